@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/visibility.h>
+#include <linux/dma-mapping.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <uapi/linux/virtio_gpu.h>
+
+#include "vgpu_entries.h"
+
+/**
+ * DOC: entries
+ *
+ * The host learns where a resource's memory is from a list of address and
+ * length.  Hosts limit that list (udmabuf: 1,024 entries, QEMU: 16,384), so
+ * neighbours are merged into one entry.  The list is allocated in pieces, large
+ * ones where memory allows, never more pieces than the ring has room for, and
+ * always before the command that carries it is published.
+ */
+
+/* A merged run; its length fits the wire's 32 bits, in whole pages. */
+struct run {
+	u64 addr;
+	u64 len;
+};
+
+#define RUN_MAX ((u64)U32_MAX & PAGE_MASK)
+#define PIECE_MAX SZ_64K
+
+/* Walks a scatter list run by run.  @i counts the list elements taken. */
+struct run_iter {
+	struct scatterlist *sg;
+	unsigned int i, n;
+	enum vgpu_address which;
+	struct run rest;
+};
+
+static void run_iter_init(struct run_iter *it, struct sg_table *sgt,
+			  enum vgpu_address which)
+{
+	it->sg = sgt->sgl;
+	it->i = 0;
+	it->n = which == VGPU_ADDRESS_DMA ? sgt->nents : sgt->orig_nents;
+	it->which = which;
+	it->rest.len = 0;
+}
+
+static struct run element(const struct run_iter *it)
+{
+	struct run r;
+
+	if (it->which == VGPU_ADDRESS_DMA) {
+		r.addr = sg_dma_address(it->sg);
+		r.len = sg_dma_len(it->sg);
+	} else {
+		r.addr = sg_phys(it->sg);
+		r.len = it->sg->length;
+	}
+
+	return r;
+}
+
+static bool run_iter_next(struct run_iter *it, struct run *out)
+{
+	struct run r = it->rest;
+
+	for (; it->i < it->n; it->sg = sg_next(it->sg), it->i++) {
+		struct run e = element(it);
+
+		if (!e.len)
+			continue;
+		if (!r.len)
+			r = e;
+		else if (r.addr + r.len == e.addr)
+			r.len += e.len;
+		else
+			break;
+	}
+
+	if (!r.len)
+		return false;
+
+	out->addr = r.addr;
+	out->len = min(r.len, RUN_MAX);
+	it->rest.addr = r.addr + out->len;
+	it->rest.len = r.len - out->len;
+
+	return true;
+}
+
+/**
+ * vgpu_entries_count - how many entries a scatter list becomes
+ * @sgt: the scatter list
+ * @which: the addresses to look at
+ *
+ * Context: any.
+ * Return: the number of entries, after merging.
+ */
+u32 vgpu_entries_count(struct sg_table *sgt, enum vgpu_address which)
+{
+	struct run_iter it;
+	struct run r;
+	u32 n = 0;
+
+	run_iter_init(&it, sgt, which);
+	while (run_iter_next(&it, &r))
+		n++;
+
+	return n;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_entries_count);
+
+static size_t half(size_t size)
+{
+	return round_down(size / 2, sizeof(struct virtio_gpu_mem_entry));
+}
+
+/* Large pieces are a wish; the smallest that the ring can carry is not. */
+static void *piece_alloc(size_t *size, size_t least)
+{
+	size_t try = *size;
+	void *p;
+
+	for (; try > least; try = max(half(try), least)) {
+		p = kmalloc(try, GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY);
+		if (p)
+			goto done;
+	}
+	p = kmalloc(try, GFP_KERNEL);
+done:
+	*size = try;
+
+	return p;
+}
+
+static int alloc_pieces(struct vgpu_entries *e, unsigned int max_pieces)
+{
+	size_t left = array_size(e->count, sizeof(struct virtio_gpu_mem_entry));
+	size_t least = roundup_pow_of_two(DIV_ROUND_UP(left, max_pieces));
+	struct scatterlist *sg;
+	unsigned int i = 0;
+	int ret;
+
+	least = max_t(size_t, least, min_t(size_t, left, PAGE_SIZE));
+	ret = sg_alloc_table(&e->sgt, DIV_ROUND_UP(left, least), GFP_KERNEL);
+	if (ret)
+		return ret;
+
+	for (sg = e->sgt.sgl; left; sg = sg_next(sg), i++) {
+		size_t size = min_t(size_t, left, max_t(size_t, least, PIECE_MAX));
+		void *p = piece_alloc(&size, min(least, left));
+
+		if (!p)
+			return -ENOMEM;
+		sg_set_buf(sg, p, size);
+		left -= size;
+		if (!left)
+			sg_mark_end(sg);
+	}
+	e->sgt.nents = i;
+
+	return 0;
+}
+
+static void fill(struct vgpu_entries *e, struct sg_table *src,
+		 enum vgpu_address which)
+{
+	struct virtio_gpu_mem_entry *ent = NULL;
+	struct scatterlist *piece = e->sgt.sgl;
+	unsigned int room = 0;
+	struct run_iter it;
+	struct run r;
+
+	run_iter_init(&it, src, which);
+	while (run_iter_next(&it, &r)) {
+		if (!room) {
+			if (ent)
+				piece = sg_next(piece);
+			ent = sg_virt(piece);
+			room = piece->length / sizeof(*ent);
+		}
+		ent->addr = cpu_to_le64(r.addr);
+		ent->length = cpu_to_le32(r.len);
+		ent->padding = 0;
+		e->bytes += r.len;
+		ent++;
+		room--;
+	}
+}
+
+/**
+ * vgpu_entries_alloc - describe memory to the host
+ * @sgt: the memory
+ * @which: the addresses that the device can reach it by
+ * @max_pieces: how many descriptors the list may take in the ring, at least 1
+ *
+ * See the virtio specification, 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING.
+ *
+ * Context: may sleep.
+ * Return: the list, -EINVAL for empty memory, -ENOMEM.
+ */
+struct vgpu_entries *vgpu_entries_alloc(struct sg_table *sgt,
+					enum vgpu_address which,
+					unsigned int max_pieces)
+{
+	struct vgpu_entries *e = kzalloc_obj(*e);
+
+	if (!e)
+		return ERR_PTR(-ENOMEM);
+
+	e->count = vgpu_entries_count(sgt, which);
+	if (!e->count) {
+		kfree(e);
+		return ERR_PTR(-EINVAL);
+	}
+	if (alloc_pieces(e, max_pieces)) {
+		vgpu_entries_free(e);
+		return ERR_PTR(-ENOMEM);
+	}
+	fill(e, sgt, which);
+
+	return e;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_entries_alloc);
+
+/**
+ * vgpu_entries_free - give a list back
+ * @e: the list or NULL
+ *
+ * Context: any.
+ */
+void vgpu_entries_free(struct vgpu_entries *e)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	if (!e)
+		return;
+
+	for_each_sgtable_sg(&e->sgt, sg, i) {
+		/* A table that was not filled to its end stops here. */
+		if (!sg || !sg_page(sg))
+			break;
+		kfree(sg_virt(sg));
+	}
+	sg_free_table(&e->sgt);
+	kfree(e);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_entries_free);

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/kernel.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include <uapi/linux/virtio_gpu.h>
+
+#include "vgpu_features.h"
+
+/*
+ * The one place that says what is asked of a device.  VIRTIO_GPU_F_VIRGL is
+ * read below like the others, but stays out of this table until the driver has
+ * 3D contexts; without it CONTEXT_INIT changes nothing.
+ */
+const unsigned int vgpu_feature_table[] = {
+	VIRTIO_GPU_F_EDID,
+	VIRTIO_GPU_F_RESOURCE_UUID,
+	VIRTIO_GPU_F_RESOURCE_BLOB,
+	VIRTIO_GPU_F_CONTEXT_INIT,
+	VIRTIO_GPU_F_BLOB_ALIGNMENT,
+};
+
+const unsigned int vgpu_feature_table_size = ARRAY_SIZE(vgpu_feature_table);
+
+/* virtio_has_feature() takes only what the driver has asked for. */
+static bool negotiated(struct virtio_device *vdev, unsigned int bit)
+{
+	unsigned int i;
+
+	for (i = 0; i < vgpu_feature_table_size; i++)
+		if (vgpu_feature_table[i] == bit)
+			return virtio_has_feature(vdev, bit);
+
+	return false;
+}
+
+/*
+ * Some devices use feature bit 5 for something else; their configuration has
+ * no such field and reads as zero.  So only a power of two counts.
+ */
+static u32 blob_alignment(struct virtio_device *vdev)
+{
+	u32 align = 0;
+
+	if (negotiated(vdev, VIRTIO_GPU_F_BLOB_ALIGNMENT))
+		virtio_cread_le(vdev, struct virtio_gpu_config, blob_alignment,
+				&align);
+
+	if (!is_power_of_2(align) || align < PAGE_SIZE)
+		align = PAGE_SIZE;
+
+	return align;
+}
+
+/**
+ * vgpu_features_read - collect what was negotiated with a device
+ * @vdev: a device whose features are final
+ * @f: filled
+ *
+ * See the virtio specification, 5.7.3 "Feature bits" and 5.7.4 "Device
+ * configuration layout".
+ *
+ * Context: may sleep.
+ */
+void vgpu_features_read(struct virtio_device *vdev, struct vgpu_features *f)
+{
+	u32 scanouts, capsets;
+
+	f->edid = negotiated(vdev, VIRTIO_GPU_F_EDID);
+	f->blob = negotiated(vdev, VIRTIO_GPU_F_RESOURCE_BLOB);
+	f->uuid = negotiated(vdev, VIRTIO_GPU_F_RESOURCE_UUID);
+	f->context_init = negotiated(vdev, VIRTIO_GPU_F_CONTEXT_INIT);
+	f->virgl = negotiated(vdev, VIRTIO_GPU_F_VIRGL);
+	f->dma = virtio_has_feature(vdev, VIRTIO_F_ACCESS_PLATFORM);
+	f->indirect = virtio_has_feature(vdev, VIRTIO_RING_F_INDIRECT_DESC);
+	f->event_idx = virtio_has_feature(vdev, VIRTIO_RING_F_EVENT_IDX);
+	f->packed = virtio_has_feature(vdev, VIRTIO_F_RING_PACKED);
+	f->blob_align = blob_alignment(vdev);
+
+	virtio_cread_le(vdev, struct virtio_gpu_config, num_scanouts, &scanouts);
+	virtio_cread_le(vdev, struct virtio_gpu_config, num_capsets, &capsets);
+	f->scanouts = min_t(u32, scanouts, VIRTIO_GPU_MAX_SCANOUTS);
+	f->capsets = capsets;
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/visibility.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "vgpu_fence.h"
+#include "vgpu_trace.h"
+
+/**
+ * DOC: fences
+ *
+ * A fence belongs to the message whose answer it stands for.  It is allocated
+ * with the message, numbered when the message is published (under the lock of
+ * the queue, so the numbers are in ring order) and signalled when the message
+ * ends: by the answer, by the host's error, by the death of the device, or
+ * early by the watchdog when the host is silent.  All but the first set an
+ * error.  A fence that was never armed was never seen by anyone and is merely
+ * dropped.
+ */
+
+static const char *vgpu_fence_driver_name(struct dma_fence *fence)
+{
+	return "virtio_gpu";
+}
+
+static const char *vgpu_fence_timeline_name(struct dma_fence *fence)
+{
+	return container_of(fence, struct vgpu_fence, base)->name;
+}
+
+static void vgpu_fence_release(struct dma_fence *fence)
+{
+	struct module *owner = container_of(fence, struct vgpu_fence, base)->owner;
+
+	dma_fence_free(fence);
+	module_put(owner);
+}
+
+static const struct dma_fence_ops vgpu_fence_ops = {
+	.get_driver_name = vgpu_fence_driver_name,
+	.get_timeline_name = vgpu_fence_timeline_name,
+	.release = vgpu_fence_release,
+};
+
+/**
+ * vgpu_timeline_init - start a timeline
+ * @tl: the timeline
+ * @name: a constant string
+ */
+void vgpu_timeline_init(struct vgpu_timeline *tl, const char *name)
+{
+	tl->context = dma_fence_context_alloc(1);
+	tl->seqno = 0;
+	tl->name = name;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_timeline_init);
+
+/**
+ * vgpu_fence_alloc - make a fence that is not armed yet
+ * @tl: where it will be numbered
+ *
+ * Context: may sleep.
+ * Return: the fence with one reference, or NULL without memory.
+ */
+struct vgpu_fence *vgpu_fence_alloc(struct vgpu_timeline *tl)
+{
+	struct vgpu_fence *f = kzalloc_obj(*f);
+
+	if (!f)
+		return NULL;
+
+	spin_lock_init(&f->lock);
+	f->timeline = tl;
+	f->name = tl->name;
+	dma_fence_init(&f->base, &vgpu_fence_ops, &f->lock, tl->context, 0);
+
+	return f;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_fence_alloc);
+
+/**
+ * vgpu_fence_share - keep this module for as long as the fence
+ * @f: a fence that goes into somebody else's reservation object
+ *
+ * Older kernels look at a fence's operations until its memory is freed.
+ */
+void vgpu_fence_share(struct vgpu_fence *f)
+{
+	__module_get(THIS_MODULE);
+	f->owner = THIS_MODULE;
+}
+
+/**
+ * vgpu_fence_arm - number a fence
+ * @f: the fence; from here on it will be signalled
+ *
+ * Context: under the lock of the queue that carries the timeline.
+ */
+void vgpu_fence_arm(struct vgpu_fence *f)
+{
+	f->base.seqno = ++f->timeline->seqno;
+	f->timeline = NULL;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_fence_arm);
+
+/**
+ * vgpu_fence_signal - signal a fence, once
+ * @f: an armed fence
+ * @error: 0, or the errno that waiters see
+ *
+ * Context: any; no lock of a queue may be held.
+ * Return: false if it was signalled before, for instance by a time-out.
+ */
+bool vgpu_fence_signal(struct vgpu_fence *f, int error)
+{
+	unsigned long flags;
+	bool first;
+
+	spin_lock_irqsave(&f->lock, flags);
+	first = !test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &f->base.flags);
+	if (first) {
+		trace_vgpu_fence(f, error);
+		if (error)
+			dma_fence_set_error(&f->base, error);
+		dma_fence_signal_locked(&f->base);
+	}
+	spin_unlock_irqrestore(&f->lock, flags);
+
+	return first;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_fence_signal);

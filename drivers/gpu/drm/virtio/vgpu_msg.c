@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/visibility.h>
+#include <linux/slab.h>
+
+#include "vgpu_entries.h"
+#include "vgpu_fence.h"
+#include "vgpu_msg.h"
+#include "vgpu_trace.h"
+
+/**
+ * DOC: messages
+ *
+ * A message is one command and the room for its answer.  It is allocated with
+ * all that it will need, so that publishing it cannot fail, and it ends exactly
+ * once, in vgpu_msg_finish(): with the answer, with the device's error, or with
+ * the device's death.  The queue holds a reference from publication to the end.
+ * Who waits holds one of his own, so he may give up at any time and a late
+ * answer still finds its memory.
+ */
+
+static struct kmem_cache *msg_cache;
+
+/**
+ * vgpu_msg_cache_init - set up the memory for messages
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vgpu_msg_cache_init(void)
+{
+	msg_cache = KMEM_CACHE(vgpu_msg, SLAB_HWCACHE_ALIGN);
+
+	return msg_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * vgpu_msg_cache_exit - undo vgpu_msg_cache_init()
+ */
+void vgpu_msg_cache_exit(void)
+{
+	kmem_cache_destroy(msg_cache);
+}
+
+/**
+ * vgpu_msg_alloc_reply - reserve a message
+ * @reply_size: bytes of the answer, at least the size of its header
+ *
+ * Context: may sleep.
+ * Return: a message with one reference, or NULL without memory.
+ */
+struct vgpu_msg *vgpu_msg_alloc_reply(size_t reply_size)
+{
+	struct vgpu_msg *msg = kmem_cache_alloc(msg_cache, GFP_KERNEL);
+
+	if (!msg)
+		return NULL;
+
+	memset(msg, 0, offsetof(struct vgpu_msg, small_reply));
+	INIT_LIST_HEAD(&msg->link);
+	refcount_set(&msg->ref, 1);
+	init_completion(&msg->finished);
+
+	msg->reply = msg->small_reply;
+	if (reply_size > sizeof(msg->small_reply)) {
+		msg->reply = kmalloc(reply_size, GFP_KERNEL);
+		if (!msg->reply) {
+			kmem_cache_free(msg_cache, msg);
+			return NULL;
+		}
+	}
+	msg->reply_size = reply_size;
+
+	return msg;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_alloc_reply);
+
+/**
+ * vgpu_msg_alloc - reserve a message whose answer is a bare header
+ *
+ * Context: may sleep.
+ * Return: a message with one reference, or NULL without memory.
+ */
+struct vgpu_msg *vgpu_msg_alloc(void)
+{
+	return vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_ctrl_hdr));
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_alloc);
+
+/**
+ * vgpu_msg_recycle - make an ended message ready for another round
+ * @msg: a message that nobody waits for, without a payload
+ *
+ * For commands that follow each other for ever, such as cursor moves.
+ *
+ * Context: any.
+ */
+void vgpu_msg_recycle(struct vgpu_msg *msg)
+{
+	msg->state = VGPU_MSG_RESERVED;
+	msg->error = 0;
+	msg->timed_out = false;
+	reinit_completion(&msg->finished);
+	memset(&msg->request, 0, sizeof(msg->request));
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_recycle);
+
+/**
+ * vgpu_msg_get - take a reference
+ * @msg: the message
+ */
+void vgpu_msg_get(struct vgpu_msg *msg)
+{
+	refcount_inc(&msg->ref);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_get);
+
+/**
+ * vgpu_msg_put - drop a reference
+ * @msg: the message or NULL
+ *
+ * Context: any.
+ */
+void vgpu_msg_put(struct vgpu_msg *msg)
+{
+	if (!msg || !refcount_dec_and_test(&msg->ref))
+		return;
+
+	vgpu_entries_free(msg->payload);
+	if (msg->fence)
+		dma_fence_put(&msg->fence->base);
+	if (msg->reply != msg->small_reply)
+		kfree(msg->reply);
+	kmem_cache_free(msg_cache, msg);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_put);
+
+/**
+ * vgpu_msg_type - the command in a message
+ * @msg: the message
+ *
+ * Return: VIRTIO_GPU_CMD_*.
+ */
+u32 vgpu_msg_type(const struct vgpu_msg *msg)
+{
+	return le32_to_cpu(msg->request.hdr.type);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_type);
+
+static int error_to_errno(u32 type)
+{
+	switch (type) {
+	case VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY:
+		return -ENOMEM;
+	case VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID:
+		return -ENXIO;
+	case VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID:
+	case VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID:
+		return -ENOENT;
+	case VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER:
+		return -EINVAL;
+	default:
+		return -EIO;
+	}
+}
+
+/**
+ * vgpu_reply_check - judge the device's answer
+ * @msg: a message that came back, @reply_used bytes long
+ *
+ * Any type below VIRTIO_GPU_RESP_ERR_UNSPEC is success, as one host uses a code
+ * of its own there; but an answer that is to carry data has to be of the right
+ * type and length.  See the virtio specification, 5.7.6.7 "Device Operation:
+ * Request header".
+ *
+ * Context: any.
+ * Return: 0, -EPROTO for an answer that cannot be trusted, or the device's
+ * error: -EIO, -ENOMEM, -ENXIO (scanout), -ENOENT (resource, context), -EINVAL.
+ */
+int vgpu_reply_check(const struct vgpu_msg *msg)
+{
+	const struct virtio_gpu_ctrl_hdr *hdr = msg->reply;
+	u32 type;
+
+	/* The cursor queue's answers have no meaning beyond "taken". */
+	if (msg->cursor)
+		return 0;
+	if (msg->reply_used < sizeof(*hdr) || msg->reply_used > msg->reply_size)
+		return -EPROTO;
+
+	type = le32_to_cpu(hdr->type);
+	if (type >= VIRTIO_GPU_RESP_ERR_UNSPEC)
+		return error_to_errno(type);
+	if (msg->expect && (type != msg->expect || msg->reply_used < msg->reply_min))
+		return -EPROTO;
+
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_reply_check);
+
+/**
+ * vgpu_msg_finish - end a message
+ * @msg: the message; its @error is final. The queue's reference is dropped.
+ *
+ * Context: any, without the queue's lock, inside dma_fence_begin_signalling().
+ */
+void vgpu_msg_finish(struct vgpu_msg *msg)
+{
+	trace_vgpu_reply(msg);
+	if (msg->fence)
+		vgpu_fence_signal(msg->fence, msg->error);
+	complete_all(&msg->finished);
+	if (msg->done)
+		msg->done(msg);
+	vgpu_msg_put(msg);
+}
+
+/**
+ * vgpu_msg_wait - wait for the host
+ * @msg: a published message of which the caller holds a reference
+ * @timeout: jiffies
+ *
+ * Context: may sleep, so no lock may be held that a completion needs.
+ * Return: the message's result, -ETIMEDOUT, or -EINTR for a fatal signal.
+ */
+int vgpu_msg_wait(struct vgpu_msg *msg, unsigned long timeout)
+{
+	long left = wait_for_completion_killable_timeout(&msg->finished, timeout);
+
+	if (left < 0)
+		return -EINTR;
+
+	return left ? msg->error : -ETIMEDOUT;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_wait);

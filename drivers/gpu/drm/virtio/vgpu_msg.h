@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef VGPU_MSG_H
+#define VGPU_MSG_H
+
+#include <linux/cache.h>
+#include <linux/completion.h>
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
+#include <uapi/linux/virtio_gpu.h>
+
+struct vgpu_entries;
+struct vgpu_fence;
+struct vgpu_queue;
+
+/**
+ * enum vgpu_msg_state - where a message is
+ * @VGPU_MSG_RESERVED: its owner's, not published
+ * @VGPU_MSG_BACKLOG: published, waiting for room in the ring
+ * @VGPU_MSG_RING: the device's
+ * @VGPU_MSG_ENDED: answered, refused or given up with the device
+ */
+enum vgpu_msg_state {
+	VGPU_MSG_RESERVED,
+	VGPU_MSG_BACKLOG,
+	VGPU_MSG_RING,
+	VGPU_MSG_ENDED,
+};
+
+/**
+ * struct vgpu_msg - one command on its way to the host and back
+ * @link: in the queue's backlog or ring list
+ * @ref: the queue's reference while published, the owner's, the waiters'
+ * @state: under the queue's lock while published
+ * @error: the result, final once @state is VGPU_MSG_ENDED
+ * @timed_out: the watchdog gave up on it; it may still be answered
+ * @cursor: the request is a cursor command: another header, no answer's body
+ * @published: jiffies at publication
+ * @patience: jiffies until the watchdog complains
+ * @fence: signalled when the message ends, or NULL
+ * @done: called once when the message ends, in interrupt context, may be NULL
+ * @owner: for @done
+ * @finished: for vgpu_msg_wait()
+ * @payload: second part of the request, or NULL
+ * @request_size: bytes of @request that are sent
+ * @expect: type of the answer, if it has a body
+ * @reply_size: bytes that the device may write to @reply
+ * @reply_min: bytes that a valid answer has
+ * @reply_used: bytes that it has written
+ * @reply: @small_reply or an allocation of its own
+ * @request: the command
+ * @small_reply: enough for every answer of a fixed small size
+ *
+ * The parts that the device reads and those that it writes have cache lines of
+ * their own.
+ */
+struct vgpu_msg {
+	struct list_head link;
+	refcount_t ref;
+	enum vgpu_msg_state state;
+	int error;
+	bool timed_out;
+	bool cursor;
+	unsigned long published;
+	unsigned long patience;
+	struct vgpu_fence *fence;
+	void (*done)(struct vgpu_msg *msg);
+	void *owner;
+	struct completion finished;
+	struct vgpu_entries *payload;
+	u32 request_size;
+	u32 expect;
+	u32 reply_size;
+	u32 reply_min;
+	u32 reply_used;
+	void *reply;
+
+	union {
+		struct virtio_gpu_ctrl_hdr hdr;
+		struct virtio_gpu_cmd_get_edid get_edid;
+		struct virtio_gpu_resource_create_2d create_2d;
+		struct virtio_gpu_resource_create_blob create_blob;
+		struct virtio_gpu_resource_attach_backing attach;
+		struct virtio_gpu_resource_detach_backing detach;
+		struct virtio_gpu_resource_unref unref;
+		struct virtio_gpu_set_scanout set_scanout;
+		struct virtio_gpu_set_scanout_blob set_scanout_blob;
+		struct virtio_gpu_transfer_to_host_2d transfer_2d;
+		struct virtio_gpu_resource_flush flush;
+		struct virtio_gpu_resource_assign_uuid assign_uuid;
+		struct virtio_gpu_update_cursor cursor_cmd;
+	} request ____cacheline_aligned;
+
+	u8 small_reply[64] ____cacheline_aligned;
+};
+
+int vgpu_msg_cache_init(void);
+void vgpu_msg_cache_exit(void);
+
+struct vgpu_msg *vgpu_msg_alloc(void);
+struct vgpu_msg *vgpu_msg_alloc_reply(size_t reply_size);
+void vgpu_msg_recycle(struct vgpu_msg *msg);
+void vgpu_msg_get(struct vgpu_msg *msg);
+void vgpu_msg_put(struct vgpu_msg *msg);
+
+u32 vgpu_msg_type(const struct vgpu_msg *msg);
+int vgpu_reply_check(const struct vgpu_msg *msg);
+void vgpu_msg_finish(struct vgpu_msg *msg);
+int vgpu_msg_wait(struct vgpu_msg *msg, unsigned long timeout);
+
+#endif

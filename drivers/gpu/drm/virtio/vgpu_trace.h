@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM virtio_gpu
+
+#if !defined(VGPU_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define VGPU_TRACE_H
+
+#include <linux/tracepoint.h>
+
+#include "vgpu_entries.h"
+#include "vgpu_fence.h"
+#include "vgpu_msg.h"
+#include "vgpu_queue.h"
+
+#define vgpu_show_command(type)						\
+	__print_symbolic(type,						\
+		{ VIRTIO_GPU_CMD_GET_DISPLAY_INFO, "GET_DISPLAY_INFO" },	\
+		{ VIRTIO_GPU_CMD_GET_EDID, "GET_EDID" },		\
+		{ VIRTIO_GPU_CMD_RESOURCE_CREATE_2D, "RESOURCE_CREATE_2D" },	\
+		{ VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, "RESOURCE_CREATE_BLOB" }, \
+		{ VIRTIO_GPU_CMD_RESOURCE_UNREF, "RESOURCE_UNREF" },	\
+		{ VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, "RESOURCE_ATTACH_BACKING" }, \
+		{ VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, "RESOURCE_DETACH_BACKING" }, \
+		{ VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID, "RESOURCE_ASSIGN_UUID" }, \
+		{ VIRTIO_GPU_CMD_SET_SCANOUT, "SET_SCANOUT" },		\
+		{ VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, "SET_SCANOUT_BLOB" },	\
+		{ VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, "TRANSFER_TO_HOST_2D" }, \
+		{ VIRTIO_GPU_CMD_RESOURCE_FLUSH, "RESOURCE_FLUSH" },	\
+		{ VIRTIO_GPU_CMD_UPDATE_CURSOR, "UPDATE_CURSOR" },	\
+		{ VIRTIO_GPU_CMD_MOVE_CURSOR, "MOVE_CURSOR" })
+
+TRACE_EVENT(vgpu_queue,
+	TP_PROTO(const struct vgpu_queue *q, const struct vgpu_msg *msg),
+	TP_ARGS(q, msg),
+	TP_STRUCT__entry(
+		__string(queue, q->name)
+		__field(u32, type)
+		__field(u32, flags)
+		__field(u64, fence_id)
+		__field(u32, entries)
+	),
+	TP_fast_assign(
+		__assign_str(queue);
+		__entry->type = vgpu_msg_type(msg);
+		__entry->flags = le32_to_cpu(msg->request.hdr.flags);
+		__entry->fence_id = le64_to_cpu(msg->request.hdr.fence_id);
+		__entry->entries = msg->payload ? msg->payload->count : 0;
+	),
+	TP_printk("queue=%s command=%s(0x%04x) flags=0x%x fence=%llu entries=%u",
+		  __get_str(queue), vgpu_show_command(__entry->type),
+		  __entry->type, __entry->flags, __entry->fence_id,
+		  __entry->entries)
+);
+
+TRACE_EVENT(vgpu_reply,
+	TP_PROTO(const struct vgpu_msg *msg),
+	TP_ARGS(msg),
+	TP_STRUCT__entry(
+		__field(u32, type)
+		__field(u64, fence_id)
+		__field(int, error)
+		__field(bool, late)
+	),
+	TP_fast_assign(
+		__entry->type = vgpu_msg_type(msg);
+		__entry->fence_id = le64_to_cpu(msg->request.hdr.fence_id);
+		__entry->error = msg->error;
+		__entry->late = msg->timed_out;
+	),
+	TP_printk("command=%s(0x%04x) fence=%llu error=%d%s",
+		  vgpu_show_command(__entry->type), __entry->type,
+		  __entry->fence_id, __entry->error,
+		  __entry->late ? " late" : "")
+);
+
+TRACE_EVENT(vgpu_fence,
+	TP_PROTO(const struct vgpu_fence *f, int error),
+	TP_ARGS(f, error),
+	TP_STRUCT__entry(
+		__string(timeline, f->name)
+		__field(u64, context)
+		__field(u64, seqno)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__assign_str(timeline);
+		__entry->context = f->base.context;
+		__entry->seqno = f->base.seqno;
+		__entry->error = error;
+	),
+	TP_printk("timeline=%s context=%llu seqno=%llu error=%d",
+		  __get_str(timeline), __entry->context, __entry->seqno,
+		  __entry->error)
+);
+
+DECLARE_EVENT_CLASS(vgpu_backing,
+	TP_PROTO(u32 resource, u32 entries, u64 bytes),
+	TP_ARGS(resource, entries, bytes),
+	TP_STRUCT__entry(
+		__field(u32, resource)
+		__field(u32, entries)
+		__field(u64, bytes)
+	),
+	TP_fast_assign(
+		__entry->resource = resource;
+		__entry->entries = entries;
+		__entry->bytes = bytes;
+	),
+	TP_printk("resource=%u entries=%u bytes=%llu",
+		  __entry->resource, __entry->entries, __entry->bytes)
+);
+
+DEFINE_EVENT(vgpu_backing, vgpu_attach,
+	TP_PROTO(u32 resource, u32 entries, u64 bytes),
+	TP_ARGS(resource, entries, bytes)
+);
+
+DEFINE_EVENT(vgpu_backing, vgpu_detach,
+	TP_PROTO(u32 resource, u32 entries, u64 bytes),
+	TP_ARGS(resource, entries, bytes)
+);
+
+#endif
+
+#undef TRACE_INCLUDE_PATH
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_PATH .
+#define TRACE_INCLUDE_FILE vgpu_trace
+#include <trace/define_trace.h>
