@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/visibility.h>
+#include <linux/build_bug.h>
+#include <drm/drm_rect.h>
+
+#include "vgpu_cmd.h"
+#include "vgpu_entries.h"
+#include "vgpu_msg.h"
+
+/**
+ * DOC: commands
+ *
+ * One function for each command of the device: it fills a reserved message and
+ * does nothing else.  Section numbers are those of the virtio specification 1.3.
+ */
+
+/* The wire, as the specification draws it. */
+static_assert(sizeof(struct virtio_gpu_ctrl_hdr) == 24);
+static_assert(sizeof(struct virtio_gpu_mem_entry) == 16);
+static_assert(sizeof(struct virtio_gpu_resource_create_2d) == 40);
+static_assert(sizeof(struct virtio_gpu_resource_create_blob) == 56);
+static_assert(sizeof(struct virtio_gpu_resource_attach_backing) == 32);
+static_assert(sizeof(struct virtio_gpu_resource_detach_backing) == 32);
+static_assert(sizeof(struct virtio_gpu_resource_unref) == 32);
+static_assert(sizeof(struct virtio_gpu_resource_assign_uuid) == 32);
+static_assert(sizeof(struct virtio_gpu_set_scanout) == 48);
+static_assert(sizeof(struct virtio_gpu_set_scanout_blob) == 96);
+static_assert(sizeof(struct virtio_gpu_transfer_to_host_2d) == 56);
+static_assert(sizeof(struct virtio_gpu_resource_flush) == 48);
+static_assert(sizeof(struct virtio_gpu_update_cursor) == 56);
+static_assert(sizeof(struct virtio_gpu_cmd_get_edid) == 32);
+static_assert(sizeof(struct virtio_gpu_resp_display_info) == 24 + 16 * 24);
+static_assert(sizeof(struct virtio_gpu_resp_edid) == 24 + 8 + 1024);
+static_assert(sizeof(struct virtio_gpu_resp_resource_uuid) == 40);
+
+static void set_type(struct vgpu_msg *msg, u32 type, u32 size)
+{
+	msg->request.hdr.type = cpu_to_le32(type);
+	msg->request_size = size;
+}
+
+static void set_reply(struct vgpu_msg *msg, u32 type, u32 least)
+{
+	msg->expect = type;
+	msg->reply_min = least;
+}
+
+static void set_rect(struct virtio_gpu_rect *wire, u32 x, u32 y, u32 w, u32 h)
+{
+	wire->x = cpu_to_le32(x);
+	wire->y = cpu_to_le32(y);
+	wire->width = cpu_to_le32(w);
+	wire->height = cpu_to_le32(h);
+}
+
+/**
+ * vgpu_cmd_get_display_info - ask for the outputs
+ * @msg: a message with room for struct virtio_gpu_resp_display_info
+ *
+ * 5.7.6.8, VIRTIO_GPU_CMD_GET_DISPLAY_INFO.
+ */
+void vgpu_cmd_get_display_info(struct vgpu_msg *msg)
+{
+	set_type(msg, VIRTIO_GPU_CMD_GET_DISPLAY_INFO, sizeof(msg->request.hdr));
+	set_reply(msg, VIRTIO_GPU_RESP_OK_DISPLAY_INFO,
+		  sizeof(struct virtio_gpu_resp_display_info));
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_display_info);
+
+/**
+ * vgpu_cmd_get_edid - ask for an output's EDID
+ * @msg: a message with room for struct virtio_gpu_resp_edid
+ * @scanout: index of the output
+ *
+ * 5.7.6.8, VIRTIO_GPU_CMD_GET_EDID.
+ */
+void vgpu_cmd_get_edid(struct vgpu_msg *msg, u32 scanout)
+{
+	set_type(msg, VIRTIO_GPU_CMD_GET_EDID, sizeof(msg->request.get_edid));
+	msg->request.get_edid.scanout = cpu_to_le32(scanout);
+	set_reply(msg, VIRTIO_GPU_RESP_OK_EDID,
+		  offsetofend(struct virtio_gpu_resp_edid, padding));
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_edid);
+
+/**
+ * vgpu_cmd_create_2d - make a resource that the host keeps a copy of
+ * @msg: filled
+ * @p: parameters
+ *
+ * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_CREATE_2D.
+ */
+void vgpu_cmd_create_2d(struct vgpu_msg *msg, const struct vgpu_cmd_create_2d *p)
+{
+	struct virtio_gpu_resource_create_2d *c = &msg->request.create_2d;
+
+	set_type(msg, VIRTIO_GPU_CMD_RESOURCE_CREATE_2D, sizeof(*c));
+	c->resource_id = cpu_to_le32(p->resource);
+	c->format = cpu_to_le32(p->format);
+	c->width = cpu_to_le32(p->width);
+	c->height = cpu_to_le32(p->height);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_create_2d);
+
+/**
+ * vgpu_cmd_create_blob - make a resource out of memory
+ * @msg: filled
+ * @p: parameters
+ * @backing: the guest's memory; the message's from here on
+ *
+ * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB.
+ */
+void vgpu_cmd_create_blob(struct vgpu_msg *msg,
+			  const struct vgpu_cmd_create_blob *p,
+			  struct vgpu_entries *backing)
+{
+	struct virtio_gpu_resource_create_blob *c = &msg->request.create_blob;
+
+	set_type(msg, VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, sizeof(*c));
+	c->resource_id = cpu_to_le32(p->resource);
+	c->blob_mem = cpu_to_le32(p->mem);
+	c->blob_flags = cpu_to_le32(p->flags);
+	c->size = cpu_to_le64(p->size);
+	c->nr_entries = cpu_to_le32(backing->count);
+	msg->payload = backing;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_create_blob);
+
+/**
+ * vgpu_cmd_attach_backing - tell where a resource's memory is
+ * @msg: filled
+ * @resource: a resource without backing
+ * @backing: the memory; the message's from here on
+ *
+ * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING.
+ */
+void vgpu_cmd_attach_backing(struct vgpu_msg *msg, u32 resource,
+			     struct vgpu_entries *backing)
+{
+	struct virtio_gpu_resource_attach_backing *c = &msg->request.attach;
+
+	set_type(msg, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, sizeof(*c));
+	c->resource_id = cpu_to_le32(resource);
+	c->nr_entries = cpu_to_le32(backing->count);
+	msg->payload = backing;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_attach_backing);
+
+/**
+ * vgpu_cmd_detach_backing - take a resource's memory away
+ * @msg: filled
+ * @resource: a resource with backing
+ *
+ * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING.
+ */
+void vgpu_cmd_detach_backing(struct vgpu_msg *msg, u32 resource)
+{
+	struct virtio_gpu_resource_detach_backing *c = &msg->request.detach;
+
+	set_type(msg, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, sizeof(*c));
+	c->resource_id = cpu_to_le32(resource);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_detach_backing);
+
+/**
+ * vgpu_cmd_unref - end a resource, and its backing with it
+ * @msg: filled
+ * @resource: the resource
+ *
+ * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_UNREF.
+ */
+void vgpu_cmd_unref(struct vgpu_msg *msg, u32 resource)
+{
+	struct virtio_gpu_resource_unref *c = &msg->request.unref;
+
+	set_type(msg, VIRTIO_GPU_CMD_RESOURCE_UNREF, sizeof(*c));
+	c->resource_id = cpu_to_le32(resource);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_unref);
+
+/**
+ * vgpu_cmd_assign_uuid - ask for a name that other virtio devices know
+ * @msg: filled; its small reply takes the answer
+ * @resource: the resource
+ *
+ * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID.
+ */
+void vgpu_cmd_assign_uuid(struct vgpu_msg *msg, u32 resource)
+{
+	struct virtio_gpu_resource_assign_uuid *c = &msg->request.assign_uuid;
+
+	set_type(msg, VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID, sizeof(*c));
+	c->resource_id = cpu_to_le32(resource);
+	set_reply(msg, VIRTIO_GPU_RESP_OK_RESOURCE_UUID,
+		  sizeof(struct virtio_gpu_resp_resource_uuid));
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_assign_uuid);
+
+/**
+ * vgpu_cmd_set_scanout - show a 2D resource on an output, or nothing
+ * @msg: filled
+ * @p: parameters
+ *
+ * 5.7.6.8, VIRTIO_GPU_CMD_SET_SCANOUT.
+ */
+void vgpu_cmd_set_scanout(struct vgpu_msg *msg, const struct vgpu_cmd_scanout *p)
+{
+	struct virtio_gpu_set_scanout *c = &msg->request.set_scanout;
+
+	set_type(msg, VIRTIO_GPU_CMD_SET_SCANOUT, sizeof(*c));
+	set_rect(&c->r, p->x, p->y, p->w, p->h);
+	c->scanout_id = cpu_to_le32(p->scanout);
+	c->resource_id = cpu_to_le32(p->resource);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_set_scanout);
+
+/**
+ * vgpu_cmd_set_scanout_blob - show a blob on an output
+ * @msg: filled
+ * @p: parameters
+ *
+ * 5.7.6.8, VIRTIO_GPU_CMD_SET_SCANOUT_BLOB.
+ */
+void vgpu_cmd_set_scanout_blob(struct vgpu_msg *msg,
+			       const struct vgpu_cmd_scanout *p)
+{
+	struct virtio_gpu_set_scanout_blob *c = &msg->request.set_scanout_blob;
+
+	set_type(msg, VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, sizeof(*c));
+	set_rect(&c->r, p->x, p->y, p->w, p->h);
+	c->scanout_id = cpu_to_le32(p->scanout);
+	c->resource_id = cpu_to_le32(p->resource);
+	c->width = cpu_to_le32(p->fb_width);
+	c->height = cpu_to_le32(p->fb_height);
+	c->format = cpu_to_le32(p->format);
+	c->strides[0] = cpu_to_le32(p->stride);
+	c->offsets[0] = cpu_to_le32(p->offset);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_set_scanout_blob);
+
+/**
+ * vgpu_cmd_transfer_to_host_2d - bring the host's copy up to date
+ * @msg: filled
+ * @resource: the resource
+ * @r: what to copy, in pixels of the resource
+ * @offset: where in the backing the first of these pixels is, in bytes
+ *
+ * 5.7.6.8, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D.
+ */
+void vgpu_cmd_transfer_to_host_2d(struct vgpu_msg *msg, u32 resource,
+				  const struct drm_rect *r, u64 offset)
+{
+	struct virtio_gpu_transfer_to_host_2d *c = &msg->request.transfer_2d;
+
+	set_type(msg, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, sizeof(*c));
+	set_rect(&c->r, r->x1, r->y1, drm_rect_width(r), drm_rect_height(r));
+	c->offset = cpu_to_le64(offset);
+	c->resource_id = cpu_to_le32(resource);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_transfer_to_host_2d);
+
+/**
+ * vgpu_cmd_flush - have a change shown
+ * @msg: filled
+ * @resource: a resource on a scanout
+ * @r: what changed, in pixels of the resource
+ *
+ * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_FLUSH.
+ */
+void vgpu_cmd_flush(struct vgpu_msg *msg, u32 resource, const struct drm_rect *r)
+{
+	struct virtio_gpu_resource_flush *c = &msg->request.flush;
+
+	set_type(msg, VIRTIO_GPU_CMD_RESOURCE_FLUSH, sizeof(*c));
+	set_rect(&c->r, r->x1, r->y1, drm_rect_width(r), drm_rect_height(r));
+	c->resource_id = cpu_to_le32(resource);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_flush);
+
+static void fill_cursor(struct vgpu_msg *msg, u32 type,
+			const struct vgpu_cmd_cursor *p)
+{
+	struct virtio_gpu_update_cursor *c = &msg->request.cursor_cmd;
+
+	set_type(msg, type, sizeof(*c));
+	msg->cursor = true;
+	msg->reply_size = 0;
+	c->pos.scanout_id = cpu_to_le32(p->scanout);
+	c->pos.x = cpu_to_le32(p->x);
+	c->pos.y = cpu_to_le32(p->y);
+	c->resource_id = cpu_to_le32(p->resource);
+	c->hot_x = cpu_to_le32(p->hot_x);
+	c->hot_y = cpu_to_le32(p->hot_y);
+}
+
+/**
+ * vgpu_cmd_update_cursor - set image and position of a cursor
+ * @msg: filled, for the cursor queue
+ * @p: parameters
+ *
+ * 5.7.6.10, VIRTIO_GPU_CMD_UPDATE_CURSOR.
+ */
+void vgpu_cmd_update_cursor(struct vgpu_msg *msg, const struct vgpu_cmd_cursor *p)
+{
+	fill_cursor(msg, VIRTIO_GPU_CMD_UPDATE_CURSOR, p);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_update_cursor);
+
+/**
+ * vgpu_cmd_move_cursor - set the position of a cursor
+ * @msg: filled, for the cursor queue
+ * @p: parameters; the resource says only whether there is an image
+ *
+ * 5.7.6.10, VIRTIO_GPU_CMD_MOVE_CURSOR.
+ */
+void vgpu_cmd_move_cursor(struct vgpu_msg *msg, const struct vgpu_cmd_cursor *p)
+{
+	fill_cursor(msg, VIRTIO_GPU_CMD_MOVE_CURSOR, p);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_move_cursor);
