@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/visibility.h>
+#include <linux/dma-mapping.h>
+#include <linux/iosys-map.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "vgpu_memory.h"
+
+/**
+ * DOC: memory
+ *
+ * A backing is memory that resources are made of: pages of our own, or another
+ * device's buffer while it is mapped.  It lives until the last resource made of
+ * it is known to be gone on the host.  That is learned in an interrupt, so the
+ * release itself is left to a worker.
+ *
+ * The pages of a buffer come straight from the page allocator, in blocks as
+ * large as it has them.  They could be shmem's; but the host has them attached
+ * for as long as they are shown, so they could never be swapped, and shmem
+ * offers either 2 MiB or single pages where a fragmented guest still has the
+ * orders in between.  A 4K frame is a dozen entries this way, and a thousand at
+ * the worst.
+ */
+
+/* Up to here the page allocator compacts and reclaims before it gives up. */
+#define SMALL_ORDER PAGE_ALLOC_COSTLY_ORDER
+
+static void reap(struct work_struct *work)
+{
+	struct vgpu_memory *mem = container_of(work, struct vgpu_memory, reaper);
+	struct llist_node *list = llist_del_all(&mem->reap);
+	struct vgpu_backing *b, *next;
+
+	llist_for_each_entry_safe(b, next, list, reap)
+		b->release(b);
+}
+
+/**
+ * vgpu_memory_init - get ready to hand memory to a device
+ * @mem: what to initialise
+ * @dev: the device of the DMA API
+ * @which: the kind of addresses it understands
+ */
+void vgpu_memory_init(struct vgpu_memory *mem, struct device *dev,
+		      enum vgpu_address which)
+{
+	mem->dev = dev;
+	mem->which = which;
+	init_llist_head(&mem->reap);
+	INIT_WORK(&mem->reaper, reap);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_memory_init);
+
+/**
+ * vgpu_memory_fini - release all that is left to release
+ * @mem: memory that no resource uses any more
+ *
+ * Context: may sleep.
+ */
+void vgpu_memory_fini(struct vgpu_memory *mem)
+{
+	flush_work(&mem->reaper);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_memory_fini);
+
+/**
+ * vgpu_backing_init - start a backing with one reference
+ * @b: embedded in what @release frees
+ * @mem: the device's memory
+ * @release: called with the last reference gone, in process context
+ */
+void vgpu_backing_init(struct vgpu_backing *b, struct vgpu_memory *mem,
+		       void (*release)(struct vgpu_backing *b))
+{
+	refcount_set(&b->ref, 1);
+	b->mem = mem;
+	b->which = mem->which;
+	b->release = release;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_backing_init);
+
+/**
+ * vgpu_backing_get - take a reference
+ * @b: the backing
+ *
+ * Return: @b.
+ */
+struct vgpu_backing *vgpu_backing_get(struct vgpu_backing *b)
+{
+	refcount_inc(&b->ref);
+
+	return b;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_backing_get);
+
+/**
+ * vgpu_backing_put - drop a reference
+ * @b: the backing
+ *
+ * Context: any; the release is left to a worker.
+ */
+void vgpu_backing_put(struct vgpu_backing *b)
+{
+	if (!refcount_dec_and_test(&b->ref))
+		return;
+
+	llist_add(&b->reap, &b->mem->reap);
+	schedule_work(&b->mem->reaper);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_backing_put);
+
+/**
+ * vgpu_backing_put_now - drop a reference, and release at once if it was the last
+ * @b: the backing
+ *
+ * Context: may sleep, without locks that the release takes.
+ */
+void vgpu_backing_put_now(struct vgpu_backing *b)
+{
+	if (refcount_dec_and_test(&b->ref))
+		b->release(b);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_backing_put_now);
+
+/*
+ * Pages
+ */
+
+struct vgpu_pages {
+	struct vgpu_backing base;
+	struct sg_table table;
+};
+
+static struct vgpu_pages *to_pages(struct vgpu_backing *b)
+{
+	return container_of(b, struct vgpu_pages, base);
+}
+
+static void free_blocks(struct list_head *blocks)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, blocks, lru) {
+		list_del(&page->lru);
+		__free_pages(page, compound_order(page));
+	}
+}
+
+static void pages_release(struct vgpu_backing *b)
+{
+	struct vgpu_pages *p = to_pages(b);
+	struct scatterlist *sg;
+	unsigned int i;
+
+	if (b->which == VGPU_ADDRESS_DMA)
+		dma_unmap_sgtable(b->mem->dev, &p->table, DMA_TO_DEVICE, 0);
+	for_each_sgtable_sg(&p->table, sg, i)
+		__free_pages(sg_page(sg), get_order(sg->length));
+	sg_free_table(&p->table);
+	kfree(p);
+}
+
+static struct page *alloc_block(unsigned int order)
+{
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
+
+	if (order)
+		gfp |= __GFP_COMP;
+	if (order > SMALL_ORDER)
+		gfp |= __GFP_NORETRY;
+	else
+		gfp |= __GFP_RETRY_MAYFAIL;
+
+	return alloc_pages(gfp, order);
+}
+
+static unsigned int largest_order(struct vgpu_memory *mem)
+{
+	unsigned int order = MAX_PAGE_ORDER;
+	size_t max;
+
+	/* Bounce buffers take no more than so much in one piece. */
+	if (mem->which == VGPU_ADDRESS_DMA) {
+		max = max_t(size_t, dma_max_mapping_size(mem->dev), PAGE_SIZE);
+		if (max < PAGE_SIZE << MAX_PAGE_ORDER)
+			order = ilog2(max >> PAGE_SHIFT);
+	}
+
+	return order;
+}
+
+/* Returns the number of blocks, or -ENOMEM with @blocks as far as it came. */
+static int alloc_blocks(struct vgpu_memory *mem, u64 left, struct list_head *blocks)
+{
+	unsigned int order = largest_order(mem);
+	struct page *page;
+	int n = 0;
+
+	while (left) {
+		order = min_t(unsigned int, order, ilog2(left));
+		page = alloc_block(order);
+		if ((!page && !order) || fatal_signal_pending(current)) {
+			if (page)
+				__free_pages(page, order);
+			return -ENOMEM;
+		}
+		if (!page) {
+			/* What failed once is not asked for again. */
+			order--;
+			continue;
+		}
+		list_add_tail(&page->lru, blocks);
+		left -= 1UL << order;
+		n++;
+	}
+
+	return n;
+}
+
+static void blocks_to_table(struct list_head *blocks, struct sg_table *table)
+{
+	struct scatterlist *sg = table->sgl;
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, blocks, lru) {
+		list_del(&page->lru);
+		sg_set_page(sg, page, page_size(page), 0);
+		sg = sg_next(sg);
+	}
+}
+
+/**
+ * vgpu_pages_alloc - allocate the memory of a buffer
+ * @mem: who will read it
+ * @size: in bytes, a multiple of PAGE_SIZE
+ *
+ * The memory is zeroed and accounted to the caller's control group.
+ *
+ * Context: may sleep.
+ * Return: a backing with one reference, or an error pointer: -ENOMEM, -EIO when
+ * it cannot be mapped for the device.
+ */
+struct vgpu_backing *vgpu_pages_alloc(struct vgpu_memory *mem, u64 size)
+{
+	u64 count = size >> PAGE_SHIFT;
+	struct vgpu_pages *p;
+	LIST_HEAD(blocks);
+	int n, ret;
+
+	/* Do not sweep the machine for what it cannot have. */
+	if (count > totalram_pages())
+		return ERR_PTR(-ENOMEM);
+
+	p = kzalloc_obj(*p);
+	if (!p)
+		return ERR_PTR(-ENOMEM);
+
+	vgpu_backing_init(&p->base, mem, pages_release);
+	p->base.size = size;
+	p->base.sgt = &p->table;
+
+	n = alloc_blocks(mem, count, &blocks);
+	if (n < 0) {
+		ret = n;
+		goto free;
+	}
+	ret = sg_alloc_table(&p->table, n, GFP_KERNEL);
+	if (ret)
+		goto free;
+	blocks_to_table(&blocks, &p->table);
+
+	if (mem->which == VGPU_ADDRESS_DMA) {
+		ret = dma_map_sgtable(mem->dev, &p->table, DMA_TO_DEVICE, 0);
+		if (ret) {
+			/* The pages are the table's now; nothing is mapped. */
+			p->base.which = VGPU_ADDRESS_PHYSICAL;
+			pages_release(&p->base);
+			return ERR_PTR(ret);
+		}
+	}
+
+	return &p->base;
+
+free:
+	free_blocks(&blocks);
+	kfree(p);
+	return ERR_PTR(ret);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_alloc);
+
+/**
+ * vgpu_pages_sync_for_device - make what the processor wrote visible
+ * @b: from vgpu_pages_alloc()
+ *
+ * Costs nothing where the device's addresses are guest-physical.
+ *
+ * Context: any.
+ */
+void vgpu_pages_sync_for_device(struct vgpu_backing *b)
+{
+	if (b->which == VGPU_ADDRESS_DMA)
+		dma_sync_sgtable_for_device(b->mem->dev, b->sgt, DMA_TO_DEVICE);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_sync_for_device);
+
+/**
+ * vgpu_pages_vmap - map a buffer for the kernel
+ * @b: from vgpu_pages_alloc()
+ * @map: filled; undone with vunmap()
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int vgpu_pages_vmap(struct vgpu_backing *b, struct iosys_map *map)
+{
+	unsigned int n = b->size >> PAGE_SHIFT, i = 0;
+	struct sg_page_iter it;
+	struct page **pages;
+	void *vaddr;
+
+	pages = kvmalloc_array(n, sizeof(*pages), GFP_KERNEL);
+	if (!pages)
+		return -ENOMEM;
+
+	for_each_sgtable_page(b->sgt, &it, 0)
+		pages[i++] = sg_page_iter_page(&it);
+
+	vaddr = vmap(pages, n, VM_MAP, PAGE_KERNEL);
+	kvfree(pages);
+	if (!vaddr)
+		return -ENOMEM;
+
+	iosys_map_set_vaddr(map, vaddr);
+
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_vmap);
+
+/**
+ * vgpu_pages_mmap - map a buffer for a user, all at once
+ * @b: from vgpu_pages_alloc()
+ * @vma: where
+ * @first: page of the buffer that its start maps
+ *
+ * Context: under the mmap lock.
+ * Return: 0, -EINVAL for a range outside the buffer, -ENOMEM.
+ */
+int vgpu_pages_mmap(struct vgpu_backing *b, struct vm_area_struct *vma,
+		    unsigned long first)
+{
+	u64 skip = (u64)first << PAGE_SHIFT;
+	unsigned long addr = vma->vm_start;
+	struct scatterlist *sg;
+	unsigned int i;
+	int ret;
+
+	if (skip + (vma->vm_end - vma->vm_start) > b->size)
+		return -EINVAL;
+
+	for_each_sgtable_sg(b->sgt, sg, i) {
+		unsigned long len;
+
+		if (skip >= sg->length) {
+			skip -= sg->length;
+			continue;
+		}
+		len = min_t(unsigned long, sg->length - skip, vma->vm_end - addr);
+		ret = remap_pfn_range(vma, addr,
+				      page_to_pfn(sg_page(sg)) + (skip >> PAGE_SHIFT),
+				      len, vma->vm_page_prot);
+		if (ret)
+			return ret;
+		skip = 0;
+		addr += len;
+		if (addr == vma->vm_end)
+			break;
+	}
+
+	return 0;
+}
+
+/**
+ * vgpu_pages_address - where a byte of a buffer is, without mapping anything
+ * @b: from vgpu_pages_alloc()
+ * @offset: in bytes
+ *
+ * Context: any, panic included.
+ * Return: its address, or NULL if the kernel has none for it (high memory) or
+ * @offset is outside.
+ */
+void *vgpu_pages_address(struct vgpu_backing *b, u64 offset)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sgtable_sg(b->sgt, sg, i) {
+		if (offset < sg->length)
+			return PageHighMem(sg_page(sg)) ? NULL : sg_virt(sg) + offset;
+		offset -= sg->length;
+	}
+
+	return NULL;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_address);
+
+/**
+ * vgpu_pages_sg_table - list a buffer's pages for another device
+ * @b: from vgpu_pages_alloc()
+ *
+ * Context: may sleep.
+ * Return: a table that the caller maps and frees, or ERR_PTR(-ENOMEM).
+ */
+struct sg_table *vgpu_pages_sg_table(struct vgpu_backing *b)
+{
+	struct sg_table *copy = kmalloc_obj(*copy);
+	struct scatterlist *from, *to;
+	unsigned int i;
+
+	if (!copy)
+		return ERR_PTR(-ENOMEM);
+	if (sg_alloc_table(copy, b->sgt->orig_nents, GFP_KERNEL)) {
+		kfree(copy);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	to = copy->sgl;
+	for_each_sgtable_sg(b->sgt, from, i) {
+		sg_set_page(to, sg_page(from), from->length, 0);
+		to = sg_next(to);
+	}
+
+	return copy;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_sg_table);

@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/visibility.h>
+#include <linux/device.h>
+#include <linux/slab.h>
+#include <drm/drm_print.h>
+
+#include "vgpu_cmd.h"
+#include "vgpu_entries.h"
+#include "vgpu_memory.h"
+#include "vgpu_msg.h"
+#include "vgpu_queue.h"
+#include "vgpu_resource.h"
+#include "vgpu_trace.h"
+
+/**
+ * DOC: resources
+ *
+ * A resource has its memory attached from its first command to its last: it is
+ * made with all its fields filled, and ended by RESOURCE_UNREF, which needs no
+ * answer to be waited for.  A buffer that moves loses its resources and gets new
+ * ones for the new place: DETACH_BACKING (fenced, so that the exporter knows when
+ * the old place is free) and UNREF now, and a new creation on the next use.  To
+ * attach the old resource again would save a command, but QEMU shows only blobs
+ * whose memory came with RESOURCE_CREATE_BLOB.
+ *
+ * All messages of a resource's end are reserved when it is made.
+ */
+
+/**
+ * vgpu_resources_init - start with no resources
+ * @pool: what to initialise
+ * @dev: for log messages
+ * @queue: the control queue
+ */
+void vgpu_resources_init(struct vgpu_resources *pool, struct device *dev,
+			 struct vgpu_queue *queue)
+{
+	pool->dev = dev;
+	pool->queue = queue;
+	vgpu_timeline_init(&pool->detaches, "detach");
+	ida_init(&pool->ids);
+	spin_lock_init(&pool->lock);
+	INIT_LIST_HEAD(&pool->list);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_resources_init);
+
+/**
+ * vgpu_resources_fini - check that none is left
+ * @pool: a pool whose queue was stopped
+ */
+void vgpu_resources_fini(struct vgpu_resources *pool)
+{
+	if (WARN_ON(!list_empty(&pool->list)))
+		return;
+	ida_destroy(&pool->ids);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_resources_fini);
+
+static const char *kind_name(const struct vgpu_resource *res)
+{
+	return res->kind == VGPU_BLOB ? "blob" : "surface";
+}
+
+/**
+ * vgpu_resources_print - list them for debugfs
+ * @pool: the pool
+ * @p: where to print
+ *
+ * Context: may not sleep in @p.
+ */
+void vgpu_resources_print(struct vgpu_resources *pool, struct drm_printer *p)
+{
+	struct vgpu_resource *res;
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	drm_printf(p, "attached: %llu\n", pool->attached);
+	drm_printf(p, "detached: %llu\n", pool->detached);
+	drm_printf(p, "refused: %llu\n", pool->refused);
+	list_for_each_entry(res, &pool->list, link) {
+		drm_printf(p, "resource: id=%u kind=%s size=%llu entries=%u", res->id,
+			   kind_name(res), res->size, res->entries);
+		if (res->kind == VGPU_SURFACE)
+			drm_printf(p, " format=%u width=%u height=%u",
+				   res->key.format, res->key.width, res->key.height);
+		drm_printf(p, " state=%s error=%d refused=%u\n",
+			   res->unref ? "live" : "dying", res->error, res->refused);
+	}
+	spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+static void put_backing(struct vgpu_resource *res)
+{
+	struct vgpu_backing *backing = xchg(&res->backing, NULL);
+
+	if (backing)
+		vgpu_backing_put(backing);
+}
+
+static void resource_free(struct vgpu_resource *res)
+{
+	vgpu_msg_put(res->detach);
+	vgpu_msg_put(res->unref);
+	put_backing(res);
+	if (res->id)
+		ida_free(&res->pool->ids, res->id);
+	kfree(res);
+}
+
+/**
+ * vgpu_resource_get - take a reference
+ * @res: the resource
+ */
+void vgpu_resource_get(struct vgpu_resource *res)
+{
+	refcount_inc(&res->ref);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_get);
+
+/**
+ * vgpu_resource_put - drop a reference
+ * @res: the resource or NULL
+ *
+ * With the last one the number is free again: the host has answered to UNREF.
+ *
+ * Context: any.
+ */
+void vgpu_resource_put(struct vgpu_resource *res)
+{
+	unsigned long flags;
+
+	if (!res || !refcount_dec_and_test(&res->ref))
+		return;
+
+	spin_lock_irqsave(&res->pool->lock, flags);
+	list_del(&res->link);
+	spin_unlock_irqrestore(&res->pool->lock, flags);
+
+	resource_free(res);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_put);
+
+/**
+ * vgpu_resource_refuse - note that the host will not have this blob
+ * @res: the blob
+ *
+ * Context: any.
+ * Return: true if this is the news, false if it was known.
+ */
+bool vgpu_resource_refuse(struct vgpu_resource *res)
+{
+	unsigned long flags;
+	bool first;
+
+	spin_lock_irqsave(&res->pool->lock, flags);
+	first = !res->refused;
+	res->refused = true;
+	if (first)
+		res->pool->refused++;
+	spin_unlock_irqrestore(&res->pool->lock, flags);
+
+	if (first && res->pool->on_refused)
+		res->pool->on_refused(res->pool);
+
+	return first;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_refuse);
+
+/*
+ * A message about a resource has ended.  Errors are latched, and told once for
+ * each resource; a blob's are no error yet, as there is another way to show it.
+ */
+static void tracked_done(struct vgpu_msg *msg)
+{
+	struct vgpu_resource *res = msg->owner;
+	bool first;
+
+	/* That the device is gone, or has no such output, is no error of the resource. */
+	if (msg->error && msg->error != -ENODEV && msg->error != -ENXIO) {
+		first = !cmpxchg(&res->error, 0, msg->error);
+		if (res->kind == VGPU_BLOB)
+			vgpu_resource_refuse(res);
+		else if (first)
+			dev_err_ratelimited(res->pool->dev,
+					    "resource %u: command 0x%04x failed: %d\n",
+					    res->id, vgpu_msg_type(msg), msg->error);
+	}
+
+	vgpu_resource_put(res);
+}
+
+/* The end of a resource: an error is no news to its owner, who is gone. */
+static void ended_done(struct vgpu_msg *msg)
+{
+	struct vgpu_resource *res = msg->owner;
+
+	if (msg->error && msg->error != -ENODEV && !res->error)
+		dev_err_ratelimited(res->pool->dev,
+				    "resource %u: command 0x%04x failed: %d\n",
+				    res->id, vgpu_msg_type(msg), msg->error);
+	vgpu_resource_put(res);
+}
+
+/**
+ * vgpu_resource_track - have a command's error latched on its resource
+ * @res: the resource; the message holds a reference until it ends
+ * @msg: a message that is not published yet
+ */
+void vgpu_resource_track(struct vgpu_resource *res, struct vgpu_msg *msg)
+{
+	vgpu_resource_get(res);
+	msg->owner = res;
+	msg->done = tracked_done;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_track);
+
+static void publish_ending(struct vgpu_resource *res, struct vgpu_msg *msg)
+{
+	vgpu_resource_get(res);
+	msg->owner = res;
+	msg->done = ended_done;
+	vgpu_queue_publish(res->pool->queue, msg);
+}
+
+static int reserve_end(struct vgpu_resource *res, bool movable)
+{
+	res->unref = vgpu_msg_alloc();
+	if (!res->unref)
+		return -ENOMEM;
+	vgpu_cmd_unref(res->unref, res->id);
+	if (!movable)
+		return 0;
+
+	res->detach = vgpu_msg_alloc();
+	if (!res->detach)
+		return -ENOMEM;
+	vgpu_cmd_detach_backing(res->detach, res->id);
+	res->detach->fence = vgpu_fence_alloc(&res->pool->detaches);
+	if (!res->detach->fence)
+		return -ENOMEM;
+	vgpu_fence_share(res->detach->fence);
+
+	return 0;
+}
+
+static struct vgpu_resource *resource_alloc(struct vgpu_resources *pool,
+					    struct vgpu_backing *backing,
+					    enum vgpu_resource_kind kind,
+					    bool movable)
+{
+	struct vgpu_resource *res = kzalloc_obj(*res);
+	int ret;
+
+	if (!res)
+		return ERR_PTR(-ENOMEM);
+
+	refcount_set(&res->ref, 1);
+	res->pool = pool;
+	res->kind = kind;
+	INIT_LIST_HEAD(&res->siblings);
+
+	ret = ida_alloc_min(&pool->ids, 1, GFP_KERNEL);
+	if (ret < 0)
+		goto free;
+	res->id = ret;
+
+	ret = reserve_end(res, movable);
+	if (ret)
+		goto free;
+	res->backing = vgpu_backing_get(backing);
+
+	return res;
+free:
+	resource_free(res);
+	return ERR_PTR(ret);
+}
+
+static void resource_list(struct vgpu_resource *res, const struct vgpu_entries *e)
+{
+	unsigned long flags;
+
+	res->entries = e->count;
+	spin_lock_irqsave(&res->pool->lock, flags);
+	list_add_tail(&res->link, &res->pool->list);
+	res->pool->attached++;
+	spin_unlock_irqrestore(&res->pool->lock, flags);
+	trace_vgpu_attach(res->id, e->count, e->bytes);
+}
+
+/* The list for the host; it may not name less memory than the resource has. */
+static struct vgpu_entries *list_backing(struct vgpu_resources *pool,
+					 struct vgpu_backing *backing, u64 size)
+{
+	struct vgpu_entries *e;
+
+	e = vgpu_entries_alloc(backing->sgt, backing->which,
+			       vgpu_queue_max_pieces(pool->queue));
+	if (!IS_ERR(e) && e->bytes < size) {
+		vgpu_entries_free(e);
+		return ERR_PTR(-EINVAL);
+	}
+
+	return e;
+}
+
+/**
+ * vgpu_resource_create_blob - make a resource out of the guest's memory
+ * @pool: where
+ * @backing: the memory
+ * @size: bytes of it, a multiple of the device's blob alignment
+ * @movable: the memory may have to be detached
+ *
+ * The command is published, not kicked; what the host says to it is latched.
+ *
+ * Context: may sleep.
+ * Return: the resource with one reference, -ENOMEM, or -EINVAL when @backing is
+ * smaller than @size.
+ */
+struct vgpu_resource *vgpu_resource_create_blob(struct vgpu_resources *pool,
+						struct vgpu_backing *backing,
+						u64 size, bool movable)
+{
+	struct vgpu_cmd_create_blob cmd = {
+		.mem = VIRTIO_GPU_BLOB_MEM_GUEST,
+		.flags = VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE,
+		.size = size,
+	};
+	struct vgpu_resource *res;
+	struct vgpu_entries *e;
+	struct vgpu_msg *msg;
+
+	res = resource_alloc(pool, backing, VGPU_BLOB, movable);
+	if (IS_ERR(res))
+		return res;
+	res->size = size;
+
+	msg = vgpu_msg_alloc();
+	if (!msg) {
+		resource_free(res);
+		return ERR_PTR(-ENOMEM);
+	}
+	e = list_backing(pool, backing, size);
+	if (IS_ERR(e)) {
+		vgpu_msg_put(msg);
+		resource_free(res);
+		return ERR_CAST(e);
+	}
+
+	cmd.resource = res->id;
+	resource_list(res, e);
+	vgpu_cmd_create_blob(msg, &cmd, e);
+	vgpu_resource_track(res, msg);
+	vgpu_queue_publish(pool->queue, msg);
+
+	return res;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_create_blob);
+
+/**
+ * vgpu_resource_create_surface - make a resource that the host keeps a copy of
+ * @pool: where
+ * @backing: the memory to copy from
+ * @key: format and size
+ * @movable: the memory may have to be detached
+ *
+ * The commands are published, not kicked; what the host says is latched.
+ *
+ * Context: may sleep.
+ * Return: the resource with one reference, -ENOMEM, or -EINVAL when @backing is
+ * empty.
+ */
+struct vgpu_resource *vgpu_resource_create_surface(struct vgpu_resources *pool,
+						   struct vgpu_backing *backing,
+						   const struct vgpu_surface_key *key,
+						   bool movable)
+{
+	struct vgpu_cmd_create_2d cmd = {
+		.format = key->format,
+		.width = key->width,
+		.height = key->height,
+	};
+	struct vgpu_msg *create, *attach;
+	struct vgpu_resource *res;
+	struct vgpu_entries *e;
+
+	res = resource_alloc(pool, backing, VGPU_SURFACE, movable);
+	if (IS_ERR(res))
+		return res;
+	res->key = *key;
+	res->size = backing->size;
+
+	create = vgpu_msg_alloc();
+	attach = vgpu_msg_alloc();
+	e = create && attach ? list_backing(pool, backing, 0) : ERR_PTR(-ENOMEM);
+	if (IS_ERR(e)) {
+		vgpu_msg_put(attach);
+		vgpu_msg_put(create);
+		resource_free(res);
+		return ERR_CAST(e);
+	}
+
+	cmd.resource = res->id;
+	resource_list(res, e);
+	vgpu_cmd_create_2d(create, &cmd);
+	vgpu_resource_track(res, create);
+	vgpu_queue_publish(pool->queue, create);
+	vgpu_cmd_attach_backing(attach, res->id, e);
+	vgpu_resource_track(res, attach);
+	vgpu_queue_publish(pool->queue, attach);
+
+	return res;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_create_surface);
+
+/**
+ * vgpu_resource_retire - end a resource
+ * @res: the owner's reference
+ *
+ * Published, not kicked.
+ *
+ * Context: any.
+ */
+void vgpu_resource_retire(struct vgpu_resource *res)
+{
+	struct vgpu_msg *unref = res->unref;
+
+	res->unref = NULL;
+	publish_ending(res, unref);
+	vgpu_resource_put(res);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_retire);
+
+/*
+ * The exporter waits no longer than for the fence, and wants its mapping back soon
+ * after.  A host that has not answered by then has had its time.
+ */
+static void detach_signalled(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	if (fence->error == -ETIMEDOUT)
+		put_backing(container_of(cb, struct vgpu_resource, detached));
+}
+
+/**
+ * vgpu_resource_detach - end a resource whose memory is about to move
+ * @res: the owner's reference of a movable resource
+ *
+ * Published, not kicked.
+ *
+ * Context: any, and under the exporter's reservation lock.
+ * Return: a reference to the fence of DETACH_BACKING.
+ */
+struct dma_fence *vgpu_resource_detach(struct vgpu_resource *res)
+{
+	struct vgpu_msg *detach = res->detach;
+	struct dma_fence *fence = dma_fence_get(&detach->fence->base);
+	unsigned long flags;
+
+	spin_lock_irqsave(&res->pool->lock, flags);
+	res->pool->detached++;
+	spin_unlock_irqrestore(&res->pool->lock, flags);
+	trace_vgpu_detach(res->id, res->entries, res->size);
+
+	res->detach = NULL;
+	/* The message holds the resource until after its fence has signalled. */
+	dma_fence_add_callback(fence, &res->detached, detach_signalled);
+	publish_ending(res, detach);
+	vgpu_resource_retire(res);
+
+	return fence;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_detach);
