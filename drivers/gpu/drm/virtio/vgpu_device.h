@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef VGPU_DEVICE_H
+#define VGPU_DEVICE_H
+
+#include <drm/drm_device.h>
+
+#include "vgpu_display.h"
+#include "vgpu_features.h"
+#include "vgpu_memory.h"
+#include "vgpu_queue.h"
+#include "vgpu_resource.h"
+
+struct virtio_device;
+
+/**
+ * struct vgpu_counters - rare events, for debugfs
+ * @fallbacks: blobs that were replaced by a surface
+ * @frame_timeouts: frames that the host did not acknowledge in time
+ * @move_waits: moves of a buffer that had to wait for the host
+ */
+struct vgpu_counters {
+	atomic_t fallbacks;
+	atomic_t frame_timeouts;
+	atomic_t move_waits;
+};
+
+/**
+ * struct vgpu_device - one virtio-gpu device
+ * @drm: the DRM device
+ * @vdev: the virtio device; unusable once the queues are stopped
+ * @features: what was negotiated
+ * @ctrl: control queue
+ * @cursor: cursor queue
+ * @memory: memory that the device is told about
+ * @resources: what the host knows by a number
+ * @display: outputs
+ * @counters: rare events
+ *
+ * Only the front (ioctls, KMS, debugfs) and the glue know this struct; lower
+ * layers are given the member that they work on.
+ */
+struct vgpu_device {
+	struct drm_device drm;
+	struct virtio_device *vdev;
+	struct vgpu_features features;
+	struct vgpu_queue ctrl;
+	struct vgpu_queue cursor;
+	struct vgpu_memory memory;
+	struct vgpu_resources resources;
+	struct vgpu_display display;
+	struct vgpu_counters counters;
+};
+
+static inline struct vgpu_device *to_vgpu(struct drm_device *drm)
+{
+	return container_of(drm, struct vgpu_device, drm);
+}
+
+#endif

@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_mode.h>
+#include <drm/drm_print.h>
+
+#include "vgpu_cmd.h"
+#include "vgpu_device.h"
+#include "vgpu_export.h"
+#include "vgpu_gem.h"
+#include "vgpu_import.h"
+#include "vgpu_msg.h"
+
+/**
+ * DOC: buffers
+ *
+ * A buffer is memory; the host hears of it only when there is something to do
+ * with it.  Then the same buffer can be a blob, which the host shows in place, or
+ * one surface for each layout that it is shown in, which the host copies.  A blob
+ * that the host refuses is replaced by a surface, for this buffer for good.
+ */
+
+/* Another device's memory may move as soon as the host no longer has it. */
+static void end_resource(struct vgpu_gem *gem, struct vgpu_resource *res)
+{
+	if (gem->import)
+		vgpu_import_hand_over(gem->import, vgpu_resource_detach(res));
+	else
+		vgpu_resource_retire(res);
+}
+
+/**
+ * vgpu_gem_let_go - take a buffer's memory from the host
+ * @gem: a buffer that moves or is freed
+ *
+ * Published, not kicked.
+ *
+ * Context: under the reservation lock; may sleep if the buffer is an import.
+ */
+void vgpu_gem_let_go(struct vgpu_gem *gem)
+{
+	struct vgpu_resource *res, *next;
+
+	if (gem->blob)
+		end_resource(gem, gem->blob);
+	gem->blob = NULL;
+
+	list_for_each_entry_safe(res, next, &gem->surfaces, siblings) {
+		list_del_init(&res->siblings);
+		end_resource(gem, res);
+	}
+}
+
+static void gem_free(struct drm_gem_object *obj)
+{
+	struct vgpu_device *vgpu = to_vgpu(obj->dev);
+	struct vgpu_gem *gem = to_vgpu_gem(obj);
+
+	if (gem->import)
+		dma_resv_lock(obj->resv, NULL);
+	vgpu_gem_let_go(gem);
+	if (gem->import)
+		dma_resv_unlock(obj->resv);
+	vgpu_queue_kick(&vgpu->ctrl);
+
+	if (gem->vmaps)
+		vunmap(gem->vmap.vaddr);
+	if (gem->import)
+		vgpu_import_release(gem->import);
+	if (gem->pages)
+		vgpu_backing_put_now(gem->pages);
+
+	drm_gem_object_release(obj);
+	kfree(gem);
+}
+
+static struct sg_table *gem_get_sg_table(struct drm_gem_object *obj)
+{
+	struct vgpu_gem *gem = to_vgpu_gem(obj);
+
+	return gem->pages ? vgpu_pages_sg_table(gem->pages) : ERR_PTR(-EOPNOTSUPP);
+}
+
+static int gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	struct vgpu_gem *gem = to_vgpu_gem(obj);
+	int ret;
+
+	dma_resv_assert_held(obj->resv);
+
+	if (gem->import)
+		return dma_buf_vmap(vgpu_import_dma_buf(gem->import), map);
+
+	if (!gem->vmaps) {
+		ret = vgpu_pages_vmap(gem->pages, &gem->vmap);
+		if (ret)
+			return ret;
+	}
+	gem->vmaps++;
+	*map = gem->vmap;
+
+	return 0;
+}
+
+static void gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	struct vgpu_gem *gem = to_vgpu_gem(obj);
+
+	dma_resv_assert_held(obj->resv);
+
+	if (gem->import) {
+		dma_buf_vunmap(vgpu_import_dma_buf(gem->import), map);
+		return;
+	}
+	if (!--gem->vmaps) {
+		vunmap(gem->vmap.vaddr);
+		iosys_map_clear(&gem->vmap);
+	}
+}
+
+static int gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
+{
+	unsigned long first = vma->vm_pgoff - drm_vma_node_start(&obj->vma_node);
+	struct vgpu_gem *gem = to_vgpu_gem(obj);
+
+	/* An import is mapped through its dma-buf. */
+	if (gem->import)
+		return -EINVAL;
+
+	/* A private copy of a screen would never be shown. */
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
+		return -EINVAL;
+
+	return vgpu_pages_mmap(gem->pages, vma, first);
+}
+
+static void gem_print_info(struct drm_printer *p, unsigned int indent,
+			   const struct drm_gem_object *obj)
+{
+	const struct vgpu_gem *gem = to_vgpu_gem((struct drm_gem_object *)obj);
+
+	drm_printf_indent(p, indent, "memory=%s\n", gem->import ? "imported" : "own");
+	drm_printf_indent(p, indent, "blob_refused=%u\n", gem->blob_refused);
+}
+
+static const struct vm_operations_struct gem_vm_ops = {
+	.open = drm_gem_vm_open,
+	.close = drm_gem_vm_close,
+};
+
+static const struct drm_gem_object_funcs gem_funcs = {
+	.free = gem_free,
+	.print_info = gem_print_info,
+	.export = vgpu_prime_export,
+	.get_sg_table = gem_get_sg_table,
+	.vmap = gem_vmap,
+	.vunmap = gem_vunmap,
+	.mmap = gem_mmap,
+	.vm_ops = &gem_vm_ops,
+};
+
+static struct vgpu_gem *gem_alloc(struct vgpu_device *vgpu, u64 size,
+				  struct dma_resv *resv)
+{
+	struct vgpu_gem *gem = kzalloc_obj(*gem);
+
+	if (!gem)
+		return ERR_PTR(-ENOMEM);
+
+	INIT_LIST_HEAD(&gem->surfaces);
+	gem->base.funcs = &gem_funcs;
+	gem->base.resv = resv;
+	drm_gem_private_object_init(&vgpu->drm, &gem->base, size);
+
+	return gem;
+}
+
+/**
+ * vgpu_gem_create_imported - make the object of a foreign buffer
+ * @vgpu: the device
+ * @dma_buf: the buffer, whose reservation object it shares
+ *
+ * Context: may sleep.
+ * Return: an object that has no memory yet, or ERR_PTR(-ENOMEM).
+ */
+struct vgpu_gem *vgpu_gem_create_imported(struct vgpu_device *vgpu,
+					  struct dma_buf *dma_buf)
+{
+	return gem_alloc(vgpu, dma_buf->size, dma_buf->resv);
+}
+
+/**
+ * vgpu_gem_create - make a buffer
+ * @vgpu: the device
+ * @size: in bytes; rounded up to what the device can take
+ *
+ * Context: may sleep.
+ * Return: the object, -EINVAL for no size or too much, -ENOMEM.
+ */
+struct vgpu_gem *vgpu_gem_create(struct vgpu_device *vgpu, u64 size)
+{
+	struct vgpu_gem *gem;
+	struct vgpu_backing *pages;
+	int ret;
+
+	if (!size || size > LONG_MAX - vgpu->features.blob_align)
+		return ERR_PTR(-EINVAL);
+	size = ALIGN(size, vgpu->features.blob_align);
+
+	gem = gem_alloc(vgpu, size, NULL);
+	if (IS_ERR(gem))
+		return gem;
+
+	pages = vgpu_pages_alloc(&vgpu->memory, size);
+	if (IS_ERR(pages)) {
+		ret = PTR_ERR(pages);
+		goto put;
+	}
+	gem->pages = pages;
+
+	ret = drm_gem_create_mmap_offset(&gem->base);
+	if (ret)
+		goto put;
+
+	return gem;
+put:
+	drm_gem_object_put(&gem->base);
+	return ERR_PTR(ret);
+}
+
+/**
+ * vgpu_gem_dumb_create - DRM_IOCTL_MODE_CREATE_DUMB
+ * @file: the caller
+ * @dev: the device
+ * @args: parameters and results
+ *
+ * Context: may sleep.
+ * Return: 0, -EINVAL for other than 32 bits per pixel, -ENOMEM.
+ */
+int vgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
+			 struct drm_mode_create_dumb *args)
+{
+	struct vgpu_gem *gem;
+	int ret;
+
+	if (args->bpp != 32)
+		return -EINVAL;
+
+	args->pitch = args->width * 4;
+	gem = vgpu_gem_create(to_vgpu(dev), (u64)args->pitch * args->height);
+	if (IS_ERR(gem))
+		return PTR_ERR(gem);
+
+	args->size = gem->base.size;
+	ret = drm_gem_handle_create(file, &gem->base, &args->handle);
+	drm_gem_object_put(&gem->base);
+
+	return ret;
+}
+
+/*
+ * What the host knows of a buffer
+ */
+
+static struct vgpu_backing *backing_of(struct vgpu_gem *gem)
+{
+	return gem->import ? vgpu_import_backing(gem->import) : gem->pages;
+}
+
+static void note_refusal(struct vgpu_device *vgpu, struct vgpu_gem *gem)
+{
+	drm_info_once(&vgpu->drm,
+		      "the host does not show blob resource %u (%zu bytes, %u entries): such buffers are copied from now on\n",
+		      gem->blob->id, gem->base.size, gem->blob->entries);
+	atomic_inc(&vgpu->counters.fallbacks);
+
+	end_resource(gem, gem->blob);
+	gem->blob = NULL;
+	gem->blob_refused = true;
+	gem->uuid_known = false;
+}
+
+/**
+ * vgpu_gem_blob - the blob of a buffer, made if need be
+ * @gem: the buffer, its memory in place (an import is pinned)
+ *
+ * Context: may sleep, under the reservation lock.
+ * Return: the blob, borrowed; -EOPNOTSUPP if the device has no blobs or does not
+ * want this one; -ENOMEM.
+ */
+struct vgpu_resource *vgpu_gem_blob(struct vgpu_gem *gem)
+{
+	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
+	struct vgpu_resource *res;
+
+	dma_resv_assert_held(gem->base.resv);
+
+	if (gem->blob && (READ_ONCE(gem->blob->refused) || READ_ONCE(gem->blob->error)))
+		note_refusal(vgpu, gem);
+	if (!vgpu->features.blob || gem->blob_refused ||
+	    !IS_ALIGNED(gem->base.size, vgpu->features.blob_align))
+		return ERR_PTR(-EOPNOTSUPP);
+	if (gem->blob)
+		return gem->blob;
+
+	res = vgpu_resource_create_blob(&vgpu->resources, backing_of(gem),
+					gem->base.size, gem->import);
+	if (!IS_ERR(res))
+		gem->blob = res;
+
+	return res;
+}
+
+static bool same_key(const struct vgpu_surface_key *a,
+		     const struct vgpu_surface_key *b)
+{
+	return a->format == b->format && a->width == b->width &&
+	       a->height == b->height && a->offset == b->offset;
+}
+
+/**
+ * vgpu_gem_surface - a surface of a buffer, made if need be
+ * @gem: the buffer, its memory in place (an import is pinned)
+ * @key: the layout
+ *
+ * A surface that the host reported an error for is given up: this call returns
+ * the error, the next one tries anew.
+ *
+ * Context: may sleep, under the reservation lock.
+ * Return: the surface, borrowed; -ENOMEM; the host's latched error.
+ */
+struct vgpu_resource *vgpu_gem_surface(struct vgpu_gem *gem,
+				       const struct vgpu_surface_key *key)
+{
+	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
+	struct vgpu_resource *res;
+	int error;
+
+	dma_resv_assert_held(gem->base.resv);
+
+	list_for_each_entry(res, &gem->surfaces, siblings) {
+		if (!same_key(&res->key, key))
+			continue;
+		error = READ_ONCE(res->error);
+		if (!error)
+			return res;
+		list_del_init(&res->siblings);
+		end_resource(gem, res);
+		return ERR_PTR(error);
+	}
+
+	res = vgpu_resource_create_surface(&vgpu->resources, backing_of(gem), key,
+					   gem->import);
+	if (!IS_ERR(res))
+		list_add(&res->siblings, &gem->surfaces);
+
+	return res;
+}
+
+/* With a reference: the blob to ask the host about; or the name, if it is known. */
+static struct vgpu_resource *blob_or_uuid(struct vgpu_gem *gem, uuid_t *uuid)
+{
+	struct vgpu_resource *res = NULL;
+	int ret;
+
+	ret = dma_resv_lock_interruptible(gem->base.resv, NULL);
+	if (ret)
+		return ERR_PTR(ret);
+
+	if (gem->uuid_known)
+		uuid_copy(uuid, &gem->uuid);
+	else
+		res = gem->import ? ERR_PTR(-EOPNOTSUPP) : vgpu_gem_blob(gem);
+	if (!IS_ERR_OR_NULL(res))
+		vgpu_resource_get(res);
+	dma_resv_unlock(gem->base.resv);
+
+	return res;
+}
+
+/**
+ * vgpu_gem_uuid - the name by which other virtio devices know a buffer
+ * @gem: a buffer of ours
+ * @uuid: filled
+ *
+ * Context: may sleep; waits for the host, bounded.
+ * Return: 0; -EOPNOTSUPP if the device gives no names; the host's error;
+ * -ETIMEDOUT; -ENOMEM; -EINTR.
+ */
+int vgpu_gem_uuid(struct vgpu_gem *gem, uuid_t *uuid)
+{
+	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
+	const struct virtio_gpu_resp_resource_uuid *reply;
+	struct vgpu_resource *res;
+	struct vgpu_msg *msg;
+	int ret;
+
+	if (!vgpu->features.uuid)
+		return -EOPNOTSUPP;
+
+	res = blob_or_uuid(gem, uuid);
+	if (IS_ERR_OR_NULL(res))
+		return PTR_ERR_OR_ZERO(res);
+
+	msg = vgpu_msg_alloc_reply(sizeof(*reply));
+	if (!msg) {
+		ret = -ENOMEM;
+		goto put_res;
+	}
+	vgpu_cmd_assign_uuid(msg, res->id);
+	ret = vgpu_queue_send_sync(&vgpu->ctrl, msg);
+	if (ret)
+		goto put_msg;
+
+	reply = msg->reply;
+	import_uuid(uuid, reply->uuid);
+	dma_resv_lock(gem->base.resv, NULL);
+	if (gem->blob == res) {
+		uuid_copy(&gem->uuid, uuid);
+		gem->uuid_known = true;
+	}
+	dma_resv_unlock(gem->base.resv);
+put_msg:
+	vgpu_msg_put(msg);
+put_res:
+	vgpu_resource_put(res);
+	return ret;
+}

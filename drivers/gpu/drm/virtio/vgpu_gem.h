@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef VGPU_GEM_H
+#define VGPU_GEM_H
+
+#include <linux/iosys-map.h>
+#include <linux/uuid.h>
+#include <drm/drm_gem.h>
+
+struct dma_buf;
+struct drm_mode_create_dumb;
+struct vgpu_backing;
+struct vgpu_device;
+struct vgpu_import;
+struct vgpu_resource;
+struct vgpu_surface_key;
+
+/**
+ * struct vgpu_gem - a buffer
+ * @base: the GEM object
+ * @pages: its memory, if it is ours
+ * @import: its memory, if it is another device's
+ * @blob: the host's name for that memory, made on first use
+ * @surfaces: copies on the host, made on first use
+ * @blob_refused: the host would not make or show the blob: use a surface
+ * @vmap: kernel mapping, while @vmaps
+ * @vmaps: users of @vmap
+ * @uuid: the name that other virtio devices know it by
+ * @uuid_known: @uuid is valid
+ *
+ * All but @pages and @import is protected by the reservation lock.
+ */
+struct vgpu_gem {
+	struct drm_gem_object base;
+	struct vgpu_backing *pages;
+	struct vgpu_import *import;
+	struct vgpu_resource *blob;
+	struct list_head surfaces;
+	bool blob_refused;
+	struct iosys_map vmap;
+	unsigned int vmaps;
+	uuid_t uuid;
+	bool uuid_known;
+};
+
+static inline struct vgpu_gem *to_vgpu_gem(struct drm_gem_object *obj)
+{
+	return container_of(obj, struct vgpu_gem, base);
+}
+
+struct vgpu_gem *vgpu_gem_create(struct vgpu_device *vgpu, u64 size);
+struct vgpu_gem *vgpu_gem_create_imported(struct vgpu_device *vgpu,
+					  struct dma_buf *dma_buf);
+int vgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
+			 struct drm_mode_create_dumb *args);
+
+struct vgpu_resource *vgpu_gem_blob(struct vgpu_gem *gem);
+struct vgpu_resource *vgpu_gem_surface(struct vgpu_gem *gem,
+				       const struct vgpu_surface_key *key);
+void vgpu_gem_let_go(struct vgpu_gem *gem);
+int vgpu_gem_uuid(struct vgpu_gem *gem, uuid_t *uuid);
+
+#endif

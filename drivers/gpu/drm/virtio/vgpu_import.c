@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/iommu.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
+#include <drm/drm_print.h>
+
+#include "vgpu_device.h"
+#include "vgpu_export.h"
+#include "vgpu_gem.h"
+#include "vgpu_import.h"
+
+/**
+ * DOC: import
+ *
+ * Another device's buffer is attached dynamically, peer-to-peer allowed, and
+ * mapped when it is first shown.  The mapping stays, and so do the resources made
+ * of it, until the exporter says that the buffer moves; so a buffer that does not
+ * move is described to the host once.  It is pinned only from prepare_fb to
+ * cleanup_fb, so that it can move when it is not shown.
+ *
+ * When the buffer moves the host is told to let go, the fence of that command
+ * goes into the exporter's reservation object, and the callback returns.  The old
+ * mapping is undone when the host has answered.
+ */
+
+/**
+ * struct vgpu_import - the importer's side of a foreign buffer
+ * @ref: the GEM object's and each mapping's
+ * @dma_buf: the buffer
+ * @gem: NULL once the GEM object is gone
+ * @attach: the attachment, or NULL if the exporter has only a kernel mapping
+ * @map: the current mapping, or NULL
+ * @pins: users of the pin
+ * @memory: for mappings
+ * @ctrl: to be kicked when the buffer moves
+ * @waits: how often a move had to wait for the host, want of memory
+ *
+ * All but @attach, @dma_buf and @ref is protected by the buffer's reservation lock.
+ */
+struct vgpu_import {
+	refcount_t ref;
+	struct dma_buf *dma_buf;
+	struct vgpu_gem *gem;
+	struct dma_buf_attachment *attach;
+	struct vgpu_backing *map;
+	unsigned int pins;
+	struct vgpu_memory *memory;
+	struct vgpu_queue *ctrl;
+	atomic_t *waits;
+};
+
+struct vgpu_mapping {
+	struct vgpu_backing base;
+	struct vgpu_import *import;
+};
+
+static void import_put(struct vgpu_import *imp)
+{
+	if (!refcount_dec_and_test(&imp->ref))
+		return;
+
+	if (imp->attach)
+		dma_buf_detach(imp->dma_buf, imp->attach);
+	dma_buf_put(imp->dma_buf);
+	kfree(imp);
+}
+
+static void mapping_release(struct vgpu_backing *b)
+{
+	struct vgpu_mapping *m = container_of(b, struct vgpu_mapping, base);
+	struct dma_buf_attachment *attach = m->import->attach;
+
+	dma_buf_unmap_attachment_unlocked(attach, b->sgt, DMA_BIDIRECTIONAL);
+	import_put(m->import);
+	kfree(m);
+}
+
+/**
+ * vgpu_import_backing - the memory of an imported buffer
+ * @imp: the import
+ *
+ * Context: under the reservation lock.
+ * Return: the current mapping, borrowed, or NULL while the buffer is not mapped.
+ */
+struct vgpu_backing *vgpu_import_backing(struct vgpu_import *imp)
+{
+	dma_resv_assert_held(imp->dma_buf->resv);
+
+	return imp->map;
+}
+
+static void set_map(struct vgpu_import *imp, struct vgpu_mapping *m,
+		    struct sg_table *sgt, void (*release)(struct vgpu_backing *b))
+{
+	vgpu_backing_init(&m->base, imp->memory, release);
+	m->base.sgt = sgt;
+	m->base.which = VGPU_ADDRESS_DMA;
+	m->base.size = imp->dma_buf->size;
+	refcount_inc(&imp->ref);
+	m->import = imp;
+	imp->map = &m->base;
+}
+
+static int map(struct vgpu_import *imp)
+{
+	struct vgpu_mapping *m = kzalloc_obj(*m);
+	struct sg_table *sgt;
+
+	if (!m)
+		return -ENOMEM;
+
+	sgt = dma_buf_map_attachment(imp->attach, DMA_BIDIRECTIONAL);
+	if (IS_ERR(sgt)) {
+		kfree(m);
+		return PTR_ERR(sgt);
+	}
+	set_map(imp, m, sgt, mapping_release);
+
+	return 0;
+}
+
+/**
+ * vgpu_import_pin - keep a buffer where it is, and mapped
+ * @imp: the import
+ *
+ * Context: may sleep, under the reservation lock.
+ * Return: 0, or what the exporter says.
+ */
+int vgpu_import_pin(struct vgpu_import *imp)
+{
+	int ret;
+
+	dma_resv_assert_held(imp->dma_buf->resv);
+
+	/* What has only a kernel mapping is pinned for as long as that stands. */
+	if (!imp->attach)
+		return 0;
+
+	if (!imp->pins) {
+		ret = dma_buf_pin(imp->attach);
+		if (ret)
+			return ret;
+	}
+	if (!imp->map) {
+		ret = map(imp);
+		if (ret) {
+			if (!imp->pins)
+				dma_buf_unpin(imp->attach);
+			return ret;
+		}
+	}
+	imp->pins++;
+
+	return 0;
+}
+
+/**
+ * vgpu_import_unpin - let a buffer move again
+ * @imp: the import, pinned
+ *
+ * Context: may sleep, under the reservation lock.
+ */
+void vgpu_import_unpin(struct vgpu_import *imp)
+{
+	dma_resv_assert_held(imp->dma_buf->resv);
+
+	if (imp->attach && !--imp->pins)
+		dma_buf_unpin(imp->attach);
+}
+
+/**
+ * vgpu_import_hand_over - tell the exporter when the host has let go
+ * @imp: the import
+ * @fence: of a DETACH_BACKING; the reference is taken over
+ *
+ * The exporter will wait for this fence before it uses the memory for something
+ * else.  Without memory to note that, there is only waiting here, bounded.
+ *
+ * Context: may sleep, under the reservation lock.
+ */
+void vgpu_import_hand_over(struct vgpu_import *imp, struct dma_fence *fence)
+{
+	struct dma_resv *resv = imp->dma_buf->resv;
+
+	if (!dma_resv_reserve_fences(resv, 1)) {
+		dma_resv_add_fence(resv, fence, DMA_RESV_USAGE_BOOKKEEP);
+	} else {
+		atomic_inc(imp->waits);
+		vgpu_queue_kick(imp->ctrl);
+		dma_fence_wait_timeout(fence, false, VGPU_PATIENCE);
+	}
+	dma_fence_put(fence);
+}
+
+static void invalidate(struct dma_buf_attachment *attach)
+{
+	struct vgpu_import *imp = attach->importer_priv;
+	struct vgpu_backing *old = imp->map;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	if (!old)
+		return;
+
+	imp->map = NULL;
+	if (imp->gem) {
+		vgpu_gem_let_go(imp->gem);
+		vgpu_queue_kick(imp->ctrl);
+	}
+	vgpu_backing_put(old);
+}
+
+static const struct dma_buf_attach_ops import_attach_ops = {
+	.allow_peer2peer = true,
+	.invalidate_mappings = invalidate,
+};
+
+/**
+ * vgpu_import_release - the GEM object of an import is going away
+ * @imp: its import
+ *
+ * The attachment stays for as long as the host may know the memory.
+ *
+ * Context: may sleep.
+ */
+void vgpu_import_release(struct vgpu_import *imp)
+{
+	struct dma_resv *resv = imp->dma_buf->resv;
+	struct vgpu_backing *old;
+
+	dma_resv_lock(resv, NULL);
+	imp->gem = NULL;
+	old = imp->map;
+	imp->map = NULL;
+	dma_resv_unlock(resv);
+
+	if (old)
+		vgpu_backing_put(old);
+	import_put(imp);
+}
+
+/*
+ * A device that was not told to use the platform's DMA addresses takes what it is
+ * given for guest-physical.  Behind a translating IOMMU the exporter's addresses
+ * are something else.
+ */
+static bool addresses_reach_device(struct vgpu_device *vgpu)
+{
+	struct iommu_domain *domain;
+
+	if (vgpu->features.dma)
+		return true;
+
+	domain = iommu_get_domain_for_dev(vgpu->memory.dev);
+
+	return !domain || domain->type == IOMMU_DOMAIN_IDENTITY;
+}
+
+/*
+ * Exporters without scatter lists
+ */
+
+struct vgpu_kernel_mapping {
+	struct vgpu_mapping base;
+	struct iosys_map map;
+	struct sg_table sgt;
+};
+
+/* The object behind a DRM driver's dma-buf that only its kernel mapping leads to. */
+static struct drm_gem_object *foreign_object(struct dma_buf *dma_buf)
+{
+	struct drm_gem_object *obj = dma_buf->priv;
+
+	if (dma_buf->ops->map_dma_buf != drm_gem_map_dma_buf ||
+	    obj->funcs->get_sg_table || !obj->funcs->pin || !obj->funcs->unpin ||
+	    !obj->funcs->vmap)
+		return NULL;
+
+	return obj;
+}
+
+static phys_addr_t mapped_page(const struct iosys_map *map, unsigned long offset)
+{
+	void *addr = map->is_iomem ? (__force void *)map->vaddr_iomem : map->vaddr;
+
+	addr += offset;
+	if (is_vmalloc_addr(addr))
+		return PFN_PHYS(vmalloc_to_pfn(addr)) + offset_in_page(addr);
+
+	return virt_to_phys(addr);
+}
+
+/* A list of addresses without pages, as for memory that has none. */
+static int list_mapped_pages(struct vgpu_kernel_mapping *km, size_t size)
+{
+	unsigned int n = size >> PAGE_SHIFT, i;
+	struct scatterlist *sg;
+	int ret;
+
+	ret = sg_alloc_table(&km->sgt, n, GFP_KERNEL);
+	if (ret)
+		return ret;
+
+	for_each_sgtable_sg(&km->sgt, sg, i) {
+		sg_dma_address(sg) = mapped_page(&km->map, (unsigned long)i << PAGE_SHIFT);
+		sg_dma_len(sg) = PAGE_SIZE;
+	}
+
+	return 0;
+}
+
+static void kernel_mapping_release(struct vgpu_backing *b)
+{
+	struct vgpu_kernel_mapping *km = container_of(b, struct vgpu_kernel_mapping,
+						      base.base);
+	struct vgpu_import *imp = km->base.import;
+	struct drm_gem_object *obj = imp->dma_buf->priv;
+
+	dma_resv_lock(imp->dma_buf->resv, NULL);
+	dma_buf_vunmap(imp->dma_buf, &km->map);
+	obj->funcs->unpin(obj);
+	dma_resv_unlock(imp->dma_buf->resv);
+
+	sg_free_table(&km->sgt);
+	kfree(km);
+	import_put(imp);
+}
+
+static int map_for_kernel(struct vgpu_import *imp, struct drm_gem_object *obj)
+{
+	struct vgpu_kernel_mapping *km = kzalloc_obj(*km);
+	int ret;
+
+	if (!km)
+		return -ENOMEM;
+
+	dma_resv_lock(imp->dma_buf->resv, NULL);
+	ret = obj->funcs->pin(obj);
+	if (ret)
+		goto unlock;
+	ret = dma_buf_vmap(imp->dma_buf, &km->map);
+	if (ret)
+		goto unpin;
+	ret = list_mapped_pages(km, imp->dma_buf->size);
+	if (ret)
+		goto vunmap;
+	set_map(imp, &km->base, &km->sgt, kernel_mapping_release);
+	dma_resv_unlock(imp->dma_buf->resv);
+
+	return 0;
+
+vunmap:
+	dma_buf_vunmap(imp->dma_buf, &km->map);
+unpin:
+	obj->funcs->unpin(obj);
+unlock:
+	dma_resv_unlock(imp->dma_buf->resv);
+	kfree(km);
+	return ret;
+}
+
+static int attach(struct vgpu_import *imp)
+{
+	struct dma_buf_attachment *attach;
+	struct drm_gem_object *obj;
+
+	attach = dma_buf_dynamic_attach(imp->dma_buf, imp->memory->dev,
+					&import_attach_ops, imp);
+	if (!IS_ERR(attach)) {
+		imp->attach = attach;
+		return 0;
+	}
+
+	/* Such a mapping has guest-physical addresses only. */
+	obj = foreign_object(imp->dma_buf);
+	if (!obj || imp->memory->which != VGPU_ADDRESS_PHYSICAL)
+		return PTR_ERR(attach);
+
+	return map_for_kernel(imp, obj);
+}
+
+static struct drm_gem_object *import_foreign(struct vgpu_device *vgpu,
+					     struct dma_buf *dma_buf)
+{
+	struct vgpu_import *imp;
+	struct vgpu_gem *gem;
+	int ret;
+
+	gem = vgpu_gem_create_imported(vgpu, dma_buf);
+	if (IS_ERR(gem))
+		return ERR_CAST(gem);
+
+	imp = kzalloc_obj(*imp);
+	if (!imp) {
+		drm_gem_object_put(&gem->base);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	refcount_set(&imp->ref, 1);
+	get_dma_buf(dma_buf);
+	imp->dma_buf = dma_buf;
+	imp->gem = gem;
+	imp->memory = &vgpu->memory;
+	imp->ctrl = &vgpu->ctrl;
+	imp->waits = &vgpu->counters.move_waits;
+
+	ret = attach(imp);
+	if (ret) {
+		import_put(imp);
+		drm_gem_object_put(&gem->base);
+		return ERR_PTR(ret);
+	}
+
+	gem->import = imp;
+	gem->base.import_attach = imp->attach;
+
+	return &gem->base;
+}
+
+/**
+ * vgpu_import_dma_buf - the buffer that was imported
+ * @imp: the import
+ *
+ * Return: the dma-buf, borrowed.
+ */
+struct dma_buf *vgpu_import_dma_buf(struct vgpu_import *imp)
+{
+	return imp->dma_buf;
+}
+
+/**
+ * vgpu_prime_import - make a GEM object of a dma-buf
+ * @dev: the DRM device
+ * @dma_buf: whoever's buffer it is
+ *
+ * Context: may sleep.
+ * Return: the object; our own one if the buffer came from here; -EXDEV when the
+ * device cannot reach the memory because it bypasses the IOMMU that it is
+ * behind; -ENOMEM; or what the exporter says to the attachment.
+ */
+struct drm_gem_object *vgpu_prime_import(struct drm_device *dev,
+					 struct dma_buf *dma_buf)
+{
+	struct vgpu_device *vgpu = to_vgpu(dev);
+	struct drm_gem_object *own = vgpu_export_object(dma_buf, dev);
+
+	if (own) {
+		drm_gem_object_get(own);
+		return own;
+	}
+
+	if (!addresses_reach_device(vgpu)) {
+		drm_warn_once(dev, "cannot import buffers: the device is behind an IOMMU but bypasses it; give it iommu_platform=on\n");
+		return ERR_PTR(-EXDEV);
+	}
+
+	return import_foreign(vgpu, dma_buf);
+}
