@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/slab.h>
+#include <drm/drm_atomic.h>
+#include <drm/drm_atomic_helper.h>
+#include <drm/drm_crtc.h>
+#include <drm/drm_plane.h>
+
+#include "vgpu_commit.h"
+#include "vgpu_device.h"
+
+/**
+ * DOC: commits
+ *
+ * A commit queues what all its planes have to say to the host, notifies the host
+ * once, and is done.  It does not wait: the flip event is sent at the first vblank
+ * after the host has answered to the frame's flush (see vgpu_output.c), and the
+ * buffers that were shown before are released by a work item that this answer
+ * starts.
+ *
+ * A nonblocking commit that has nothing to wait for, no rendering fence and no
+ * commit before it, runs in its caller's context, where it costs no switch to a
+ * worker and back.
+ */
+
+/**
+ * struct vgpu_commit - an atomic commit with an end of its own
+ * @base: DRM's
+ * @pending: frames that the host has not answered to, and one while it runs
+ * @cleanup: releases the old buffers
+ */
+struct vgpu_commit {
+	struct drm_atomic_commit base;
+	atomic_t pending;
+	struct work_struct cleanup;
+};
+
+/*
+ * The module's, not a device's: the end of a commit may drop the last reference to
+ * its device.
+ */
+static struct workqueue_struct *commits;
+
+/**
+ * vgpu_commits_init - set up where commits run and end
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vgpu_commits_init(void)
+{
+	commits = alloc_workqueue("virtio_gpu_commits", WQ_UNBOUND | WQ_HIGHPRI, 0);
+
+	return commits ? 0 : -ENOMEM;
+}
+
+/**
+ * vgpu_commits_exit - undo vgpu_commits_init()
+ */
+void vgpu_commits_exit(void)
+{
+	destroy_workqueue(commits);
+}
+
+/**
+ * vgpu_commits_flush - wait for the commits that are being carried out
+ *
+ * Context: may sleep, without KMS locks.
+ */
+void vgpu_commits_flush(void)
+{
+	flush_workqueue(commits);
+}
+
+static struct vgpu_commit *to_commit(struct drm_atomic_commit *state)
+{
+	return container_of(state, struct vgpu_commit, base);
+}
+
+static void cleanup_work(struct work_struct *work)
+{
+	struct vgpu_commit *c = container_of(work, struct vgpu_commit, cleanup);
+	struct drm_atomic_commit *state = &c->base;
+
+	drm_atomic_helper_cleanup_planes(state->dev, state);
+	drm_atomic_helper_commit_cleanup_done(state);
+	drm_atomic_commit_put(state);
+}
+
+/**
+ * vgpu_commit_get - a frame of a commit is on its way
+ * @state: a commit that is being carried out
+ *
+ * Return: what vgpu_commit_put() takes once the frame is acknowledged.
+ */
+struct vgpu_commit *vgpu_commit_get(struct drm_atomic_commit *state)
+{
+	struct vgpu_commit *c = to_commit(state);
+
+	atomic_inc(&c->pending);
+
+	return c;
+}
+
+/**
+ * vgpu_commit_put - a frame of a commit was acknowledged
+ * @c: from vgpu_commit_get()
+ *
+ * Context: any.
+ */
+void vgpu_commit_put(struct vgpu_commit *c)
+{
+	if (atomic_dec_and_test(&c->pending))
+		queue_work(commits, &c->cleanup);
+}
+
+/* Everything from here on cannot fail and does not wait for the host. */
+static void commit_tail(struct drm_atomic_commit *state)
+{
+	struct drm_device *dev = state->dev;
+	struct vgpu_commit *c = to_commit(state);
+
+	drm_atomic_helper_wait_for_fences(dev, state, false);
+	drm_atomic_helper_wait_for_dependencies(state);
+
+	atomic_set(&c->pending, 1);
+	INIT_WORK(&c->cleanup, cleanup_work);
+
+	/* CRTCs first, so that flushes find their vblanks running. */
+	drm_atomic_helper_commit_modeset_disables(dev, state);
+	drm_atomic_helper_commit_modeset_enables(dev, state);
+	drm_atomic_helper_commit_planes(dev, state, DRM_PLANE_COMMIT_ACTIVE_ONLY);
+	vgpu_queue_kick(&to_vgpu(dev)->ctrl);
+
+	drm_atomic_helper_commit_hw_done(state);
+	vgpu_commit_put(c);
+}
+
+static void commit_work(struct work_struct *work)
+{
+	commit_tail(container_of(work, struct drm_atomic_commit, commit_work));
+}
+
+static bool commit_ended(struct drm_crtc_commit *commit)
+{
+	return !commit || (completion_done(&commit->hw_done) &&
+			   completion_done(&commit->flip_done));
+}
+
+/* Has a swapped state anything to wait for? */
+static bool would_wait(struct drm_atomic_commit *state)
+{
+	struct drm_plane_state *old_plane, *new_plane;
+	struct drm_crtc_state *old_crtc;
+	struct drm_plane *plane;
+	struct drm_crtc *crtc;
+	int i;
+
+	for_each_old_crtc_in_state(state, crtc, old_crtc, i)
+		if (!commit_ended(old_crtc->commit))
+			return true;
+
+	for_each_oldnew_plane_in_state(state, plane, old_plane, new_plane, i) {
+		if (!commit_ended(old_plane->commit))
+			return true;
+		if (new_plane->fence && !dma_fence_is_signaled(new_plane->fence))
+			return true;
+	}
+
+	return false;
+}
+
+static int commit_async(struct drm_device *dev, struct drm_atomic_commit *state)
+{
+	int ret = drm_atomic_helper_prepare_planes(dev, state);
+
+	if (ret)
+		return ret;
+
+	drm_atomic_helper_async_commit(dev, state);
+	vgpu_queue_kick(&to_vgpu(dev)->ctrl);
+	/* The update has put what was shown before into the new state. */
+	drm_atomic_helper_unprepare_planes(dev, state);
+
+	return 0;
+}
+
+/**
+ * vgpu_atomic_commit - carry a checked state out
+ * @dev: the device
+ * @state: the state
+ * @nonblock: return before it is shown
+ *
+ * Context: may sleep, under the KMS locks of the state.
+ * Return: 0; -EBUSY while an earlier flip is pending; what preparing a plane says.
+ */
+int vgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
+		       bool nonblock)
+{
+	int ret;
+
+	if (state->async_update)
+		return commit_async(dev, state);
+
+	ret = drm_atomic_helper_setup_commit(state, nonblock);
+	if (ret)
+		return ret;
+
+	ret = drm_atomic_helper_prepare_planes(dev, state);
+	if (ret)
+		return ret;
+
+	if (!nonblock) {
+		ret = drm_atomic_helper_wait_for_fences(dev, state, true);
+		if (ret)
+			goto unprepare;
+	}
+
+	ret = drm_atomic_helper_swap_state(state, true);
+	if (ret)
+		goto unprepare;
+
+	drm_atomic_commit_get(state);
+	if (nonblock && (state->allow_modeset || would_wait(state))) {
+		INIT_WORK(&state->commit_work, commit_work);
+		queue_work(commits, &state->commit_work);
+		return 0;
+	}
+
+	commit_tail(state);
+	if (!nonblock)
+		drm_atomic_helper_wait_for_flip_done(dev, state);
+
+	return 0;
+
+unprepare:
+	drm_atomic_helper_unprepare_planes(dev, state);
+	return ret;
+}
+
+/**
+ * vgpu_atomic_state_alloc - &drm_mode_config_funcs.atomic_state_alloc
+ * @dev: the device
+ *
+ * Return: an empty state, or NULL without memory.
+ */
+struct drm_atomic_commit *vgpu_atomic_state_alloc(struct drm_device *dev)
+{
+	struct vgpu_commit *c = kzalloc_obj(*c);
+
+	if (!c)
+		return NULL;
+	if (drm_atomic_commit_init(dev, &c->base) < 0) {
+		kfree(c);
+		return NULL;
+	}
+
+	return &c->base;
+}
+
+/**
+ * vgpu_atomic_state_free - &drm_mode_config_funcs.atomic_state_free
+ * @state: a state without users
+ */
+void vgpu_atomic_state_free(struct drm_atomic_commit *state)
+{
+	drm_atomic_commit_default_release(state);
+	kfree(to_commit(state));
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/visibility.h>
+#include <linux/minmax.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+
+#include "vgpu_cursor.h"
+#include "vgpu_msg.h"
+#include "vgpu_queue.h"
+
+/**
+ * DOC: cursor
+ *
+ * There is one message for each cursor.  While the device has it, further changes
+ * only replace what is wanted; when it comes back the last of them is sent.  So a
+ * host that is slow, or never takes anything from its cursor queue, costs nothing
+ * but the cursor.  An image is announced once its transfer on the other queue was
+ * answered; of the images that come in the meantime the last one is transferred next.
+ */
+
+/* Under the lock.  Returns true if the message was filled, to be sent after it. */
+static bool prepare(struct vgpu_cursor *c)
+{
+	if (c->busy || c->loading)
+		return false;
+	if (c->want_image == c->sent_image &&
+	    !memcmp(&c->want, &c->sent, sizeof(c->want)))
+		return false;
+
+	vgpu_msg_recycle(c->msg);
+	if (c->want_image != c->sent_image || c->want.resource != c->sent.resource)
+		vgpu_cmd_update_cursor(c->msg, &c->want);
+	else
+		vgpu_cmd_move_cursor(c->msg, &c->want);
+
+	c->sent = c->want;
+	c->sent_image = c->want_image;
+	c->busy = true;
+
+	return true;
+}
+
+/*
+ * Without the lock, as a queue that is gone ends the message at once.  Nobody else
+ * touches it while the cursor is busy.
+ */
+static void send(struct vgpu_cursor *c)
+{
+	vgpu_msg_get(c->msg);
+	vgpu_queue_publish(c->queue, c->msg);
+	vgpu_queue_kick(c->queue);
+}
+
+static void cursor_done(struct vgpu_msg *msg)
+{
+	struct vgpu_cursor *c = msg->owner;
+	unsigned long flags;
+	bool again;
+
+	spin_lock_irqsave(&c->lock, flags);
+	c->busy = false;
+	again = !msg->error && prepare(c);
+	spin_unlock_irqrestore(&c->lock, flags);
+
+	if (again)
+		send(c);
+}
+
+/**
+ * vgpu_cursor_init - set up a cursor that is not shown
+ * @c: zeroed memory
+ * @queue: the cursor queue
+ * @ctrl: the control queue
+ * @scanout: the output's number
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int vgpu_cursor_init(struct vgpu_cursor *c, struct vgpu_queue *queue,
+		     struct vgpu_queue *ctrl, unsigned int scanout)
+{
+	spin_lock_init(&c->lock);
+	c->queue = queue;
+	c->ctrl = ctrl;
+	c->want.scanout = scanout;
+	c->sent.scanout = scanout;
+	c->msg = vgpu_msg_alloc();
+	if (!c->msg)
+		return -ENOMEM;
+
+	c->msg->owner = c;
+	c->msg->done = cursor_done;
+
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_init);
+
+/**
+ * vgpu_cursor_fini - release a cursor
+ * @c: a cursor whose queue was stopped
+ */
+void vgpu_cursor_fini(struct vgpu_cursor *c)
+{
+	vgpu_msg_put(c->next);
+	vgpu_msg_put(c->msg);
+	c->next = NULL;
+	c->msg = NULL;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_fini);
+
+/**
+ * vgpu_cursor_set - say what is to be shown from now on
+ * @c: the cursor
+ * @want: image and position
+ * @new_image: the image is another than before, even if its number is the same
+ *
+ * Context: any.
+ */
+void vgpu_cursor_set(struct vgpu_cursor *c, const struct vgpu_cmd_cursor *want,
+		     bool new_image)
+{
+	struct vgpu_msg *unwanted = NULL;
+	unsigned long flags;
+	bool changed;
+
+	spin_lock_irqsave(&c->lock, flags);
+	c->want = *want;
+	/* Without a cursor there is no image, and perhaps soon no resource. */
+	if (!want->resource)
+		swap(unwanted, c->next);
+	if (new_image)
+		c->want_image++;
+	changed = prepare(c);
+	spin_unlock_irqrestore(&c->lock, flags);
+
+	vgpu_msg_put(unwanted);
+	if (changed)
+		send(c);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_set);
+
+/**
+ * vgpu_cursor_hide - show no cursor from now on
+ * @c: the cursor
+ *
+ * Context: any.
+ */
+void vgpu_cursor_hide(struct vgpu_cursor *c)
+{
+	struct vgpu_cmd_cursor none = { .scanout = c->want.scanout };
+
+	vgpu_cursor_set(c, &none, false);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_hide);
+
+static void image_loaded(struct vgpu_msg *transfer)
+{
+	struct vgpu_cursor *c = transfer->owner;
+	struct vgpu_msg *next = NULL;
+	unsigned long flags;
+	bool ready;
+
+	spin_lock_irqsave(&c->lock, flags);
+	swap(next, c->next);
+	c->loading = next;
+	ready = prepare(c);
+	spin_unlock_irqrestore(&c->lock, flags);
+
+	if (next) {
+		vgpu_queue_publish(c->ctrl, next);
+		vgpu_queue_kick(c->ctrl);
+	}
+	if (ready)
+		send(c);
+}
+
+/**
+ * vgpu_cursor_load - bring an image to the host, and hold changes back until then
+ * @c: the cursor
+ * @transfer: a filled message that is not published yet; the cursor's from here on
+ *
+ * Published, or kept until the one before was answered; not kicked.
+ *
+ * Context: any.
+ */
+void vgpu_cursor_load(struct vgpu_cursor *c, struct vgpu_msg *transfer)
+{
+	struct vgpu_msg *replaced = NULL;
+	unsigned long flags;
+	bool wait;
+
+	transfer->owner = c;
+	transfer->done = image_loaded;
+
+	spin_lock_irqsave(&c->lock, flags);
+	wait = c->loading;
+	c->loading = true;
+	if (wait) {
+		replaced = c->next;
+		c->next = transfer;
+	}
+	spin_unlock_irqrestore(&c->lock, flags);
+
+	vgpu_msg_put(replaced);
+	if (!wait)
+		vgpu_queue_publish(c->ctrl, transfer);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_load);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef VGPU_CURSOR_H
+#define VGPU_CURSOR_H
+
+#include <linux/spinlock_types.h>
+
+#include "vgpu_cmd.h"
+
+struct vgpu_msg;
+struct vgpu_queue;
+
+/* The one size that every host takes. */
+#define VGPU_CURSOR_SIZE 64
+
+/**
+ * struct vgpu_cursor - the host's cursor on one output
+ * @lock: protects all below; inside it only the queue's lock
+ * @queue: the cursor queue
+ * @ctrl: the control queue, for images
+ * @msg: the one message, sent again and again
+ * @busy: @msg is the device's
+ * @loading: an image is on its way to the host
+ * @next: the transfer of the image that replaces it, or NULL
+ * @want: what is to be shown
+ * @want_image: counts the images that were wanted
+ * @sent: what @msg said last
+ * @sent_image: likewise
+ */
+struct vgpu_cursor {
+	spinlock_t lock; /* all below; inside it only the queue's */
+	struct vgpu_queue *queue;
+	struct vgpu_queue *ctrl;
+	struct vgpu_msg *msg;
+	bool busy;
+	bool loading;
+	struct vgpu_msg *next;
+	struct vgpu_cmd_cursor want;
+	unsigned int want_image;
+	struct vgpu_cmd_cursor sent;
+	unsigned int sent_image;
+};
+
+int vgpu_cursor_init(struct vgpu_cursor *c, struct vgpu_queue *queue,
+		     struct vgpu_queue *ctrl, unsigned int scanout);
+void vgpu_cursor_fini(struct vgpu_cursor *c);
+void vgpu_cursor_set(struct vgpu_cursor *c, const struct vgpu_cmd_cursor *want,
+		     bool new_image);
+void vgpu_cursor_hide(struct vgpu_cursor *c);
+void vgpu_cursor_load(struct vgpu_cursor *c, struct vgpu_msg *transfer);
+
+#endif

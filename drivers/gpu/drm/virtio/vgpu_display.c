@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/virtio_config.h>
+#include <drm/drm_atomic_helper.h>
+#include <drm/drm_damage_helper.h>
+#include <drm/drm_edid.h>
+#include <drm/drm_framebuffer.h>
+#include <drm/drm_gem_framebuffer_helper.h>
+#include <drm/drm_managed.h>
+#include <drm/drm_modeset_helper_vtables.h>
+#include <drm/drm_print.h>
+#include <drm/drm_probe_helper.h>
+#include <drm/drm_vblank.h>
+
+#include "vgpu_cmd.h"
+#include "vgpu_commit.h"
+#include "vgpu_device.h"
+#include "vgpu_fb.h"
+#include "vgpu_gem.h"
+#include "vgpu_msg.h"
+#include "vgpu_output.h"
+#include "vgpu_plane.h"
+
+/**
+ * DOC: display
+ *
+ * The host says which outputs there are and how large it wants them, and again
+ * whenever that changes: it sets an event bit in the configuration, which is
+ * cleared before the host is asked, so that no change in between is lost.  Its
+ * answers are kept, and all that DRM asks of a connector is answered from there.
+ */
+
+/* Changes in a row before others get a turn. */
+#define QUERY_ROUNDS 8
+
+/*
+ * Asking the host
+ */
+
+/* Everything is asked at once: the outputs, and the EDID of each. */
+struct query {
+	struct vgpu_msg *info;
+	struct vgpu_msg *edid[VIRTIO_GPU_MAX_SCANOUTS];
+};
+
+static void query_free(struct query *q, unsigned int count)
+{
+	unsigned int i;
+
+	vgpu_msg_put(q->info);
+	for (i = 0; i < count; i++)
+		vgpu_msg_put(q->edid[i]);
+	kfree(q);
+}
+
+static struct query *query_alloc(struct vgpu_device *vgpu)
+{
+	struct query *q = kzalloc_obj(*q);
+	unsigned int i;
+
+	if (!q)
+		return NULL;
+
+	q->info = vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_resp_display_info));
+	if (!q->info)
+		goto free;
+	vgpu_cmd_get_display_info(q->info);
+
+	for (i = 0; i < vgpu->display.count && vgpu->features.edid; i++) {
+		q->edid[i] = vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_resp_edid));
+		if (!q->edid[i])
+			goto free;
+		vgpu_cmd_get_edid(q->edid[i], i);
+	}
+
+	return q;
+free:
+	query_free(q, vgpu->display.count);
+	return NULL;
+}
+
+static void query_publish(struct vgpu_device *vgpu, struct query *q)
+{
+	unsigned int i;
+
+	vgpu_msg_get(q->info);
+	vgpu_queue_publish(&vgpu->ctrl, q->info);
+	for (i = 0; i < vgpu->display.count && q->edid[i]; i++) {
+		vgpu_msg_get(q->edid[i]);
+		vgpu_queue_publish(&vgpu->ctrl, q->edid[i]);
+	}
+	vgpu_queue_kick(&vgpu->ctrl);
+}
+
+/* A block of the EDID in an answer, which may be longer than the EDID is. */
+static int edid_block(void *data, u8 *buf, unsigned int block, size_t len)
+{
+	const struct vgpu_msg *msg = data;
+	const struct virtio_gpu_resp_edid *reply = msg->reply;
+	size_t start = block * EDID_LENGTH;
+	size_t size = min_t(size_t, le32_to_cpu(reply->size), sizeof(reply->edid));
+
+	size = min(size, msg->reply_used - offsetof(struct virtio_gpu_resp_edid, edid));
+	if (start + len > size)
+		return -EINVAL;
+	memcpy(buf, reply->edid + start, len);
+
+	return 0;
+}
+
+static bool edid_equal(const struct drm_edid *a, const struct drm_edid *b)
+{
+	const struct edid *raw_a = drm_edid_raw(a), *raw_b = drm_edid_raw(b);
+	size_t size;
+
+	if (!raw_a || !raw_b)
+		return raw_a == raw_b;
+
+	size = (1 + raw_a->extensions) * EDID_LENGTH;
+
+	return raw_a->extensions == raw_b->extensions && !memcmp(raw_a, raw_b, size);
+}
+
+/* Under the lock.  Returns true if it is news. */
+static bool set_info(struct vgpu_output *out, const struct virtio_gpu_display_one *one,
+		     const struct drm_edid *edid)
+{
+	struct vgpu_output_info *info = &out->info;
+	struct vgpu_output_info new = {
+		.enabled = le32_to_cpu(one->enabled),
+		.x = le32_to_cpu(one->r.x),
+		.y = le32_to_cpu(one->r.y),
+		.width = le32_to_cpu(one->r.width),
+		.height = le32_to_cpu(one->r.height),
+		.edid = edid,
+	};
+	bool news = new.enabled != info->enabled || new.x != info->x ||
+		    new.y != info->y || new.width != info->width ||
+		    new.height != info->height || !edid_equal(edid, info->edid);
+
+	drm_edid_free(info->edid);
+	*info = new;
+
+	return news;
+}
+
+static void set_positions(struct vgpu_output *out)
+{
+	struct drm_mode_config *config = &out->vgpu->drm.mode_config;
+	struct drm_mode_object *obj = &out->connector.base;
+
+	drm_object_property_set_value(obj, config->suggested_x_property, out->info.x);
+	drm_object_property_set_value(obj, config->suggested_y_property, out->info.y);
+}
+
+static unsigned long time_left(unsigned long deadline)
+{
+	return time_before(jiffies, deadline) ? deadline - jiffies : 0;
+}
+
+/* Returns 1 if something has changed, 0, or an errno. */
+static int query_outputs(struct vgpu_device *vgpu)
+{
+	unsigned long deadline = jiffies + VGPU_PATIENCE;
+	const struct virtio_gpu_resp_display_info *reply;
+	struct vgpu_display *d = &vgpu->display;
+	struct query *q = query_alloc(vgpu);
+	const struct drm_edid *edid;
+	bool news = false;
+	unsigned int i;
+	int ret;
+
+	if (!q)
+		return -ENOMEM;
+
+	query_publish(vgpu, q);
+	ret = vgpu_msg_wait(q->info, VGPU_PATIENCE);
+	if (ret)
+		goto free;
+
+	reply = q->info->reply;
+	for (i = 0; i < d->count; i++) {
+		edid = NULL;
+		if (q->edid[i] && !vgpu_msg_wait(q->edid[i], time_left(deadline)))
+			edid = drm_edid_read_custom(&d->outputs[i].connector,
+						    edid_block, q->edid[i]);
+		mutex_lock(&d->lock);
+		news |= set_info(&d->outputs[i], &reply->pmodes[i], edid);
+		mutex_unlock(&d->lock);
+		set_positions(&d->outputs[i]);
+	}
+	ret = news;
+free:
+	query_free(q, d->count);
+	return ret;
+}
+
+/* True once for each time that the host has raised the event. */
+static bool event_pending(struct vgpu_device *vgpu)
+{
+	u32 events;
+
+	virtio_cread_le(vgpu->vdev, struct virtio_gpu_config, events_read, &events);
+	if (!(events & VIRTIO_GPU_EVENT_DISPLAY))
+		return false;
+
+	events = VIRTIO_GPU_EVENT_DISPLAY;
+	virtio_cwrite_le(vgpu->vdev, struct virtio_gpu_config, events_clear, &events);
+
+	return true;
+}
+
+static void changed_work(struct work_struct *work)
+{
+	struct vgpu_device *vgpu = container_of(to_delayed_work(work),
+						struct vgpu_device, display.changed);
+	struct vgpu_display *d = &vgpu->display;
+	bool news = false;
+	int i, ret = 0;
+
+	for (i = 0; i < QUERY_ROUNDS && (event_pending(vgpu) || d->stale); i++) {
+		d->stale = true;
+		ret = query_outputs(vgpu);
+		if (ret < 0)
+			break;
+		d->stale = false;
+		news |= ret;
+	}
+	if (ret < 0 && ret != -ENODEV)
+		drm_err_ratelimited(&vgpu->drm, "cannot learn what has changed on the host: %d\n",
+				    ret);
+	/* There may be more to learn, or the host may answer later. */
+	if (i == QUERY_ROUNDS || (ret < 0 && ret != -ENODEV))
+		schedule_delayed_work(&d->changed, HZ);
+	if (news)
+		drm_kms_helper_hotplug_event(&vgpu->drm);
+}
+
+/**
+ * vgpu_display_changed - the device's configuration has changed
+ * @vgpu: the device
+ *
+ * Context: any.
+ */
+void vgpu_display_changed(struct vgpu_device *vgpu)
+{
+	if (vgpu->display.count)
+		schedule_delayed_work(&vgpu->display.changed, 0);
+}
+
+/*
+ * Showing a buffer again whose blob the host has refused
+ */
+
+/* A reference to what an output shows, if the host refused that. */
+static struct drm_framebuffer *refused_framebuffer(struct vgpu_output *out)
+{
+	struct drm_framebuffer *fb = NULL;
+	struct vgpu_plane_state *vs;
+
+	drm_modeset_lock(&out->primary->mutex, NULL);
+	vs = to_vgpu_plane_state(out->primary->state);
+	if (vs->res && READ_ONCE(vs->res->refused) && vs->base.fb) {
+		fb = vs->base.fb;
+		drm_framebuffer_get(fb);
+	}
+	drm_modeset_unlock(&out->primary->mutex);
+
+	return fb;
+}
+
+static void repair_work(struct work_struct *work)
+{
+	struct vgpu_device *vgpu = container_of(work, struct vgpu_device,
+						display.repair);
+	struct drm_framebuffer *fb;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < vgpu->display.count; i++) {
+		fb = refused_framebuffer(&vgpu->display.outputs[i]);
+		if (!fb)
+			continue;
+		ret = drm_atomic_helper_dirtyfb(fb, NULL, 0, 0, NULL, 0);
+		if (ret)
+			drm_err(&vgpu->drm, "output %u stays dark: %d\n", i, ret);
+		drm_framebuffer_put(fb);
+	}
+}
+
+static void blob_refused(struct vgpu_resources *pool)
+{
+	struct vgpu_device *vgpu = container_of(pool, struct vgpu_device, resources);
+
+	schedule_work(&vgpu->display.repair);
+}
+
+/*
+ * Setting up
+ */
+
+static const struct drm_mode_config_funcs mode_config_funcs = {
+	.fb_create = vgpu_fb_create,
+	.atomic_check = drm_atomic_helper_check,
+	.atomic_commit = vgpu_atomic_commit,
+	.atomic_state_alloc = vgpu_atomic_state_alloc,
+	.atomic_state_free = vgpu_atomic_state_free,
+};
+
+static int init_mode_config(struct vgpu_device *vgpu)
+{
+	struct drm_device *dev = &vgpu->drm;
+	struct drm_mode_config *config = &dev->mode_config;
+	int ret;
+
+	ret = drmm_mode_config_init(dev);
+	if (ret)
+		return ret;
+
+	config->funcs = &mode_config_funcs;
+	config->max_width = VGPU_FB_MAX;
+	config->max_height = VGPU_FB_MAX;
+	config->cursor_width = VGPU_CURSOR_SIZE;
+	config->cursor_height = VGPU_CURSOR_SIZE;
+	config->preferred_depth = 24;
+
+	ret = drm_mode_create_suggested_offset_properties(dev);
+	if (ret)
+		return ret;
+
+	vgpu->display.mode_update =
+		drm_property_create_range(dev, DRM_MODE_PROP_IMMUTABLE,
+					  "hotplug_mode_update", 0, 1);
+
+	return vgpu->display.mode_update ? 0 : -ENOMEM;
+}
+
+static int init_outputs(struct vgpu_device *vgpu)
+{
+	struct vgpu_display *d = &vgpu->display;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < vgpu->features.scanouts; i++) {
+		/* Counted first, so that what it has is released. */
+		d->count++;
+		ret = vgpu_output_init(&d->outputs[i], vgpu, i);
+		if (ret)
+			return ret;
+	}
+
+	return 0;
+}
+
+static void release_display(struct drm_device *dev, void *data)
+{
+	struct vgpu_device *vgpu = to_vgpu(dev);
+	struct vgpu_display *d = &vgpu->display;
+	unsigned int i;
+
+	for (i = 0; i < d->count; i++)
+		vgpu_output_fini(&d->outputs[i]);
+}
+
+/**
+ * vgpu_display_init - make the outputs
+ * @vgpu: a device whose features are known
+ *
+ * Context: may sleep.
+ * Return: 0 or an errno.
+ */
+int vgpu_display_init(struct vgpu_device *vgpu)
+{
+	struct vgpu_display *d = &vgpu->display;
+	int ret;
+
+	ret = drmm_mutex_init(&vgpu->drm, &d->lock);
+	if (ret)
+		return ret;
+	INIT_DELAYED_WORK(&d->changed, changed_work);
+	INIT_WORK(&d->repair, repair_work);
+	vgpu->resources.on_refused = blob_refused;
+
+	/* Before the action that looks into it: what is managed goes in reverse. */
+	d->outputs = drmm_kcalloc(&vgpu->drm, vgpu->features.scanouts,
+				  sizeof(*d->outputs), GFP_KERNEL);
+	if (!d->outputs)
+		return -ENOMEM;
+
+	ret = drmm_add_action_or_reset(&vgpu->drm, release_display, NULL);
+	if (ret)
+		return ret;
+
+	ret = init_mode_config(vgpu);
+	if (ret)
+		return ret;
+	ret = init_outputs(vgpu);
+	if (ret)
+		return ret;
+	ret = drm_vblank_init(&vgpu->drm, d->count);
+	if (ret)
+		return ret;
+	drm_mode_config_reset(&vgpu->drm);
+
+	return 0;
+}
+
+/**
+ * vgpu_display_start - learn what the host wants
+ * @vgpu: a device that answers
+ *
+ * Context: may sleep; waits for the host, bounded.
+ * Return: 0, or an errno if the host does not say.
+ */
+int vgpu_display_start(struct vgpu_device *vgpu)
+{
+	int ret;
+
+	if (!vgpu->display.count)
+		return 0;
+
+	event_pending(vgpu);
+	ret = query_outputs(vgpu);
+
+	return ret < 0 ? ret : 0;
+}
+
+/**
+ * vgpu_display_stop - end what runs on its own
+ * @vgpu: a device whose queues are stopped
+ *
+ * Context: may sleep.
+ */
+void vgpu_display_stop(struct vgpu_device *vgpu)
+{
+	if (!vgpu->display.count)
+		return;
+
+	vgpu->resources.on_refused = NULL;
+	cancel_delayed_work_sync(&vgpu->display.changed);
+	cancel_work_sync(&vgpu->display.repair);
+	vgpu_commits_flush();
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/visibility.h>
+#include <linux/kernel.h>
+#include <drm/drm_damage_helper.h>
+#include <drm/drm_fourcc.h>
+#include <drm/drm_framebuffer.h>
+#include <drm/drm_gem_framebuffer_helper.h>
+#include <drm/drm_print.h>
+#include <drm/drm_rect.h>
+#include <uapi/linux/virtio_gpu.h>
+
+#include "vgpu_fb.h"
+#include "vgpu_resource.h"
+
+const u32 vgpu_primary_formats[] = {
+	DRM_FORMAT_XRGB8888,
+	DRM_FORMAT_ARGB8888,
+	DRM_FORMAT_XBGR8888,
+	DRM_FORMAT_ABGR8888,
+};
+EXPORT_SYMBOL_IF_KUNIT(vgpu_primary_formats);
+
+const unsigned int vgpu_primary_format_count = ARRAY_SIZE(vgpu_primary_formats);
+EXPORT_SYMBOL_IF_KUNIT(vgpu_primary_format_count);
+
+const u32 vgpu_cursor_formats[] = {
+	DRM_FORMAT_ARGB8888,
+};
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_formats);
+
+const unsigned int vgpu_cursor_format_count = ARRAY_SIZE(vgpu_cursor_formats);
+EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_format_count);
+
+const u64 vgpu_modifiers[] = {
+	DRM_FORMAT_MOD_LINEAR,
+	DRM_FORMAT_MOD_INVALID
+};
+EXPORT_SYMBOL_IF_KUNIT(vgpu_modifiers);
+
+/**
+ * vgpu_host_format - the device's name of a pixel format
+ * @fourcc: DRM_FORMAT_*, which names bytes from the highest down
+ *
+ * The device names bytes in memory order: the virtio specification, 5.7.6.8,
+ * "enum virtio_gpu_formats".
+ *
+ * Return: enum virtio_gpu_formats, or 0 if the device has no such format.
+ */
+u32 vgpu_host_format(u32 fourcc)
+{
+	switch (fourcc) {
+	case DRM_FORMAT_XRGB8888:
+		return VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM;
+	case DRM_FORMAT_ARGB8888:
+		return VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM;
+	case DRM_FORMAT_XBGR8888:
+		return VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM;
+	case DRM_FORMAT_ABGR8888:
+		return VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM;
+	default:
+		return 0;
+	}
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_host_format);
+
+/**
+ * vgpu_fb_offset - where a rectangle of a framebuffer starts
+ * @base: bytes to the framebuffer's first pixel
+ * @pitch: bytes from a line to the next
+ * @r: the rectangle, in pixels
+ *
+ * Return: bytes from the start of the buffer to the first pixel of @r.
+ */
+u64 vgpu_fb_offset(u32 base, u32 pitch, const struct drm_rect *r)
+{
+	return (u64)base + (u64)r->y1 * pitch + (u64)r->x1 * 4;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_fb_offset);
+
+/**
+ * vgpu_fb_surface_key - the surface that shows a framebuffer
+ * @fb: the framebuffer
+ * @key: filled
+ *
+ * A surface has no stride of its own: it is as wide as the framebuffer's lines
+ * are long.
+ */
+void vgpu_fb_surface_key(const struct drm_framebuffer *fb,
+			 struct vgpu_surface_key *key)
+{
+	key->format = vgpu_host_format(fb->format->format);
+	key->width = fb->pitches[0] / 4;
+	key->height = fb->height;
+	key->offset = fb->offsets[0];
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_fb_surface_key);
+
+static const struct drm_framebuffer_funcs fb_funcs = {
+	.destroy = drm_gem_fb_destroy,
+	.create_handle = drm_gem_fb_create_handle,
+	.dirty = drm_atomic_helper_dirtyfb,
+};
+
+/**
+ * vgpu_fb_create - DRM_IOCTL_MODE_ADDFB2
+ * @dev: the device
+ * @file: the caller
+ * @info: the pixel format
+ * @cmd: parameters
+ *
+ * What the device could not show is refused here: the caller still has a choice.
+ *
+ * Context: may sleep.
+ * Return: the framebuffer; -EINVAL for a pitch or an offset that is not in whole
+ * pixels, a buffer that is too small, or a layout that no surface has; -ENOENT
+ * for a handle that is none; -ENOMEM.
+ */
+struct drm_framebuffer *vgpu_fb_create(struct drm_device *dev,
+				       struct drm_file *file,
+				       const struct drm_format_info *info,
+				       const struct drm_mode_fb_cmd2 *cmd)
+{
+	u64 end;
+
+	if (!vgpu_host_format(cmd->pixel_format)) {
+		drm_dbg_kms(dev, "no format %p4cc\n", &cmd->pixel_format);
+		return ERR_PTR(-EINVAL);
+	}
+	if (cmd->pitches[0] % 4 || cmd->offsets[0] % 4) {
+		drm_dbg_kms(dev, "pitch %u and offset %u are to be in whole pixels\n",
+			    cmd->pitches[0], cmd->offsets[0]);
+		return ERR_PTR(-EINVAL);
+	}
+
+	/* The helper counts in 32 bits. */
+	end = (u64)cmd->pitches[0] * (cmd->height - 1) + cmd->offsets[0] +
+	      (u64)cmd->width * 4;
+	if (end > U32_MAX) {
+		drm_dbg_kms(dev, "the last pixel is at byte %llu\n", end);
+		return ERR_PTR(-EINVAL);
+	}
+
+	return drm_gem_fb_create_with_funcs(dev, file, info, cmd, &fb_funcs);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_fb_create);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef VGPU_OUTPUT_H
+#define VGPU_OUTPUT_H
+
+#include <linux/dma-fence.h>
+#include <drm/drm_connector.h>
+#include <drm/drm_crtc.h>
+#include <drm/drm_encoder.h>
+
+#include "vgpu_cmd.h"
+#include "vgpu_cursor.h"
+#include "vgpu_fence.h"
+
+struct drm_edid;
+struct vgpu_commit;
+struct vgpu_device;
+struct vgpu_msg;
+
+/**
+ * struct vgpu_output_info - what the host wants of an output
+ * @enabled: it is to be used
+ * @x: where it is to stand among the others, in pixels
+ * @y: likewise
+ * @width: its preferred width, in pixels
+ * @height: its preferred height
+ * @edid: the monitor's, or NULL
+ */
+struct vgpu_output_info {
+	bool enabled;
+	u32 x, y;
+	u32 width, height;
+	const struct drm_edid *edid;
+};
+
+/**
+ * struct vgpu_flip - a frame that the host has not acknowledged yet
+ * @cb: on the fence of its RESOURCE_FLUSH
+ * @event: to be sent at the first vblank after the fence
+ * @off: there are no vblanks any more: to be sent with the fence
+ * @commit: to be cleaned up after the fence
+ */
+struct vgpu_flip {
+	struct dma_fence_cb cb;
+	struct drm_pending_vblank_event *event;
+	bool off;
+	struct vgpu_commit *commit;
+};
+
+/**
+ * struct vgpu_output - a scanout with its CRTC, planes and connector
+ * @vgpu: the device
+ * @index: the number of the scanout
+ * @crtc: the CRTC
+ * @encoder: the encoder
+ * @connector: the connector
+ * @primary: the primary plane
+ * @info: under &vgpu_display.lock
+ * @frames: timeline of its RESOURCE_FLUSH commands
+ * @shown: the last SET_SCANOUT(_BLOB), changed by commits only
+ * @frame: fence of the frame that the running commit has queued, or NULL
+ * @flip: the frame before, until it is acknowledged
+ * @cursor: the host's cursor
+ * @panic: messages reserved for the panic screen
+ */
+struct vgpu_output {
+	struct vgpu_device *vgpu;
+	unsigned int index;
+	struct drm_crtc crtc;
+	struct drm_encoder encoder;
+	struct drm_connector connector;
+	struct drm_plane *primary;
+	struct vgpu_output_info info;
+	struct vgpu_timeline frames;
+	struct vgpu_cmd_scanout shown;
+	struct dma_fence *frame;
+	struct vgpu_flip flip;
+	struct vgpu_cursor cursor;
+	struct vgpu_msg *panic[2];
+};
+
+static inline struct vgpu_output *crtc_to_output(struct drm_crtc *crtc)
+{
+	return container_of(crtc, struct vgpu_output, crtc);
+}
+
+static inline struct vgpu_output *connector_to_output(struct drm_connector *c)
+{
+	return container_of(c, struct vgpu_output, connector);
+}
+
+int vgpu_output_init(struct vgpu_output *out, struct vgpu_device *vgpu,
+		     unsigned int index);
+void vgpu_output_fini(struct vgpu_output *out);
+void vgpu_output_show(struct vgpu_output *out, struct vgpu_msg *msg,
+		      const struct vgpu_cmd_scanout *scanout, bool blob);
+
+#endif

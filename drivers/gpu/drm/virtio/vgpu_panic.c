@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <drm/drm_framebuffer.h>
+#include <drm/drm_panic.h>
+#include <drm/drm_rect.h>
+
+#include "vgpu_cmd.h"
+#include "vgpu_device.h"
+#include "vgpu_fb.h"
+#include "vgpu_gem.h"
+#include "vgpu_msg.h"
+#include "vgpu_output.h"
+#include "vgpu_plane.h"
+
+/**
+ * DOC: panic
+ *
+ * The panic screen is drawn into the buffer that is shown, through the kernel's
+ * own mapping of its pages, and brought to the host by the same commands as every
+ * frame, in messages that were reserved when the device was set up.  Another
+ * device's buffer cannot be drawn into; its screen stays as it is.
+ */
+
+static void panic_set_pixel(struct drm_scanout_buffer *sb, unsigned int x,
+			    unsigned int y, u32 color)
+{
+	struct drm_framebuffer *fb = sb->private;
+	struct vgpu_gem *gem = to_vgpu_gem(fb->obj[0]);
+	u32 *pixel = vgpu_pages_address(gem->pages, (u64)fb->offsets[0] +
+					(u64)y * fb->pitches[0] + x * 4);
+
+	if (pixel)
+		*pixel = (__force u32)cpu_to_le32(color);
+}
+
+/**
+ * vgpu_panic_get_buffer - where the panic screen may be drawn
+ * @plane: a primary plane
+ * @sb: filled
+ *
+ * Context: panic.
+ * Return: 0, or -ENODEV if nothing is shown or it cannot be drawn into.
+ */
+int vgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer *sb)
+{
+	struct drm_plane_state *state = plane->state;
+	struct drm_framebuffer *fb = state ? state->fb : NULL;
+
+	if (!fb || !state->visible || !to_vgpu_gem(fb->obj[0])->pages)
+		return -ENODEV;
+
+	sb->format = fb->format;
+	sb->width = fb->width;
+	sb->height = fb->height;
+	sb->pitch[0] = fb->pitches[0];
+	sb->set_pixel = panic_set_pixel;
+	sb->private = fb;
+
+	return 0;
+}
+
+/* What the device has not given back cannot be sent again. */
+static bool reusable(struct vgpu_msg *msg)
+{
+	if (msg->state == VGPU_MSG_ENDED)
+		vgpu_msg_recycle(msg);
+
+	return msg->state == VGPU_MSG_RESERVED;
+}
+
+/**
+ * vgpu_panic_flush - show the panic screen
+ * @plane: a primary plane that vgpu_panic_get_buffer() was asked about
+ *
+ * Context: panic.
+ */
+void vgpu_panic_flush(struct drm_plane *plane)
+{
+	struct vgpu_output *out = container_of(plane, struct vgpu_plane, base)->out;
+	struct vgpu_plane_state *vs = to_vgpu_plane_state(plane->state);
+	struct vgpu_gem *gem = to_vgpu_gem(vs->base.fb->obj[0]);
+	struct vgpu_msg **msgs = out->panic;
+	struct drm_framebuffer *fb = vs->base.fb;
+	struct drm_rect whole;
+
+	if (!vs->res || !reusable(msgs[0]) || !reusable(msgs[1]))
+		return;
+
+	if (gem->pages)
+		vgpu_pages_sync_for_device(gem->pages);
+	drm_rect_init(&whole, 0, 0, fb->width, fb->height);
+	vgpu_cmd_transfer_to_host_2d(msgs[0], vs->res->id, &whole, fb->offsets[0]);
+	vgpu_cmd_flush(msgs[1], vs->res->id, &whole);
+	vgpu_queue_panic_send(&out->vgpu->ctrl, msgs, 2);
+}

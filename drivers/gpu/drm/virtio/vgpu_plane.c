@@ -1,0 +1,593 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/dma-resv.h>
+#include <linux/slab.h>
+#include <drm/drm_atomic.h>
+#include <drm/drm_atomic_helper.h>
+#include <drm/drm_blend.h>
+#include <drm/drm_damage_helper.h>
+#include <drm/drm_framebuffer.h>
+#include <drm/drm_gem_atomic_helper.h>
+#include <drm/drm_print.h>
+
+#include "vgpu_device.h"
+#include "vgpu_fb.h"
+#include "vgpu_gem.h"
+#include "vgpu_import.h"
+#include "vgpu_msg.h"
+#include "vgpu_output.h"
+#include "vgpu_plane.h"
+
+/**
+ * DOC: planes
+ *
+ * prepare_fb makes sure that the host knows the buffer, pins it if it is another
+ * device's, and reserves the messages of the frame; it may fail.  The update fills
+ * and publishes them, and cannot fail: TRANSFER if the host keeps a copy, SET_SCANOUT
+ * if the output shows something else than before, RESOURCE_FLUSH with the fence
+ * that the flip event waits for.
+ */
+
+static struct vgpu_output *plane_output(struct drm_plane *plane)
+{
+	return container_of(plane, struct vgpu_plane, base)->out;
+}
+
+static struct vgpu_gem *fb_gem(struct drm_framebuffer *fb)
+{
+	return to_vgpu_gem(fb->obj[0]);
+}
+
+/*
+ * State
+ */
+
+static void release_messages(struct vgpu_plane_state *vs)
+{
+	vgpu_msg_put(vs->transfer);
+	vgpu_msg_put(vs->scanout);
+	vgpu_msg_put(vs->flush);
+	vs->transfer = NULL;
+	vs->scanout = NULL;
+	vs->flush = NULL;
+}
+
+static void plane_destroy_state(struct drm_plane *plane, struct drm_plane_state *state)
+{
+	struct vgpu_plane_state *vs = to_vgpu_plane_state(state);
+
+	release_messages(vs);
+	__drm_atomic_helper_plane_destroy_state(state);
+	kfree(vs);
+}
+
+static void plane_reset(struct drm_plane *plane)
+{
+	struct vgpu_plane_state *vs;
+
+	if (plane->state)
+		plane_destroy_state(plane, plane->state);
+	plane->state = NULL;
+
+	vs = kzalloc_obj(*vs);
+	if (vs)
+		__drm_atomic_helper_plane_reset(plane, &vs->base);
+}
+
+static struct drm_plane_state *plane_duplicate_state(struct drm_plane *plane)
+{
+	struct vgpu_plane_state *vs;
+
+	if (WARN_ON(!plane->state))
+		return NULL;
+
+	vs = kzalloc_obj(*vs);
+	if (!vs)
+		return NULL;
+	__drm_atomic_helper_plane_duplicate_state(plane, &vs->base);
+
+	return &vs->base;
+}
+
+static const struct drm_plane_funcs plane_funcs = {
+	.update_plane = drm_atomic_helper_update_plane,
+	.disable_plane = drm_atomic_helper_disable_plane,
+	.reset = plane_reset,
+	.atomic_duplicate_state = plane_duplicate_state,
+	.atomic_destroy_state = plane_destroy_state,
+};
+
+/*
+ * Preparing
+ */
+
+/* What shows this framebuffer: the blob, else a surface.  Under the lock. */
+static struct vgpu_resource *choose_resource(struct drm_plane *plane,
+					     struct drm_framebuffer *fb)
+{
+	struct vgpu_gem *gem = fb_gem(fb);
+	struct vgpu_surface_key key;
+	struct vgpu_resource *res;
+
+	if (plane->type == DRM_PLANE_TYPE_PRIMARY) {
+		res = vgpu_gem_blob(gem);
+		if (res != ERR_PTR(-EOPNOTSUPP))
+			return res;
+	}
+	vgpu_fb_surface_key(fb, &key);
+
+	return vgpu_gem_surface(gem, &key);
+}
+
+static int hold_resource(struct drm_plane *plane, struct vgpu_plane_state *vs)
+{
+	struct vgpu_gem *gem = fb_gem(vs->base.fb);
+	struct vgpu_resource *res;
+	int ret = 0;
+
+	dma_resv_lock(gem->base.resv, NULL);
+	if (gem->import) {
+		ret = vgpu_import_pin(gem->import);
+		if (ret)
+			goto unlock;
+	}
+	res = choose_resource(plane, vs->base.fb);
+	if (IS_ERR(res)) {
+		ret = PTR_ERR(res);
+		if (gem->import)
+			vgpu_import_unpin(gem->import);
+		goto unlock;
+	}
+	vgpu_resource_get(res);
+	vs->res = res;
+unlock:
+	dma_resv_unlock(gem->base.resv);
+
+	return ret;
+}
+
+static void drop_resource(struct vgpu_plane_state *vs)
+{
+	struct vgpu_gem *gem;
+
+	if (!vs->res)
+		return;
+
+	gem = fb_gem(vs->base.fb);
+	if (gem->import) {
+		dma_resv_lock(gem->base.resv, NULL);
+		vgpu_import_unpin(gem->import);
+		dma_resv_unlock(gem->base.resv);
+	}
+	vgpu_resource_put(vs->res);
+	vs->res = NULL;
+}
+
+/* The one whose answer ends a frame. */
+static struct vgpu_msg *alloc_frame_msg(struct vgpu_output *out)
+{
+	struct vgpu_msg *msg = vgpu_msg_alloc();
+
+	if (!msg)
+		return NULL;
+
+	msg->patience = VGPU_FRAME_PATIENCE;
+	msg->fence = vgpu_fence_alloc(&out->frames);
+	if (!msg->fence) {
+		vgpu_msg_put(msg);
+		return NULL;
+	}
+
+	return msg;
+}
+
+/* Is a primary plane about to show nothing?  Before the states are swapped. */
+static bool will_hide(struct drm_plane_state *state)
+{
+	return !state->fb ||
+	       !drm_atomic_get_new_crtc_state(state->state, state->crtc)->active;
+}
+
+static int reserve_messages(struct drm_plane *plane, struct vgpu_plane_state *vs)
+{
+	struct vgpu_output *out = plane_output(plane);
+
+	/* An import is shown in place; all else has a copy, or may have one. */
+	if (vs->res && (vs->res->kind == VGPU_SURFACE || !fb_gem(vs->base.fb)->import)) {
+		vs->transfer = vgpu_msg_alloc();
+		if (!vs->transfer)
+			return -ENOMEM;
+	}
+	if (plane->type != DRM_PLANE_TYPE_PRIMARY)
+		return 0;
+
+	if (will_hide(&vs->base)) {
+		vs->scanout = alloc_frame_msg(out);
+		return vs->scanout ? 0 : -ENOMEM;
+	}
+
+	vs->scanout = vgpu_msg_alloc();
+	if (!vs->scanout)
+		return -ENOMEM;
+	vs->flush = alloc_frame_msg(out);
+
+	return vs->flush ? 0 : -ENOMEM;
+}
+
+static void plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *state)
+{
+	struct vgpu_plane_state *vs = to_vgpu_plane_state(state);
+
+	release_messages(vs);
+	drop_resource(vs);
+}
+
+static int plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *state)
+{
+	struct vgpu_plane_state *vs = to_vgpu_plane_state(state);
+	struct vgpu_output *out = plane_output(plane);
+	int ret;
+
+	/* Nobody waits for the host here: there are modeset locks. */
+	if (state->fb && vgpu_queue_is_crowded(&out->vgpu->ctrl))
+		return -EBUSY;
+
+	if (state->fb) {
+		ret = hold_resource(plane, vs);
+		if (ret)
+			return ret;
+		/* After the pin, which may have moved the buffer: that is waited for too. */
+		ret = drm_gem_plane_helper_prepare_fb(plane, state);
+		if (ret)
+			goto cleanup;
+	}
+
+	ret = reserve_messages(plane, vs);
+	if (!ret)
+		return 0;
+cleanup:
+	plane_cleanup_fb(plane, state);
+	return ret;
+}
+
+/*
+ * Checking
+ */
+
+static int plane_check(struct drm_plane *plane, struct drm_atomic_commit *state,
+		       bool may_stick_out)
+{
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
+	struct drm_crtc_state *crtc_state;
+
+	if (!new->crtc) {
+		new->visible = false;
+		return 0;
+	}
+
+	crtc_state = drm_atomic_get_crtc_state(state, new->crtc);
+	if (IS_ERR(crtc_state))
+		return PTR_ERR(crtc_state);
+
+	return drm_atomic_helper_check_plane_state(new, crtc_state,
+						   DRM_PLANE_NO_SCALING,
+						   DRM_PLANE_NO_SCALING,
+						   may_stick_out, true);
+}
+
+static int primary_check(struct drm_plane *plane, struct drm_atomic_commit *state)
+{
+	return plane_check(plane, state, false);
+}
+
+static int cursor_check(struct drm_plane *plane, struct drm_atomic_commit *state)
+{
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
+	struct drm_framebuffer *fb = new->fb;
+	int ret;
+
+	ret = plane_check(plane, state, true);
+	if (ret || !fb)
+		return ret;
+
+	/* Other sizes are ignored by hosts, without a word. */
+	if (fb->width != VGPU_CURSOR_SIZE || fb->height != VGPU_CURSOR_SIZE ||
+	    fb->pitches[0] != VGPU_CURSOR_SIZE * 4 ||
+	    new->src_w >> 16 != VGPU_CURSOR_SIZE || new->src_h >> 16 != VGPU_CURSOR_SIZE) {
+		drm_dbg_kms(plane->dev, "a cursor is %u x %u\n", VGPU_CURSOR_SIZE,
+			    VGPU_CURSOR_SIZE);
+		return -EINVAL;
+	}
+
+	return 0;
+}
+
+/*
+ * The primary plane
+ */
+
+static struct vgpu_msg *fill_transfer(struct vgpu_plane_state *vs,
+				      const struct drm_rect *r)
+{
+	struct drm_framebuffer *fb = vs->base.fb;
+	struct vgpu_gem *gem = fb_gem(fb);
+	struct vgpu_msg *msg = vs->transfer;
+
+	vs->transfer = NULL;
+	if (gem->pages)
+		vgpu_pages_sync_for_device(gem->pages);
+	vgpu_cmd_transfer_to_host_2d(msg, vs->res->id, r,
+				     vgpu_fb_offset(fb->offsets[0], fb->pitches[0], r));
+	vs->res->transferred = true;
+
+	return msg;
+}
+
+static void publish_transfer(struct vgpu_output *out, struct vgpu_plane_state *vs,
+			     const struct drm_rect *r)
+{
+	struct vgpu_msg *msg = fill_transfer(vs, r);
+
+	/* Some hosts have errors for transfers of blobs, which harm nothing. */
+	if (vs->res->kind == VGPU_SURFACE)
+		vgpu_resource_track(vs->res, msg);
+	vgpu_queue_publish(&out->vgpu->ctrl, msg);
+}
+
+static void describe_scanout(const struct vgpu_output *out,
+			     const struct vgpu_plane_state *vs,
+			     const struct drm_rect *src,
+			     struct vgpu_cmd_scanout *s)
+{
+	const struct drm_framebuffer *fb = vs->base.fb;
+
+	memset(s, 0, sizeof(*s));
+	s->scanout = out->index;
+	s->resource = vs->res->id;
+	s->x = src->x1;
+	s->y = src->y1;
+	s->w = drm_rect_width(src);
+	s->h = drm_rect_height(src);
+	if (vs->res->kind == VGPU_BLOB) {
+		s->format = vgpu_host_format(fb->format->format);
+		s->fb_width = fb->width;
+		s->fb_height = fb->height;
+		s->stride = fb->pitches[0];
+		s->offset = fb->offsets[0];
+	}
+}
+
+static void publish_scanout(struct vgpu_output *out, struct vgpu_plane_state *vs,
+			    const struct vgpu_cmd_scanout *s)
+{
+	struct vgpu_msg *msg = vs->scanout;
+
+	vs->scanout = NULL;
+	vgpu_resource_track(vs->res, msg);
+	vgpu_output_show(out, msg, s, vs->res->kind == VGPU_BLOB);
+}
+
+static void publish_flush(struct vgpu_output *out, struct vgpu_plane_state *vs,
+			  const struct drm_rect *r)
+{
+	struct vgpu_msg *msg = vs->flush;
+
+	vs->flush = NULL;
+	out->frame = dma_fence_get(&msg->fence->base);
+	vgpu_cmd_flush(msg, vs->res->id, r);
+	vgpu_queue_publish(&out->vgpu->ctrl, msg);
+}
+
+static void primary_update(struct drm_plane *plane, struct drm_atomic_commit *state)
+{
+	struct drm_plane_state *old = drm_atomic_get_old_plane_state(state, plane);
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
+	struct vgpu_plane_state *vs = to_vgpu_plane_state(new);
+	struct vgpu_output *out = plane_output(plane);
+	struct vgpu_cmd_scanout scanout;
+	struct drm_rect src, damage;
+	bool changed, damaged;
+
+	if (!vs->res)
+		return;
+
+	drm_rect_fp_to_int(&src, &new->src);
+	damaged = drm_atomic_helper_damage_merged(old, new, &damage);
+	describe_scanout(out, vs, &src, &scanout);
+	changed = memcmp(&scanout, &out->shown, sizeof(scanout));
+
+	/*
+	 * Damage counts from the frame before.  A copy that was not shown then, or
+	 * is shown on another output too, may be older than that.
+	 */
+	if (changed || old->fb != new->fb || !vs->res->transferred) {
+		if (vs->transfer)
+			publish_transfer(out, vs, &src);
+	} else if (damaged && vs->transfer) {
+		publish_transfer(out, vs, &damage);
+	}
+	if (changed) {
+		publish_scanout(out, vs, &scanout);
+		damage = src;
+		damaged = true;
+	}
+	if (damaged)
+		publish_flush(out, vs, &damage);
+}
+
+/**
+ * vgpu_plane_hide - queue that an output shows nothing
+ * @out: the output
+ * @state: the new state of its primary plane, with its message reserved, or NULL
+ *
+ * Context: the commit of @out.
+ * Return: a reference to the fence of the host's answer, or NULL if the output
+ * shows nothing already.
+ */
+struct dma_fence *vgpu_plane_hide(struct vgpu_output *out, struct drm_plane_state *state)
+{
+	struct vgpu_cmd_scanout none = { .scanout = out->index };
+	struct vgpu_plane_state *vs;
+	struct dma_fence *fence;
+	struct vgpu_msg *msg;
+
+	if (!state || !out->shown.resource)
+		return NULL;
+
+	vs = to_vgpu_plane_state(state);
+	msg = vs->scanout;
+	if (WARN_ON(!msg || !msg->fence))
+		return NULL;
+
+	vs->scanout = NULL;
+	fence = dma_fence_get(&msg->fence->base);
+	vgpu_output_show(out, msg, &none, false);
+
+	return fence;
+}
+
+static void primary_disable(struct drm_plane *plane, struct drm_atomic_commit *state)
+{
+	struct vgpu_output *out = plane_output(plane);
+
+	out->frame = vgpu_plane_hide(out, drm_atomic_get_new_plane_state(state, plane));
+}
+
+static const struct drm_plane_helper_funcs primary_helper_funcs = {
+	.prepare_fb = plane_prepare_fb,
+	.cleanup_fb = plane_cleanup_fb,
+	.atomic_check = primary_check,
+	.atomic_update = primary_update,
+	.atomic_disable = primary_disable,
+#ifdef CONFIG_DRM_PANIC
+	.get_scanout_buffer = vgpu_panic_get_buffer,
+	.panic_flush = vgpu_panic_flush,
+#endif
+};
+
+/*
+ * The cursor plane
+ */
+
+/* @redraw: the picture may be another one though the buffer is the same. */
+static void show_cursor(struct vgpu_output *out, struct drm_plane_state *new, bool redraw)
+{
+	struct drm_rect whole = DRM_RECT_INIT(0, 0, VGPU_CURSOR_SIZE, VGPU_CURSOR_SIZE);
+	struct vgpu_plane_state *vs = to_vgpu_plane_state(new);
+	struct vgpu_cmd_cursor want = { .scanout = out->index };
+
+	if (new->fb && vs->res) {
+		want.resource = vs->res->id;
+		want.x = new->crtc_x;
+		want.y = new->crtc_y;
+		want.hot_x = new->hotspot_x;
+		want.hot_y = new->hotspot_y;
+		if (vs->transfer && (redraw || !vs->res->transferred)) {
+			vgpu_cursor_load(&out->cursor, fill_transfer(vs, &whole));
+			redraw = true;
+		}
+	}
+	vgpu_cursor_set(&out->cursor, &want, want.resource && redraw);
+}
+
+static void cursor_update(struct drm_plane *plane, struct drm_atomic_commit *state)
+{
+	struct drm_plane_state *old = drm_atomic_get_old_plane_state(state, plane);
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
+	bool redraw = old->fb != new->fb || !old->crtc ||
+		      drm_plane_get_damage_clips_count(new);
+
+	show_cursor(plane_output(plane), new, redraw);
+}
+
+static void cursor_disable(struct drm_plane *plane, struct drm_atomic_commit *state)
+{
+	vgpu_cursor_hide(&plane_output(plane)->cursor);
+}
+
+static int vgpu_cursor_async_check(struct drm_plane *plane,
+				   struct drm_atomic_commit *state, bool flip)
+{
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
+	struct drm_crtc_state *crtc = drm_atomic_get_new_crtc_state(state, new->crtc);
+
+	/*
+	 * Turning the cursor, or the output, on or off goes with a frame; all else need
+	 * not wait for one.
+	 */
+	return crtc->active && plane->state->fb && new->fb ? 0 : -EINVAL;
+}
+
+static void cursor_async_update(struct drm_plane *plane, struct drm_atomic_commit *state)
+{
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
+	struct drm_plane_state *cur = plane->state;
+	bool redraw = cur->fb != new->fb || drm_plane_get_damage_clips_count(new);
+
+	cur->crtc_x = new->crtc_x;
+	cur->crtc_y = new->crtc_y;
+	cur->crtc_w = new->crtc_w;
+	cur->crtc_h = new->crtc_h;
+	cur->src_x = new->src_x;
+	cur->src_y = new->src_y;
+	cur->src_w = new->src_w;
+	cur->src_h = new->src_h;
+	cur->src = new->src;
+	cur->dst = new->dst;
+	cur->visible = new->visible;
+	cur->hotspot_x = new->hotspot_x;
+	cur->hotspot_y = new->hotspot_y;
+
+	show_cursor(plane_output(plane), new, redraw);
+
+	/* What is cleaned up afterwards is what was shown before. */
+	swap(cur->fb, new->fb);
+	swap(to_vgpu_plane_state(cur)->res, to_vgpu_plane_state(new)->res);
+}
+
+static const struct drm_plane_helper_funcs cursor_helper_funcs = {
+	.prepare_fb = plane_prepare_fb,
+	.cleanup_fb = plane_cleanup_fb,
+	.atomic_check = cursor_check,
+	.atomic_update = cursor_update,
+	.atomic_disable = cursor_disable,
+	.atomic_async_check = vgpu_cursor_async_check,
+	.atomic_async_update = cursor_async_update,
+};
+
+/**
+ * vgpu_plane_create - make a plane
+ * @out: its output, which has no CRTC yet
+ * @type: primary or cursor
+ *
+ * Context: may sleep.
+ * Return: the plane, which lives as long as the DRM device, or an error pointer.
+ */
+struct drm_plane *vgpu_plane_create(struct vgpu_output *out, enum drm_plane_type type)
+{
+	bool primary = type == DRM_PLANE_TYPE_PRIMARY;
+	struct drm_device *dev = &out->vgpu->drm;
+	struct vgpu_plane *p;
+	int ret;
+
+	p = drmm_universal_plane_alloc(dev, struct vgpu_plane, base, BIT(out->index),
+				       &plane_funcs,
+				       primary ? vgpu_primary_formats : vgpu_cursor_formats,
+				       primary ? vgpu_primary_format_count :
+						 vgpu_cursor_format_count,
+				       vgpu_modifiers, type, NULL);
+	if (IS_ERR(p))
+		return ERR_CAST(p);
+
+	p->out = out;
+	drm_plane_helper_add(&p->base, primary ? &primary_helper_funcs :
+					 &cursor_helper_funcs);
+	drm_plane_enable_fb_damage_clips(&p->base);
+
+	/* There is only black below a primary plane, so alpha changes nothing. */
+	ret = drm_plane_create_blend_mode_property(&p->base,
+						   BIT(DRM_MODE_BLEND_PREMULTI) |
+						   (primary ? BIT(DRM_MODE_BLEND_PIXEL_NONE) : 0));
+
+	return ret ? ERR_PTR(ret) : &p->base;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef VGPU_PLANE_H
+#define VGPU_PLANE_H
+
+#include <drm/drm_plane.h>
+
+struct dma_fence;
+struct vgpu_msg;
+struct vgpu_output;
+struct vgpu_resource;
+
+/**
+ * struct vgpu_plane - a primary or cursor plane
+ * @base: DRM's
+ * @out: the output it belongs to
+ */
+struct vgpu_plane {
+	struct drm_plane base;
+	struct vgpu_output *out;
+};
+
+/**
+ * struct vgpu_plane_state - a plane's state and what it takes to show it
+ * @base: DRM's
+ * @res: what the host is to show; held and, if imported, pinned from prepare_fb
+ *	to cleanup_fb
+ * @transfer: reserved for TRANSFER_TO_HOST_2D, or NULL
+ * @scanout: reserved for SET_SCANOUT(_BLOB), or NULL; with a fence if it is going
+ *	to hide the output
+ * @flush: reserved for RESOURCE_FLUSH, with its fence, or NULL
+ */
+struct vgpu_plane_state {
+	struct drm_plane_state base;
+	struct vgpu_resource *res;
+	struct vgpu_msg *transfer;
+	struct vgpu_msg *scanout;
+	struct vgpu_msg *flush;
+};
+
+static inline struct vgpu_plane_state *to_vgpu_plane_state(struct drm_plane_state *s)
+{
+	return container_of(s, struct vgpu_plane_state, base);
+}
+
+struct drm_plane *vgpu_plane_create(struct vgpu_output *out, enum drm_plane_type type);
+struct dma_fence *vgpu_plane_hide(struct vgpu_output *out, struct drm_plane_state *state);
+
+#ifdef CONFIG_DRM_PANIC
+struct drm_scanout_buffer;
+
+int vgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer *sb);
+void vgpu_panic_flush(struct drm_plane *plane);
+#endif
+
+#endif
