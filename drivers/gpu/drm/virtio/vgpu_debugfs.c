@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <drm/drm_debugfs.h>
+#include <drm/drm_file.h>
+#include <drm/drm_print.h>
+#include <uapi/linux/virtio_gpu.h>
+
+#include "vgpu_debugfs.h"
+#include "vgpu_device.h"
+#include "vgpu_output.h"
+
+/**
+ * DOC: debugfs
+ *
+ * Beside DRM's own files there are in ``/sys/kernel/debug/dri/N``: ``features``
+ * (what was negotiated), ``outputs`` (what the host wants and what it is told to
+ * show), ``resources`` (what the host knows by a number) and ``counters``.  All are
+ * lines of ``name: value``.
+ */
+
+static struct vgpu_device *vgpu_of(struct seq_file *m)
+{
+	struct drm_debugfs_entry *entry = m->private;
+
+	return to_vgpu(entry->dev);
+}
+
+static int features_show(struct seq_file *m, void *data)
+{
+	const struct vgpu_features *f = &vgpu_of(m)->features;
+	struct drm_printer p = drm_seq_file_printer(m);
+
+	drm_printf(&p, "edid: %u\n", f->edid);
+	drm_printf(&p, "resource_blob: %u\n", f->blob);
+	drm_printf(&p, "resource_uuid: %u\n", f->uuid);
+	drm_printf(&p, "context_init: %u\n", f->context_init);
+	drm_printf(&p, "virgl: %u\n", f->virgl);
+	drm_printf(&p, "access_platform: %u\n", f->dma);
+	drm_printf(&p, "ring_indirect: %u\n", f->indirect);
+	drm_printf(&p, "ring_event_idx: %u\n", f->event_idx);
+	drm_printf(&p, "ring_packed: %u\n", f->packed);
+	drm_printf(&p, "blob_alignment: %u\n", f->blob_align);
+	drm_printf(&p, "scanouts: %u\n", f->scanouts);
+	drm_printf(&p, "capsets: %u\n", f->capsets);
+	drm_printf(&p, "ctrl_ring: %u\n", vgpu_of(m)->ctrl.ring_size);
+	drm_printf(&p, "cursor_ring: %u\n", vgpu_of(m)->cursor.ring_size);
+
+	return 0;
+}
+
+static int resources_show(struct seq_file *m, void *data)
+{
+	struct drm_printer p = drm_seq_file_printer(m);
+
+	vgpu_resources_print(&vgpu_of(m)->resources, &p);
+
+	return 0;
+}
+
+#define COMMAND(group, name) \
+	{ VGPU_STAT_##group + ((VIRTIO_GPU_CMD_##name) & 0xff), #name }
+
+static const struct {
+	unsigned int index;
+	const char *name;
+} commands[] = {
+	COMMAND(2D, GET_DISPLAY_INFO),
+	COMMAND(2D, RESOURCE_CREATE_2D),
+	COMMAND(2D, RESOURCE_UNREF),
+	COMMAND(2D, SET_SCANOUT),
+	COMMAND(2D, RESOURCE_FLUSH),
+	COMMAND(2D, TRANSFER_TO_HOST_2D),
+	COMMAND(2D, RESOURCE_ATTACH_BACKING),
+	COMMAND(2D, RESOURCE_DETACH_BACKING),
+	COMMAND(2D, GET_EDID),
+	COMMAND(2D, RESOURCE_ASSIGN_UUID),
+	COMMAND(2D, RESOURCE_CREATE_BLOB),
+	COMMAND(2D, SET_SCANOUT_BLOB),
+	COMMAND(CURSOR, UPDATE_CURSOR),
+	COMMAND(CURSOR, MOVE_CURSOR),
+};
+
+#undef COMMAND
+
+static void queue_show(struct vgpu_queue *q, struct drm_printer *p)
+{
+	struct vgpu_queue_stats s;
+	unsigned int outstanding, i;
+
+	spin_lock_irq(&q->lock);
+	s = q->stats;
+	outstanding = q->outstanding;
+	spin_unlock_irq(&q->lock);
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (s.commands[commands[i].index])
+			drm_printf(p, "%s_%s: %llu\n", q->name, commands[i].name,
+				   s.commands[commands[i].index]);
+	drm_printf(p, "%s_kicks: %llu\n", q->name, s.kicks);
+	drm_printf(p, "%s_interrupts: %llu\n", q->name, s.interrupts);
+	drm_printf(p, "%s_full: %llu\n", q->name, s.full);
+	drm_printf(p, "%s_errors: %llu\n", q->name, s.errors);
+	drm_printf(p, "%s_timeouts: %llu\n", q->name, s.timeouts);
+	drm_printf(p, "%s_outstanding: %u\n", q->name, outstanding);
+}
+
+static int counters_show(struct seq_file *m, void *data)
+{
+	struct vgpu_device *vgpu = vgpu_of(m);
+	struct drm_printer p = drm_seq_file_printer(m);
+
+	queue_show(&vgpu->ctrl, &p);
+	queue_show(&vgpu->cursor, &p);
+	drm_printf(&p, "fallbacks: %d\n", atomic_read(&vgpu->counters.fallbacks));
+	drm_printf(&p, "frame_timeouts: %d\n",
+		   atomic_read(&vgpu->counters.frame_timeouts));
+	drm_printf(&p, "move_waits: %d\n", atomic_read(&vgpu->counters.move_waits));
+
+	return 0;
+}
+
+static int outputs_show(struct seq_file *m, void *data)
+{
+	struct vgpu_display *d = &vgpu_of(m)->display;
+	struct drm_printer p = drm_seq_file_printer(m);
+	unsigned int i;
+
+	if (!d->count)
+		return 0;
+
+	mutex_lock(&d->lock);
+	for (i = 0; i < d->count; i++) {
+		const struct vgpu_output *out = &d->outputs[i];
+
+		drm_printf(&p, "output: id=%u connector=%s enabled=%u edid=%u", i,
+			   out->connector.name, out->info.enabled, !!out->info.edid);
+		drm_printf(&p, " position=%u,%u size=%ux%u", out->info.x,
+			   out->info.y, out->info.width, out->info.height);
+		drm_printf(&p, " shown=%u rect=%u,%u+%ux%u\n", out->shown.resource,
+			   out->shown.x, out->shown.y, out->shown.w, out->shown.h);
+	}
+	mutex_unlock(&d->lock);
+
+	return 0;
+}
+
+static const struct drm_debugfs_info files[] = {
+	{ "features", features_show, 0 },
+	{ "resources", resources_show, 0 },
+	{ "counters", counters_show, 0 },
+	{ "outputs", outputs_show, 0 },
+};
+
+/**
+ * vgpu_debugfs_init - add the files of a device
+ * @minor: the device's primary minor
+ */
+void vgpu_debugfs_init(struct drm_minor *minor)
+{
+	drm_debugfs_add_files(minor->dev, files, ARRAY_SIZE(files));
+}

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/aperture.h>
+#include <linux/dma-mapping.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <uapi/linux/virtio_gpu.h>
+#include <drm/clients/drm_client_setup.h>
+#include <drm/drm_atomic_helper.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_fbdev_ttm.h>
+#include <drm/drm_file.h>
+#include <drm/drm_fourcc.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_managed.h>
+#include <drm/drm_module.h>
+#include <drm/drm_print.h>
+
+#include "vgpu_commit.h"
+#include "vgpu_debugfs.h"
+#include "vgpu_device.h"
+#include "vgpu_gem.h"
+#include "vgpu_import.h"
+#include "vgpu_ioctl.h"
+#include "vgpu_msg.h"
+
+static int vgpu_modeset = -1;
+module_param_named(modeset, vgpu_modeset, int, 0400);
+MODULE_PARM_DESC(modeset, "1: drive the display, 0: leave it alone, -1: unless the kernel was told nomodeset (default)");
+
+DEFINE_DRM_GEM_FOPS(vgpu_fops);
+
+static const struct drm_driver vgpu_driver = {
+	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_MODESET |
+			   DRIVER_ATOMIC | DRIVER_CURSOR_HOTSPOT | DRIVER_SYNCOBJ |
+			   DRIVER_SYNCOBJ_TIMELINE,
+	.dumb_create = vgpu_gem_dumb_create,
+	.gem_prime_import = vgpu_prime_import,
+	DRM_FBDEV_TTM_DRIVER_OPS,
+	.ioctls = vgpu_ioctls,
+	.num_ioctls = VGPU_IOCTL_COUNT,
+	.fops = &vgpu_fops,
+	.debugfs_init = vgpu_debugfs_init,
+	.name = "virtio_gpu",
+	.desc = "virtio GPU",
+	.major = 0,
+	.minor = 1,
+	.patchlevel = 0,
+};
+
+/*
+ * The virtio device
+ */
+
+static void ctrl_callback(struct virtqueue *vq)
+{
+	struct drm_device *dev = vq->vdev->priv;
+
+	vgpu_queue_interrupt(&to_vgpu(dev)->ctrl);
+}
+
+static void cursor_callback(struct virtqueue *vq)
+{
+	struct drm_device *dev = vq->vdev->priv;
+
+	vgpu_queue_interrupt(&to_vgpu(dev)->cursor);
+}
+
+static int start_queues(struct vgpu_device *vgpu)
+{
+	struct virtqueue_info info[] = {
+		{ "control", ctrl_callback },
+		{ "cursor", cursor_callback },
+	};
+	struct virtqueue *vqs[2];
+	int ret;
+
+	ret = virtio_find_vqs(vgpu->vdev, ARRAY_SIZE(vqs), vqs, info, NULL);
+	if (ret)
+		return ret;
+
+	vgpu_queue_start(&vgpu->ctrl, &vgpu_virtqueue_ops, vqs[0],
+			 virtqueue_get_vring_size(vqs[0]));
+	vgpu_queue_start(&vgpu->cursor, &vgpu_virtqueue_ops, vqs[1],
+			 virtqueue_get_vring_size(vqs[1]));
+
+	return 0;
+}
+
+static void stop_queues(struct vgpu_device *vgpu)
+{
+	virtio_reset_device(vgpu->vdev);
+	vgpu_queue_stop(&vgpu->ctrl);
+	vgpu_queue_stop(&vgpu->cursor);
+	vgpu->vdev->config->del_vqs(vgpu->vdev);
+}
+
+/* A VGA device has shown the firmware's picture until now. */
+static int take_over_aperture(struct virtio_device *vdev)
+{
+	struct device *parent = vdev->dev.parent;
+
+	if (!parent || !dev_is_pci(parent) || !pci_is_vga(to_pci_dev(parent)))
+		return 0;
+
+	return aperture_remove_conflicting_pci_devices(to_pci_dev(parent),
+						       vgpu_driver.name);
+}
+
+static void release_layers(struct drm_device *dev, void *data)
+{
+	struct vgpu_device *vgpu = to_vgpu(dev);
+
+	vgpu_memory_fini(&vgpu->memory);
+	vgpu_resources_fini(&vgpu->resources);
+	put_device(vgpu->memory.dev);
+}
+
+static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
+{
+	struct device *parent = vdev->dev.parent;
+
+	vgpu->vdev = vdev;
+	vgpu_features_read(vdev, &vgpu->features);
+	vgpu_queue_init(&vgpu->ctrl, &vdev->dev, "control");
+	vgpu_queue_init(&vgpu->cursor, &vdev->dev, "cursor");
+	vgpu_memory_init(&vgpu->memory, parent, vgpu->features.dma ?
+			 VGPU_ADDRESS_DMA : VGPU_ADDRESS_PHYSICAL);
+	vgpu_resources_init(&vgpu->resources, &vdev->dev, &vgpu->ctrl);
+
+	/* Buffers may outlive the virtio device; put in release_layers(). */
+	get_device(parent);
+
+	/* Entries have no limit of their own that exporters would have to heed. */
+	dma_set_max_seg_size(parent, UINT_MAX);
+
+	return drmm_add_action_or_reset(&vgpu->drm, release_layers, NULL);
+}
+
+static int init_display(struct vgpu_device *vgpu)
+{
+	if (!IS_ENABLED(CONFIG_DRM_VIRTIO_GPU_KMS) || !vgpu->features.scanouts) {
+		vgpu->drm.driver_features &= ~(DRIVER_MODESET | DRIVER_ATOMIC);
+		drm_info(&vgpu->drm, "no display: %s\n", vgpu->features.scanouts ?
+			 "the driver was built without" : "the device has no outputs");
+		return 0;
+	}
+
+	return vgpu_display_init(vgpu);
+}
+
+static int vgpu_probe(struct virtio_device *vdev)
+{
+	struct vgpu_device *vgpu;
+	int ret;
+
+	if (drm_firmware_drivers_only() && vgpu_modeset == -1)
+		return -ENODEV;
+	if (vgpu_modeset == 0)
+		return -ENODEV;
+
+	ret = take_over_aperture(vdev);
+	if (ret)
+		return ret;
+
+	vgpu = devm_drm_dev_alloc(&vdev->dev, &vgpu_driver, struct vgpu_device, drm);
+	if (IS_ERR(vgpu))
+		return PTR_ERR(vgpu);
+	vdev->priv = &vgpu->drm;
+
+	ret = init_layers(vgpu, vdev);
+	if (ret)
+		return ret;
+	ret = init_display(vgpu);
+	if (ret)
+		return ret;
+
+	ret = start_queues(vgpu);
+	if (ret) {
+		drm_err(&vgpu->drm, "cannot set up the queues: %d\n", ret);
+		return ret;
+	}
+	virtio_device_ready(vdev);
+
+	ret = vgpu_display_start(vgpu);
+	if (ret) {
+		drm_err(&vgpu->drm, "the host does not name its outputs: %d\n", ret);
+		goto stop;
+	}
+	ret = drm_dev_register(&vgpu->drm, 0);
+	if (ret)
+		goto stop;
+
+	if (vgpu->display.count)
+		drm_client_setup(&vgpu->drm, drm_format_info(DRM_FORMAT_XRGB8888));
+
+	return 0;
+stop:
+	stop_queues(vgpu);
+	vgpu_display_stop(vgpu);
+	return ret;
+}
+
+static void vgpu_remove(struct virtio_device *vdev)
+{
+	struct drm_device *dev = vdev->priv;
+	struct vgpu_device *vgpu = to_vgpu(dev);
+
+	/*
+	 * Users and console go first, while the device still answers.  What is left
+	 * after it was reset only turns DRM's own state off.
+	 */
+	drm_dev_unplug(dev);
+	stop_queues(vgpu);
+	if (vgpu->display.count)
+		drm_atomic_helper_shutdown(dev);
+	vgpu_display_stop(vgpu);
+}
+
+static void vgpu_config_changed(struct virtio_device *vdev)
+{
+	struct drm_device *dev = vdev->priv;
+
+	vgpu_display_changed(to_vgpu(dev));
+}
+
+#ifdef CONFIG_PM_SLEEP
+/*
+ * The device forgets everything when it is reset, and it is reset on resume: better
+ * no sleep than a dark screen after it.
+ */
+static int vgpu_freeze(struct virtio_device *vdev)
+{
+	struct drm_device *dev = vdev->priv;
+
+	drm_warn(dev, "suspend is not supported yet\n");
+
+	return -EOPNOTSUPP;
+}
+#endif
+
+static const struct virtio_device_id vgpu_ids[] = {
+	{ VIRTIO_ID_GPU, VIRTIO_DEV_ANY_ID },
+	{ }
+};
+MODULE_DEVICE_TABLE(virtio, vgpu_ids);
+
+static struct virtio_driver vgpu_virtio_driver = {
+	.feature_table = vgpu_feature_table,
+	.driver.name = KBUILD_MODNAME,
+	.id_table = vgpu_ids,
+	.probe = vgpu_probe,
+	.remove = vgpu_remove,
+	.config_changed = vgpu_config_changed,
+#ifdef CONFIG_PM_SLEEP
+	.freeze = vgpu_freeze,
+#endif
+};
+
+static int __init vgpu_init(void)
+{
+	int ret;
+
+	ret = vgpu_msg_cache_init();
+	if (ret)
+		return ret;
+	ret = vgpu_commits_init();
+	if (ret)
+		goto exit_messages;
+
+	vgpu_virtio_driver.feature_table_size = vgpu_feature_table_size;
+	ret = register_virtio_driver(&vgpu_virtio_driver);
+	if (ret)
+		goto exit_commits;
+
+	return 0;
+
+exit_commits:
+	vgpu_commits_exit();
+exit_messages:
+	vgpu_msg_cache_exit();
+	return ret;
+}
+module_init(vgpu_init);
+
+static void __exit vgpu_exit(void)
+{
+	unregister_virtio_driver(&vgpu_virtio_driver);
+	vgpu_commits_exit();
+	vgpu_msg_cache_exit();
+}
+module_exit(vgpu_exit);
+
+MODULE_DESCRIPTION("Display driver for virtio GPUs");
+MODULE_LICENSE("Dual MIT/GPL");
+MODULE_IMPORT_NS("DMA_BUF");
