@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The driver is written for the newest kernel.  This header, which only the
+ * out-of-tree build knows (it is included before everything else, from the
+ * command line), makes an older one look the same.  What that kernel has is found
+ * by include/compat/probe; each shim names the change and the kernel it came with.
+ */
+#ifndef VGPU_COMPAT_H
+#define VGPU_COMPAT_H
+
+#include <linux/kconfig.h>
+#include <vgpu_compat_config.h>
+
+/*
+ * 7.1: struct drm_atomic_state became struct drm_atomic_commit, and its functions
+ * were renamed with it.  The old name's drm_atomic_commit(), a function, is not
+ * used by the driver.
+ */
+#ifndef HAVE_DRM_ATOMIC_COMMIT_STRUCT
+#include <drm/drm_atomic.h>
+#include <drm/drm_atomic_helper.h>
+#define drm_atomic_commit drm_atomic_state
+#define drm_atomic_commit_init drm_atomic_state_init
+#define drm_atomic_commit_get drm_atomic_state_get
+#define drm_atomic_commit_put drm_atomic_state_put
+#define drm_atomic_commit_default_release drm_atomic_state_default_release
+#endif
+
+/* 6.17: fb_create() and its helpers are given the format's info. */
+#ifndef HAVE_FB_CREATE_INFO
+#include <drm/drm_gem_framebuffer_helper.h>
+#define vgpu_fb_create(dev, file, info, cmd) vgpu_fb_create(dev, file, cmd)
+#define drm_gem_fb_create_with_funcs(dev, file, info, cmd, funcs) \
+	drm_gem_fb_create_with_funcs(dev, file, cmd, funcs)
+#endif
+
+/* 6.15: atomic_async_check() learns whether it is for a page flip. */
+#ifndef HAVE_ASYNC_CHECK_FLIP
+#define vgpu_cursor_async_check(plane, state, flip) \
+	vgpu_cursor_async_check(plane, state)
+#endif
+
+/* 7.0: move_notify became invalidate_mappings. */
+#ifndef HAVE_DMA_BUF_INVALIDATE_MAPPINGS
+#include <linux/dma-buf.h>
+#define invalidate_mappings move_notify
+#endif
+
+/* 6.13: the name of a namespace is a string.  What stands here is right for both. */
+#include <linux/module.h>
+#undef MODULE_IMPORT_NS
+#define MODULE_IMPORT_NS(ns) MODULE_INFO(import_ns, ns)
+
+/* 6.14: struct drm_driver lost its date, which DRM_IOCTL_VERSION insists on before. */
+#ifdef HAVE_DRM_DRIVER_DATE
+#include <drm/drm_fbdev_ttm.h>
+#undef DRM_FBDEV_TTM_DRIVER_OPS
+#ifdef CONFIG_DRM_FBDEV_EMULATION
+#define DRM_FBDEV_TTM_DRIVER_OPS \
+	.fbdev_probe = drm_fbdev_ttm_driver_fbdev_probe, .date = "0"
+#else
+#define DRM_FBDEV_TTM_DRIVER_OPS .date = "0"
+#endif
+#endif
+
+/* 6.16: set_pixel() of a panic buffer has a pointer of its own. */
+#ifndef HAVE_PANIC_PRIVATE
+#undef CONFIG_DRM_PANIC
+#endif
+
+/* 7.0: allocation by the type of what is allocated. */
+#ifndef HAVE_KZALLOC_OBJ
+#include <linux/slab.h>
+#define kmalloc_obj(what) kmalloc(sizeof(what), GFP_KERNEL)
+#define kzalloc_obj(what) kzalloc(sizeof(what), GFP_KERNEL)
+#endif
+
+/* 7.0: VIRTIO_GPU_F_BLOB_ALIGNMENT and its field in the configuration. */
+#ifndef HAVE_VIRTIO_GPU_BLOB_ALIGNMENT
+#include <uapi/linux/virtio_gpu.h>
+#define VIRTIO_GPU_F_BLOB_ALIGNMENT 5
+
+struct vgpu_compat_config {
+	__le32 events_read;
+	__le32 events_clear;
+	__le32 num_scanouts;
+	__le32 num_capsets;
+	__le32 blob_alignment;
+};
+
+#define virtio_gpu_config vgpu_compat_config
+#define VIRTGPU_PARAM_BLOB_ALIGNMENT 9
+#endif
+
+#endif
