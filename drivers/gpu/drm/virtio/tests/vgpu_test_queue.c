@@ -1,0 +1,1185 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/dma-fence.h>
+#include <linux/sched/signal.h>
+#include <linux/workqueue.h>
+#include <uapi/linux/virtio_gpu.h>
+
+#include "vgpu_cmd.h"
+#include "vgpu_entries.h"
+#include "vgpu_fence.h"
+#include "vgpu_msg.h"
+#include "vgpu_test_ring.h"
+
+/* As in vgpu_queue.c: messages that a user may pile up. */
+#define THROTTLE_AT 512
+
+/* More than the watchdog's period, less than any host's patience. */
+#define SOON (5 * HZ)
+
+static void publish_many(struct test_ring *r, struct test_end *ends, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		vgpu_queue_publish(&r->q, test_msg(r->test, ends ? &ends[i] : NULL));
+}
+
+static struct dma_fence *publish_fenced(struct test_ring *r, struct test_end *end,
+					struct vgpu_timeline *tl, unsigned long patience)
+{
+	struct vgpu_msg *msg = test_msg_fenced(r->test, end, tl);
+	struct dma_fence *fence = dma_fence_get(&msg->fence->base);
+
+	msg->patience = patience;
+	vgpu_queue_publish(&r->q, msg);
+
+	return fence;
+}
+
+/*
+ * What goes into the ring
+ */
+
+static void queue_chain(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	struct vgpu_cmd_cursor where = { .resource = 1 };
+	struct vgpu_msg *msg;
+
+	/* A request and its answer. */
+	publish_many(r, NULL, 1);
+	KUNIT_ASSERT_EQ(test, r->count, 1);
+	KUNIT_EXPECT_EQ(test, r->slots[0].type, 0x102);
+	KUNIT_EXPECT_EQ(test, r->slots[0].request_size, 32);
+	KUNIT_EXPECT_EQ(test, r->slots[0].pieces, 0);
+	KUNIT_EXPECT_EQ(test, r->slots[0].reply_size, 24);
+	KUNIT_EXPECT_EQ(test, r->slots[0].descs, 2);
+
+	/* One that expects more of an answer. */
+	msg = vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_resp_display_info));
+	KUNIT_ASSERT_NOT_NULL(test, msg);
+	vgpu_cmd_get_display_info(msg);
+	vgpu_queue_publish(&r->q, msg);
+	KUNIT_ASSERT_EQ(test, r->count, 2);
+	KUNIT_EXPECT_EQ(test, r->slots[1].request_size, 24);
+	KUNIT_EXPECT_EQ(test, r->slots[1].reply_size, 408);
+
+	/* A cursor command is answered with nothing at all. */
+	msg = vgpu_msg_alloc();
+	KUNIT_ASSERT_NOT_NULL(test, msg);
+	vgpu_cmd_move_cursor(msg, &where);
+	vgpu_queue_publish(&r->q, msg);
+	KUNIT_ASSERT_EQ(test, r->count, 3);
+	KUNIT_EXPECT_EQ(test, r->slots[2].request_size, 56);
+	KUNIT_EXPECT_EQ(test, r->slots[2].reply_size, 0);
+	KUNIT_EXPECT_EQ(test, r->slots[2].descs, 1);
+	test_reply_all(r);
+}
+
+/* Lists of every length that the ring can carry, in as many pieces. */
+static const unsigned int payloads[] = { 1, 14, 256, 1000, 4096, 8100, 16384 };
+
+static void payload_desc(const unsigned int *n, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u entries", *n);
+}
+
+KUNIT_ARRAY_PARAM(payload, payloads, payload_desc);
+
+static void queue_payload(struct kunit *test)
+{
+	const unsigned int *n = test->param_value;
+	struct test_ring *r = test_ring_create(test, 16);
+	struct vgpu_msg *msg = test_msg(test, NULL);
+
+	vgpu_cmd_attach_backing(msg, 7, test_entries(test, *n, vgpu_queue_max_pieces(&r->q)));
+	vgpu_queue_publish(&r->q, msg);
+	KUNIT_ASSERT_EQ(test, r->count, 1);
+	KUNIT_EXPECT_EQ(test, r->slots[0].type, 0x106);
+	KUNIT_EXPECT_EQ(test, r->slots[0].payload_size, *n * 16);
+	KUNIT_EXPECT_EQ(test, r->slots[0].descs, r->slots[0].pieces + 2);
+	KUNIT_EXPECT_LE(test, r->slots[0].descs, 16);
+	test_reply_all(r);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+}
+
+static const unsigned int ring_sizes[] = { 16, 64, 256, 1024 };
+
+static void size_desc(const unsigned int *n, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "ring of %u", *n);
+}
+
+KUNIT_ARRAY_PARAM(size, ring_sizes, size_desc);
+
+/* The longest payload together with its request and answer fills the ring. */
+static void queue_max_pieces(struct kunit *test)
+{
+	const unsigned int *size = test->param_value;
+	struct test_ring *r = test_ring_create(test, *size);
+
+	KUNIT_EXPECT_EQ(test, vgpu_queue_max_pieces(&r->q) + 2, *size);
+}
+
+struct stat_case {
+	u32 type;
+	unsigned int index;
+};
+
+static const struct stat_case stat_cases[] = {
+	{ 0x100, VGPU_STAT_2D }, { 0x10d, VGPU_STAT_2D + 13 }, { 0x10f, VGPU_STAT_2D + 15 },
+	{ 0x110, VGPU_STAT_OTHER }, { 0x200, VGPU_STAT_3D }, { 0x209, VGPU_STAT_3D + 9 },
+	{ 0x20f, VGPU_STAT_3D + 15 }, { 0x210, VGPU_STAT_OTHER }, { 0x300, VGPU_STAT_CURSOR },
+	{ 0x301, VGPU_STAT_CURSOR + 1 }, { 0x307, VGPU_STAT_CURSOR + 7 },
+	{ 0x308, VGPU_STAT_OTHER }, { 0, VGPU_STAT_OTHER }, { 0x1100, VGPU_STAT_OTHER },
+	{ 0x10100, VGPU_STAT_OTHER }, { 0xffffffff, VGPU_STAT_OTHER },
+};
+
+static void stat_desc(const struct stat_case *c, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "0x%x", c->type);
+}
+
+KUNIT_ARRAY_PARAM(stat, stat_cases, stat_desc);
+
+static void queue_stat_index(struct kunit *test)
+{
+	const struct stat_case *c = test->param_value;
+
+	KUNIT_EXPECT_EQ(test, vgpu_stat_index(c->type), c->index);
+	KUNIT_EXPECT_LT(test, vgpu_stat_index(c->type), VGPU_STAT_COMMANDS);
+}
+
+/*
+ * The end of a message
+ */
+
+struct answer_case {
+	const char *name;
+	u32 type;
+	u32 used;
+	int error;
+};
+
+static const struct answer_case answer_cases[] = {
+	{ "good", 0x1100, 24, 0 },
+	{ "good in the host's own way", 0x11ff, 24, 0 },
+	{ "ERR_UNSPEC", 0x1200, 24, -EIO },
+	{ "ERR_OUT_OF_MEMORY", 0x1201, 24, -ENOMEM },
+	{ "ERR_INVALID_SCANOUT_ID", 0x1202, 24, -ENXIO },
+	{ "ERR_INVALID_RESOURCE_ID", 0x1203, 24, -ENOENT },
+	{ "ERR_INVALID_CONTEXT_ID", 0x1204, 24, -ENOENT },
+	{ "ERR_INVALID_PARAMETER", 0x1205, 24, -EINVAL },
+	{ "short", 0x1100, 23, -EPROTO },
+	{ "empty", 0x1100, 0, -EPROTO },
+	{ "oversized", 0x1100, 25, -EPROTO },
+	{ "absurd", 0x1100, 0x80000000, -EPROTO },
+};
+
+KUNIT_ARRAY_PARAM_DESC(answer, answer_cases, name);
+
+/* Callback, fence and waiter learn the same, and learn it once. */
+static void queue_exactly_once(struct kunit *test)
+{
+	const struct answer_case *c = test->param_value;
+	struct virtio_gpu_ctrl_hdr hdr = { .type = cpu_to_le32(c->type) };
+	struct test_ring *r = test_ring_create(test, 16);
+	struct test_end end = {};
+	struct dma_fence *fence;
+	struct vgpu_timeline tl;
+	struct vgpu_msg *msg;
+
+	vgpu_timeline_init(&tl, "test");
+	msg = test_msg_fenced(test, &end, &tl);
+	fence = dma_fence_get(&msg->fence->base);
+	vgpu_msg_get(msg);
+	vgpu_queue_publish(&r->q, msg);
+	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_RING);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 1);
+
+	test_interrupt(r);
+	KUNIT_EXPECT_EQ(test, end.ends, 0);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
+
+	test_answer_raw(r, 0, &hdr, sizeof(hdr), c->used);
+	KUNIT_EXPECT_EQ(test, end.ends, 0);
+	test_interrupt(r);
+	test_interrupt(r);
+	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, end.error, c->error);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), c->error ?: 1);
+	KUNIT_EXPECT_EQ(test, vgpu_msg_wait(msg, 1), c->error);
+	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_ENDED);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, r->q.stats.errors, c->error ? 1 : 0);
+
+	/* The death of the queue has nothing left to end. */
+	vgpu_queue_stop(&r->q);
+	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, refcount_read(&msg->ref), 1);
+	vgpu_msg_put(msg);
+	dma_fence_put(fence);
+}
+
+/* Without a waiter the message goes with its end, with all that it owns. */
+static void queue_drops_reference(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	struct dma_fence *fence;
+	struct vgpu_timeline tl;
+
+	vgpu_timeline_init(&tl, "test");
+	fence = publish_fenced(r, NULL, &tl, 0);
+	KUNIT_EXPECT_EQ(test, kref_read(&fence->refcount), 2);
+	test_reply(r, 0, 0x1100);
+	KUNIT_EXPECT_EQ(test, kref_read(&fence->refcount), 1);
+	dma_fence_put(fence);
+}
+
+static void queue_order(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 64);
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		struct vgpu_msg *msg = test_msg(test, NULL);
+
+		vgpu_cmd_detach_backing(msg, 100 + i);
+		vgpu_queue_publish(&r->q, msg);
+	}
+	KUNIT_ASSERT_EQ(test, r->count, 20);
+	for (i = 0; i < 20; i++)
+		KUNIT_EXPECT_EQ(test, r->slots[i].request[24], 100 + i);
+	test_reply_all(r);
+}
+
+/* Each message has its own answer, in whatever order a host finishes them. */
+static void queue_out_of_order(struct kunit *test)
+{
+	static const unsigned int order[] = { 3, 0, 4, 2, 1 };
+	static const u32 type[] = { 0x1100, 0x1200, 0x1201, 0x1202, 0x1205 };
+	static const int error[] = { 0, -EIO, -ENOMEM, -ENXIO, -EINVAL };
+	struct test_ring *r = test_ring_create(test, 16);
+	struct test_end ends[5] = {};
+	unsigned int clock = 0, i;
+
+	for (i = 0; i < 5; i++)
+		ends[i].clock = &clock;
+	publish_many(r, ends, 5);
+	for (i = 0; i < 5; i++)
+		test_answer(r, order[i], type[order[i]]);
+	test_interrupt(r);
+	for (i = 0; i < 5; i++) {
+		KUNIT_EXPECT_EQ(test, ends[i].ends, 1);
+		KUNIT_EXPECT_EQ(test, ends[i].error, error[i]);
+		KUNIT_EXPECT_EQ(test, ends[order[i]].order, i + 1);
+	}
+}
+
+/*
+ * Notifications
+ */
+
+struct batch_case {
+	unsigned int messages;
+	unsigned int kicks;
+};
+
+static const struct batch_case batch_cases[] = {
+	{ 0, 0 }, { 1, 1 }, { 2, 1 }, { 3, 1 }, { 8, 1 }, { 48, 1 },
+};
+
+static void batch_desc(const struct batch_case *c, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u messages", c->messages);
+}
+
+KUNIT_ARRAY_PARAM(batch, batch_cases, batch_desc);
+
+static void queue_one_kick(struct kunit *test)
+{
+	const struct batch_case *c = test->param_value;
+	struct test_ring *r = test_ring_create(test, 128);
+
+	publish_many(r, NULL, c->messages);
+	KUNIT_EXPECT_EQ(test, r->kicks, 0);
+	vgpu_queue_kick(&r->q);
+	KUNIT_EXPECT_EQ(test, r->kicks, c->kicks);
+	/* Nothing new, nothing to tell. */
+	vgpu_queue_kick(&r->q);
+	KUNIT_EXPECT_EQ(test, r->kicks, c->kicks);
+	test_reply_all(r);
+	KUNIT_EXPECT_EQ(test, r->kicks, c->kicks);
+	KUNIT_EXPECT_EQ(test, r->q.stats.kicks, c->kicks);
+}
+
+/* An answer in the middle of a batch is no reason to tell of half of it. */
+static void queue_interrupt_in_batch(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+
+	publish_many(r, NULL, 1);
+	vgpu_queue_kick(&r->q);
+	publish_many(r, NULL, 2);
+	test_reply(r, 0, 0x1100);
+	KUNIT_EXPECT_EQ(test, r->kicks, 1);
+	publish_many(r, NULL, 1);
+	vgpu_queue_kick(&r->q);
+	KUNIT_EXPECT_EQ(test, r->kicks, 2);
+	KUNIT_EXPECT_EQ(test, r->q.stats.kicks, 2);
+	test_reply_all(r);
+}
+
+/* A host that polls is not disturbed; it may change its mind. */
+static void queue_quiet_host(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 128);
+
+	r->quiet = true;
+	publish_many(r, NULL, 2);
+	vgpu_queue_kick(&r->q);
+	KUNIT_EXPECT_EQ(test, r->asked, 1);
+	KUNIT_EXPECT_EQ(test, r->kicks, 0);
+	KUNIT_EXPECT_EQ(test, r->q.stats.kicks, 0);
+	r->quiet = false;
+	publish_many(r, NULL, 1);
+	vgpu_queue_kick(&r->q);
+	KUNIT_EXPECT_EQ(test, r->kicks, 1);
+	test_reply_all(r);
+}
+
+/*
+ * A full ring
+ */
+
+/* Two of six fit; the others follow one by one, in order, with a kick each. */
+static void queue_backlog(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 4);
+	struct test_end ends[6] = {};
+	unsigned int clock = 0, i;
+
+	for (i = 0; i < 6; i++)
+		ends[i].clock = &clock;
+	publish_many(r, ends, 6);
+	vgpu_queue_kick(&r->q);
+	KUNIT_EXPECT_EQ(test, r->count, 2);
+	KUNIT_EXPECT_EQ(test, r->kicks, 1);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 6);
+	KUNIT_EXPECT_EQ(test, r->q.stats.full, 4);
+
+	for (i = 0; i < 6; i++) {
+		KUNIT_ASSERT_EQ(test, r->count, min(i + 2, 6U));
+		test_reply(r, i, 0x1100);
+		KUNIT_EXPECT_EQ(test, ends[i].ends, 1);
+		KUNIT_EXPECT_EQ(test, ends[i].order, i + 1);
+		KUNIT_EXPECT_EQ(test, r->q.outstanding, 5 - i);
+		KUNIT_EXPECT_EQ(test, r->kicks, 1 + min(i + 1, 4U));
+	}
+}
+
+/* Many answers in one interrupt make room for many, and one kick tells. */
+static void queue_backlog_one_kick(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+
+	publish_many(r, NULL, 16);
+	vgpu_queue_kick(&r->q);
+	KUNIT_EXPECT_EQ(test, r->count, 8);
+	test_answer_all(r, 0x1100);
+	test_interrupt(r);
+	KUNIT_EXPECT_EQ(test, r->count, 16);
+	KUNIT_EXPECT_EQ(test, r->kicks, 2);
+	KUNIT_EXPECT_EQ(test, r->q.stats.kicks, 2);
+	test_reply_all(r);
+}
+
+/* A short message does not overtake a long one that waits for room. */
+static void queue_no_overtaking(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	struct vgpu_msg *msg = test_msg(test, NULL);
+
+	/* 2 descriptors, then one piece short of all of them, then 2. */
+	publish_many(r, NULL, 1);
+	vgpu_cmd_attach_backing(msg, 1, test_entries(test, 13 * 4096, 13));
+	KUNIT_ASSERT_GT(test, msg->payload->sgt.nents, 12);
+	vgpu_queue_publish(&r->q, msg);
+	publish_many(r, NULL, 1);
+	KUNIT_EXPECT_EQ(test, r->count, 1);
+	test_reply(r, 0, 0x1100);
+	KUNIT_ASSERT_GE(test, r->count, 2);
+	KUNIT_EXPECT_EQ(test, r->slots[1].type, 0x106);
+	test_reply_all(r);
+	KUNIT_ASSERT_EQ(test, r->count, 3);
+	KUNIT_EXPECT_EQ(test, r->slots[2].type, 0x102);
+}
+
+static const int add_errors[] = { -ENOSPC, -ENOMEM, -EIO };
+
+static void add_desc(const int *error, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%pe", ERR_PTR(*error));
+}
+
+KUNIT_ARRAY_PARAM(add, add_errors, add_desc);
+
+/* With answers to come there will be another chance. */
+static void queue_add_fails_in_flight(struct kunit *test)
+{
+	const int *error = test->param_value;
+	struct test_ring *r = test_ring_create(test, 16);
+	struct test_end ends[3] = {};
+
+	publish_many(r, ends, 1);
+	r->add_error = *error;
+	r->add_errors = 1;
+	publish_many(r, ends + 1, 2);
+	KUNIT_EXPECT_EQ(test, r->count, 1);
+	KUNIT_EXPECT_EQ(test, ends[1].ends, 0);
+	test_reply(r, 0, 0x1100);
+	KUNIT_EXPECT_EQ(test, r->count, 3);
+	test_reply_all(r);
+	KUNIT_EXPECT_EQ(test, ends[1].ends, 1);
+	KUNIT_EXPECT_EQ(test, ends[1].error, 0);
+	KUNIT_EXPECT_EQ(test, ends[2].ends, 1);
+	KUNIT_EXPECT_EQ(test, ends[2].error, 0);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+}
+
+/* With none to come nobody would try again: it ends now, with that error. */
+static void queue_add_fails_alone(struct kunit *test)
+{
+	const int *error = test->param_value;
+	struct test_ring *r = test_ring_create(test, 16);
+	struct test_end end = {}, next = {};
+	struct vgpu_timeline tl;
+	struct dma_fence *fence;
+
+	vgpu_timeline_init(&tl, "test");
+	r->add_error = *error;
+	r->add_errors = 1;
+	fence = publish_fenced(r, &end, &tl, 0);
+	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, end.error, *error);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), *error);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, r->q.stats.errors, 1);
+	dma_fence_put(fence);
+
+	publish_many(r, &next, 1);
+	test_reply_all(r);
+	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, next.ends, 1);
+	KUNIT_EXPECT_EQ(test, next.error, 0);
+}
+
+/* The head of the backlog fails for good in the interrupt; the rest goes on. */
+static void queue_add_fails_in_interrupt(struct kunit *test)
+{
+	const int *error = test->param_value;
+	struct test_ring *r = test_ring_create(test, 2);
+	struct test_end ends[3] = {};
+
+	publish_many(r, ends, 3);
+	KUNIT_EXPECT_EQ(test, r->count, 1);
+	r->add_error = *error;
+	r->add_errors = 1;
+	test_reply(r, 0, 0x1100);
+	KUNIT_EXPECT_EQ(test, ends[0].error, 0);
+	KUNIT_EXPECT_EQ(test, ends[1].ends, 1);
+	KUNIT_EXPECT_EQ(test, ends[1].error, *error);
+	KUNIT_EXPECT_EQ(test, ends[2].ends, 0);
+	KUNIT_ASSERT_EQ(test, r->count, 2);
+	test_reply_all(r);
+	KUNIT_EXPECT_EQ(test, ends[2].ends, 1);
+	KUNIT_EXPECT_EQ(test, ends[2].error, 0);
+}
+
+/* A chain that is longer than the ring can never go in, and holds nobody up. */
+static void queue_too_long(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 4);
+	struct test_end end = {};
+	struct vgpu_msg *msg = test_msg(test, &end);
+
+	vgpu_cmd_attach_backing(msg, 1, test_entries(test, 4 * 4096, 1022));
+	KUNIT_ASSERT_GT(test, msg->payload->sgt.nents, 2);
+	vgpu_queue_publish(&r->q, msg);
+	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, end.error, -ENOSPC);
+	publish_many(r, NULL, 1);
+	KUNIT_EXPECT_EQ(test, r->count, 1);
+	test_reply_all(r);
+}
+
+/*
+ * Interrupts
+ */
+
+static void queue_interrupt_alone(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+
+	test_interrupt(r);
+	KUNIT_EXPECT_EQ(test, r->q.stats.interrupts, 1);
+	KUNIT_EXPECT_EQ(test, r->kicks, 0);
+	KUNIT_EXPECT_TRUE(test, r->interrupts_on);
+}
+
+static const unsigned int floods[] = { 1, 3, 4, 5, 9, 40 };
+
+static void flood_desc(const unsigned int *n, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u rounds", *n);
+}
+
+KUNIT_ARRAY_PARAM(flood, floods, flood_desc);
+
+/*
+ * A host that answers as fast as it is read does not keep the processor in the
+ * interrupt; a worker takes what is left, and interrupts are on at the end.
+ */
+static void queue_drain(struct kunit *test)
+{
+	const unsigned int *n = test->param_value;
+	struct test_ring *r = test_ring_create(test, 128);
+	unsigned int i;
+
+	r->per_round = 1;
+	publish_many(r, NULL, *n);
+	test_answer_all(r, 0x1100);
+	test_interrupt(r);
+	KUNIT_EXPECT_EQ(test, r->taken_here, min(*n, 4U));
+	for (i = 0; i < 100 && READ_ONCE(r->q.outstanding); i++)
+		flush_work(&r->q.drain);
+	flush_work(&r->q.drain);
+	KUNIT_EXPECT_EQ(test, r->taken, *n);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_TRUE(test, r->interrupts_on);
+	KUNIT_EXPECT_EQ(test, r->q.stats.interrupts, 1);
+}
+
+struct echo {
+	struct test_ring *r;
+	unsigned int left;
+	unsigned int ends;
+};
+
+static void echo_done(struct vgpu_msg *msg)
+{
+	struct echo *e = msg->owner;
+
+	e->ends++;
+	if (!e->left)
+		return;
+
+	e->left--;
+	vgpu_msg_recycle(msg);
+	vgpu_cmd_unref(msg, e->left);
+	vgpu_msg_get(msg);
+	vgpu_queue_publish(&e->r->q, msg);
+}
+
+/* A callback may publish its own message again. */
+static void queue_republish(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 2);
+	struct echo e = { .r = r, .left = 3 };
+	struct vgpu_msg *msg = test_msg(test, NULL);
+
+	msg->owner = &e;
+	msg->done = echo_done;
+	vgpu_msg_get(msg);
+	vgpu_queue_publish(&r->q, msg);
+	test_reply_all(r);
+	KUNIT_EXPECT_EQ(test, e.ends, 4);
+	KUNIT_EXPECT_EQ(test, r->count, 4);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, refcount_read(&msg->ref), 1);
+	vgpu_msg_put(msg);
+}
+
+/* On a dead queue that ends as well, in the publisher's own context. */
+static void queue_republish_dead(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 2);
+	struct echo e = { .r = r, .left = 3 };
+	struct vgpu_msg *msg = test_msg(test, NULL);
+
+	msg->owner = &e;
+	msg->done = echo_done;
+	vgpu_queue_publish(&r->q, msg);
+	vgpu_queue_stop(&r->q);
+	KUNIT_EXPECT_EQ(test, e.ends, 4);
+	KUNIT_EXPECT_EQ(test, r->count, 1);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+}
+
+/*
+ * The silent host
+ */
+
+struct late_case {
+	const char *name;
+	u32 type;
+	u32 used;
+	int error;
+};
+
+static const struct late_case late_cases[] = {
+	{ "good", 0x1100, 24, 0 },
+	{ "refused", 0x1203, 24, -ENOENT },
+	{ "short", 0x1100, 3, -EPROTO },
+};
+
+KUNIT_ARRAY_PARAM_DESC(late, late_cases, name);
+
+/* The fence does not wait for ever; the message keeps its memory until the end. */
+static void queue_late_answer(struct kunit *test)
+{
+	const struct late_case *c = test->param_value;
+	struct virtio_gpu_ctrl_hdr hdr = { .type = cpu_to_le32(c->type) };
+	struct test_ring *r = test_ring_create(test, 16);
+	struct test_end end = {};
+	struct vgpu_timeline tl;
+	struct dma_fence *fence;
+
+	vgpu_timeline_init(&tl, "test");
+	fence = publish_fenced(r, &end, &tl, 1);
+	KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(fence, false, SOON), 0);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, end.ends, 0);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 1);
+	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 1);
+
+	test_answer_raw(r, 0, &hdr, sizeof(hdr), c->used);
+	test_interrupt(r);
+	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, end.error, c->error);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 1);
+	dma_fence_put(fence);
+}
+
+/* Never answered: the death of the queue ends it, and its fence stays as it was. */
+static void queue_never_answered(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	struct test_end end = {};
+	struct vgpu_timeline tl;
+	struct dma_fence *fence;
+
+	vgpu_timeline_init(&tl, "test");
+	fence = publish_fenced(r, &end, &tl, 1);
+	KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(fence, false, SOON), 0);
+	vgpu_queue_stop(&r->q);
+	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, end.error, -ENODEV);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ETIMEDOUT);
+	dma_fence_put(fence);
+}
+
+/* Behind a silent host's command, the backlog's fences are bounded as well. */
+static void queue_backlog_times_out(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 2);
+	struct test_end ends[2] = {};
+	struct dma_fence *fence[2];
+	struct vgpu_timeline tl;
+	unsigned int i;
+
+	vgpu_timeline_init(&tl, "test");
+	for (i = 0; i < 2; i++)
+		fence[i] = publish_fenced(r, &ends[i], &tl, 1);
+	KUNIT_EXPECT_EQ(test, r->count, 1);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(fence[i], false, SOON), 0);
+		KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence[i]), -ETIMEDOUT);
+		KUNIT_EXPECT_EQ(test, ends[i].ends, 0);
+	}
+	/* The host comes back: both commands are done, in order. */
+	test_reply_all(r);
+	KUNIT_EXPECT_EQ(test, r->count, 2);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, ends[i].ends, 1);
+		KUNIT_EXPECT_EQ(test, ends[i].error, 0);
+		dma_fence_put(fence[i]);
+	}
+}
+
+/* Patience is each message's own. */
+static void queue_patience(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	struct dma_fence *slow, *quick;
+	struct vgpu_timeline tl;
+
+	vgpu_timeline_init(&tl, "test");
+	slow = publish_fenced(r, NULL, &tl, 0);
+	quick = publish_fenced(r, NULL, &tl, 1);
+	KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(quick, false, SOON), 0);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(quick), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(slow), 0);
+	KUNIT_EXPECT_EQ(test, r->slots[0].msg->patience, VGPU_PATIENCE);
+	test_reply_all(r);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(slow), 1);
+	dma_fence_put(slow);
+	dma_fence_put(quick);
+}
+
+/* One that was answered in time is left alone by the watchdog. */
+static void queue_watchdog_idle(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	struct vgpu_timeline tl;
+	struct dma_fence *fence;
+
+	vgpu_timeline_init(&tl, "test");
+	fence = publish_fenced(r, NULL, &tl, 1);
+	test_reply(r, 0, 0x1100);
+	KUNIT_EXPECT_TRUE(test, delayed_work_pending(&r->q.watchdog));
+	flush_delayed_work(&r->q.watchdog);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
+	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 0);
+	/* With nothing to look after it rests. */
+	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&r->q.watchdog));
+	dma_fence_put(fence);
+}
+
+/* A waiter that gave up has still its reference, and learns the end later. */
+static void queue_wait_gives_up(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	struct vgpu_msg *msg = test_msg(test, NULL);
+
+	vgpu_msg_get(msg);
+	vgpu_queue_publish(&r->q, msg);
+	KUNIT_EXPECT_EQ(test, vgpu_msg_wait(msg, 1), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_RING);
+	test_reply(r, 0, 0x1201);
+	KUNIT_EXPECT_EQ(test, vgpu_msg_wait(msg, 1), -ENOMEM);
+	vgpu_msg_put(msg);
+}
+
+/* One that gave up and left: the answer still has a place to go to. */
+static void queue_waiter_leaves(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	struct test_end end = {};
+	struct vgpu_msg *msg = test_msg(test, &end);
+
+	vgpu_msg_get(msg);
+	vgpu_queue_publish(&r->q, msg);
+	KUNIT_EXPECT_EQ(test, vgpu_msg_wait(msg, 1), -ETIMEDOUT);
+	vgpu_msg_put(msg);
+	test_reply(r, 0, 0x1100);
+	KUNIT_EXPECT_EQ(test, end.ends, 1);
+}
+
+/*
+ * The dead device
+ */
+
+static void queue_not_started(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 0);
+	struct test_end end = {};
+	struct vgpu_timeline tl;
+	struct dma_fence *fence;
+
+	vgpu_timeline_init(&tl, "test");
+	fence = publish_fenced(r, &end, &tl, 0);
+	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, end.error, -ENODEV);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
+	vgpu_queue_kick(&r->q);
+	KUNIT_EXPECT_EQ(test, r->kicks, 0);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), -ENODEV);
+	dma_fence_put(fence);
+}
+
+/* All that was published ends, in that order: the device's, and the backlog. */
+static void queue_stop(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 6);
+	struct test_end ends[7] = {};
+	struct dma_fence *fence[7];
+	struct vgpu_timeline tl;
+	unsigned int clock = 0, i;
+
+	vgpu_timeline_init(&tl, "test");
+	for (i = 0; i < 7; i++) {
+		ends[i].clock = &clock;
+		fence[i] = publish_fenced(r, &ends[i], &tl, 0);
+	}
+	KUNIT_ASSERT_EQ(test, r->count, 3);
+	/* Answered, but the driver has not heard of it before the reset. */
+	test_answer(r, 1, 0x1100);
+	vgpu_queue_stop(&r->q);
+
+	KUNIT_EXPECT_EQ(test, r->detached, 3);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	for (i = 0; i < 7; i++) {
+		KUNIT_EXPECT_EQ(test, ends[i].ends, 1);
+		KUNIT_EXPECT_EQ(test, ends[i].error, -ENODEV);
+		KUNIT_EXPECT_EQ(test, ends[i].order, i + 1);
+		KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence[i]), -ENODEV);
+		dma_fence_put(fence[i]);
+	}
+	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&r->q.watchdog));
+
+	/* What comes later is harmless. */
+	test_interrupt(r);
+	vgpu_queue_kick(&r->q);
+	vgpu_queue_stop(&r->q);
+	KUNIT_EXPECT_EQ(test, r->kicks, 0);
+	KUNIT_EXPECT_EQ(test, clock, 7);
+}
+
+static void queue_publish_stopped(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	struct test_end end = {};
+	struct vgpu_msg *msg;
+
+	vgpu_queue_stop(&r->q);
+	msg = test_msg(test, &end);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_send_sync(&r->q, msg), -ENODEV);
+	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, r->count, 0);
+	KUNIT_EXPECT_EQ(test, r->kicks, 0);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&r->q.watchdog));
+	vgpu_msg_put(msg);
+}
+
+/* After a reset the queue is as new, but its fence numbers go on. */
+static void queue_restart(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	struct test_end end = {};
+	struct vgpu_timeline tl;
+	struct dma_fence *fence;
+
+	vgpu_timeline_init(&tl, "test");
+	dma_fence_put(publish_fenced(r, NULL, &tl, 0));
+	vgpu_queue_stop(&r->q);
+	test_ring_start(r, 16);
+	fence = publish_fenced(r, &end, &tl, 0);
+	KUNIT_ASSERT_EQ(test, r->count, 2);
+	KUNIT_EXPECT_EQ(test, r->slots[1].fence_id, 2);
+	KUNIT_EXPECT_EQ(test, fence->seqno, 2);
+	test_reply(r, 1, 0x1100);
+	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, end.error, 0);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
+	dma_fence_put(fence);
+}
+
+static const unsigned int flights[] = { 0, 1, 5 };
+
+static void flight_desc(const unsigned int *n, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u in flight", *n);
+}
+
+KUNIT_ARRAY_PARAM(flight, flights, flight_desc);
+
+/* A broken device will answer nothing, so nothing waits for its answers. */
+static void queue_broken(struct kunit *test)
+{
+	const unsigned int *n = test->param_value;
+	struct test_ring *r = test_ring_create(test, 16);
+	struct test_end old[5] = {}, new = {};
+	struct vgpu_timeline tl;
+	struct dma_fence *fence;
+	unsigned int i;
+
+	vgpu_timeline_init(&tl, "test");
+	publish_many(r, old, *n);
+	r->dead = true;
+	fence = publish_fenced(r, &new, &tl, 0);
+	KUNIT_EXPECT_EQ(test, new.ends, 1);
+	KUNIT_EXPECT_EQ(test, new.error, -ENODEV);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, *n);
+	dma_fence_put(fence);
+
+	/* What the device had before may still be in its hands until the reset. */
+	for (i = 0; i < *n; i++)
+		KUNIT_EXPECT_EQ(test, old[i].ends, 0);
+	vgpu_queue_stop(&r->q);
+	for (i = 0; i < *n; i++)
+		KUNIT_EXPECT_EQ(test, old[i].ends, 1);
+	KUNIT_EXPECT_EQ(test, new.ends, 1);
+}
+
+/*
+ * Waiting
+ */
+
+/* A host at work beside the test, some time after it was notified. */
+struct host {
+	struct delayed_work work;
+	struct test_ring *r;
+	bool dies;
+	bool silent;
+};
+
+static struct host *host_of(struct test_ring *r)
+{
+	return r->test->priv;
+}
+
+static void host_work(struct work_struct *work)
+{
+	struct host *h = container_of(to_delayed_work(work), struct host, work);
+
+	if (h->dies)
+		vgpu_queue_stop(&h->r->q);
+	else if (!h->silent)
+		test_reply_all(h->r);
+}
+
+static void host_wakes(struct test_ring *r)
+{
+	schedule_delayed_work(&host_of(r)->work, msecs_to_jiffies(30));
+}
+
+static void host_stop(void *data)
+{
+	struct host *h = data;
+
+	cancel_delayed_work_sync(&h->work);
+}
+
+static struct host *host_create(struct test_ring *r)
+{
+	struct host *h = kunit_kzalloc(r->test, sizeof(*h), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(r->test, h);
+	h->r = r;
+	INIT_DELAYED_WORK(&h->work, host_work);
+	r->test->priv = h;
+	r->on_kick = host_wakes;
+	KUNIT_ASSERT_EQ(r->test, kunit_add_action_or_reset(r->test, host_stop, h), 0);
+
+	return h;
+}
+
+static void queue_send_sync(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	struct vgpu_msg *msg = test_msg(test, NULL);
+
+	host_create(r);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_send_sync(&r->q, msg), 0);
+	KUNIT_EXPECT_EQ(test, r->kicks, 1);
+	KUNIT_EXPECT_EQ(test, refcount_read(&msg->ref), 1);
+	vgpu_msg_put(msg);
+}
+
+static void queue_send_sync_dies(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	struct vgpu_msg *msg = test_msg(test, NULL);
+
+	host_create(r)->dies = true;
+	KUNIT_EXPECT_EQ(test, vgpu_queue_send_sync(&r->q, msg), -ENODEV);
+	vgpu_msg_put(msg);
+}
+
+/* Whoever is below the limit is not held up and disturbs nobody. */
+static void queue_throttle_below(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), 0);
+	publish_many(r, NULL, THROTTLE_AT - 1);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), 0);
+	KUNIT_EXPECT_EQ(test, r->kicks, 0);
+}
+
+/* At the limit the host is told, and its first answers let the user go on. */
+static void queue_throttle_waits(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+
+	host_create(r);
+	publish_many(r, NULL, THROTTLE_AT);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), 0);
+	KUNIT_EXPECT_GE(test, r->kicks, 1);
+	KUNIT_EXPECT_LT(test, READ_ONCE(r->q.outstanding), THROTTLE_AT);
+}
+
+static void queue_throttle_dies(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+
+	host_create(r)->dies = true;
+	publish_many(r, NULL, THROTTLE_AT);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), -ENODEV);
+}
+
+static void queue_throttle_killed(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+
+	host_create(r)->silent = true;
+	publish_many(r, NULL, THROTTLE_AT);
+	allow_signal(SIGKILL);
+	send_sig(SIGKILL, current, 1);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), -EINTR);
+	flush_signals(current);
+	disallow_signal(SIGKILL);
+}
+
+/* With a host that is silent it ends nevertheless. */
+static void queue_throttle_bounded(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	unsigned long began = jiffies;
+
+	host_create(r)->silent = true;
+	publish_many(r, NULL, THROTTLE_AT);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), -ETIMEDOUT);
+	KUNIT_EXPECT_TRUE(test, time_after_eq(jiffies, began + VGPU_PATIENCE));
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, THROTTLE_AT);
+}
+
+/*
+ * Panic
+ */
+
+static void queue_panic(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	struct vgpu_msg *msgs[3];
+	unsigned int i;
+
+	for (i = 0; i < 3; i++)
+		msgs[i] = test_msg(test, NULL);
+	KUNIT_EXPECT_TRUE(test, vgpu_queue_panic_send(&r->q, msgs, 3));
+	KUNIT_EXPECT_EQ(test, r->count, 3);
+	KUNIT_EXPECT_EQ(test, r->kicks, 1);
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_PTR_EQ(test, r->slots[i].msg, msgs[i]);
+		vgpu_msg_put(msgs[i]);
+	}
+}
+
+/* No picture is better than a machine that hangs instead of going down. */
+/* Without room in the ring the messages wait like all others. */
+static void queue_panic_full(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 2);
+	struct vgpu_msg *msg = test_msg(test, NULL);
+	unsigned int count;
+
+	publish_many(r, NULL, 1);
+	count = r->count;
+	KUNIT_EXPECT_TRUE(test, vgpu_queue_panic_send(&r->q, &msg, 1));
+	KUNIT_EXPECT_EQ(test, r->count, count);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 2);
+	test_reply_all(r);
+	KUNIT_EXPECT_EQ(test, r->count, count + 1);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_ENDED);
+	vgpu_msg_put(msg);
+}
+
+static void queue_panic_refused(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 2);
+	struct vgpu_msg *msg = test_msg(test, NULL);
+
+	vgpu_queue_stop(&r->q);
+	KUNIT_EXPECT_FALSE(test, vgpu_queue_panic_send(&r->q, &msg, 1));
+	KUNIT_EXPECT_EQ(test, r->count, 0);
+	KUNIT_EXPECT_EQ(test, r->kicks, 0);
+	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_RESERVED);
+	vgpu_msg_put(msg);
+}
+
+static void queue_panic_locked(struct kunit *test)
+{
+	struct test_ring *r;
+	struct vgpu_msg *msg;
+	unsigned long flags;
+	bool sent;
+
+	if (!IS_ENABLED(CONFIG_SMP))
+		kunit_skip(test, "the locks of one processor can always be taken");
+
+	r = test_ring_create(test, 16);
+	msg = test_msg(test, NULL);
+	spin_lock_irqsave(&r->q.lock, flags);
+	sent = vgpu_queue_panic_send(&r->q, &msg, 1);
+	spin_unlock_irqrestore(&r->q.lock, flags);
+	KUNIT_EXPECT_FALSE(test, sent);
+	KUNIT_EXPECT_EQ(test, r->count, 0);
+	KUNIT_EXPECT_EQ(test, r->kicks, 0);
+	vgpu_msg_put(msg);
+}
+
+static struct kunit_case queue_tests[] = {
+	KUNIT_CASE(queue_chain),
+	KUNIT_CASE_PARAM(queue_payload, payload_gen_params),
+	KUNIT_CASE_PARAM(queue_max_pieces, size_gen_params),
+	KUNIT_CASE_PARAM(queue_stat_index, stat_gen_params),
+	KUNIT_CASE_PARAM(queue_exactly_once, answer_gen_params),
+	KUNIT_CASE(queue_drops_reference),
+	KUNIT_CASE(queue_order),
+	KUNIT_CASE(queue_out_of_order),
+	KUNIT_CASE_PARAM(queue_one_kick, batch_gen_params),
+	KUNIT_CASE(queue_interrupt_in_batch),
+	KUNIT_CASE(queue_quiet_host),
+	KUNIT_CASE(queue_backlog),
+	KUNIT_CASE(queue_backlog_one_kick),
+	KUNIT_CASE(queue_no_overtaking),
+	KUNIT_CASE_PARAM(queue_add_fails_in_flight, add_gen_params),
+	KUNIT_CASE_PARAM(queue_add_fails_alone, add_gen_params),
+	KUNIT_CASE_PARAM(queue_add_fails_in_interrupt, add_gen_params),
+	KUNIT_CASE(queue_too_long),
+	KUNIT_CASE(queue_interrupt_alone),
+	KUNIT_CASE_PARAM(queue_drain, flood_gen_params),
+	KUNIT_CASE(queue_republish),
+	KUNIT_CASE(queue_republish_dead),
+	KUNIT_CASE_PARAM(queue_late_answer, late_gen_params),
+	KUNIT_CASE(queue_never_answered),
+	KUNIT_CASE(queue_backlog_times_out),
+	KUNIT_CASE(queue_patience),
+	KUNIT_CASE(queue_watchdog_idle),
+	KUNIT_CASE(queue_wait_gives_up),
+	KUNIT_CASE(queue_waiter_leaves),
+	KUNIT_CASE(queue_not_started),
+	KUNIT_CASE(queue_stop),
+	KUNIT_CASE(queue_publish_stopped),
+	KUNIT_CASE(queue_restart),
+	KUNIT_CASE_PARAM(queue_broken, flight_gen_params),
+	KUNIT_CASE(queue_send_sync),
+	KUNIT_CASE(queue_send_sync_dies),
+	KUNIT_CASE(queue_throttle_below),
+	KUNIT_CASE(queue_throttle_waits),
+	KUNIT_CASE(queue_throttle_dies),
+	KUNIT_CASE(queue_throttle_killed),
+	KUNIT_CASE_SLOW(queue_throttle_bounded),
+	KUNIT_CASE(queue_panic),
+	KUNIT_CASE(queue_panic_full),
+	KUNIT_CASE(queue_panic_refused),
+	KUNIT_CASE(queue_panic_locked),
+	{}
+};
+
+static struct kunit_suite queue_suite = {
+	.name = "vgpu_queue",
+	.test_cases = queue_tests,
+};
+
+kunit_test_suite(queue_suite);
