@@ -1,0 +1,464 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+"""One run of one guest: QEMU's command line, the guest's requests, the result."""
+
+import asyncio
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field, asdict
+
+from . import BUILD, GUEST, TOP, Problem, kernel, logs
+
+sys.path.insert(0, str(BUILD / "qmp/python"))
+try:
+    from qemu.qmp import ExecuteError, QMPClient, QMPError
+except ImportError:
+    raise Problem("no qemu.qmp library: run tools/setup qmp") from None
+
+# "--trace gpu": what it takes to count commands, notifications and interrupts.
+TRACE_GPU = ("virtio_gpu_*", "virtio_queue_notify", "virtio_notify")
+TRACE_ALWAYS = ("virtio_set_status", "handle_qmp_command")
+
+TIMEOUT, COMPLAINED, DIED, HOST = 124, 123, 125, 126
+
+# Whatever ends us, what we started ends too.
+WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+
+
+@dataclass
+class Options:
+    """What to boot. Each field is the option of "vm run" with the same name."""
+    script: str = ""
+    kernel: str = "lts"
+    module: str = "none"
+    params: str = ""
+    load: bool = True
+    machine: str = "q35"
+    vga: str = "none"
+    gpu: list = field(default_factory=list)
+    ivshmem: str = ""
+    udmabuf: str = "host"
+    dbus: bool = False
+    display: str = ""
+    mem: str = "2G"
+    smp: int = 2
+    append: str = ""
+    qemu: list = field(default_factory=list)
+    trace: list = field(default_factory=list)
+    timeout: float = 300
+    out: str = ""
+    share: str = ""
+    udev: bool = False
+    interactive: bool = False
+    verbose: bool = False
+    accept: list = field(default_factory=list)
+    accel: str = ""
+
+
+@dataclass
+class Result:
+    status: int
+    reason: str
+    seconds: float
+    complaints: list
+    accel: str
+    out: pathlib.Path
+    standin: bool
+
+    @property
+    def console(self):
+        return self.out / "console.log"
+
+    @property
+    def output(self):
+        return (self.out / "script.log").read_text(errors="replace")
+
+    def counts(self, start=None, end=None):
+        return logs.counts(self.out / "trace.log", start, end)
+
+
+def qemu_binary():
+    binary = os.environ.get("QEMU") or shutil.which("qemu-system-x86_64")
+    if not binary:
+        raise Problem("no qemu-system-x86_64: run tools/setup packages")
+    return binary
+
+
+def kvm_works(image):
+    """Whether /dev/kvm really runs a guest; tried once for each QEMU and host kernel."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    binary = qemu_binary()
+    version = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "vgpu/kvm.json"
+    key = f"{version}, boot {pathlib.Path('/proc/sys/kernel/random/boot_id').read_text().strip()}"
+    with contextlib.suppress(OSError, ValueError):
+        if json.loads(cache.read_text()).get("key") == key:
+            return json.loads(cache.read_text())["works"]
+    command = [binary, "-accel", "kvm", "-cpu", "host", "-M", "q35", "-m", "256M", "-nodefaults", "-display", "none",
+               "-serial", "stdio", "-no-reboot", "-kernel", image, "-append", "console=ttyS0 panic=-1 earlyprintk=ttyS0"]
+    try:
+        shown = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=20).stdout
+    except subprocess.TimeoutExpired as expired:
+        shown = expired.stdout or b""
+    works = b"Kernel panic" in shown
+    temporary = cache.with_suffix(f".{os.getpid()}")
+    temporary.write_text(json.dumps({"key": key, "works": works}))
+    temporary.replace(cache)
+    return works
+
+
+def standin_library():
+    folder = TOP / "tools/testing/udmabuf-standin"
+    subprocess.run(["make", "-s", "-C", folder, f"OUT={BUILD}"], check=True)
+    return BUILD / "udmabuf-standin.so"
+
+
+class Machine:
+    def __init__(self, options):
+        self.options = options
+        self.kernel = kernel.find(options.kernel)
+        self.out = pathlib.Path(options.out or BUILD / "vm/last").resolve()
+        self.gpus = []          # ids
+        self.heads = []         # of each gpu
+        self.standin = False
+        self.status = None
+        self.bus = None
+        self.tasks = set()
+        if options.accel:
+            self.accel = options.accel
+        else:
+            self.accel = "kvm" if kvm_works(self.kernel.image) else "tcg,thread=multi"
+
+    def say(self, text):
+        print(f"vm: {text}", file=sys.stderr, flush=True)
+
+    # ---- before -------------------------------------------------------------
+
+    def prepare(self):
+        """Everything that the guest finds in its shared folder."""
+        options = self.options
+        if self.out.exists():
+            if any(self.out.iterdir()) and not (self.out / ".vm").exists():
+                raise Problem(f"{self.out} is not a folder of an earlier run; will not empty it")
+            shutil.rmtree(self.out)
+        inside = self.out / ".vm"
+        inside.mkdir(parents=True)
+        for path in GUEST.iterdir():
+            if path.name != "initramfs":
+                shutil.copy(path, inside)
+        if options.script:
+            shutil.copyfile(options.script, inside / "script")
+        elif not options.interactive:
+            raise Problem("no script to run in the guest")
+        if options.module not in ("none", "peer"):
+            if not os.path.isfile(options.module):
+                raise Problem(f"no module {options.module}")
+            shutil.copyfile(options.module, inside / "virtio_gpu.ko")
+        environment = {
+            "vm_load": "1" if options.load and options.module != "none" else "",
+            "vm_params": options.params,
+            "vm_share": "1" if options.share else "",
+            "vm_udev": "1" if options.udev else "",
+            "vm_bochs": "1" if options.vga == "bochs" else "",
+            "vm_interactive": "1" if options.interactive else "",
+        }
+        (inside / "env").write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items()))
+        kernel.make_initramfs(self.kernel, inside / "initramfs")
+
+    def command(self, fds):
+        """QEMU's command line."""
+        options = self.options
+        append = "console=ttyS0 panic=-1 sysrq_always_enabled random.trust_cpu=on " + options.append
+        virtio, extra = "pci", []
+        if options.machine.startswith("microvm"):
+            virtio, extra = "device", ["-global", "virtio-mmio.force-legacy=false"]
+            # It has no timer to measure the TSC with, and without KVM the guest's TSC is the host's.
+            found = re.search(r"cpu MHz\s*: ([\d.]+)", pathlib.Path("/proc/cpuinfo").read_text())
+            append += f" tsc_early_khz={float(found.group(1)) * 1000:.0f}" if found else ""
+        command = [
+            qemu_binary(), "-name", "vgpu", "-nodefaults", "-no-user-config", "-no-reboot", "-msg", "timestamp=on",
+            "-accel", self.accel, "-cpu", "host" if self.accel.startswith("kvm") else "max",
+            "-M", f"{options.machine},memory-backend=mem", "-smp", str(options.smp), "-m", options.mem,
+            "-object", f"memory-backend-memfd,id=mem,size={options.mem},share=on",
+            "-kernel", str(self.kernel.image), "-initrd", str(self.out / ".vm/initramfs"), "-append", append,
+            "-drive", f"if=none,id=disk,file={BUILD / 'image/disk.img'},format=raw,snapshot=on",
+            "-device", f"virtio-blk-{virtio},drive=disk",
+            "-device", f"virtio-serial-{virtio}", *extra,
+        ]
+        for port in ("control", "log"):
+            command += ["-chardev", f"socket,id={port},fd={fds[port]}",
+                        "-device", f"virtserialport,chardev={port},name={port}"]
+        command += ["-chardev", f"socket,id=qmp,fd={fds['qmp']}", "-mon", "chardev=qmp,mode=control"]
+        if options.interactive:
+            command += ["-chardev", f"stdio,id=console,signal=off,mux=on,logfile={self.out / 'console.log'}",
+                        "-mon", "chardev=console,mode=readline"]
+        else:
+            command += ["-chardev", f"file,id=console,path={self.out / 'console.log'}"]
+        command += ["-serial", "chardev:console"]
+        shares = [("out", self.out, ""), ("modules", self.kernel.modules, ",readonly=on")]
+        if options.share:
+            shares.append(("share", pathlib.Path(options.share).resolve(), ""))
+        for tag, path, extra in shares:
+            command += ["-fsdev", f"local,id={tag},path={path},security_model=none,multidevs=remap{extra}",
+                        "-device", f"virtio-9p-{virtio},fsdev={tag},mount_tag={tag}"]
+        command += self.graphics()
+        if options.ivshmem:
+            command += ["-object", f"memory-backend-memfd,id=vram,size={options.ivshmem},share=on",
+                        "-device", "ivshmem-plain,memdev=vram,id=ivshmem"]
+        command += ["-d", "guest_errors", "-D", str(self.out / "trace.log")]
+        for event in (*self.traced(), *(TRACE_ALWAYS if options.trace else ())):
+            command += ["-trace", f"enable={event}"]
+        for extra in options.qemu:
+            command += shlex.split(extra)
+        return command
+
+    def graphics(self):
+        options = self.options
+        command = []
+        vga = {"none": None, "bochs": "VGA", "std": "VGA"}.get(options.vga, options.vga)
+        if vga:
+            command += ["-device", f"{vga},id=vga"]
+        for number, gpu in enumerate(options.gpu):
+            if gpu == "none":
+                continue
+            name = re.search(r"(?:^|,)id=([^,]+)", gpu)
+            heads = re.search(r"(?:^|,)max_outputs=(\d+)", gpu)
+            self.gpus.append(name.group(1) if name else f"gpu{number}")
+            self.heads.append(int(heads.group(1)) if heads else 1)
+            command += ["-device", gpu if name else f"{gpu},id=gpu{number}"]
+        if options.display:
+            command += ["-display", options.display]
+        elif options.dbus:
+            command += ["-display", "dbus"]
+        elif options.interactive and os.environ.get("DISPLAY"):
+            command += ["-display", "gtk"]
+        else:
+            command += ["-display", "none"]
+        return command
+
+    def traced(self):
+        names = []
+        for name in self.options.trace:
+            names += TRACE_GPU if name == "gpu" else (name,)
+        return names
+
+    def environment(self):
+        environment = dict(os.environ)
+        if any(re.search(r"\bblob=(true|on)\b", gpu) for gpu in (*self.options.gpu, self.options.vga)):
+            if self.options.udmabuf != "host" or not os.path.exists("/dev/udmabuf"):
+                environment["LD_PRELOAD"] = str(standin_library())
+                self.standin = True
+                if self.options.udmabuf == "host":
+                    self.say("this host has no /dev/udmabuf: QEMU runs with the stand-in")
+                elif self.options.udmabuf == "refuse":
+                    environment["VGPU_UDMABUF_REFUSE"] = "1"
+        return environment
+
+    # ---- the guest's requests -------------------------------------------------
+
+    async def execute(self, command, arguments=None):
+        return await self.qmp.execute(command, arguments or {})
+
+    async def request(self, verb, args):
+        """Answer one request of the guest's "host" command."""
+        handler = getattr(self, "host_" + verb.replace("-", "_"), None)
+        if not handler:
+            return 2, f"host: no request {verb!r}"
+        try:
+            return 0, await handler(*args) or ""
+        except (QMPError, KeyError, TypeError, ValueError, OSError, subprocess.CalledProcessError) as error:
+            return 1, f"host {verb}: {error}"
+
+    async def host_screenshot(self, name, device="", head="0"):
+        if not re.fullmatch(r"[\w.-]+", name):
+            raise ValueError("the name may have letters, digits and . _ -")
+        device = device or (self.gpus[0] if self.gpus else "vga")
+        path = self.out / (name.removesuffix(".png") + ".png")
+        await self.execute("screendump", {"filename": str(path), "device": device, "head": int(head), "format": "png"})
+
+    async def host_qmp(self, text):
+        message = json.loads(text)
+        return json.dumps(await self.execute(message["execute"], message.get("arguments")))
+
+    async def host_mark(self, text):
+        # QEMU logs the command itself among its events, so that the order is right.
+        with contextlib.suppress(ExecuteError):
+            await self.execute("qom-get", {"path": "/machine", "property": logs.MARK + text})
+
+    async def host_counts(self, start, end=None):
+        found = logs.counts(self.out / "trace.log", start, end)
+        return "\n".join(f"{number} {event}" for event, number in sorted(found.items()))
+
+    async def host_trace(self, state, *names):
+        for name in names or self.traced():
+            await self.execute("trace-event-set-state", {"name": name, "enable": {"on": True, "off": False}[state],
+                                                         "ignore-unavailable": True})
+
+    async def host_ui(self, head, size):
+        if not self.options.dbus:
+            raise ValueError("only with --dbus")
+        width, height = (0, 0) if size == "off" else map(int, size.split("x"))
+        console = int(head) + (1 if self.options.vga != "none" else 0)
+        call = await asyncio.create_subprocess_exec(
+            "gdbus", "call", "--address", self.bus_address, "--dest", "org.qemu",
+            "--object-path", f"/org/qemu/Display1/Console_{console}",
+            "--method", "org.qemu.Display1.Console.SetUIInfo", "300", "200", "0", "0", str(width), str(height),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        text, _ = await call.communicate()
+        if call.returncode:
+            raise ValueError(text.decode().strip())
+
+    async def host_outputs(self, number, size="1024x768"):
+        for head in range(self.heads[0]):
+            await self.host_ui(head, size if head < int(number) else "off")
+
+    async def host_wake(self, seconds):
+        async def wake():
+            while (await self.execute("query-status"))["status"] != "suspended":
+                await asyncio.sleep(0.2)
+            await asyncio.sleep(float(seconds))
+            await self.execute("system_wakeup")
+        self.background(wake())
+
+    async def host_exit(self, status):
+        self.status = int(status)
+
+    # ---- the run --------------------------------------------------------------
+
+    def background(self, work):
+        task = asyncio.ensure_future(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def serve(self, sock):
+        reader, writer = await asyncio.open_connection(sock=sock, limit=1 << 20)
+        while line := await reader.readline():
+            number, *words = line.decode(errors="replace").rstrip("\n").split("\037")
+            if not words:
+                continue
+            status, text = await self.request(words[0], words[1:])
+            text = text.replace("\\", "\\\\").replace("\n", "\\n")
+            writer.write(f"{number} {status} {text}\n".encode())
+            await writer.drain()
+
+    async def follow(self, sock):
+        """The script's output, as it comes."""
+        reader, _ = await asyncio.open_connection(sock=sock)
+        with open(self.out / "script.log", "wb") as log:
+            while data := await reader.read(65536):
+                log.write(data)
+                log.flush()
+                if self.options.verbose:
+                    with contextlib.suppress(BrokenPipeError):
+                        sys.stdout.buffer.write(data)
+                        sys.stdout.buffer.flush()
+
+    async def start_bus(self):
+        self.bus = await asyncio.create_subprocess_exec(
+            *WITH_US, "dbus-daemon", "--session", "--nofork", "--print-address", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.bus_address = (await self.bus.stdout.readline()).decode().strip()
+
+    async def last_words(self):
+        """The guest hangs: have its kernel say where, and take a picture."""
+        with contextlib.suppress(QMPError, asyncio.TimeoutError):
+            for key in ("w", "l"):
+                keys = [{"type": "qcode", "data": code} for code in ("alt", "sysrq", key)]
+                await asyncio.wait_for(self.execute("send-key", {"keys": keys}), 5)
+                await asyncio.sleep(2)
+            if self.gpus:
+                await asyncio.wait_for(self.host_screenshot("timeout"), 10)
+
+    async def run(self):
+        options, began = self.options, time.monotonic()
+        environment = self.environment()
+        self.prepare()
+        pairs = {name: socket.socketpair() for name in ("control", "log", "qmp")}
+        if options.dbus:
+            await self.start_bus()
+            environment["DBUS_SESSION_BUS_ADDRESS"] = self.bus_address
+        command = self.command({name: pair[1].fileno() for name, pair in pairs.items()})
+        (self.out / "qemu.txt").write_text(shlex.join(map(str, command)) + "\n")
+        process = None
+        errors = open(self.out / "qemu.log", "wb")
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *WITH_US, *map(str, command), env=environment, stdin=None if options.interactive else subprocess.DEVNULL,
+                stdout=None if options.interactive else errors, stderr=errors,
+                pass_fds=[pair[1].fileno() for pair in pairs.values()], start_new_session=not options.interactive)
+            for _, theirs in pairs.values():
+                theirs.close()
+            self.qmp = QMPClient("vm")
+            listening = [self.background(self.serve(pairs["control"][0])),
+                         self.background(self.follow(pairs["log"][0]))]
+            try:
+                await asyncio.wait_for(self.qmp.connect(pairs["qmp"][0]), 30)
+            except (QMPError, asyncio.TimeoutError, EOFError, OSError):
+                await asyncio.sleep(0.5)
+                if process.returncode is None:
+                    raise
+            timeout = None if options.interactive else options.timeout
+            try:
+                await asyncio.wait_for(process.wait(), timeout)
+            except asyncio.TimeoutError:
+                if self.status is None:
+                    await self.last_words()
+                    self.status = TIMEOUT
+            if process.returncode is not None:
+                await asyncio.wait(listening, timeout=2)
+        finally:
+            await self.stop(process)
+            errors.close()
+        return self.conclude(process, time.monotonic() - began)
+
+    async def stop(self, process):
+        for task in list(self.tasks):
+            task.cancel()
+        with contextlib.suppress(Exception):
+            await self.qmp.disconnect()
+        if process and process.returncode is None:
+            process.kill()
+            await process.wait()
+        if self.bus:
+            self.bus.terminate()        # it removes its socket
+            await self.bus.wait()
+
+    def conclude(self, process, seconds):
+        console = self.out / "console.log"
+        text = console.read_text(errors="replace") if console.exists() else ""
+        found = logs.complaints(text, self.options.accept)
+        if not (self.out / "dmesg.log").exists():
+            (self.out / "dmesg.log").write_text(text)
+        status = self.status
+        if process.returncode not in (0, None, -signal.SIGKILL) and (status is None or process.returncode < 0):
+            said = (self.out / "qemu.log").read_text(errors="replace").strip().splitlines()
+            status, reason = HOST, f"QEMU failed ({process.returncode}): {said[-1] if said else 'no message'}"
+        elif status is None:
+            status, reason = DIED, "the guest went away before its script ended"
+        elif status == TIMEOUT and seconds >= self.options.timeout:
+            reason = f"no end within {self.options.timeout:g} seconds"
+        elif status:
+            reason = f"the script ended with status {status}"
+        elif found:
+            status, reason = COMPLAINED, "the script passed, but the guest's kernel complained"
+        else:
+            reason = ""
+        result = Result(status, reason, round(seconds, 1), found, self.accel, self.out, self.standin)
+        (self.out / "result.json").write_text(json.dumps(asdict(result), indent=1, default=str) + "\n")
+        return result
+
+
+def run(**options):
+    """Boot, run, collect. Options as in the class of that name."""
+    machine = Machine(Options(**options))
+    return asyncio.run(machine.run())
