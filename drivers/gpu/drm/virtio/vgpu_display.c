@@ -7,6 +7,7 @@
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem_framebuffer_helper.h>
 #include <drm/drm_managed.h>
+#include <drm/drm_modeset_helper.h>
 #include <drm/drm_modeset_helper_vtables.h>
 #include <drm/drm_print.h>
 #include <drm/drm_probe_helper.h>
@@ -425,6 +426,57 @@ int vgpu_display_start(struct vgpu_device *vgpu)
 	return ret < 0 ? ret : 0;
 }
 
+static void cancel_works(struct vgpu_display *d)
+{
+	cancel_delayed_work_sync(&d->changed);
+	cancel_work_sync(&d->repair);
+	vgpu_commits_flush();
+}
+
+/**
+ * vgpu_display_suspend - turn the outputs off and remember what they showed
+ * @vgpu: a device that answers, its users frozen
+ *
+ * Context: may sleep; waits for the host, bounded.
+ * Return: 0 or an errno, with the outputs as they were.
+ */
+int vgpu_display_suspend(struct vgpu_device *vgpu)
+{
+	int ret;
+
+	if (!vgpu->display.count)
+		return 0;
+
+	ret = drm_mode_config_helper_suspend(&vgpu->drm);
+	if (ret)
+		return ret;
+	/* What was shown is let go of by a worker. */
+	cancel_works(&vgpu->display);
+
+	return 0;
+}
+
+/**
+ * vgpu_display_resume - show again what was shown before the suspend
+ * @vgpu: a device that was reset and answers again
+ *
+ * Context: may sleep; waits for the host, bounded.
+ * Return: 0, or an errno if the outputs stay dark.
+ */
+int vgpu_display_resume(struct vgpu_device *vgpu)
+{
+	struct vgpu_display *d = &vgpu->display;
+
+	if (!d->count)
+		return 0;
+
+	/* The host may have other wishes by now. */
+	d->stale = true;
+	vgpu_display_changed(vgpu);
+
+	return drm_mode_config_helper_resume(&vgpu->drm);
+}
+
 /**
  * vgpu_display_stop - end what runs on its own
  * @vgpu: a device whose queues are stopped
@@ -437,7 +489,5 @@ void vgpu_display_stop(struct vgpu_device *vgpu)
 		return;
 
 	vgpu->resources.on_refused = NULL;
-	cancel_delayed_work_sync(&vgpu->display.changed);
-	cancel_work_sync(&vgpu->display.repair);
-	vgpu_commits_flush();
+	cancel_works(&vgpu->display);
 }

@@ -35,6 +35,8 @@ struct vgpu_display {
 int vgpu_display_init(struct vgpu_device *vgpu);
 int vgpu_display_start(struct vgpu_device *vgpu);
 void vgpu_display_changed(struct vgpu_device *vgpu);
+int vgpu_display_suspend(struct vgpu_device *vgpu);
+int vgpu_display_resume(struct vgpu_device *vgpu);
 void vgpu_display_stop(struct vgpu_device *vgpu);
 #else
 static inline int vgpu_display_init(struct vgpu_device *vgpu)
@@ -49,6 +51,16 @@ static inline int vgpu_display_start(struct vgpu_device *vgpu)
 
 static inline void vgpu_display_changed(struct vgpu_device *vgpu)
 {
+}
+
+static inline int vgpu_display_suspend(struct vgpu_device *vgpu)
+{
+	return 0;
+}
+
+static inline int vgpu_display_resume(struct vgpu_device *vgpu)
+{
+	return 0;
 }
 
 static inline void vgpu_display_stop(struct vgpu_device *vgpu)

@@ -229,16 +229,40 @@ static void vgpu_config_changed(struct virtio_device *vdev)
 
 #ifdef CONFIG_PM_SLEEP
 /*
- * The device forgets everything when it is reset, and it is reset on resume: better
- * no sleep than a dark screen after it.
+ * The device forgets everything when it is reset, and it is reset on the way back.  So
+ * the outputs go off and all resources are given up; they are made anew when they are
+ * shown again.
  */
 static int vgpu_freeze(struct virtio_device *vdev)
 {
 	struct drm_device *dev = vdev->priv;
+	struct vgpu_device *vgpu = to_vgpu(dev);
+	int ret;
 
-	drm_warn(dev, "suspend is not supported yet\n");
+	ret = vgpu_display_suspend(vgpu);
+	if (ret)
+		return ret;
 
-	return -EOPNOTSUPP;
+	stop_queues(vgpu);
+	vgpu_resources_lose(&vgpu->resources);
+
+	return 0;
+}
+
+static int vgpu_restore(struct virtio_device *vdev)
+{
+	struct drm_device *dev = vdev->priv;
+	struct vgpu_device *vgpu = to_vgpu(dev);
+	int ret;
+
+	ret = start_queues(vgpu);
+	if (ret) {
+		drm_err(dev, "cannot set up the queues again: %d\n", ret);
+		return ret;
+	}
+	virtio_device_ready(vdev);
+
+	return vgpu_display_resume(vgpu);
 }
 #endif
 
@@ -257,6 +281,7 @@ static struct virtio_driver vgpu_virtio_driver = {
 	.config_changed = vgpu_config_changed,
 #ifdef CONFIG_PM_SLEEP
 	.freeze = vgpu_freeze,
+	.restore = vgpu_restore,
 #endif
 };
 

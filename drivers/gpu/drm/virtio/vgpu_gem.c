@@ -33,6 +33,12 @@ static void end_resource(struct vgpu_gem *gem, struct vgpu_resource *res)
 		vgpu_resource_retire(res);
 }
 
+static void drop_surface(struct vgpu_gem *gem, struct vgpu_resource *res)
+{
+	list_del_init(&res->siblings);
+	end_resource(gem, res);
+}
+
 /**
  * vgpu_gem_let_go - take a buffer's memory from the host
  * @gem: a buffer that moves or is freed
@@ -49,10 +55,8 @@ void vgpu_gem_let_go(struct vgpu_gem *gem)
 		end_resource(gem, gem->blob);
 	gem->blob = NULL;
 
-	list_for_each_entry_safe(res, next, &gem->surfaces, siblings) {
-		list_del_init(&res->siblings);
-		end_resource(gem, res);
-	}
+	list_for_each_entry_safe(res, next, &gem->surfaces, siblings)
+		drop_surface(gem, res);
 }
 
 static void gem_free(struct drm_gem_object *obj)
@@ -271,6 +275,13 @@ static struct vgpu_backing *backing_of(struct vgpu_gem *gem)
 	return gem->import ? vgpu_import_backing(gem->import) : gem->pages;
 }
 
+static void forget_blob(struct vgpu_gem *gem)
+{
+	end_resource(gem, gem->blob);
+	gem->blob = NULL;
+	gem->uuid_known = false;
+}
+
 static void note_refusal(struct vgpu_device *vgpu, struct vgpu_gem *gem)
 {
 	drm_info_once(&vgpu->drm,
@@ -278,10 +289,8 @@ static void note_refusal(struct vgpu_device *vgpu, struct vgpu_gem *gem)
 		      gem->blob->id, gem->base.size, gem->blob->entries);
 	atomic_inc(&vgpu->counters.fallbacks);
 
-	end_resource(gem, gem->blob);
-	gem->blob = NULL;
+	forget_blob(gem);
 	gem->blob_refused = true;
-	gem->uuid_known = false;
 }
 
 /**
@@ -299,6 +308,8 @@ struct vgpu_resource *vgpu_gem_blob(struct vgpu_gem *gem)
 
 	dma_resv_assert_held(gem->base.resv);
 
+	if (gem->blob && gem->blob->lost)
+		forget_blob(gem);
 	if (gem->blob && (READ_ONCE(gem->blob->refused) || READ_ONCE(gem->blob->error)))
 		note_refusal(vgpu, gem);
 	if (!vgpu->features.blob || gem->blob_refused ||
@@ -337,19 +348,22 @@ struct vgpu_resource *vgpu_gem_surface(struct vgpu_gem *gem,
 				       const struct vgpu_surface_key *key)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
-	struct vgpu_resource *res;
+	struct vgpu_resource *res, *next;
 	int error;
 
 	dma_resv_assert_held(gem->base.resv);
 
-	list_for_each_entry(res, &gem->surfaces, siblings) {
+	list_for_each_entry_safe(res, next, &gem->surfaces, siblings) {
+		if (res->lost) {
+			drop_surface(gem, res);
+			continue;
+		}
 		if (!same_key(&res->key, key))
 			continue;
 		error = READ_ONCE(res->error);
 		if (!error)
 			return res;
-		list_del_init(&res->siblings);
-		end_resource(gem, res);
+		drop_surface(gem, res);
 		return ERR_PTR(error);
 	}
 
@@ -364,17 +378,19 @@ struct vgpu_resource *vgpu_gem_surface(struct vgpu_gem *gem,
 /* With a reference: the blob to ask the host about; or the name, if it is known. */
 static struct vgpu_resource *blob_or_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 {
-	struct vgpu_resource *res = NULL;
+	struct vgpu_resource *res;
 	int ret;
 
 	ret = dma_resv_lock_interruptible(gem->base.resv, NULL);
 	if (ret)
 		return ERR_PTR(ret);
 
-	if (gem->uuid_known)
+	/* This forgets a name that was given before the device was reset. */
+	res = gem->import ? ERR_PTR(-EOPNOTSUPP) : vgpu_gem_blob(gem);
+	if (gem->uuid_known) {
 		uuid_copy(uuid, &gem->uuid);
-	else
-		res = gem->import ? ERR_PTR(-EOPNOTSUPP) : vgpu_gem_blob(gem);
+		res = NULL;
+	}
 	if (!IS_ERR_OR_NULL(res))
 		vgpu_resource_get(res);
 	dma_resv_unlock(gem->base.resv);

@@ -577,6 +577,7 @@ void vgpu_queue_start(struct vgpu_queue *q, const struct vgpu_queue_ops *ops,
 	q->ops = ops;
 	q->ring = ring;
 	q->ring_size = ring_size;
+	q->kick = false;
 	q->gone = false;
 	spin_unlock_irq(&q->lock);
 }

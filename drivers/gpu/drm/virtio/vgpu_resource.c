@@ -25,6 +25,10 @@
  * whose memory came with RESOURCE_CREATE_BLOB.
  *
  * All messages of a resource's end are reserved when it is made.
+ *
+ * A device that was reset, as over a suspend, knows no resources.  Those from
+ * before are lost: their end is told to nobody, and who still has one makes another
+ * on its next use.
  */
 
 /**
@@ -57,6 +61,24 @@ void vgpu_resources_fini(struct vgpu_resources *pool)
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resources_fini);
 
+/**
+ * vgpu_resources_lose - the device was reset and has forgotten them all
+ * @pool: a pool whose queue was stopped
+ *
+ * Context: any; nobody makes resources at the same time.
+ */
+void vgpu_resources_lose(struct vgpu_resources *pool)
+{
+	struct vgpu_resource *res;
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	list_for_each_entry(res, &pool->list, link)
+		res->lost = true;
+	spin_unlock_irqrestore(&pool->lock, flags);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_resources_lose);
+
 static const char *kind_name(const struct vgpu_resource *res)
 {
 	return res->kind == VGPU_BLOB ? "blob" : "surface";
@@ -85,7 +107,8 @@ void vgpu_resources_print(struct vgpu_resources *pool, struct drm_printer *p)
 			drm_printf(p, " format=%u width=%u height=%u",
 				   res->key.format, res->key.width, res->key.height);
 		drm_printf(p, " state=%s error=%d refused=%u\n",
-			   res->unref ? "live" : "dying", res->error, res->refused);
+			   res->lost ? "lost" : res->unref ? "live" : "dying",
+			   res->error, res->refused);
 	}
 	spin_unlock_irqrestore(&pool->lock, flags);
 }
@@ -425,8 +448,10 @@ void vgpu_resource_retire(struct vgpu_resource *res)
 {
 	struct vgpu_msg *unref = res->unref;
 
-	res->unref = NULL;
-	publish_ending(res, unref);
+	if (!res->lost) {
+		res->unref = NULL;
+		publish_ending(res, unref);
+	}
 	vgpu_resource_put(res);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_retire);
@@ -448,14 +473,21 @@ static void detach_signalled(struct dma_fence *fence, struct dma_fence_cb *cb)
  * Published, not kicked.
  *
  * Context: any, and under the exporter's reservation lock.
- * Return: a reference to the fence of DETACH_BACKING.
+ * Return: a reference to the fence of DETACH_BACKING; of a lost resource, to one
+ * that has signalled.
  */
 struct dma_fence *vgpu_resource_detach(struct vgpu_resource *res)
 {
 	struct vgpu_msg *detach = res->detach;
-	struct dma_fence *fence = dma_fence_get(&detach->fence->base);
+	struct dma_fence *fence;
 	unsigned long flags;
 
+	if (res->lost) {
+		vgpu_resource_put(res);
+		return dma_fence_get_stub();
+	}
+
+	fence = dma_fence_get(&detach->fence->base);
 	spin_lock_irqsave(&res->pool->lock, flags);
 	res->pool->detached++;
 	spin_unlock_irqrestore(&res->pool->lock, flags);

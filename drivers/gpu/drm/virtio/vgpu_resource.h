@@ -78,6 +78,7 @@ struct vgpu_surface_key {
  * @entries: length of the list that the host was given
  * @error: latched: the host's first error about it, an errno
  * @refused: the host would not make or show this blob
+ * @lost: the host was reset and knows nothing of it any more
  * @backing: the memory, kept until the host is known to have let go
  * @detach: reserved at creation if the memory may move, with its fence
  * @unref: reserved at creation
@@ -96,6 +97,7 @@ struct vgpu_resource {
 	u32 entries;
 	int error;
 	bool refused;
+	bool lost;
 	struct vgpu_backing *backing;
 	struct vgpu_msg *detach;
 	struct vgpu_msg *unref;
@@ -107,6 +109,7 @@ struct vgpu_resource {
 void vgpu_resources_init(struct vgpu_resources *pool, struct device *dev,
 			 struct vgpu_queue *queue);
 void vgpu_resources_fini(struct vgpu_resources *pool);
+void vgpu_resources_lose(struct vgpu_resources *pool);
 void vgpu_resources_print(struct vgpu_resources *pool, struct drm_printer *p);
 
 struct vgpu_resource *vgpu_resource_create_blob(struct vgpu_resources *pool,
