@@ -68,6 +68,16 @@
 #undef CONFIG_DRM_PANIC
 #endif
 
+/* 6.15, and 6.17 with a task: user space is told of a device that hangs. */
+#ifndef HAVE_DRM_WEDGED_EVENT_TASK
+#include <drm/drm_device.h>
+#include <drm/drm_drv.h>
+#ifndef DRM_WEDGE_RECOVERY_REBIND
+#define DRM_WEDGE_RECOVERY_REBIND 0
+#endif
+#define drm_dev_wedged_event(dev, method, task) ((void)(dev))
+#endif
+
 /* 7.0: allocation by the type of what is allocated. */
 #ifndef HAVE_KZALLOC_OBJ
 #include <linux/slab.h>

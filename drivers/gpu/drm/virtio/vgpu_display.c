@@ -165,12 +165,15 @@ static int query_outputs(struct vgpu_device *vgpu)
 	unsigned long deadline = jiffies + VGPU_PATIENCE;
 	const struct virtio_gpu_resp_display_info *reply;
 	struct vgpu_display *d = &vgpu->display;
-	struct query *q = query_alloc(vgpu);
 	const struct drm_edid *edid;
 	bool news = false;
+	struct query *q;
 	unsigned int i;
 	int ret;
 
+	if (vgpu_queue_is_wedged(&vgpu->ctrl))
+		return -EIO;
+	q = query_alloc(vgpu);
 	if (!q)
 		return -ENOMEM;
 

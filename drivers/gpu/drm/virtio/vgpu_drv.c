@@ -119,6 +119,16 @@ static void release_layers(struct drm_device *dev, void *data)
 	put_device(vgpu->memory.dev);
 }
 
+/* Taking the driver off the device and back resets it; that is for the user to decide. */
+static void ctrl_wedged(struct vgpu_queue *q)
+{
+	struct vgpu_device *vgpu = container_of(q, struct vgpu_device, ctrl);
+
+	/* Before the device has its nodes nobody could hear of it. */
+	if (vgpu->drm.registered)
+		drm_dev_wedged_event(&vgpu->drm, DRM_WEDGE_RECOVERY_REBIND, NULL);
+}
+
 static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 {
 	struct device *parent = vdev->dev.parent;
@@ -127,6 +137,7 @@ static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 	vgpu_features_read(vdev, &vgpu->features);
 	vgpu_queue_init(&vgpu->ctrl, &vdev->dev, "control");
 	vgpu_queue_init(&vgpu->cursor, &vdev->dev, "cursor");
+	vgpu->ctrl.on_wedged = ctrl_wedged;
 	vgpu_memory_init(&vgpu->memory, parent, vgpu->features.dma ?
 			 VGPU_ADDRESS_DMA : VGPU_ADDRESS_PHYSICAL);
 	vgpu_resources_init(&vgpu->resources, &vdev->dev, &vgpu->ctrl);

@@ -229,6 +229,8 @@ static int plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *sta
 	int ret;
 
 	/* Nobody waits for the host here: there are modeset locks. */
+	if (state->fb && vgpu_queue_is_wedged(&out->vgpu->ctrl))
+		return -EIO;
 	if (state->fb && vgpu_queue_is_crowded(&out->vgpu->ctrl))
 		return -EBUSY;
 

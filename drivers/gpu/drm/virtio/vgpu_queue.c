@@ -22,6 +22,10 @@
  * outputs works on a ring of sixteen entries.  Who lets users create work calls
  * vgpu_queue_throttle() first, which bounds the backlog.
  *
+ * A host that leaves a message without an answer for VGPU_PATIENCE, and answers to
+ * nothing else either, is wedged.  Who was waiting has his time-out by then; others
+ * are refused at once until it answers again.
+ *
  * Publishing does not notify the device.  The end of the operation does, with
  * vgpu_queue_kick(), once for all that was published on the way.
  */
@@ -329,30 +333,47 @@ bool vgpu_queue_is_crowded(struct vgpu_queue *q)
 }
 
 /**
+ * vgpu_queue_is_wedged - has the host stopped answering?
+ * @q: the queue
+ *
+ * Context: any.
+ * Return: true from the first time-out to the next answer.
+ */
+bool vgpu_queue_is_wedged(struct vgpu_queue *q)
+{
+	return READ_ONCE(q->wedged);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_is_wedged);
+
+/**
  * vgpu_queue_throttle - wait until the device has caught up
  * @q: the queue
  *
  * For the start of an operation that users can repeat at will.
  *
  * Context: may sleep; no lock that a completion needs.
- * Return: 0, -ENODEV, -ETIMEDOUT, or -EINTR for a fatal signal.
+ * Return: 0, -ENODEV, -ETIMEDOUT, -EIO for a host that is wedged, or -EINTR for a
+ * fatal signal.
  */
 int vgpu_queue_throttle(struct vgpu_queue *q)
 {
 	long left = 1;
 
-	if (vgpu_queue_is_crowded(q)) {
+	if (vgpu_queue_is_crowded(q) && !vgpu_queue_is_wedged(q)) {
 		vgpu_queue_kick(q);
 		left = wait_event_killable_timeout(q->room,
-						   !vgpu_queue_is_crowded(q),
+						   !vgpu_queue_is_crowded(q) ||
+						   vgpu_queue_is_wedged(q),
 						   VGPU_PATIENCE);
 	}
 	if (left < 0)
 		return -EINTR;
 	if (READ_ONCE(q->gone))
 		return -ENODEV;
+	if (!left)
+		return -ETIMEDOUT;
 
-	return left ? 0 : -ETIMEDOUT;
+	return vgpu_queue_is_wedged(q) ? -EIO : 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_throttle);
 
@@ -362,10 +383,13 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_throttle);
  * @msg: a filled message of which the caller keeps his reference
  *
  * Context: may sleep; no lock that a completion needs.
- * Return: see vgpu_msg_wait().
+ * Return: see vgpu_msg_wait(); -EIO, with nothing sent, to a host that is wedged.
  */
 int vgpu_queue_send_sync(struct vgpu_queue *q, struct vgpu_msg *msg)
 {
+	if (vgpu_queue_is_wedged(q))
+		return -EIO;
+
 	vgpu_msg_get(msg);
 	vgpu_queue_publish(q, msg);
 	vgpu_queue_kick(q);
@@ -395,7 +419,7 @@ static bool take_replies(struct vgpu_queue *q, unsigned int interrupts)
 {
 	LIST_HEAD(ended);
 	unsigned long flags;
-	bool kick, more;
+	bool kick, more, back = false;
 
 	rcu_read_lock();
 	spin_lock_irqsave(&q->lock, flags);
@@ -407,6 +431,11 @@ static bool take_replies(struct vgpu_queue *q, unsigned int interrupts)
 	q->stats.interrupts += interrupts;
 	q->ops->disable(q);
 	collect(q, &ended);
+	if (!list_empty(&ended)) {
+		q->answered = jiffies;
+		back = q->wedged;
+		q->wedged = false;
+	}
 	/* A publisher that is still at his batch will notify of it himself. */
 	kick = pump(q, &ended) && prepare_kick(q);
 	account_ended(q, &ended);
@@ -417,6 +446,8 @@ static bool take_replies(struct vgpu_queue *q, unsigned int interrupts)
 		q->ops->kick(q);
 	rcu_read_unlock();
 
+	if (back)
+		dev_info(q->dev, "%s queue: the host answers again\n", q->name);
 	end_messages(q, &ended);
 	if (wq_has_sleeper(&q->room))
 		wake_up_all(&q->room);
@@ -487,6 +518,26 @@ static struct vgpu_msg *overdue(struct vgpu_queue *q, struct list_head *list)
 	return NULL;
 }
 
+/* Under the lock: @msg is overdue.  True if that is the news of a wedged host. */
+static bool find_wedged(struct vgpu_queue *q, const struct vgpu_msg *msg)
+{
+	if (q->wedged || msg->patience < VGPU_PATIENCE ||
+	    time_after(q->answered, msg->published))
+		return false;
+	q->wedged = true;
+
+	return true;
+}
+
+static void tell_wedged(struct vgpu_queue *q)
+{
+	dev_err(q->dev, "%s queue: the host answers nothing any more; until it does, commands are refused\n",
+		q->name);
+	wake_up_all(&q->room);
+	if (q->on_wedged)
+		q->on_wedged(q);
+}
+
 /*
  * Under the lock: an operation that failed half way has not come to its end, the
  * kick.  One that is still at it has published something just now.
@@ -512,7 +563,7 @@ static void watchdog_work(struct work_struct *work)
 	struct vgpu_queue *q = container_of(to_delayed_work(work),
 					    struct vgpu_queue, watchdog);
 	struct vgpu_msg *msg;
-	bool again;
+	bool again, wedged;
 
 	spin_lock_irq(&q->lock);
 	again = kick_forgotten(q);
@@ -525,9 +576,12 @@ static void watchdog_work(struct work_struct *work)
 		msg = overdue(q, &q->in_ring);
 		if (!msg)
 			msg = overdue(q, &q->backlog);
+		wedged = msg && find_wedged(q, msg);
 		again = q->outstanding && !q->gone;
 		spin_unlock_irq(&q->lock);
 
+		if (wedged)
+			tell_wedged(q);
 		if (msg) {
 			give_up(q, msg);
 			vgpu_msg_put(msg);
@@ -578,6 +632,8 @@ void vgpu_queue_start(struct vgpu_queue *q, const struct vgpu_queue_ops *ops,
 	q->ring = ring;
 	q->ring_size = ring_size;
 	q->kick = false;
+	q->wedged = false;
+	q->answered = jiffies;
 	q->gone = false;
 	spin_unlock_irq(&q->lock);
 }

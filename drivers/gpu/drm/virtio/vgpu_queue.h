@@ -86,6 +86,9 @@ struct vgpu_queue_stats {
  * @next_fence: the next fence_id on the wire
  * @kick: something was added since the last notification
  * @gone: the device was removed or died: nothing is published any more
+ * @wedged: the host has answered nothing for long, see vgpu_queue_is_wedged()
+ * @answered: jiffies of the last answer
+ * @on_wedged: called, without the lock, when the host is found silent; may be NULL
  * @room: who waits in vgpu_queue_throttle()
  * @watchdog: looks after the silent host
  * @drain: continues a callback that had too much to do
@@ -105,6 +108,9 @@ struct vgpu_queue {
 	u64 next_fence;
 	bool kick;
 	bool gone;
+	bool wedged;
+	unsigned long answered;
+	void (*on_wedged)(struct vgpu_queue *q);
 	wait_queue_head_t room;
 	struct delayed_work watchdog;
 	struct work_struct drain;
@@ -117,6 +123,7 @@ void vgpu_queue_start(struct vgpu_queue *q, const struct vgpu_queue_ops *ops,
 void vgpu_queue_stop(struct vgpu_queue *q);
 
 bool vgpu_queue_is_crowded(struct vgpu_queue *q);
+bool vgpu_queue_is_wedged(struct vgpu_queue *q);
 int vgpu_queue_throttle(struct vgpu_queue *q);
 void vgpu_queue_publish(struct vgpu_queue *q, struct vgpu_msg *msg);
 void vgpu_queue_kick(struct vgpu_queue *q);

@@ -546,6 +546,44 @@ static void resource_on_dead_queue(struct kunit *test)
 	dma_fence_put(fence);
 }
 
+/* After a reset there is nobody to tell, and the exporter has nothing to wait for. */
+static void resource_lost(struct kunit *test)
+{
+	struct resource_test *t = resource_create(test);
+	struct vgpu_resource *blob = new_blob(test, t, true);
+	struct vgpu_resource *surface = new_surface(test, t, false);
+	struct vgpu_resource *dying = new_blob(test, t, false);
+	struct vgpu_resource *next;
+	struct dma_fence *fence;
+	unsigned int sent;
+
+	test_reply_all(t->r);
+	vgpu_resource_retire(dying);
+	vgpu_queue_stop(&t->r->q);
+	vgpu_resources_lose(&t->pool);
+	test_ring_start(t->r, 64);
+	sent = t->r->count;
+
+	/* What is made from now on is told as ever, under another number. */
+	next = new_blob(test, t, false);
+	KUNIT_EXPECT_NE(test, next->id, blob->id);
+	KUNIT_EXPECT_NE(test, next->id, surface->id);
+	KUNIT_EXPECT_FALSE(test, next->lost);
+	expect_sent(test, t, sent, CREATE_BLOB, next->id);
+
+	fence = vgpu_resource_detach(blob);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
+	dma_fence_put(fence);
+	vgpu_resource_retire(surface);
+	KUNIT_EXPECT_EQ(test, t->r->count, sent + 1);
+	KUNIT_EXPECT_EQ(test, t->pool.detached, 0);
+
+	vgpu_resource_retire(next);
+	KUNIT_EXPECT_EQ(test, t->r->count, sent + 2);
+	test_reply_all(t->r);
+	expect_released(test, t);
+}
+
 /* Many at once: each has a number of its own, and all come back. */
 static void resource_many(struct kunit *test)
 {
@@ -588,6 +626,7 @@ static struct kunit_case resource_tests[] = {
 	KUNIT_CASE(resource_refuse),
 	KUNIT_CASE(resource_refuse_unheard),
 	KUNIT_CASE(resource_on_dead_queue),
+	KUNIT_CASE(resource_lost),
 	KUNIT_CASE(resource_many),
 	{}
 };

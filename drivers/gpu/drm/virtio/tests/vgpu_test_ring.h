@@ -81,6 +81,7 @@ struct test_slot {
  * @thread: the test's own
  * @detached: requests that were taken back after the reset
  * @on_kick: the host at work, or NULL
+ * @wedged: how often the queue has found the host silent
  */
 struct test_ring {
 	struct kunit *test;
@@ -104,6 +105,7 @@ struct test_ring {
 	struct task_struct *thread;
 	unsigned int detached;
 	void (*on_kick)(struct test_ring *r);
+	unsigned int wedged;
 };
 
 /**
