@@ -45,3 +45,11 @@ quiet() {
 	fi
 	rm -f "$log"
 }
+
+# with_tests TREE [ARG...]: build the KUnit tests too; ARG for make
+with_tests() {
+	local tree=$1
+	shift
+	(cd "$tree" && scripts/config --module KUNIT --module DRM_VIRTIO_GPU_KUNIT_TEST && make -s "$@" olddefconfig) ||
+		{ not_ok "configure $tree"; exit 1; }
+}
