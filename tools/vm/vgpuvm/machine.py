@@ -450,7 +450,9 @@ class Machine:
         elif status:
             reason = f"the script ended with status {status}"
         elif found:
-            status, reason = COMPLAINED, "the script passed, but the guest's kernel complained"
+            # A report may begin with a line that says nothing.
+            first = next((line for line in found if "[ cut here ]" not in line), found[0])
+            status, reason = COMPLAINED, f"the script passed, but the guest's kernel complained: {first}"
         else:
             reason = ""
         result = Result(status, reason, round(seconds, 1), found, self.accel, self.out, self.standin)
