@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <linux/device.h>
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_edid.h>
 #include <drm/drm_managed.h>
 #include <drm/drm_modeset_helper_vtables.h>
-#include <drm/drm_print.h>
 #include <drm/drm_probe_helper.h>
 #include <drm/drm_vblank.h>
 #include <drm/drm_vblank_helper.h>
@@ -43,8 +43,8 @@ static void frame_done(struct dma_fence *fence, struct dma_fence_cb *cb)
 
 	if (fence->error == -ETIMEDOUT) {
 		atomic_inc(&out->vgpu->counters.frame_timeouts);
-		drm_err_ratelimited(dev, "%s: the host did not acknowledge a frame\n",
-				    out->connector.name);
+		dev_warn_ratelimited(dev->dev, "%s: the host did not acknowledge a frame\n",
+				     out->connector.name);
 	}
 
 	if (fence->error && event->base.fence)
