@@ -229,6 +229,7 @@ static void vgpu_remove(struct virtio_device *vdev)
 	if (vgpu->display.count)
 		drm_atomic_helper_shutdown(dev);
 	vgpu_display_stop(vgpu);
+	vgpu_memory_withdraw(&vgpu->memory);
 }
 
 static void vgpu_config_changed(struct virtio_device *vdev)

@@ -106,10 +106,39 @@ static void set_map(struct vgpu_import *imp, struct vgpu_mapping *m,
 	imp->map = &m->base;
 }
 
+/* The mapping is undone when nobody uses it any more. */
+static void drop_map(struct vgpu_import *imp)
+{
+	struct vgpu_backing *old = imp->map;
+
+	dma_resv_assert_held(imp->dma_buf->resv);
+
+	if (!old)
+		return;
+
+	imp->map = NULL;
+	if (imp->gem) {
+		vgpu_gem_let_go(imp->gem);
+		vgpu_queue_kick(imp->ctrl);
+	}
+	vgpu_backing_put(old);
+}
+
+static void mapping_withdraw(struct vgpu_backing *b)
+{
+	struct vgpu_import *imp = container_of(b, struct vgpu_mapping, base)->import;
+
+	dma_resv_lock(imp->dma_buf->resv, NULL);
+	if (imp->map == b)
+		drop_map(imp);
+	dma_resv_unlock(imp->dma_buf->resv);
+}
+
 static int map(struct vgpu_import *imp)
 {
 	struct vgpu_mapping *m = kzalloc_obj(*m);
 	struct sg_table *sgt;
+	int ret;
 
 	if (!m)
 		return -ENOMEM;
@@ -121,7 +150,11 @@ static int map(struct vgpu_import *imp)
 	}
 	set_map(imp, m, sgt, mapping_release);
 
-	return 0;
+	ret = vgpu_backing_mapped(&m->base, mapping_withdraw);
+	if (ret)
+		drop_map(imp);
+
+	return ret;
 }
 
 /**
@@ -129,7 +162,7 @@ static int map(struct vgpu_import *imp)
  * @imp: the import
  *
  * Context: may sleep, under the reservation lock.
- * Return: 0, or what the exporter says.
+ * Return: 0, -ENODEV when the device has gone, or what the exporter says.
  */
 int vgpu_import_pin(struct vgpu_import *imp)
 {
@@ -199,20 +232,7 @@ void vgpu_import_hand_over(struct vgpu_import *imp, struct dma_fence *fence)
 
 static void invalidate(struct dma_buf_attachment *attach)
 {
-	struct vgpu_import *imp = attach->importer_priv;
-	struct vgpu_backing *old = imp->map;
-
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	if (!old)
-		return;
-
-	imp->map = NULL;
-	if (imp->gem) {
-		vgpu_gem_let_go(imp->gem);
-		vgpu_queue_kick(imp->ctrl);
-	}
-	vgpu_backing_put(old);
+	drop_map(attach->importer_priv);
 }
 
 static const struct dma_buf_attach_ops import_attach_ops = {

@@ -5,6 +5,7 @@
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 
 #include "vgpu_memory.h"
@@ -17,6 +18,9 @@
  * it is known to be gone on the host.  That is learned in an interrupt, so the
  * release itself is left to a worker.
  *
+ * What is mapped for the device with the DMA API must not stay so when the device
+ * goes, however long users keep their buffers.
+ *
  * The pages of a buffer come straight from the page allocator, in blocks as
  * large as it has them.  They could be shmem's; but the host has them attached
  * for as long as they are shown, so they could never be swapped, and shmem
@@ -28,6 +32,14 @@
 /* Up to here the page allocator compacts and reclaims before it gives up. */
 #define SMALL_ORDER PAGE_ALLOC_COSTLY_ORDER
 
+static void backing_release(struct vgpu_backing *b)
+{
+	spin_lock(&b->mem->lock);
+	list_del_init(&b->link);
+	spin_unlock(&b->mem->lock);
+	b->release(b);
+}
+
 static void reap(struct work_struct *work)
 {
 	struct vgpu_memory *mem = container_of(work, struct vgpu_memory, reaper);
@@ -35,7 +47,7 @@ static void reap(struct work_struct *work)
 	struct vgpu_backing *b, *next;
 
 	llist_for_each_entry_safe(b, next, list, reap)
-		b->release(b);
+		backing_release(b);
 }
 
 /**
@@ -51,8 +63,37 @@ void vgpu_memory_init(struct vgpu_memory *mem, struct device *dev,
 	mem->which = which;
 	init_llist_head(&mem->reap);
 	INIT_WORK(&mem->reaper, reap);
+	spin_lock_init(&mem->lock);
+	INIT_LIST_HEAD(&mem->mapped);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_memory_init);
+
+/**
+ * vgpu_memory_withdraw - undo all mappings, for good
+ * @mem: memory of a device that was reset
+ *
+ * Context: may sleep, without reservation locks.
+ */
+void vgpu_memory_withdraw(struct vgpu_memory *mem)
+{
+	struct vgpu_backing *b;
+
+	spin_lock(&mem->lock);
+	mem->withdrawn = true;
+	while ((b = list_first_entry_or_null(&mem->mapped, struct vgpu_backing, link))) {
+		list_del_init(&b->link);
+		/* Without a reference left its release is on the way. */
+		if (!refcount_inc_not_zero(&b->ref))
+			continue;
+		spin_unlock(&mem->lock);
+		b->withdraw(b);
+		vgpu_backing_put(b);
+		spin_lock(&mem->lock);
+	}
+	spin_unlock(&mem->lock);
+	flush_work(&mem->reaper);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_memory_withdraw);
 
 /**
  * vgpu_memory_fini - release all that is left to release
@@ -79,8 +120,35 @@ void vgpu_backing_init(struct vgpu_backing *b, struct vgpu_memory *mem,
 	b->mem = mem;
 	b->which = mem->which;
 	b->release = release;
+	INIT_LIST_HEAD(&b->link);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_backing_init);
+
+/**
+ * vgpu_backing_mapped - a backing was mapped for the device
+ * @b: the backing
+ * @withdraw: called when the device goes while there are users, in process context
+ *
+ * Context: any but interrupts.
+ * Return: 0, or -ENODEV if the device has gone: the caller undoes it.
+ */
+int vgpu_backing_mapped(struct vgpu_backing *b,
+			void (*withdraw)(struct vgpu_backing *b))
+{
+	struct vgpu_memory *mem = b->mem;
+	int ret = -ENODEV;
+
+	spin_lock(&mem->lock);
+	if (!mem->withdrawn) {
+		b->withdraw = withdraw;
+		list_add_tail(&b->link, &mem->mapped);
+		ret = 0;
+	}
+	spin_unlock(&mem->lock);
+
+	return ret;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_backing_mapped);
 
 /**
  * vgpu_backing_get - take a reference
@@ -121,7 +189,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_backing_put);
 void vgpu_backing_put_now(struct vgpu_backing *b)
 {
 	if (refcount_dec_and_test(&b->ref))
-		b->release(b);
+		backing_release(b);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_backing_put_now);
 
@@ -149,14 +217,20 @@ static void free_blocks(struct list_head *blocks)
 	}
 }
 
+static void pages_unmap(struct vgpu_backing *b)
+{
+	if (b->which == VGPU_ADDRESS_DMA)
+		dma_unmap_sgtable(b->mem->dev, b->sgt, DMA_TO_DEVICE, 0);
+	b->which = VGPU_ADDRESS_PHYSICAL;
+}
+
 static void pages_release(struct vgpu_backing *b)
 {
 	struct vgpu_pages *p = to_pages(b);
 	struct scatterlist *sg;
 	unsigned int i;
 
-	if (b->which == VGPU_ADDRESS_DMA)
-		dma_unmap_sgtable(b->mem->dev, &p->table, DMA_TO_DEVICE, 0);
+	pages_unmap(b);
 	for_each_sgtable_sg(&p->table, sg, i)
 		__free_pages(sg_page(sg), get_order(sg->length));
 	sg_free_table(&p->table);
@@ -241,7 +315,7 @@ static void blocks_to_table(struct list_head *blocks, struct sg_table *table)
  *
  * Context: may sleep.
  * Return: a backing with one reference, or an error pointer: -ENOMEM, -EIO when
- * it cannot be mapped for the device.
+ * it cannot be mapped for the device, -ENODEV when that has gone.
  */
 struct vgpu_backing *vgpu_pages_alloc(struct vgpu_memory *mem, u64 size)
 {
@@ -274,9 +348,13 @@ struct vgpu_backing *vgpu_pages_alloc(struct vgpu_memory *mem, u64 size)
 
 	if (mem->which == VGPU_ADDRESS_DMA) {
 		ret = dma_map_sgtable(mem->dev, &p->table, DMA_TO_DEVICE, 0);
-		if (ret) {
-			/* The pages are the table's now; nothing is mapped. */
+		if (ret)
+			/* Nothing to undo. */
 			p->base.which = VGPU_ADDRESS_PHYSICAL;
+		else
+			ret = vgpu_backing_mapped(&p->base, pages_unmap);
+		if (ret) {
+			/* The pages are the table's now. */
 			pages_release(&p->base);
 			return ERR_PTR(ret);
 		}

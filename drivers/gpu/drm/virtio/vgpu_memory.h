@@ -5,6 +5,7 @@
 #include <linux/llist.h>
 #include <linux/refcount.h>
 #include <linux/scatterlist.h>
+#include <linux/spinlock_types.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
@@ -20,12 +21,18 @@ struct vm_area_struct;
  * @which: the addresses it is told
  * @reap: backings whose last user was an interrupt
  * @reaper: releases them
+ * @lock: in process context only
+ * @mapped: backings that are mapped with the DMA API
+ * @withdrawn: the device is gone, nothing may be mapped for it
  */
 struct vgpu_memory {
 	struct device *dev;
 	enum vgpu_address which;
 	struct llist_head reap;
 	struct work_struct reaper;
+	spinlock_t lock; /* @mapped and @withdrawn */
+	struct list_head mapped;
+	bool withdrawn;
 };
 
 /**
@@ -36,7 +43,9 @@ struct vgpu_memory {
  * @size: in bytes, a multiple of PAGE_SIZE
  * @mem: where it came from
  * @release: gives it back; may sleep
- * @reap: in @mem's list
+ * @withdraw: undoes the mapping while there are users; may sleep
+ * @reap: in @mem's list of what is to be released
+ * @link: in @mem's list of what is mapped
  */
 struct vgpu_backing {
 	refcount_t ref;
@@ -45,15 +54,20 @@ struct vgpu_backing {
 	u64 size;
 	struct vgpu_memory *mem;
 	void (*release)(struct vgpu_backing *b);
+	void (*withdraw)(struct vgpu_backing *b);
 	struct llist_node reap;
+	struct list_head link;
 };
 
 void vgpu_memory_init(struct vgpu_memory *mem, struct device *dev,
 		      enum vgpu_address which);
+void vgpu_memory_withdraw(struct vgpu_memory *mem);
 void vgpu_memory_fini(struct vgpu_memory *mem);
 
 void vgpu_backing_init(struct vgpu_backing *b, struct vgpu_memory *mem,
 		       void (*release)(struct vgpu_backing *b));
+int vgpu_backing_mapped(struct vgpu_backing *b,
+			void (*withdraw)(struct vgpu_backing *b));
 struct vgpu_backing *vgpu_backing_get(struct vgpu_backing *b);
 void vgpu_backing_put(struct vgpu_backing *b);
 void vgpu_backing_put_now(struct vgpu_backing *b);

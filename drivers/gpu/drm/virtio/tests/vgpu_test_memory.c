@@ -209,6 +209,7 @@ static void memory_dma(struct kunit *test)
 struct counted {
 	struct vgpu_backing base;
 	unsigned int releases;
+	unsigned int withdrawals;
 	bool in_process;
 	struct completion released;
 };
@@ -286,6 +287,42 @@ static void memory_fini_releases(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, c[i]->releases, 1);
 }
 
+static void count_withdrawal(struct vgpu_backing *b)
+{
+	container_of(b, struct counted, base)->withdrawals++;
+}
+
+/* The device goes: mappings of what is still used end, and there are no new ones. */
+static void memory_withdraw(struct kunit *test)
+{
+	struct vgpu_memory *mem = memory_create(test, VGPU_ADDRESS_DMA);
+	struct counted *used = counted_create(test, mem);
+	struct counted *released = counted_create(test, mem);
+	struct counted *dying = counted_create(test, mem);
+	struct counted *unmapped = counted_create(test, mem);
+	struct counted *late = counted_create(test, mem);
+
+	KUNIT_EXPECT_EQ(test, vgpu_backing_mapped(&used->base, count_withdrawal), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_backing_mapped(&released->base, count_withdrawal), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_backing_mapped(&dying->base, count_withdrawal), 0);
+	vgpu_backing_put_now(&released->base);
+	vgpu_backing_put(&dying->base);
+
+	vgpu_memory_withdraw(mem);
+	KUNIT_EXPECT_EQ(test, used->withdrawals, 1);
+	KUNIT_EXPECT_EQ(test, used->releases, 0);
+	KUNIT_EXPECT_EQ(test, released->withdrawals, 0);
+	KUNIT_EXPECT_EQ(test, dying->withdrawals, 0);
+	KUNIT_EXPECT_EQ(test, dying->releases, 1);
+	KUNIT_EXPECT_EQ(test, unmapped->withdrawals, 0);
+	KUNIT_EXPECT_EQ(test, vgpu_backing_mapped(&late->base, count_withdrawal), -ENODEV);
+
+	vgpu_memory_withdraw(mem);
+	KUNIT_EXPECT_EQ(test, used->withdrawals, 1);
+	vgpu_backing_put_now(&used->base);
+	KUNIT_EXPECT_EQ(test, used->releases, 1);
+}
+
 static struct kunit_case memory_tests[] = {
 	KUNIT_CASE_PARAM(memory_size, size_gen_params),
 	KUNIT_CASE_PARAM(memory_zeroed, size_gen_params),
@@ -297,6 +334,7 @@ static struct kunit_case memory_tests[] = {
 	KUNIT_CASE(memory_put_now),
 	KUNIT_CASE(memory_put_in_interrupt),
 	KUNIT_CASE(memory_fini_releases),
+	KUNIT_CASE(memory_withdraw),
 	{}
 };
 
