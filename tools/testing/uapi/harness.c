@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* vgpu-uapi: runs the cases that match the patterns given, or all. */
+/* Runs the cases that match the patterns given, or all. */
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -17,12 +17,6 @@
 
 #define EXIT_SKIP	77
 #define DEFAULT_SECONDS	60
-
-static const struct test_case * const tables[] = {
-	dumb_cases, addfb_cases, flip_cases, cursor_cases, output_cases,
-	import_cases, release_cases, fence_cases, move_cases, count_cases,
-	entries_cases,
-};
 
 static const struct test_case *current_case;
 /* Shared with the case's process: why it was skipped. */
@@ -221,8 +215,8 @@ int main(int argc, char **argv)
 	argc -= 1 + list;
 	argv += 1 + list;
 
-	for (t = 0; t < sizeof(tables) / sizeof(*tables); t++)
-		for (tc = tables[t]; tc->name; tc++)
+	for (t = 0; test_tables[t]; t++)
+		for (tc = test_tables[t]; tc->name; tc++)
 			planned += matches(tc->name, argc, argv);
 	if (!planned) {
 		printf("Bail out! no such case\n");
@@ -230,8 +224,8 @@ int main(int argc, char **argv)
 	}
 	if (!list)
 		printf("TAP version 13\n1..%d\n", planned);
-	for (t = 0; t < sizeof(tables) / sizeof(*tables); t++) {
-		for (tc = tables[t]; tc->name; tc++) {
+	for (t = 0; test_tables[t]; t++) {
+		for (tc = test_tables[t]; tc->name; tc++) {
 			if (!matches(tc->name, argc, argv))
 				continue;
 			if (list)

@@ -23,18 +23,8 @@ struct test_case {
 	int seconds;
 };
 
-/* Each table ends with an empty entry. */
-extern const struct test_case dumb_cases[];
-extern const struct test_case addfb_cases[];
-extern const struct test_case flip_cases[];
-extern const struct test_case cursor_cases[];
-extern const struct test_case import_cases[];
-extern const struct test_case move_cases[];
-extern const struct test_case release_cases[];
-extern const struct test_case fence_cases[];
-extern const struct test_case count_cases[];
-extern const struct test_case output_cases[];
-extern const struct test_case entries_cases[];
+/* The program's tables, each with an empty entry at its end; NULL after them. */
+extern const struct test_case * const test_tables[];
 
 /* The case cannot run here; @fmt says what it lacks. */
 __printf(1, 2) _Noreturn void skip(const char *fmt, ...);

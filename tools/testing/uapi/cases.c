@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* The cases of vgpu-uapi. */
+
+#include <stddef.h>
+
+#include "cases.h"
+
+const struct test_case * const test_tables[] = {
+	dumb_cases, addfb_cases, flip_cases, cursor_cases, output_cases,
+	import_cases, release_cases, fence_cases, move_cases, count_cases,
+	entries_cases, NULL
+};
