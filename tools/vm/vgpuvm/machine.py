@@ -46,6 +46,7 @@ class Options:
     vga: str = "none"
     gpu: list = field(default_factory=list)
     ivshmem: str = ""
+    ports: bool = False
     udmabuf: str = "host"
     dbus: bool = False
     display: str = ""
@@ -224,7 +225,7 @@ class Machine:
 
     def graphics(self):
         options = self.options
-        command = []
+        command = ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"] if options.ports else []
         vga = {"none": None, "bochs": "VGA", "std": "VGA"}.get(options.vga, options.vga)
         if vga:
             command += ["-device", f"{vga},id=vga"]
@@ -235,6 +236,10 @@ class Machine:
             heads = re.search(r"(?:^|,)max_outputs=(\d+)", gpu)
             self.gpus.append(name.group(1) if name else f"gpu{number}")
             self.heads.append(int(heads.group(1)) if heads else 1)
+            if options.ports:
+                # QEMU does not unplug gpus, but a guest that drives its ports itself may eject them.
+                command += ["-device", f"pcie-root-port,id=port{number},chassis={number + 1},slot={number + 1}"]
+                gpu += f",bus=port{number}"
             command += ["-device", gpu if name else f"{gpu},id=gpu{number}"]
         if options.display:
             command += ["-display", options.display]
