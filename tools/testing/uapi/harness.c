@@ -19,8 +19,8 @@
 #define DEFAULT_SECONDS	60
 
 static const struct test_case *current_case;
-/* Shared with the case's process: why it was skipped. */
-static char *skip_reason;
+/* Shared with the case's process: why it was skipped, or what it tells. */
+static char *told;
 
 void note(const char *fmt, ...)
 {
@@ -39,9 +39,18 @@ void skip(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(skip_reason, 256, fmt, args);
+	vsnprintf(told, 256, fmt, args);
 	va_end(args);
 	exit(EXIT_SKIP);
+}
+
+void figure(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(told, 256, fmt, args);
+	va_end(args);
 }
 
 void fail_at(const char *file, int line, const char *fmt, ...)
@@ -147,7 +156,7 @@ static bool run_case(int number, const struct test_case *tc)
 
 	printf("# %s\n", tc->name);
 	fflush(stdout);
-	skip_reason[0] = '\0';
+	told[0] = '\0';
 	pid = fork();
 	if (pid < 0) {
 		perror("fork");
@@ -170,10 +179,11 @@ static bool run_case(int number, const struct test_case *tc)
 		       tc->name, WTERMSIG(status));
 	else if (WEXITSTATUS(status) == EXIT_SKIP)
 		printf("ok %d - %s # SKIP %s\n", number, tc->name,
-		       skip_reason);
+		       told);
 	else
-		printf("%s %d - %s # %lld ms\n",
+		printf("%s %d - %s # %s%s%lld ms\n",
 		       WEXITSTATUS(status) ? "not ok" : "ok", number, tc->name,
+		       told, told[0] ? ", " : "",
 		       (long long)(now_ms() - start));
 	fflush(stdout);
 	return !late && WIFEXITED(status) &&
@@ -206,9 +216,9 @@ int main(int argc, char **argv)
 		       argv[0]);
 		return EXIT_FAILURE;
 	}
-	skip_reason = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (skip_reason == MAP_FAILED) {
+	told = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (told == MAP_FAILED) {
 		perror("mmap");
 		return EXIT_FAILURE;
 	}

@@ -37,6 +37,9 @@ void fail_at(const char *file, int line, const char *fmt, ...);
 /* A remark in the output. */
 __printf(1, 2) void note(const char *fmt, ...);
 
+/* What the case has to tell, in its TAP line. */
+__printf(1, 2) void figure(const char *fmt, ...);
+
 #define check(cond)							\
 	do {								\
 		if (!(cond))						\
