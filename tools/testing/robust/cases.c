@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* The cases of vgpu-robust. */
+
+#include <stddef.h>
+
+#include "robust.h"
+
+const struct test_case * const test_tables[] = {
+	unplug_cases, NULL
+};
