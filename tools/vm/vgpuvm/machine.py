@@ -329,10 +329,12 @@ class Machine:
 
     async def host_wake(self, seconds):
         async def wake():
-            while (await self.execute("query-status"))["status"] != "suspended":
-                await asyncio.sleep(0.2)
+            with self.qmp.listener("SUSPEND") as events:
+                await events.get()
             await asyncio.sleep(float(seconds))
-            await self.execute("system_wakeup")
+            # It may have been woken by something else.
+            with contextlib.suppress(ExecuteError):
+                await self.execute("system_wakeup")
         self.background(wake())
 
     async def host_exit(self, status):
