@@ -337,6 +337,15 @@ class Machine:
                 await self.execute("system_wakeup")
         self.background(wake())
 
+    async def host_panic(self, name):
+        async def last_picture():
+            while b"end Kernel panic" not in (self.out / "console.log").read_bytes():
+                await asyncio.sleep(0.2)
+            await self.host_screenshot(name)
+            self.status = 0
+            await self.execute("quit")
+        self.background(last_picture())
+
     async def host_exit(self, status):
         self.status = int(status)
 
