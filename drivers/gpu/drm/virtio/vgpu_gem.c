@@ -308,7 +308,7 @@ struct vgpu_resource *vgpu_gem_blob(struct vgpu_gem *gem)
 
 	dma_resv_assert_held(gem->base.resv);
 
-	if (gem->blob && gem->blob->lost)
+	if (gem->blob && READ_ONCE(gem->blob->lost))
 		forget_blob(gem);
 	if (gem->blob && (READ_ONCE(gem->blob->refused) || READ_ONCE(gem->blob->error)))
 		note_refusal(vgpu, gem);
@@ -354,7 +354,7 @@ struct vgpu_resource *vgpu_gem_surface(struct vgpu_gem *gem,
 	dma_resv_assert_held(gem->base.resv);
 
 	list_for_each_entry_safe(res, next, &gem->surfaces, siblings) {
-		if (res->lost) {
+		if (READ_ONCE(res->lost)) {
 			drop_surface(gem, res);
 			continue;
 		}

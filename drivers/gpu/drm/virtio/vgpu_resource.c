@@ -74,7 +74,7 @@ void vgpu_resources_lose(struct vgpu_resources *pool)
 
 	spin_lock_irqsave(&pool->lock, flags);
 	list_for_each_entry(res, &pool->list, link)
-		res->lost = true;
+		WRITE_ONCE(res->lost, true);
 	spin_unlock_irqrestore(&pool->lock, flags);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resources_lose);
@@ -107,7 +107,7 @@ void vgpu_resources_print(struct vgpu_resources *pool, struct drm_printer *p)
 			drm_printf(p, " format=%u width=%u height=%u",
 				   res->key.format, res->key.width, res->key.height);
 		drm_printf(p, " state=%s error=%d refused=%u\n",
-			   res->lost ? "lost" : res->unref ? "live" : "dying",
+			   READ_ONCE(res->lost) ? "lost" : res->unref ? "live" : "dying",
 			   res->error, res->refused);
 	}
 	spin_unlock_irqrestore(&pool->lock, flags);
@@ -198,6 +198,10 @@ static void tracked_done(struct vgpu_msg *msg)
 {
 	struct vgpu_resource *res = msg->owner;
 	bool first;
+
+	/* A device that is gone, perhaps asleep, does not know it when it is back. */
+	if (msg->error == -ENODEV)
+		WRITE_ONCE(res->lost, true);
 
 	/* That the device is gone, or has no such output, is no error of the resource. */
 	if (msg->error && msg->error != -ENODEV && msg->error != -ENXIO) {
@@ -448,7 +452,7 @@ void vgpu_resource_retire(struct vgpu_resource *res)
 {
 	struct vgpu_msg *unref = res->unref;
 
-	if (!res->lost) {
+	if (!READ_ONCE(res->lost)) {
 		res->unref = NULL;
 		publish_ending(res, unref);
 	}
@@ -482,7 +486,7 @@ struct dma_fence *vgpu_resource_detach(struct vgpu_resource *res)
 	struct dma_fence *fence;
 	unsigned long flags;
 
-	if (res->lost) {
+	if (READ_ONCE(res->lost)) {
 		vgpu_resource_put(res);
 		return dma_fence_get_stub();
 	}
