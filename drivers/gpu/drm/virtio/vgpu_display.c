@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/virtio_config.h>
+#include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_damage_helper.h>
 #include <drm/drm_edid.h>
@@ -488,9 +489,16 @@ int vgpu_display_resume(struct vgpu_device *vgpu)
  */
 void vgpu_display_stop(struct vgpu_device *vgpu)
 {
+	struct drm_mode_config *config = &vgpu->drm.mode_config;
+
 	if (!vgpu->display.count)
 		return;
 
 	vgpu->resources.on_refused = NULL;
 	cancel_works(&vgpu->display);
+
+	/* Nobody comes back for what was shown before a suspend. */
+	if (config->suspend_state)
+		drm_atomic_commit_put(config->suspend_state);
+	config->suspend_state = NULL;
 }
