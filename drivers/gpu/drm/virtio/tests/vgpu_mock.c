@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/test.h>
+#include <linux/dma-mapping.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
+
+#include "vgpu_device.h"
+#include "vgpu_mock.h"
+
+/*
+ * The device on the virtio bus: its configuration space, its features, its rings
+ * and its life.  The driver that is bound to it is the one that everybody uses.
+ */
+
+#define RELEASE_PATIENCE (15 * HZ)
+
+static struct vgpu_mock *to_mock(struct virtio_device *vdev)
+{
+	return container_of(vdev, struct vgpu_mock, vdev);
+}
+
+/**
+ * vgpu_mock_breach - the driver has broken the specification's rules
+ * @m: the device
+ * @format: what it did
+ *
+ * Context: may sleep.
+ */
+void vgpu_mock_breach(struct vgpu_mock *m, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(m->breach, sizeof(m->breach), format, args);
+	va_end(args);
+
+	m->breaches++;
+	if (!m->tolerant)
+		KUNIT_FAIL(m->test, "breach: %s\n", m->breach);
+}
+
+bool vgpu_mock_has(const struct vgpu_mock *m, unsigned int feature)
+{
+	return m->vdev.features & BIT_ULL(feature);
+}
+
+/*
+ * Configuration operations
+ */
+
+static void mock_get(struct virtio_device *vdev, unsigned int offset, void *buf,
+		     unsigned int len)
+{
+	struct vgpu_mock *m = to_mock(vdev);
+	unsigned long flags;
+
+	memset(buf, 0, len);
+	if (offset >= sizeof(m->space))
+		return;
+
+	spin_lock_irqsave(&m->space_lock, flags);
+	memcpy(buf, (u8 *)&m->space + offset, min_t(size_t, len, sizeof(m->space) - offset));
+	spin_unlock_irqrestore(&m->space_lock, flags);
+}
+
+static void mock_set(struct virtio_device *vdev, unsigned int offset, const void *buf,
+		     unsigned int len)
+{
+	struct vgpu_mock *m = to_mock(vdev);
+	unsigned long flags;
+	__le32 value;
+
+	if (offset != offsetof(struct virtio_gpu_config, events_clear) || len != sizeof(value)) {
+		vgpu_mock_breach(m, "%u bytes written at %u of the configuration", len, offset);
+		return;
+	}
+
+	memcpy(&value, buf, sizeof(value));
+	spin_lock_irqsave(&m->space_lock, flags);
+	m->space.events_read &= ~value;
+	spin_unlock_irqrestore(&m->space_lock, flags);
+}
+
+static u8 mock_get_status(struct virtio_device *vdev)
+{
+	return READ_ONCE(to_mock(vdev)->status);
+}
+
+static void mock_set_status(struct virtio_device *vdev, u8 status)
+{
+	struct vgpu_mock *m = to_mock(vdev);
+
+	if (m->config.status_error)
+		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
+	WRITE_ONCE(m->status, status);
+}
+
+static void mock_reset(struct virtio_device *vdev)
+{
+	struct vgpu_mock *m = to_mock(vdev);
+
+	WRITE_ONCE(m->status, 0);
+	m->resets++;
+	vgpu_mock_host_reset(m);
+	vgpu_mock_model_reset(m);
+}
+
+static u64 mock_get_features(struct virtio_device *vdev)
+{
+	return to_mock(vdev)->config.features;
+}
+
+static int mock_finalize_features(struct virtio_device *vdev)
+{
+	struct vgpu_mock *m = to_mock(vdev);
+
+	vring_transport_features(vdev);
+	if (vdev->features & ~m->config.features)
+		vgpu_mock_breach(m, "features 0x%llx were never offered",
+				 vdev->features & ~m->config.features);
+
+	return 0;
+}
+
+static bool mock_notify(struct virtqueue *vq)
+{
+	vgpu_mock_host_notify(vq->priv);
+
+	return true;
+}
+
+static void mock_del_vqs(struct virtio_device *vdev)
+{
+	struct vgpu_mock *m = to_mock(vdev);
+	struct virtqueue *vq, *next;
+
+	if (m->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		vgpu_mock_breach(m, "queues deleted before the device was reset");
+	vgpu_mock_host_stop(m);
+	list_for_each_entry_safe(vq, next, &vdev->vqs, list)
+		vring_del_virtqueue(vq);
+}
+
+static int mock_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
+			 struct virtqueue *vqs[], struct virtqueue_info info[],
+			 struct irq_affinity *desc)
+{
+	struct vgpu_mock *m = to_mock(vdev);
+	unsigned int sizes[] = { m->config.ctrl_size, m->config.cursor_size };
+	unsigned int i;
+
+	if (m->on_find)
+		m->on_find(m->on_find_data);
+	if (m->config.find_error)
+		return m->config.find_error;
+	if (nvqs != ARRAY_SIZE(sizes)) {
+		vgpu_mock_breach(m, "%u queues instead of two", nvqs);
+		return -EINVAL;
+	}
+
+	for (i = 0; i < nvqs; i++) {
+		vqs[i] = vring_create_virtqueue(i, sizes[i], SMP_CACHE_BYTES, vdev, true, false,
+						false, mock_notify, info[i].callback,
+						info[i].name);
+		if (!vqs[i] || vgpu_mock_host_start(m, i, vqs[i])) {
+			mock_del_vqs(vdev);
+			return -ENOMEM;
+		}
+	}
+
+	return 0;
+}
+
+static const char *mock_bus_name(struct virtio_device *vdev)
+{
+	return "mock";
+}
+
+static const struct virtio_config_ops mock_ops = {
+	.get = mock_get,
+	.set = mock_set,
+	.get_status = mock_get_status,
+	.set_status = mock_set_status,
+	.reset = mock_reset,
+	.find_vqs = mock_find_vqs,
+	.del_vqs = mock_del_vqs,
+	.get_features = mock_get_features,
+	.finalize_features = mock_finalize_features,
+	.bus_name = mock_bus_name,
+};
+
+/*
+ * Outputs
+ */
+
+/**
+ * vgpu_mock_set_output - change what the host wants of an output
+ * @m: the device
+ * @scanout: its number
+ * @enabled: it is to be used
+ * @width: preferred width
+ * @height: preferred height
+ *
+ * The driver does not hear of it before vgpu_mock_raise_display().
+ */
+void vgpu_mock_set_output(struct vgpu_mock *m, unsigned int scanout, bool enabled,
+			  u32 width, u32 height)
+{
+	mutex_lock(&m->host.lock);
+	m->model.wishes[scanout].enabled = enabled;
+	m->model.wishes[scanout].width = width;
+	m->model.wishes[scanout].height = height;
+	mutex_unlock(&m->host.lock);
+}
+
+/**
+ * vgpu_mock_raise_display - tell the driver that an output has changed
+ * @m: the device
+ */
+void vgpu_mock_raise_display(struct vgpu_mock *m)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&m->space_lock, flags);
+	m->space.events_read |= cpu_to_le32(VIRTIO_GPU_EVENT_DISPLAY);
+	spin_unlock_irqrestore(&m->space_lock, flags);
+
+	virtio_config_changed(&m->vdev);
+}
+
+/*
+ * Life
+ */
+
+static void mock_release(struct device *dev)
+{
+	complete(&to_mock(dev_to_virtio(dev))->released);
+}
+
+/**
+ * vgpu_mock_drm - the DRM device of a mock
+ * @m: the device
+ *
+ * Return: the device, or NULL if no driver is bound.
+ */
+struct drm_device *vgpu_mock_drm(struct vgpu_mock *m)
+{
+	return m->registered && m->vdev.dev.driver ? m->vdev.priv : NULL;
+}
+
+/**
+ * vgpu_mock_vgpu - the driver's device, to look into its counters
+ * @m: a device to which the driver is bound
+ *
+ * Return: the device.
+ */
+struct vgpu_device *vgpu_mock_vgpu(struct vgpu_mock *m)
+{
+	return to_vgpu(vgpu_mock_drm(m));
+}
+
+/**
+ * vgpu_mock_plug - put a device on the bus
+ * @m: the device
+ *
+ * Context: may sleep, for as long as the driver waits for the host.
+ * Return: true if the driver has taken it.
+ */
+bool vgpu_mock_plug(struct vgpu_mock *m)
+{
+	int ret = register_virtio_device(&m->vdev);
+
+	KUNIT_ASSERT_EQ(m->test, ret, 0);
+	m->registered = true;
+
+	return vgpu_mock_drm(m);
+}
+
+/**
+ * vgpu_mock_unplug - take a device from the bus
+ * @m: the device
+ *
+ * Whoever has it open keeps what is left of it.
+ */
+void vgpu_mock_unplug(struct vgpu_mock *m)
+{
+	if (!m->registered)
+		return;
+
+	m->registered = false;
+	unregister_virtio_device(&m->vdev);
+	if (m->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		vgpu_mock_breach(m, "the device was not reset when it went");
+}
+
+static void mock_destroy(void *data)
+{
+	struct vgpu_mock *m = data;
+
+	/* Never on the bus: the device core does not know it. */
+	if (!m->registered && !m->resets)
+		complete(&m->released);
+	vgpu_mock_unplug(m);
+	if (!wait_for_completion_timeout(&m->released, RELEASE_PATIENCE)) {
+		/* Rather lost than used after it was freed. */
+		KUNIT_FAIL(m->test, "somebody still holds the device\n");
+		return;
+	}
+	vgpu_mock_host_fini(m);
+	vgpu_mock_model_fini(m);
+	kfree(m);
+}
+
+static void unregister_parent(void *data)
+{
+	platform_device_unregister(data);
+}
+
+/**
+ * vgpu_mock_create - make a device that is not on the bus yet
+ * @test: the running test
+ * @config: what it is like
+ *
+ * Return: the device, which goes away with the test.
+ */
+struct vgpu_mock *vgpu_mock_create(struct kunit *test, const struct vgpu_mock_config *config)
+{
+	struct vgpu_mock *m = kzalloc_obj(*m);
+	struct platform_device *parent;
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	m->test = test;
+	m->config = *config;
+	spin_lock_init(&m->space_lock);
+	init_completion(&m->released);
+	m->space.num_scanouts = cpu_to_le32(config->scanouts);
+	m->space.blob_alignment = cpu_to_le32(config->blob_alignment);
+	KUNIT_ASSERT_EQ(test, vgpu_mock_host_init(m), 0);
+	KUNIT_ASSERT_EQ(test, vgpu_mock_model_init(m), 0);
+
+	parent = platform_device_register_simple("vgpu-mock", PLATFORM_DEVID_AUTO, NULL, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, parent);
+	m->parent = parent;
+	m->vdev.dev.parent = &parent->dev;
+	m->vdev.dev.release = mock_release;
+	m->vdev.id.device = VIRTIO_ID_GPU;
+	m->vdev.config = &mock_ops;
+
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, unregister_parent, parent), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, mock_destroy, m), 0);
+	/* Where there is no DMA API there is nothing to say to it. */
+	if (IS_ENABLED(CONFIG_HAS_DMA))
+		KUNIT_ASSERT_EQ(test, dma_coerce_mask_and_coherent(&parent->dev,
+								   DMA_BIT_MASK(64)), 0);
+
+	return m;
+}
+
+/**
+ * vgpu_mock_start - make a device and have the driver take it
+ * @test: the running test, which ends here if the driver does not
+ * @config: what it is like
+ *
+ * Return: the device, which goes away with the test.
+ */
+struct vgpu_mock *vgpu_mock_start(struct kunit *test, const struct vgpu_mock_config *config)
+{
+	struct vgpu_mock *m = vgpu_mock_create(test, config);
+
+	KUNIT_ASSERT_TRUE(test, vgpu_mock_plug(m));
+
+	return m;
+}
