@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/test.h>
+#include <linux/dma-buf.h>
+#include <linux/virtio_dma_buf.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_framebuffer.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
+#include <uapi/drm/virtgpu_drm.h>
+
+#include "vgpu_gem.h"
+#include "vgpu_mock.h"
+#include "vgpu_resource.h"
+#include "vgpu_test_user.h"
+
+/* Buffers of the whole driver: made, named, exported, and what the host hears of it. */
+
+#define NO_UUID (VGPU_MOCK_FEATURES & ~BIT_ULL(VIRTIO_GPU_F_RESOURCE_UUID))
+
+static struct vgpu_user *start(struct kunit *test, u64 features)
+{
+	struct vgpu_mock_config config = { VGPU_MOCK_CONFIG };
+
+	config.features = features;
+
+	return vgpu_user_open(test, vgpu_mock_start(test, &config));
+}
+
+/* The host has nothing of ours any more. */
+static void expect_nothing_left(struct vgpu_user *u)
+{
+	KUNIT_EXPECT_TRUE(u->test, vgpu_mock_wait(!vgpu_mock_resources(u->mock)));
+	KUNIT_EXPECT_EQ(u->test, vgpu_mock_backings(u->mock), 0);
+}
+
+/*
+ * Dumb buffers
+ */
+
+struct size {
+	const char *name;
+	u32 width, height, bpp;
+	int ret;
+	u64 least;
+};
+
+static const struct size sizes[] = {
+	{ "one pixel", 1, 1, 32, 0, PAGE_SIZE },
+	{ "one page", 32, 32, 32, 0, PAGE_SIZE },
+	{ "one pixel more", 1025, 1, 32, 0, 2 * PAGE_SIZE },
+	{ "640x480", 640, 480, 32, 0, 640 * 480 * 4 },
+	{ "odd", 1366, 767, 32, 0, 1366 * 767 * 4 },
+	{ "8 bits", 64, 64, 8, -EINVAL },
+	{ "16 bits", 64, 64, 16, -EINVAL },
+	{ "24 bits", 64, 64, 24, -EINVAL },
+	{ "nothing", 64, 0, 32, -EINVAL },
+	{ "more than there is", 0x100000, 0x100000, 32, -ENOMEM },
+	{ "more than can be counted", 0x3fffffff, 0xffffffff, 32, -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(size, sizes, name);
+
+static void gem_dumb(struct kunit *test)
+{
+	struct vgpu_user *u = start(test, VGPU_MOCK_FEATURES);
+	const struct size *s = test->param_value;
+	struct drm_mode_create_dumb args = {
+		.width = s->width, .height = s->height, .bpp = s->bpp,
+	};
+	struct drm_gem_object *obj;
+
+	KUNIT_EXPECT_EQ(test, u->drm->driver->dumb_create(u->file, u->drm, &args), s->ret);
+	if (s->ret)
+		return;
+
+	KUNIT_EXPECT_EQ(test, args.pitch, s->width * 4);
+	KUNIT_EXPECT_EQ(test, args.size, PAGE_ALIGN(s->least));
+	obj = vgpu_user_object(u, args.handle);
+	KUNIT_EXPECT_EQ(test, obj->size, args.size);
+
+	/* The host hears of a buffer when there is something to do with it. */
+	KUNIT_EXPECT_EQ(test, vgpu_mock_resources(u->mock), 0);
+	vgpu_user_drop(u, args.handle);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_UNREF)), 0);
+}
+
+static void gem_vmap_is_memory(struct kunit *test)
+{
+	struct vgpu_user *u = start(test, VGPU_MOCK_FEATURES);
+	struct drm_gem_object *obj = vgpu_user_object(u, vgpu_user_dumb(u, 100, 100));
+	struct iosys_map first, second;
+	u32 i, sum = 0;
+
+	KUNIT_ASSERT_EQ(test, drm_gem_vmap(obj, &first), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_vmap(obj, &second), 0);
+	KUNIT_EXPECT_TRUE(test, iosys_map_is_equal(&first, &second));
+	for (i = 0; i < obj->size; i += 4)
+		sum |= iosys_map_rd(&first, i, u32);
+	KUNIT_EXPECT_EQ(test, sum, 0);
+	iosys_map_wr(&first, obj->size - 4, u32, 0x12345678);
+	drm_gem_vunmap(obj, &first);
+	KUNIT_EXPECT_EQ(test, iosys_map_rd(&second, obj->size - 4, u32), 0x12345678);
+	drm_gem_vunmap(obj, &second);
+
+	/* What was written is still there when it is mapped anew. */
+	KUNIT_ASSERT_EQ(test, drm_gem_vmap(obj, &first), 0);
+	KUNIT_EXPECT_EQ(test, iosys_map_rd(&first, obj->size - 4, u32), 0x12345678);
+	drm_gem_vunmap(obj, &first);
+}
+
+/*
+ * Numbers
+ */
+
+struct blob_case {
+	const char *name;
+	u64 features;
+	struct drm_virtgpu_resource_create_blob args;
+	int ret;
+};
+
+#define GUEST VIRTGPU_BLOB_MEM_GUEST
+
+static const struct blob_case blob_cases[] = {
+	{ "a page", VGPU_MOCK_FEATURES, { .blob_mem = GUEST, .size = 4096 }, 0 },
+	{ "a byte", VGPU_MOCK_FEATURES, { .blob_mem = GUEST, .size = 1 }, 0 },
+	{ "a megabyte, shared", VGPU_MOCK_FEATURES,
+	  { .blob_mem = GUEST, .size = 1 << 20,
+	    .blob_flags = VIRTGPU_BLOB_FLAG_USE_SHAREABLE }, 0 },
+	{ "across devices", VGPU_MOCK_FEATURES,
+	  { .blob_mem = GUEST, .size = 4096,
+	    .blob_flags = VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE }, 0 },
+	{ "across devices, no names", NO_UUID,
+	  { .blob_mem = GUEST, .size = 4096,
+	    .blob_flags = VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE }, -EINVAL },
+	{ "no blobs", VGPU_MOCK_NO_BLOB, { .blob_mem = GUEST, .size = 4096 }, -EINVAL },
+	{ "no size", VGPU_MOCK_FEATURES, { .blob_mem = GUEST }, -EINVAL },
+	{ "huge", VGPU_MOCK_FEATURES, { .blob_mem = GUEST, .size = U64_MAX }, -EINVAL },
+	{ "large", VGPU_MOCK_FEATURES, { .blob_mem = GUEST, .size = 1ull << 50 }, -ENOMEM },
+	{ "host memory", VGPU_MOCK_FEATURES, { .blob_mem = 2, .size = 4096 }, -EINVAL },
+	{ "memory of neither", VGPU_MOCK_FEATURES, { .blob_mem = 0, .size = 4096 }, -EINVAL },
+	{ "with an id", VGPU_MOCK_FEATURES,
+	  { .blob_mem = GUEST, .size = 4096, .blob_id = 1 }, -EINVAL },
+	{ "with commands", VGPU_MOCK_FEATURES,
+	  { .blob_mem = GUEST, .size = 4096, .cmd_size = 4 }, -EINVAL },
+	{ "unknown flag", VGPU_MOCK_FEATURES,
+	  { .blob_mem = GUEST, .size = 4096, .blob_flags = 0x10 }, -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(blob_case, blob_cases, name);
+
+static void gem_create_blob(struct kunit *test)
+{
+	const struct blob_case *c = test->param_value;
+	struct vgpu_user *u = start(test, c->features);
+	struct drm_virtgpu_resource_create_blob args = c->args;
+	struct drm_virtgpu_resource_info info = { };
+
+	KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &args), c->ret);
+	vgpu_mock_settle(u->mock);
+	if (c->ret) {
+		KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_BLOB)), 0);
+		return;
+	}
+
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_resource_is_blob(u->mock, args.res_handle));
+	info.bo_handle = args.bo_handle;
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.res_handle, args.res_handle);
+	KUNIT_EXPECT_EQ(test, info.blob_mem, GUEST);
+	KUNIT_EXPECT_EQ(test, info.size, PAGE_ALIGN(c->args.size));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_BLOB)), 1);
+
+	vgpu_user_drop(u, args.bo_handle);
+	expect_nothing_left(u);
+}
+
+static void gem_blob_alignment(struct kunit *test)
+{
+	struct vgpu_mock_config config = { VGPU_MOCK_CONFIG };
+	struct drm_virtgpu_resource_create_blob args = { .blob_mem = GUEST, .size = 70000 };
+	struct vgpu_user *u;
+
+	config.features |= BIT_ULL(VIRTIO_GPU_F_BLOB_ALIGNMENT);
+	config.blob_alignment = 65536;
+	u = vgpu_user_open(test, vgpu_mock_start(test, &config));
+
+	KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &args), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_user_object(u, args.bo_handle)->size, 131072);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_resources(u->mock), 1);
+}
+
+struct surface_case {
+	const char *name;
+	struct drm_virtgpu_resource_create args;
+	int ret;
+};
+
+static const struct surface_case surface_cases[] = {
+	{ "plain", { .target = 2, .format = 2, .width = 64, .height = 64, .size = 16384 }, 0 },
+	{ "depth and array of one", { .target = 2, .format = 1, .width = 8, .height = 8,
+	  .depth = 1, .array_size = 1, .size = 4096 }, 0 },
+	{ "no size", { .target = 2, .format = 2, .width = 16, .height = 16 }, 0 },
+	{ "no width", { .target = 2, .format = 2, .height = 16, .size = 4096 }, -EINVAL },
+	{ "no height", { .target = 2, .format = 2, .width = 16, .size = 4096 }, -EINVAL },
+	{ "one dimension", { .target = 1, .format = 2, .width = 16, .height = 1, .size = 4096 },
+	  -EINVAL },
+	{ "levels", { .target = 2, .format = 2, .width = 16, .height = 16, .last_level = 2,
+	  .size = 4096 }, -EINVAL },
+	{ "samples", { .target = 2, .format = 2, .width = 16, .height = 16, .nr_samples = 4,
+	  .size = 4096 }, -EINVAL },
+	{ "depth", { .target = 2, .format = 2, .width = 16, .height = 16, .depth = 2,
+	  .size = 4096 }, -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(surface_case, surface_cases, name);
+
+static void gem_create_surface(struct kunit *test)
+{
+	const struct surface_case *c = test->param_value;
+	struct vgpu_user *u = start(test, VGPU_MOCK_NO_BLOB);
+	struct drm_virtgpu_resource_create args = c->args;
+	struct drm_virtgpu_resource_info info = { };
+
+	KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE, &args), c->ret);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_2D)), c->ret ? 0 : 1);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_backings(u->mock), c->ret ? 0 : 1);
+	if (c->ret)
+		return;
+
+	info.bo_handle = args.bo_handle;
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.res_handle, args.res_handle);
+	KUNIT_EXPECT_EQ(test, info.blob_mem, 0);
+	vgpu_user_drop(u, args.bo_handle);
+	expect_nothing_left(u);
+}
+
+static void gem_transfer(struct kunit *test)
+{
+	struct vgpu_user *u = start(test, VGPU_MOCK_NO_BLOB);
+	struct drm_virtgpu_resource_create args = {
+		.target = 2, .format = 2, .width = 64, .height = 64, .size = 16384,
+	};
+	struct drm_virtgpu_3d_transfer_to_host transfer = {
+		.box = { .x = 4, .y = 8, .w = 16, .h = 4, .d = 1 },
+		.offset = (8 * 64 + 4) * 4,
+	};
+	struct vgpu_mock_entry e;
+
+	KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
+	transfer.bo_handle = args.bo_handle;
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_TRANSFER_TO_HOST, &transfer), 0);
+	vgpu_mock_settle(u->mock);
+	KUNIT_ASSERT_TRUE(test, vgpu_mock_find(u->mock, 0, CMD(TRANSFER_TO_HOST_2D), &e));
+	KUNIT_EXPECT_EQ(test, e.resource, args.res_handle);
+
+	/* What has no copy on the host has nothing to transfer. */
+	transfer.bo_handle = vgpu_user_dumb(u, 64, 64);
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_TRANSFER_TO_HOST, &transfer), 0);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(TRANSFER_TO_HOST_2D)), 1);
+
+	transfer.bo_handle = 4711;
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_TRANSFER_TO_HOST, &transfer), -ENOENT);
+}
+
+/* What a program may do with handles that are none. */
+static void gem_bad_handles(struct kunit *test)
+{
+	struct vgpu_user *u = start(test, VGPU_MOCK_FEATURES);
+	struct drm_virtgpu_resource_info info = { .bo_handle = 99 };
+	struct drm_virtgpu_3d_wait wait = { .handle = 99, .flags = VIRTGPU_WAIT_NOWAIT };
+	struct drm_virtgpu_map map = { .handle = 99 };
+
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), -ENOENT);
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_WAIT, &wait), -ENOENT);
+	wait.flags = 0;
+	KUNIT_EXPECT_LT(test, vgpu_user_ioctl(u, DRM_VIRTGPU_WAIT, &wait), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_MAP, &map), -ENOENT);
+
+	wait.handle = vgpu_user_dumb(u, 16, 16);
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_WAIT, &wait), 0);
+	wait.flags = VIRTGPU_WAIT_NOWAIT;
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_WAIT, &wait), 0);
+	map.handle = wait.handle;
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_MAP, &map), 0);
+	KUNIT_EXPECT_NE(test, map.offset, 0);
+}
+
+/*
+ * Names
+ */
+
+struct name_case {
+	const char *name;
+	u64 features;
+	struct vgpu_mock_rule rule;
+	int ret;
+};
+
+static const struct name_case name_cases[] = {
+	{ "a name", VGPU_MOCK_FEATURES, { }, 0 },
+	{ "no feature", NO_UUID, { }, -EOPNOTSUPP },
+	{ "no blob", VGPU_MOCK_NO_BLOB, { }, -EOPNOTSUPP },
+	{ "refused", VGPU_MOCK_FEATURES,
+	  { .type = CMD(RESOURCE_ASSIGN_UUID), .error = VIRTIO_GPU_RESP_ERR_UNSPEC }, -EIO },
+	{ "out of memory", VGPU_MOCK_FEATURES,
+	  { .type = CMD(RESOURCE_ASSIGN_UUID), .error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY },
+	  -ENOMEM },
+	{ "unknown", VGPU_MOCK_FEATURES,
+	  { .type = CMD(RESOURCE_ASSIGN_UUID), .error = VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID },
+	  -ENOENT },
+	{ "bare success", VGPU_MOCK_FEATURES,
+	  { .type = CMD(RESOURCE_ASSIGN_UUID), .error = VIRTIO_GPU_RESP_OK_NODATA }, -EPROTO },
+	{ "cut short", VGPU_MOCK_FEATURES,
+	  { .type = CMD(RESOURCE_ASSIGN_UUID), .cut = 39 }, -EPROTO },
+	{ "nothing", VGPU_MOCK_FEATURES,
+	  { .type = CMD(RESOURCE_ASSIGN_UUID), .cut = VGPU_MOCK_NOTHING }, -EPROTO },
+	{ "too long", VGPU_MOCK_FEATURES,
+	  { .type = CMD(RESOURCE_ASSIGN_UUID), .excess = 1 }, -EPROTO },
+	{ "noise", VGPU_MOCK_FEATURES,
+	  { .type = CMD(RESOURCE_ASSIGN_UUID), .garble = true }, -EIO },
+};
+
+KUNIT_ARRAY_PARAM_DESC(name_case, name_cases, name);
+
+static void gem_uuid(struct kunit *test)
+{
+	const struct name_case *c = test->param_value;
+	struct vgpu_user *u = start(test, c->features);
+	u32 handle = vgpu_user_dumb(u, 64, 64);
+	struct dma_buf *dma_buf;
+	uuid_t uuid = { }, again = { };
+
+	if (c->rule.type)
+		vgpu_mock_rule(u->mock, &c->rule);
+	dma_buf = drm_gem_prime_handle_to_dmabuf(u->drm, u->file, handle, DRM_RDWR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
+	KUNIT_EXPECT_TRUE(test, is_virtio_dma_buf(dma_buf));
+	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(dma_buf, &uuid), c->ret);
+
+	/* A refusal is not for good, a name is. */
+	vgpu_mock_obey(u->mock);
+	if (c->features == VGPU_MOCK_FEATURES) {
+		KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(dma_buf, &again), 0);
+		KUNIT_EXPECT_EQ(test, again.b[15], 0x1f);
+		KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_ASSIGN_UUID)),
+				c->ret ? 2 : 1);
+	} else {
+		KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_ASSIGN_UUID)), 0);
+	}
+	if (!c->ret)
+		KUNIT_EXPECT_TRUE(test, uuid_equal(&uuid, &again));
+
+	dma_buf_put(dma_buf);
+	vgpu_user_drop(u, handle);
+	flush_delayed_fput();
+	expect_nothing_left(u);
+}
+
+/* One's own export comes back as the same buffer. */
+static void gem_import_own(struct kunit *test)
+{
+	struct vgpu_user *u = start(test, VGPU_MOCK_FEATURES);
+	u32 handle = vgpu_user_dumb(u, 64, 64), again;
+	struct drm_gem_object *obj = vgpu_user_object(u, handle);
+	struct dma_buf *dma_buf;
+
+	dma_buf = drm_gem_prime_handle_to_dmabuf(u->drm, u->file, handle, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
+	KUNIT_ASSERT_EQ(test, vgpu_user_import(u, dma_buf, &again), 0);
+	KUNIT_EXPECT_PTR_EQ(test, vgpu_user_object(u, again), obj);
+	dma_buf_put(dma_buf);
+	flush_delayed_fput();
+}
+
+/* A device of the same kind is a foreigner. */
+static void gem_import_of_another(struct kunit *test)
+{
+	struct vgpu_user *from = start(test, VGPU_MOCK_FEATURES);
+	struct vgpu_user *to = start(test, VGPU_MOCK_FEATURES);
+	u32 handle = vgpu_user_dumb(from, 64, 64), imported;
+	struct drm_gem_object *obj = vgpu_user_object(from, handle);
+	struct drm_framebuffer *fb;
+	struct dma_buf *dma_buf;
+
+	dma_buf = drm_gem_prime_handle_to_dmabuf(from->drm, from->file, handle, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
+	KUNIT_ASSERT_EQ(test, vgpu_user_import(to, dma_buf, &imported), 0);
+	KUNIT_EXPECT_PTR_NE(test, vgpu_user_object(to, imported), obj);
+	KUNIT_EXPECT_NOT_NULL(test, to_vgpu_gem(vgpu_user_object(to, imported))->import);
+
+	/* It is shown where the first one has it. */
+	vgpu_user_paint(from, vgpu_user_fb(from, handle, 64, 48, 64 * 4, 0), 1);
+	fb = vgpu_user_fb(to, imported, 64, 48, 64 * 4, 0);
+	KUNIT_ASSERT_EQ(test, vgpu_user_show(to, 0, fb), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(to, 0, 1, 0, 0, 64, 48));
+	vgpu_user_rmfb(to, fb);
+	vgpu_user_drop(to, imported);
+	dma_buf_put(dma_buf);
+	flush_delayed_fput();
+}
+
+/*
+ * What the host says to a new resource is learned later
+ */
+
+struct late {
+	const char *name;
+	u64 features;
+	u32 type;
+	u32 error;
+};
+
+static const struct late lates[] = {
+	{ "blob, out of memory", VGPU_MOCK_FEATURES, CMD(RESOURCE_CREATE_BLOB),
+	  VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY },
+	{ "blob, unspecific", VGPU_MOCK_FEATURES, CMD(RESOURCE_CREATE_BLOB),
+	  VIRTIO_GPU_RESP_ERR_UNSPEC },
+	{ "blob, bad parameter", VGPU_MOCK_FEATURES, CMD(RESOURCE_CREATE_BLOB),
+	  VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER },
+};
+
+KUNIT_ARRAY_PARAM_DESC(late, lates, name);
+
+static void gem_refused_later(struct kunit *test)
+{
+	const struct late *l = test->param_value;
+	struct vgpu_user *u = start(test, l->features);
+	struct drm_virtgpu_resource_create_blob args = { .blob_mem = GUEST, .size = 65536 };
+	struct drm_virtgpu_resource_info info = { };
+	struct vgpu_gem *gem;
+
+	vgpu_mock_refuse(u->mock, l->type, l->error);
+	KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &args), 0);
+	vgpu_mock_settle(u->mock);
+	gem = to_vgpu_gem(vgpu_user_object(u, args.bo_handle));
+	KUNIT_ASSERT_NOT_NULL(test, gem->blob);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(gem->blob->refused));
+	KUNIT_EXPECT_NE(test, READ_ONCE(gem->blob->error), 0);
+
+	/* It is without a number from now on, and usable all the same. */
+	info.bo_handle = args.bo_handle;
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.res_handle, 0);
+	KUNIT_EXPECT_TRUE(test, gem->blob_refused);
+	vgpu_user_drop(u, args.bo_handle);
+	expect_nothing_left(u);
+}
+
+/* Numbers are given back, so they stay small. */
+static void gem_numbers_come_back(struct kunit *test)
+{
+	struct vgpu_user *u = start(test, VGPU_MOCK_FEATURES);
+	unsigned int i;
+
+	for (i = 0; i < 50; i++) {
+		struct drm_virtgpu_resource_create_blob args = { .blob_mem = GUEST, .size = 4096 };
+
+		KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &args),
+				0);
+		KUNIT_EXPECT_LE(test, args.res_handle, 2);
+		vgpu_user_drop(u, args.bo_handle);
+		vgpu_mock_settle(u->mock);
+	}
+	expect_nothing_left(u);
+}
+
+/* Until CMD(RESOURCE_UNREF) is answered the host may still know the number. */
+static void gem_number_waits_for_answer(struct kunit *test)
+{
+	struct vgpu_user *u = start(test, VGPU_MOCK_FEATURES);
+	struct drm_virtgpu_resource_create_blob args = { .blob_mem = GUEST, .size = 4096 };
+	u32 first;
+
+	vgpu_mock_hold(u->mock, CMD(RESOURCE_UNREF));
+	KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &args), 0);
+	first = args.res_handle;
+	vgpu_user_drop(u, args.bo_handle);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_held(u->mock, CMD(RESOURCE_UNREF)), 1);
+	KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &args), 0);
+	KUNIT_EXPECT_NE(test, args.res_handle, first);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_release(u->mock, CMD(RESOURCE_UNREF)), 1);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_resources(u->mock), 1);
+}
+
+/* More requests than a small ring takes, on a host that is asleep meanwhile. */
+static void gem_backlog(struct kunit *test)
+{
+	struct vgpu_mock_config config = { VGPU_MOCK_CONFIG };
+	struct vgpu_user *u;
+	unsigned int i;
+
+	config.features &= ~BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
+	config.ctrl_size = 16;
+	u = vgpu_user_open(test, vgpu_mock_start(test, &config));
+	vgpu_mock_freeze(u->mock);
+	for (i = 0; i < 100; i++) {
+		struct drm_virtgpu_resource_create_blob args = { .blob_mem = GUEST, .size = 8192 };
+
+		KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &args),
+				0);
+	}
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_BLOB)), 0);
+	vgpu_mock_thaw(u->mock);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_resources(u->mock) == 100));
+	vgpu_user_close(u);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_mock_resources(u->mock)));
+}
+
+static struct kunit_case gem_tests[] = {
+	KUNIT_CASE_PARAM(gem_dumb, size_gen_params),
+	KUNIT_CASE(gem_vmap_is_memory),
+	KUNIT_CASE_PARAM(gem_create_blob, blob_case_gen_params),
+	KUNIT_CASE(gem_blob_alignment),
+	KUNIT_CASE_PARAM(gem_create_surface, surface_case_gen_params),
+	KUNIT_CASE(gem_transfer),
+	KUNIT_CASE(gem_bad_handles),
+	KUNIT_CASE_PARAM(gem_uuid, name_case_gen_params),
+	KUNIT_CASE(gem_import_own),
+	KUNIT_CASE(gem_import_of_another),
+	KUNIT_CASE_PARAM(gem_refused_later, late_gen_params),
+	KUNIT_CASE(gem_numbers_come_back),
+	KUNIT_CASE(gem_number_waits_for_answer),
+	KUNIT_CASE(gem_backlog),
+	{}
+};
+
+static struct kunit_suite gem_suite = {
+	.name = "vgpu_gem",
+	.test_cases = gem_tests,
+};
+
+kunit_test_suite(gem_suite);
