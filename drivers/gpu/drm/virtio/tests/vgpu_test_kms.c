@@ -1,0 +1,705 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/test.h>
+#include <drm/drm_connector.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_framebuffer.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_modes.h>
+#include <drm/drm_modeset_helper_vtables.h>
+#include <uapi/drm/drm_mode.h>
+
+#include "vgpu_device.h"
+#include "vgpu_mock.h"
+#include "vgpu_output.h"
+#include "vgpu_test_user.h"
+
+/* What a host shows, and when a program hears of it. */
+
+#define W 64
+#define H 48
+
+/* A painted framebuffer on the first output. */
+static struct drm_framebuffer *show_first(struct vgpu_user *u, u32 seed)
+{
+	struct drm_framebuffer *fb = vgpu_user_new_fb(u, W, H);
+
+	vgpu_user_paint(u, fb, seed);
+	KUNIT_ASSERT_EQ(u->test, vgpu_user_show(u, 0, fb), 0);
+
+	return fb;
+}
+
+static void expect_idle(struct vgpu_user *u)
+{
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(u->test, vgpu_mock_vgpu(u->mock)->ctrl.outstanding, 0);
+}
+
+/*
+ * Pictures
+ */
+
+static void kms_shows_pixels(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct drm_framebuffer *fb = show_first(u, 1);
+
+	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 0, 1, 0, 0, W, H));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_resource_is_blob(u->mock, vgpu_mock_shown(u->mock, 0)),
+			vgpu_mock_has(u->mock, VIRTIO_GPU_F_RESOURCE_BLOB));
+
+	/* Off, and nothing of it stays. */
+	KUNIT_EXPECT_EQ(test, vgpu_user_show(u, 0, NULL), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_shown(u->mock, 0), 0);
+	vgpu_user_rmfb(u, fb);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_mock_resources(u->mock)));
+	KUNIT_EXPECT_EQ(test, u->mock->model.lost, 0);
+	expect_idle(u);
+}
+
+/* A part of a framebuffer whose lines are longer than it is wide. */
+static void kms_source_rectangle(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	u32 handle = vgpu_user_dumb(u, 200, 150);
+	struct drm_framebuffer *fb = vgpu_user_fb(u, handle, 160, 120, 200 * 4, 200 * 4 * 10 + 12);
+	struct vgpu_show show = { .fb = fb, .x = 24, .y = 17, .w = W, .h = H };
+
+	vgpu_user_paint(u, fb, 2);
+	KUNIT_ASSERT_EQ(test, vgpu_user_commit(u, &show, 1, VGPU_WAIT), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 0, 2, 24, 17, W, H));
+
+	/* It moves over the picture. */
+	show.x = 160 - W;
+	show.y = 120 - H;
+	KUNIT_ASSERT_EQ(test, vgpu_user_commit(u, &show, 1, VGPU_WAIT), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 0, 2, 160 - W, 120 - H, W, H));
+
+	/* Not out of it. */
+	show.x++;
+	KUNIT_EXPECT_LT(test, vgpu_user_commit(u, &show, 1, VGPU_WAIT), 0);
+	expect_idle(u);
+}
+
+static void kms_flips(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct drm_framebuffer *fbs[2];
+	unsigned int i;
+
+	fbs[0] = show_first(u, 0);
+	fbs[1] = vgpu_user_new_fb(u, W, H);
+	for (i = 1; i <= 6; i++) {
+		vgpu_user_paint(u, fbs[i % 2], i);
+		KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, fbs[i % 2]), 0);
+		KUNIT_ASSERT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == i));
+		KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 0, i, 0, 0, W, H));
+	}
+	/* Each buffer was described once. */
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_BLOB)) +
+			vgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_2D)), 2);
+	expect_idle(u);
+}
+
+static void kms_damage(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct drm_framebuffer *fb = show_first(u, 1);
+	struct drm_mode_rect clip = { .x1 = 8, .y1 = 4, .x2 = 24, .y2 = 20 };
+	struct vgpu_show show = { .fb = fb, .clip = &clip };
+
+	vgpu_user_paint(u, fb, 2);
+	KUNIT_ASSERT_EQ(test, vgpu_user_commit(u, &show, 1, VGPU_WAIT), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_pixel(u->mock, 0, 8, 4), vgpu_user_color(2, 8, 4));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_pixel(u->mock, 0, 23, 19), vgpu_user_color(2, 23, 19));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_pixel(u->mock, 0, 24, 19), vgpu_user_color(1, 24, 19));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_pixel(u->mock, 0, 23, 20), vgpu_user_color(1, 23, 20));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_pixel(u->mock, 0, 7, 4), vgpu_user_color(1, 7, 4));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_pixel(u->mock, 0, 8, 3), vgpu_user_color(1, 8, 3));
+}
+
+/* What has changed says nothing of a framebuffer that was not there before. */
+static void kms_damage_of_another(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct drm_framebuffer *fb = show_first(u, 1), *other = vgpu_user_new_fb(u, W, H);
+	struct drm_mode_rect clip = { .x1 = 0, .y1 = 0, .x2 = 1, .y2 = 1 };
+	struct vgpu_show show = { .fb = other, .clip = &clip };
+
+	vgpu_user_paint(u, other, 2);
+	KUNIT_ASSERT_EQ(test, vgpu_user_commit(u, &show, 1, VGPU_WAIT), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 0, 2, 0, 0, W, H));
+
+	vgpu_user_paint(u, fb, 3);
+	show.fb = fb;
+	KUNIT_ASSERT_EQ(test, vgpu_user_commit(u, &show, 1, VGPU_WAIT), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 0, 3, 0, 0, W, H));
+}
+
+/* The same buffer on two outputs: each is brought up to date by its own commits. */
+static void kms_mirror(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 2);
+	struct drm_framebuffer *fb = show_first(u, 1);
+
+	KUNIT_ASSERT_EQ(test, vgpu_user_show(u, 1, fb), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 1, 1, 0, 0, W, H));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_shown(u->mock, 0), vgpu_mock_shown(u->mock, 1));
+	vgpu_user_rmfb(u, fb);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_shown(u->mock, 0), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_shown(u->mock, 1), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_mock_resources(u->mock)));
+	KUNIT_EXPECT_EQ(test, u->mock->model.lost, 0);
+}
+
+/* Several outputs in one commit are one notification. */
+static void kms_one_kick(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 4);
+	struct vgpu_show shows[4] = { };
+	unsigned int i, kicks, mark;
+	struct vgpu_mock_entry e;
+
+	for (i = 0; i < 4; i++) {
+		shows[i].output = i;
+		shows[i].fb = vgpu_user_new_fb(u, W, H);
+		vgpu_user_paint(u, shows[i].fb, i);
+	}
+	KUNIT_ASSERT_EQ(test, vgpu_user_commit(u, shows, 4, VGPU_WAIT), 0);
+	expect_idle(u);
+
+	for (i = 0; i < 4; i++) {
+		shows[i].fb = vgpu_user_new_fb(u, W, H);
+		vgpu_user_paint(u, shows[i].fb, 8 + i);
+	}
+	mark = vgpu_mock_mark(u->mock);
+	kicks = vgpu_mock_kicks(u->mock, 0);
+	KUNIT_ASSERT_EQ(test, vgpu_user_commit(u, shows, 4, VGPU_FLIP), 0);
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, i) == 1));
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, i, 8 + i, 0, 0, W, H));
+
+	/* A ring of 64 takes it all at once; a small one goes on as it empties. */
+	if (((const struct vgpu_host *)test->param_value)->ring >= 64)
+		for (; vgpu_mock_entry(u->mock, mark, &e); mark++)
+			KUNIT_EXPECT_EQ(test, e.kick, kicks + 1);
+}
+
+/*
+ * Flip events
+ */
+
+/* Not before the host has shown the frame. */
+static void kms_event_waits_for_host(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct drm_framebuffer *next;
+
+	show_first(u, 1);
+	next = vgpu_user_new_fb(u, W, H);
+	vgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
+	KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, next), 0);
+	KUNIT_ASSERT_TRUE(test, vgpu_mock_wait(vgpu_mock_held(u->mock, CMD(RESOURCE_FLUSH)) == 1));
+	/* Three vblanks go by. */
+	msleep(60);
+	KUNIT_EXPECT_EQ(test, vgpu_user_flips(u, 0), 0);
+	/* Another flip is one too many meanwhile. */
+	KUNIT_EXPECT_EQ(test, vgpu_user_flip(u, 0, next), -EBUSY);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH)), 1);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == 1));
+	KUNIT_EXPECT_EQ(test, vgpu_user_flip(u, 0, next), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == 2));
+}
+
+/* Nor before the next vblank: sixty flips take a second. */
+static void kms_event_waits_for_vblank(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct drm_framebuffer *fbs[2];
+	unsigned long began;
+	unsigned int i;
+
+	fbs[0] = show_first(u, 1);
+	fbs[1] = vgpu_user_new_fb(u, W, H);
+	began = jiffies;
+	for (i = 1; i <= 16; i++) {
+		KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, fbs[i % 2]), 0);
+		KUNIT_ASSERT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == i));
+	}
+	KUNIT_EXPECT_GE(test, jiffies_to_msecs(jiffies - began), 15 * 16);
+}
+
+/* The old buffer is the host's until it has shown the new one. */
+static void kms_old_buffer_is_kept(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct drm_framebuffer *first = show_first(u, 1), *next = vgpu_user_new_fb(u, W, H);
+
+	vgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
+	KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, next), 0);
+	KUNIT_ASSERT_TRUE(test, vgpu_mock_wait(vgpu_mock_held(u->mock, CMD(RESOURCE_FLUSH)) == 1));
+	vgpu_user_rmfb(u, first);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_resources(u->mock), 2);
+	vgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH));
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_resources(u->mock) == 1));
+	KUNIT_EXPECT_EQ(test, u->mock->model.lost, 0);
+}
+
+/* A host that never answers to a frame gets a second; then programs go on. */
+static void kms_silent_frame(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct drm_framebuffer *fbs[2];
+	unsigned long began;
+
+	fbs[0] = show_first(u, 1);
+	fbs[1] = vgpu_user_new_fb(u, W, H);
+	vgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
+	began = jiffies;
+	KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, fbs[1]), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == 1));
+	KUNIT_EXPECT_GE(test, jiffies_to_msecs(jiffies - began), 900);
+	KUNIT_EXPECT_EQ(test, atomic_read(&vgpu_mock_vgpu(u->mock)->counters.frame_timeouts), 1);
+
+	/* The late answer does no harm, and a host that wakes up is as good as new. */
+	KUNIT_EXPECT_EQ(test, vgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH)), 1);
+	vgpu_user_paint(u, fbs[0], 5);
+	KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, fbs[0]), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == 2));
+	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 0, 5, 0, 0, W, H));
+	expect_idle(u);
+}
+
+/* Whoever waits for the out fence hears of it. */
+static void kms_silent_frame_fence(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, &vgpu_hosts[0], 1);
+	struct vgpu_show show = { .fb = vgpu_user_new_fb(u, W, H) };
+
+	show.out_fence = vgpu_user_painter(u, NULL);
+	show_first(u, 1);
+	vgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
+	KUNIT_ASSERT_EQ(test, vgpu_user_commit(u, &show, 1, VGPU_FLIP), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(dma_fence_is_signaled(show.out_fence)));
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(show.out_fence), -ETIMEDOUT);
+	dma_fence_put(show.out_fence);
+}
+
+struct bad_answer {
+	const char *name;
+	struct vgpu_mock_rule rule;
+};
+
+static const struct bad_answer bad_frames[] = {
+	{ "error", { .error = VIRTIO_GPU_RESP_ERR_UNSPEC } },
+	{ "bad resource", { .error = VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID } },
+	{ "odd success", { .error = 0x11ff } },
+	{ "nothing", { .cut = VGPU_MOCK_NOTHING } },
+	{ "half a header", { .cut = 12 } },
+	{ "too long", { .excess = 4096 } },
+	{ "noise", { .garble = true } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(bad_frame, bad_frames, name);
+
+/* Whatever the answer to a frame is, the next one can come. */
+static void kms_bad_frame(struct kunit *test)
+{
+	const struct bad_answer *b = test->param_value;
+	const u32 types[] = { CMD(RESOURCE_FLUSH), CMD(TRANSFER_TO_HOST_2D) };
+	struct vgpu_user *u = vgpu_user_start(test, &vgpu_hosts[0], 1);
+	struct drm_framebuffer *fbs[2];
+	struct vgpu_mock_rule rule;
+	unsigned int i;
+
+	fbs[0] = show_first(u, 1);
+	fbs[1] = vgpu_user_new_fb(u, W, H);
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		rule = b->rule;
+		rule.type = types[i];
+		rule.times = 1;
+		vgpu_mock_rule(u->mock, &rule);
+		KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, fbs[1]), 0);
+		KUNIT_ASSERT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == 2 * i + 1));
+		vgpu_user_paint(u, fbs[0], 7 + i);
+		KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, fbs[0]), 0);
+		KUNIT_ASSERT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == 2 * i + 2));
+		KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 0, 7 + i, 0, 0, W, H));
+	}
+	/* A blob's transfer and flush say nothing against the blob. */
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_2D)), 0);
+	expect_idle(u);
+}
+
+/*
+ * Refusals
+ */
+
+static const struct bad_answer refusals[] = {
+	{ "create: out of memory",
+	  { .type = CMD(RESOURCE_CREATE_BLOB), .error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY } },
+	{ "create: unspecific",
+	  { .type = CMD(RESOURCE_CREATE_BLOB), .error = VIRTIO_GPU_RESP_ERR_UNSPEC } },
+	{ "create: noise", { .type = CMD(RESOURCE_CREATE_BLOB), .garble = true } },
+	{ "create: nothing", { .type = CMD(RESOURCE_CREATE_BLOB), .cut = VGPU_MOCK_NOTHING } },
+	{ "create: too long", { .type = CMD(RESOURCE_CREATE_BLOB), .excess = 8 } },
+	{ "show: unspecific",
+	  { .type = CMD(SET_SCANOUT_BLOB), .error = VIRTIO_GPU_RESP_ERR_UNSPEC } },
+	{ "show: bad parameter",
+	  { .type = CMD(SET_SCANOUT_BLOB), .error = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER } },
+	{ "show: bad resource",
+	  { .type = CMD(SET_SCANOUT_BLOB), .error = VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID } },
+	{ "show: noise", { .type = CMD(SET_SCANOUT_BLOB), .garble = true } },
+	{ "show: nothing", { .type = CMD(SET_SCANOUT_BLOB), .cut = VGPU_MOCK_NOTHING } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(refusal, refusals, name);
+
+/* A blob that the host does not take is copied; nobody has to ask for it. */
+static void kms_fallback(struct kunit *test)
+{
+	const struct bad_answer *b = test->param_value;
+	struct vgpu_user *u = vgpu_user_start(test, &vgpu_hosts[0], 1);
+	struct drm_framebuffer *fb;
+
+	vgpu_mock_rule(u->mock, &b->rule);
+	fb = show_first(u, 3);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_sees(u, 0, 3, 0, 0, W, H) &&
+					       vgpu_mock_count(u->mock, CMD(SET_SCANOUT))));
+	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 0, 3, 0, 0, W, H));
+	KUNIT_EXPECT_FALSE(test, vgpu_mock_resource_is_blob(u->mock, vgpu_mock_shown(u->mock, 0)));
+	KUNIT_EXPECT_EQ(test, atomic_read(&vgpu_mock_vgpu(u->mock)->counters.fallbacks), 1);
+
+	/* It stays that way for this buffer. */
+	vgpu_user_paint(u, fb, 4);
+	KUNIT_ASSERT_EQ(test, vgpu_user_show(u, 0, fb), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 0, 4, 0, 0, W, H));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_BLOB)), 1);
+	vgpu_user_rmfb(u, fb);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_mock_resources(u->mock)));
+}
+
+static const struct bad_answer surface_errors[] = {
+	{ "create",
+	  { .type = CMD(RESOURCE_CREATE_2D), .error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY } },
+	{ "attach", { .type = CMD(RESOURCE_ATTACH_BACKING), .error = VIRTIO_GPU_RESP_ERR_UNSPEC } },
+	{ "show", { .type = CMD(SET_SCANOUT), .error = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER } },
+	{ "transfer", { .type = CMD(TRANSFER_TO_HOST_2D), .error = VIRTIO_GPU_RESP_ERR_UNSPEC } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(surface_error, surface_errors, name);
+
+/* There is no other way left: an error to the next commit, and then another try. */
+static void kms_surface_error(struct kunit *test)
+{
+	const struct bad_answer *b = test->param_value;
+	struct vgpu_user *u = vgpu_user_start(test, &vgpu_hosts[1], 1);
+	struct drm_framebuffer *fb;
+	int ret;
+
+	vgpu_mock_rule(u->mock, &b->rule);
+	fb = show_first(u, 3);
+	vgpu_mock_settle(u->mock);
+	ret = vgpu_user_show(u, 0, fb);
+	KUNIT_EXPECT_LT(test, ret, 0);
+	KUNIT_EXPECT_NE(test, ret, -ETIMEDOUT);
+
+	vgpu_mock_obey(u->mock);
+	vgpu_user_show(u, 0, fb);
+	KUNIT_EXPECT_EQ(test, vgpu_user_show(u, 0, fb), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 0, 3, 0, 0, W, H));
+}
+
+/* An output that the host does not have says nothing against the buffer. */
+static void kms_no_such_output(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, &vgpu_hosts[0], 2);
+	struct vgpu_mock_rule rule = {
+		.type = CMD(SET_SCANOUT_BLOB), .times = 1,
+		.error = VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID,
+	};
+	struct drm_framebuffer *fb = vgpu_user_new_fb(u, W, H);
+
+	vgpu_mock_rule(u->mock, &rule);
+	vgpu_user_paint(u, fb, 3);
+	KUNIT_EXPECT_EQ(test, vgpu_user_show(u, 1, fb), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_user_show(u, 0, fb), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 0, 3, 0, 0, W, H));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_2D)), 0);
+}
+
+/*
+ * Outputs that come and go
+ */
+
+static void kms_display_event(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 2);
+	struct vgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[1];
+	struct drm_connector *c = &out->connector;
+	struct drm_display_mode *mode;
+	bool found = false;
+
+	KUNIT_EXPECT_EQ(test, c->funcs->detect(c, false), connector_status_disconnected);
+	vgpu_mock_set_output(u->mock, 1, true, 1234, 567);
+	vgpu_mock_raise_display(u->mock);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(c->funcs->detect(c, false) ==
+					       connector_status_connected));
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(u->mock->space.events_read), 0);
+
+	mutex_lock(&u->drm->mode_config.mutex);
+	KUNIT_EXPECT_GT(test, c->funcs->fill_modes(c, 4096, 4096), 0);
+	list_for_each_entry(mode, &c->modes, head)
+		if (mode->type & DRM_MODE_TYPE_PREFERRED && mode->hdisplay == 1234 &&
+		    mode->vdisplay == 567)
+			found = true;
+	mutex_unlock(&u->drm->mode_config.mutex);
+	KUNIT_EXPECT_TRUE(test, found);
+
+	vgpu_mock_set_output(u->mock, 1, false, 0, 0);
+	vgpu_mock_raise_display(u->mock);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(c->funcs->detect(c, false) ==
+					       connector_status_disconnected));
+}
+
+/* A change while the host is being asked is not lost. */
+static void kms_display_event_twice(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct vgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[0];
+
+	vgpu_mock_hold(u->mock, CMD(GET_DISPLAY_INFO));
+	vgpu_mock_set_output(u->mock, 0, true, 800, 600);
+	vgpu_mock_raise_display(u->mock);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_held(u->mock, 0) == 1));
+	vgpu_mock_set_output(u->mock, 0, true, 1024, 768);
+	vgpu_mock_raise_display(u->mock);
+	vgpu_mock_release(u->mock, 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(out->info.width == 1024));
+}
+
+/* The host takes the output away between a flip and its event. */
+static void kms_output_gone_mid_flip(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct vgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[0];
+	struct drm_framebuffer *next;
+
+	vgpu_mock_set_output(u->mock, 0, true, W, H);
+	vgpu_mock_raise_display(u->mock);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(out->info.enabled));
+	show_first(u, 1);
+	next = vgpu_user_new_fb(u, W, H);
+	vgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
+	KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, next), 0);
+	vgpu_mock_set_output(u->mock, 0, false, 0, 0);
+	vgpu_mock_raise_display(u->mock);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!out->info.enabled));
+	vgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH));
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == 1));
+	KUNIT_EXPECT_EQ(test, vgpu_user_show(u, 0, NULL), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_shown(u->mock, 0), 0);
+}
+
+/* Turned off while a frame is out: the event of the frame comes all the same. */
+static void kms_off_mid_flip(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct drm_framebuffer *next;
+
+	show_first(u, 1);
+	next = vgpu_user_new_fb(u, W, H);
+	vgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
+	KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, next), 0);
+	KUNIT_ASSERT_TRUE(test, vgpu_mock_wait(vgpu_mock_held(u->mock, CMD(RESOURCE_FLUSH)) == 1));
+	/* It waits for the flip, and that for the patience of a frame. */
+	KUNIT_EXPECT_EQ(test, vgpu_user_show(u, 0, NULL), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_user_flips(u, 0), 1);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_shown(u->mock, 0), 0);
+	vgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH));
+	expect_idle(u);
+}
+
+static void kms_mode_change(struct kunit *test)
+{
+	static const struct { u32 w, h; } sizes[] = {
+		{ 64, 48 }, { 32, 16 }, { 200, 100 }, { 1280, 16 }, { 64, 48 },
+	};
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct drm_framebuffer *fb;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		fb = vgpu_user_new_fb(u, sizes[i].w, sizes[i].h);
+		vgpu_user_paint(u, fb, i);
+		KUNIT_ASSERT_EQ(test, vgpu_user_show(u, 0, fb), 0);
+		KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 0, i, 0, 0, sizes[i].w, sizes[i].h));
+	}
+	KUNIT_EXPECT_EQ(test, u->mock->model.lost, 0);
+
+	/* What no host shows is refused before it gets there. */
+	fb = vgpu_user_new_fb(u, 64, 15);
+	KUNIT_EXPECT_LT(test, vgpu_user_show(u, 0, fb), 0);
+	fb = vgpu_user_new_fb(u, 15, 64);
+	KUNIT_EXPECT_LT(test, vgpu_user_show(u, 0, fb), 0);
+}
+
+static const struct {
+	const char *name;
+	u32 w, h, hz, flags;
+	enum drm_mode_status status;
+} modes[] = {
+	{ "the smallest", 16, 16, 60, 0, MODE_OK },
+	{ "too narrow", 15, 16, 60, 0, MODE_BAD },
+	{ "too low", 16, 15, 60, 0, MODE_BAD },
+	{ "fast", 640, 480, 1000, 0, MODE_OK },
+	{ "too fast", 640, 480, 1001, 0, MODE_BAD },
+	{ "stopped", 640, 480, 0, 0, MODE_BAD },
+	{ "interlaced", 640, 480, 60, DRM_MODE_FLAG_INTERLACE, MODE_BAD },
+	{ "doubled lines", 640, 480, 60, DRM_MODE_FLAG_DBLSCAN, MODE_BAD },
+};
+
+/* A timer stands in for the vblanks, so not every mode is possible. */
+static void kms_modes(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, &vgpu_hosts[0], 1);
+	struct drm_crtc *crtc = &vgpu_mock_vgpu(u->mock)->display.outputs[0].crtc;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		struct drm_display_mode mode = {
+			.hdisplay = modes[i].w, .htotal = 1000,
+			.vdisplay = modes[i].h, .vtotal = 500,
+			.clock = modes[i].hz * 500, .flags = modes[i].flags,
+		};
+
+		KUNIT_EXPECT_EQ_MSG(test, crtc->helper_private->mode_valid(crtc, &mode),
+				    modes[i].status, "%s", modes[i].name);
+	}
+}
+
+/*
+ * Cursors
+ */
+
+static void kms_cursor(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct vgpu_mock_pointer *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+	struct drm_framebuffer *image = vgpu_user_new_cursor(u, VGPU_MOCK_CURSOR, VGPU_MOCK_CURSOR);
+	unsigned int moves;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	show_first(u, 1);
+	vgpu_user_paint(u, image, 9);
+	KUNIT_ASSERT_EQ(test, vgpu_user_cursor(u, 0, image, 10, 20), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_count(u->mock, CMD(UPDATE_CURSOR)) == 1));
+	vgpu_mock_pointer(u->mock, 0, p);
+	KUNIT_EXPECT_NE(test, p->resource, 0);
+	KUNIT_EXPECT_EQ(test, p->x, 10);
+	KUNIT_EXPECT_EQ(test, p->y, 20);
+	KUNIT_EXPECT_EQ(test, p->image[63 * 64 + 62], vgpu_user_color(9, 62, 63));
+
+	/* It may stick out. */
+	KUNIT_ASSERT_EQ(test, vgpu_user_cursor(u, 0, image, -5, 40), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_count(u->mock, CMD(MOVE_CURSOR)) == 1));
+	vgpu_mock_pointer(u->mock, 0, p);
+	KUNIT_EXPECT_EQ(test, p->x, -5);
+	KUNIT_EXPECT_EQ(test, p->y, 40);
+
+	/* A host that looks the other way for a while gets where it is, not where it was. */
+	vgpu_mock_deaf_cursor(u->mock, true);
+	moves = vgpu_mock_count(u->mock, CMD(MOVE_CURSOR));
+	for (int i = 0; i < 50; i++)
+		KUNIT_ASSERT_EQ(test, vgpu_user_cursor(u, 0, image, i, i), 0);
+	vgpu_mock_deaf_cursor(u->mock, false);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(({
+		vgpu_mock_pointer(u->mock, 0, p);
+		p->x == 49;
+	})));
+	KUNIT_EXPECT_LE(test, vgpu_mock_count(u->mock, CMD(MOVE_CURSOR)) - moves, 3);
+
+	/* And off. */
+	KUNIT_ASSERT_EQ(test, vgpu_user_cursor(u, 0, NULL, 0, 0), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(({
+		vgpu_mock_pointer(u->mock, 0, p);
+		!p->resource;
+	})));
+}
+
+/* A host that never takes anything from its cursor queue costs the cursor, no more. */
+static void kms_cursor_deaf(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct drm_framebuffer *image = vgpu_user_new_cursor(u, VGPU_MOCK_CURSOR, VGPU_MOCK_CURSOR);
+	struct drm_framebuffer *fbs[2];
+	unsigned int i;
+
+	vgpu_mock_deaf_cursor(u->mock, true);
+	fbs[0] = show_first(u, 1);
+	fbs[1] = vgpu_user_new_fb(u, W, H);
+	for (i = 1; i <= 20; i++)
+		KUNIT_ASSERT_EQ(test, vgpu_user_cursor(u, 0, image, i, 0), 0);
+	for (i = 1; i <= 3; i++) {
+		KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, fbs[i % 2]), 0);
+		KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == i));
+	}
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(UPDATE_CURSOR)), 0);
+}
+
+static void kms_cursor_size(struct kunit *test)
+{
+	static const struct { u32 w, h; } sizes[] = { { 32, 32 }, { 64, 32 }, { 128, 128 } };
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	unsigned int i;
+
+	show_first(u, 1);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		KUNIT_EXPECT_LT(test, vgpu_user_cursor(u, 0,
+						       vgpu_user_new_cursor(u, sizes[i].w,
+									    sizes[i].h),
+						       0, 0), 0);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(UPDATE_CURSOR)), 0);
+}
+
+static struct kunit_case kms_tests[] = {
+	KUNIT_CASE_PARAM(kms_shows_pixels, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_source_rectangle, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_flips, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_damage, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_damage_of_another, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_mirror, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_one_kick, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_event_waits_for_host, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_event_waits_for_vblank, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_old_buffer_is_kept, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM_ATTR(kms_silent_frame, vgpu_host_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_SLOW(kms_silent_frame_fence),
+	KUNIT_CASE_PARAM(kms_bad_frame, bad_frame_gen_params),
+	KUNIT_CASE_PARAM(kms_fallback, refusal_gen_params),
+	KUNIT_CASE_PARAM(kms_surface_error, surface_error_gen_params),
+	KUNIT_CASE(kms_no_such_output),
+	KUNIT_CASE_PARAM(kms_display_event, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_display_event_twice, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_output_gone_mid_flip, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM_ATTR(kms_off_mid_flip, vgpu_host_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM(kms_mode_change, vgpu_host_gen_params),
+	KUNIT_CASE(kms_modes),
+	KUNIT_CASE_PARAM(kms_cursor, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_cursor_deaf, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_cursor_size, vgpu_host_gen_params),
+	{}
+};
+
+static struct kunit_suite kms_suite = {
+	.name = "vgpu_kms",
+	.test_cases = kms_tests,
+};
+
+kunit_test_suite(kms_suite);
