@@ -78,6 +78,11 @@
 #define drm_dev_wedged_event(dev, method, task) ((void)(dev))
 #endif
 
+/* 6.17: the queue of works that may run anywhere got another name. */
+#ifndef HAVE_SYSTEM_DFL_WQ
+#define system_dfl_wq system_unbound_wq
+#endif
+
 /* 7.0: allocation by the type of what is allocated. */
 #ifndef HAVE_KZALLOC_OBJ
 #include <linux/slab.h>

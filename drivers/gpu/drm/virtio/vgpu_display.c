@@ -377,6 +377,7 @@ static void release_display(struct drm_device *dev, void *data)
 int vgpu_display_init(struct vgpu_device *vgpu)
 {
 	struct vgpu_display *d = &vgpu->display;
+	unsigned int i;
 	int ret;
 
 	ret = drmm_mutex_init(&vgpu->drm, &d->lock);
@@ -405,6 +406,8 @@ int vgpu_display_init(struct vgpu_device *vgpu)
 	ret = drm_vblank_init(&vgpu->drm, d->count);
 	if (ret)
 		return ret;
+	for (i = 0; i < d->count; i++)
+		vgpu_crc_init(&d->outputs[i]);
 	drm_mode_config_reset(&vgpu->drm);
 
 	return 0;
@@ -490,12 +493,15 @@ int vgpu_display_resume(struct vgpu_device *vgpu)
 void vgpu_display_stop(struct vgpu_device *vgpu)
 {
 	struct drm_mode_config *config = &vgpu->drm.mode_config;
+	unsigned int i;
 
 	if (!vgpu->display.count)
 		return;
 
 	vgpu->resources.on_refused = NULL;
 	cancel_works(&vgpu->display);
+	for (i = 0; i < vgpu->display.count; i++)
+		vgpu_crc_fini(&vgpu->display.outputs[i]);
 
 	/* Nobody comes back for what was shown before a suspend. */
 	if (config->suspend_state)

@@ -50,6 +50,8 @@ static void frame_done(struct dma_fence *fence, struct dma_fence_cb *cb)
 	if (fence->error && event->base.fence)
 		dma_fence_set_error(event->base.fence, fence->error);
 
+	vgpu_crc_show(out);
+
 	/* Once the event is on its way the next flip may be set up. */
 	spin_lock_irqsave(&dev->event_lock, flags);
 	if (off)
@@ -104,25 +106,27 @@ static void crtc_atomic_flush(struct drm_crtc *crtc, struct drm_atomic_commit *s
 	struct dma_fence *fence = out->frame;
 
 	out->frame = NULL;
-	if (!event) {
-		dma_fence_put(fence);
-		return;
-	}
-	if (drm_crtc_vblank_get(crtc)) {
-		send_event(crtc, event);
+	vgpu_crc_queue(out);
+	if (!event || drm_crtc_vblank_get(crtc)) {
+		vgpu_crc_show(out);
+		if (event)
+			send_event(crtc, event);
 		dma_fence_put(fence);
 		return;
 	}
 
-	if (fence)
+	if (fence) {
 		start_flip(out, state, event, false, fence);
-	else
+	} else {
+		vgpu_crc_show(out);
 		arm_event(crtc, event);
+	}
 }
 
 static void crtc_atomic_enable(struct drm_crtc *crtc, struct drm_atomic_commit *state)
 {
 	drm_crtc_vblank_on(crtc);
+	vgpu_crc_enable(crtc_to_output(crtc));
 }
 
 static void crtc_atomic_disable(struct drm_crtc *crtc, struct drm_atomic_commit *state)
@@ -131,6 +135,7 @@ static void crtc_atomic_disable(struct drm_crtc *crtc, struct drm_atomic_commit 
 	struct drm_pending_vblank_event *event;
 	struct dma_fence *fence;
 
+	vgpu_crc_disable(out);
 	drm_crtc_vblank_off(crtc);
 
 	/* One that is only set to another mode goes on showing until then. */
@@ -181,6 +186,9 @@ static const struct drm_crtc_funcs crtc_funcs = {
 	.reset = drm_atomic_helper_crtc_reset,
 	.atomic_duplicate_state = drm_atomic_helper_crtc_duplicate_state,
 	.atomic_destroy_state = drm_atomic_helper_crtc_destroy_state,
+	.get_crc_sources = vgpu_crc_sources,
+	.verify_crc_source = vgpu_crc_verify_source,
+	.set_crc_source = vgpu_crc_set_source,
 	DRM_CRTC_VBLANK_TIMER_FUNCS,
 };
 

@@ -8,6 +8,7 @@
 #include <drm/drm_encoder.h>
 
 #include "vgpu_cmd.h"
+#include "vgpu_crc.h"
 #include "vgpu_cursor.h"
 #include "vgpu_fence.h"
 
@@ -60,6 +61,7 @@ struct vgpu_flip {
  * @frame: fence of the frame that the running commit has queued, or NULL
  * @flip: the frame before, until it is acknowledged
  * @cursor: the host's cursor
+ * @crc: checksums of what it shows
  * @panic: messages reserved for the panic screen
  */
 struct vgpu_output {
@@ -75,6 +77,7 @@ struct vgpu_output {
 	struct dma_fence *frame;
 	struct vgpu_flip flip;
 	struct vgpu_cursor cursor;
+	struct vgpu_crc crc;
 	struct vgpu_msg *panic[2];
 };
 

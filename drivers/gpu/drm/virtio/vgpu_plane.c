@@ -545,6 +545,8 @@ static void cursor_async_update(struct drm_plane *plane, struct drm_atomic_commi
 	/* What is cleaned up afterwards is what was shown before. */
 	swap(cur->fb, new->fb);
 	swap(to_vgpu_plane_state(cur)->res, to_vgpu_plane_state(new)->res);
+
+	vgpu_crc_cursor(plane_output(plane));
 }
 
 static const struct drm_plane_helper_funcs cursor_helper_funcs = {

@@ -1,0 +1,592 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/crc32.h>
+#include <linux/iosys-map.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <drm/drm_crtc.h>
+#include <drm/drm_debugfs_crc.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_fourcc.h>
+#include <drm/drm_framebuffer.h>
+#include <drm/drm_gem_framebuffer_helper.h>
+#include <drm/drm_plane.h>
+#include <drm/drm_print.h>
+#include <drm/drm_rect.h>
+#include <drm/drm_vblank.h>
+
+#include "vgpu_crc.h"
+#include "vgpu_device.h"
+#include "vgpu_fb.h"
+#include "vgpu_output.h"
+
+/**
+ * DOC: checksums
+ *
+ * Tests compare pictures by the checksums that a display controller makes of each
+ * frame.  Here they are made of what the host was told to show: the part of the
+ * framebuffer on the output, with the cursor over it.  That changes only when a
+ * commit or a cursor update says so, since the host looks at the buffer no more
+ * often; so a checksum is computed once for each picture, by a worker, and then given
+ * out for each vblank that finds it shown.  Vblanks whose picture was replaced before
+ * the worker had time for it get no entry.  The commits only note what they show, and
+ * only while somebody listens.
+ */
+
+/**
+ * struct vgpu_picture - what an output shows
+ * @link: the next one to be freed
+ * @fb: the framebuffer, or NULL for black
+ * @x: left edge of the part that is shown
+ * @y: upper edge
+ * @width: of the output, in pixels
+ * @height: of the output
+ * @cursor: the cursor's framebuffer, or NULL
+ * @cursor_src: the part of @cursor that is shown
+ * @cursor_x: where that is on the output, may be negative
+ * @cursor_y: likewise
+ * @next: the first vblank that may get an entry yet
+ * @last: the last one, once the picture was replaced
+ * @valid: @value is known
+ * @value: the checksum
+ */
+struct vgpu_picture {
+	struct vgpu_picture *link;
+	struct drm_framebuffer *fb;
+	unsigned int x, y;
+	unsigned int width, height;
+	struct drm_framebuffer *cursor;
+	struct drm_rect cursor_src;
+	int cursor_x, cursor_y;
+	u64 next, last;
+	bool valid;
+	u32 value;
+};
+
+static struct vgpu_output *crc_output(struct vgpu_crc *crc)
+{
+	return container_of(crc, struct vgpu_output, crc);
+}
+
+/*
+ * Pictures
+ */
+
+static struct drm_framebuffer *get_framebuffer(const struct drm_plane_state *state)
+{
+	if (!state->visible || !state->fb)
+		return NULL;
+	drm_framebuffer_get(state->fb);
+
+	return state->fb;
+}
+
+static void put_framebuffer(struct drm_framebuffer *fb)
+{
+	if (fb)
+		drm_framebuffer_put(fb);
+}
+
+/* Of the current states, which nobody changes meanwhile; NULL without memory. */
+static struct vgpu_picture *take_picture(struct vgpu_output *out)
+{
+	const struct drm_plane_state *primary = out->primary->state;
+	const struct drm_plane_state *cursor = out->crtc.cursor->state;
+	struct vgpu_picture *p = kzalloc_obj(*p);
+
+	if (!p)
+		return NULL;
+
+	p->fb = get_framebuffer(primary);
+	p->x = primary->src.x1 >> 16;
+	p->y = primary->src.y1 >> 16;
+	p->width = out->crtc.state->mode.hdisplay;
+	p->height = out->crtc.state->mode.vdisplay;
+	p->cursor = get_framebuffer(cursor);
+	p->cursor_src = DRM_RECT_INIT(cursor->src_x >> 16, cursor->src_y >> 16,
+				      cursor->src_w >> 16, cursor->src_h >> 16);
+	p->cursor_x = cursor->crtc_x;
+	p->cursor_y = cursor->crtc_y;
+
+	return p;
+}
+
+static void free_pictures(struct vgpu_picture *list)
+{
+	struct vgpu_picture *p;
+
+	while ((p = list)) {
+		list = p->link;
+		put_framebuffer(p->fb);
+		put_framebuffer(p->cursor);
+		kfree(p);
+	}
+}
+
+/* Under the lock. */
+static void drop_picture(struct vgpu_crc *crc, struct vgpu_picture **place)
+{
+	struct vgpu_picture *p = *place;
+
+	*place = NULL;
+	if (!p)
+		return;
+	p->link = crc->unused;
+	crc->unused = p;
+}
+
+/*
+ * Computing
+ */
+
+/* One line as the bytes 0, red, green, blue, whatever the framebuffer's order. */
+static void read_line(u32 *line, const struct iosys_map *map, size_t offset,
+		      unsigned int width, u32 format)
+{
+	bool swapped = format == DRM_FORMAT_XBGR8888 || format == DRM_FORMAT_ABGR8888;
+	unsigned int i;
+
+	iosys_map_memcpy_from(line, map, offset, width * sizeof(*line));
+	for (i = 0; i < width; i++) {
+		u32 v = le32_to_cpu((__force __le32)line[i]);
+
+		if (swapped)
+			v = (v & 0xff00) | (v & 0xff) << 16 | (v >> 16 & 0xff);
+		line[i] = v & 0xffffff;
+	}
+}
+
+static u32 blend_channel(u32 over, u32 under, unsigned int shift)
+{
+	u32 alpha = over >> 24;
+	u32 o = over >> shift & 0xff, u = under >> shift & 0xff;
+
+	return min(o + DIV_ROUND_CLOSEST(u * (255 - alpha), 255), 255u) << shift;
+}
+
+/* The cursor's colours are multiplied with its alpha already. */
+static u32 blend(u32 over, u32 under)
+{
+	return blend_channel(over, under, 16) | blend_channel(over, under, 8) |
+	       blend_channel(over, under, 0);
+}
+
+static void blend_cursor(const struct vgpu_picture *p, const struct iosys_map *map,
+			 u32 *line, int y)
+{
+	const struct drm_rect *src = &p->cursor_src;
+	int row = y - p->cursor_y, i, x;
+	size_t start;
+
+	if (row < 0 || row >= drm_rect_height(src))
+		return;
+
+	start = p->cursor->offsets[0] + src->x1 * 4 +
+		(size_t)(src->y1 + row) * p->cursor->pitches[0];
+	for (i = 0; i < drm_rect_width(src); i++) {
+		x = p->cursor_x + i;
+		if (x < 0 || x >= p->width)
+			continue;
+		line[x] = blend(le32_to_cpu((__force __le32)
+					    iosys_map_rd(map, start + i * 4, u32)),
+				line[x]);
+	}
+}
+
+static int map_framebuffer(struct drm_framebuffer *fb, struct iosys_map *map)
+{
+	struct iosys_map maps[DRM_FORMAT_MAX_PLANES] = {};
+	int ret;
+
+	ret = drm_gem_fb_vmap(fb, maps, NULL);
+	if (ret)
+		return ret;
+
+	ret = drm_gem_fb_begin_cpu_access(fb, DMA_FROM_DEVICE);
+	if (ret) {
+		drm_gem_fb_vunmap(fb, maps);
+		return ret;
+	}
+	*map = maps[0];
+
+	return 0;
+}
+
+static void unmap_framebuffer(struct drm_framebuffer *fb, struct iosys_map *map)
+{
+	struct iosys_map maps[DRM_FORMAT_MAX_PLANES] = { *map };
+
+	drm_gem_fb_end_cpu_access(fb, DMA_FROM_DEVICE);
+	drm_gem_fb_vunmap(fb, maps);
+}
+
+static u32 sum_lines(const struct vgpu_picture *p, const struct iosys_map *image,
+		     const struct iosys_map *cursor, u32 *line)
+{
+	u32 crc = ~0;
+	unsigned int y;
+
+	for (y = 0; y < p->height; y++) {
+		if (p->fb)
+			read_line(line, image, p->fb->offsets[0] + p->x * 4 +
+				  (size_t)(p->y + y) * p->fb->pitches[0],
+				  p->width, p->fb->format->format);
+		else
+			memset(line, 0, p->width * sizeof(*line));
+		if (p->cursor)
+			blend_cursor(p, cursor, line, y);
+		crc = crc32_le(crc, (u8 *)line, p->width * sizeof(*line));
+	}
+
+	return ~crc;
+}
+
+/* Returns 0, or an errno if the memory cannot be read. */
+static int sum_picture(const struct vgpu_picture *p, u32 *value)
+{
+	struct iosys_map image = {}, cursor = {};
+	u32 *line;
+	int ret;
+
+	line = kmalloc_array(p->width, sizeof(*line), GFP_KERNEL);
+	if (!line)
+		return -ENOMEM;
+
+	ret = p->fb ? map_framebuffer(p->fb, &image) : 0;
+	if (ret)
+		goto free;
+	ret = p->cursor ? map_framebuffer(p->cursor, &cursor) : 0;
+	if (ret)
+		goto unmap;
+
+	*value = sum_lines(p, &image, &cursor, line);
+
+	if (p->cursor)
+		unmap_framebuffer(p->cursor, &cursor);
+unmap:
+	if (p->fb)
+		unmap_framebuffer(p->fb, &image);
+free:
+	kfree(line);
+	return ret;
+}
+
+/*
+ * Giving out
+ */
+
+/* Under the lock: an entry for each vblank that has found the picture shown. */
+static void give_out(struct vgpu_crc *crc, struct vgpu_picture *p)
+{
+	struct drm_crtc *crtc = &crc_output(crc)->crtc;
+	u64 last = p == crc->shown ? drm_crtc_vblank_count(crtc) : p->last;
+
+	for (; p->next <= last; p->next++)
+		drm_crtc_add_crc_entry(crtc, true, p->next, &p->value);
+}
+
+static void schedule_tick(struct vgpu_crc *crc)
+{
+	struct drm_crtc *crtc = &crc_output(crc)->crtc;
+
+	drm_vblank_work_schedule(&crc->tick, drm_crtc_vblank_count(crtc) + 1, true);
+}
+
+static void tick_work(struct kthread_work *base)
+{
+	struct vgpu_crc *crc = container_of(to_drm_vblank_work(base), struct vgpu_crc, tick);
+	bool on;
+
+	spin_lock_irq(&crc->lock);
+	on = crc->on;
+	if (on && crc->shown && crc->shown->valid) {
+		give_out(crc, crc->shown);
+	} else if (on && crc->shown && !crc->computed) {
+		crc->computed = crc->shown;
+		queue_work(system_dfl_wq, &crc->work);
+	}
+	spin_unlock_irq(&crc->lock);
+
+	if (on)
+		schedule_tick(crc);
+}
+
+static void compute_work(struct work_struct *work)
+{
+	struct vgpu_crc *crc = container_of(work, struct vgpu_crc, work);
+	struct vgpu_picture *p, *unused;
+	int ret;
+
+	/* Only this worker frees pictures, and this one, if it is unused now, last. */
+	spin_lock_irq(&crc->lock);
+	p = crc->computed;
+	unused = crc->unused;
+	crc->unused = NULL;
+	spin_unlock_irq(&crc->lock);
+
+	ret = sum_picture(p, &p->value);
+	if (ret)
+		drm_err_ratelimited(crc_output(crc)->crtc.dev,
+				    "%s: what is shown cannot be read: %d\n",
+				    crc_output(crc)->connector.name, ret);
+
+	spin_lock_irq(&crc->lock);
+	crc->computed = NULL;
+	if (!ret && crc->on) {
+		p->valid = true;
+		give_out(crc, p);
+	}
+	spin_unlock_irq(&crc->lock);
+
+	free_pictures(unused);
+}
+
+/*
+ * What the commits tell
+ */
+
+/* Under the lock. */
+static void show_queued(struct vgpu_crc *crc)
+{
+	u64 now = drm_crtc_vblank_count(&crc_output(crc)->crtc);
+
+	if (!crc->queued)
+		return;
+
+	if (crc->shown)
+		crc->shown->last = now;
+	crc->queued->next = now + 1;
+	drop_picture(crc, &crc->shown);
+	swap(crc->shown, crc->queued);
+}
+
+static void queue_picture(struct vgpu_output *out, bool at_once)
+{
+	struct vgpu_crc *crc = &out->crc;
+	struct vgpu_picture *p;
+	bool waits;
+
+	if (!READ_ONCE(crc->on))
+		return;
+
+	p = take_picture(out);
+	spin_lock_irq(&crc->lock);
+	if (crc->on) {
+		waits = crc->queued;
+		drop_picture(crc, &crc->queued);
+		swap(crc->queued, p);
+		if (at_once && !waits)
+			show_queued(crc);
+	}
+	spin_unlock_irq(&crc->lock);
+	/* Whoever listened has just left. */
+	free_pictures(p);
+}
+
+/**
+ * vgpu_crc_queue - note what the running commit shows
+ * @out: the output
+ *
+ * It counts from vgpu_crc_show() on.
+ *
+ * Context: may sleep; the commit of @out.
+ */
+void vgpu_crc_queue(struct vgpu_output *out)
+{
+	queue_picture(out, false);
+}
+
+/**
+ * vgpu_crc_cursor - note that the cursor has changed
+ * @out: the output
+ *
+ * It counts at once, or with the frame that is on its way to the host.
+ *
+ * Context: may sleep; the update of the cursor of @out.
+ */
+void vgpu_crc_cursor(struct vgpu_output *out)
+{
+	queue_picture(out, true);
+}
+
+/**
+ * vgpu_crc_show - the host shows what was queued last
+ * @out: the output
+ *
+ * Context: any.
+ */
+void vgpu_crc_show(struct vgpu_output *out)
+{
+	struct vgpu_crc *crc = &out->crc;
+	unsigned long flags;
+
+	spin_lock_irqsave(&crc->lock, flags);
+	show_queued(crc);
+	spin_unlock_irqrestore(&crc->lock, flags);
+}
+
+/**
+ * vgpu_crc_enable - the output has vblanks from now on
+ * @out: the output
+ *
+ * Context: the commit of @out.
+ */
+void vgpu_crc_enable(struct vgpu_output *out)
+{
+	if (READ_ONCE(out->crc.on))
+		schedule_tick(&out->crc);
+}
+
+/**
+ * vgpu_crc_disable - the output is about to have no vblanks
+ * @out: the output
+ *
+ * Context: may sleep; the commit of @out.
+ */
+void vgpu_crc_disable(struct vgpu_output *out)
+{
+	struct vgpu_crc *crc = &out->crc;
+	struct vgpu_picture *unused;
+
+	drm_vblank_work_cancel_sync(&crc->tick);
+	flush_work(&crc->work);
+
+	spin_lock_irq(&crc->lock);
+	drop_picture(crc, &crc->queued);
+	drop_picture(crc, &crc->shown);
+	unused = crc->unused;
+	crc->unused = NULL;
+	spin_unlock_irq(&crc->lock);
+
+	free_pictures(unused);
+}
+
+/*
+ * What user space asks
+ */
+
+static const char *const sources[] = { "auto" };
+
+/**
+ * vgpu_crc_sources - &drm_crtc_funcs.get_crc_sources
+ * @crtc: the CRTC
+ * @count: set to their number
+ *
+ * Return: the sources there are.
+ */
+const char *const *vgpu_crc_sources(struct drm_crtc *crtc, size_t *count)
+{
+	*count = ARRAY_SIZE(sources);
+
+	return sources;
+}
+
+/**
+ * vgpu_crc_verify_source - &drm_crtc_funcs.verify_crc_source
+ * @crtc: the CRTC
+ * @source: a name, or NULL for none
+ * @values: set to the number of values in an entry
+ *
+ * Return: 0, or -EINVAL for a source that there is not.
+ */
+int vgpu_crc_verify_source(struct drm_crtc *crtc, const char *source, size_t *values)
+{
+	if (source && strcmp(source, sources[0])) {
+		drm_dbg_driver(crtc->dev, "no checksums from \"%s\"\n", source);
+		return -EINVAL;
+	}
+	*values = 1;
+
+	return 0;
+}
+
+static void switch_off(struct vgpu_output *out)
+{
+	spin_lock_irq(&out->crc.lock);
+	out->crc.on = false;
+	spin_unlock_irq(&out->crc.lock);
+
+	vgpu_crc_disable(out);
+}
+
+/* With the CRTC and its planes locked: what is shown now, if it can be read. */
+static int switch_on(struct vgpu_output *out)
+{
+	struct vgpu_crc *crc = &out->crc;
+	struct vgpu_picture *p = NULL;
+	int ret;
+
+	if (out->crtc.state->active) {
+		p = take_picture(out);
+		if (!p)
+			return -ENOMEM;
+		ret = sum_picture(p, &p->value);
+		if (ret) {
+			free_pictures(p);
+			return ret;
+		}
+		p->valid = true;
+		p->next = drm_crtc_vblank_count(&out->crtc) + 1;
+	}
+
+	spin_lock_irq(&crc->lock);
+	crc->shown = p;
+	crc->on = true;
+	spin_unlock_irq(&crc->lock);
+
+	schedule_tick(crc);
+
+	return 0;
+}
+
+/**
+ * vgpu_crc_set_source - &drm_crtc_funcs.set_crc_source
+ * @crtc: the CRTC
+ * @source: a name that was verified, or NULL to end
+ *
+ * Context: may sleep, without KMS locks.
+ * Return: 0; -ENOMEM; what the exporter of the buffer says that is shown, if the
+ * kernel cannot read it.
+ */
+int vgpu_crc_set_source(struct drm_crtc *crtc, const char *source)
+{
+	struct vgpu_output *out = crtc_to_output(crtc);
+	struct drm_modeset_acquire_ctx ctx;
+	int ret = 0;
+
+	switch_off(out);
+	if (!source)
+		return 0;
+
+	DRM_MODESET_LOCK_ALL_BEGIN(crtc->dev, ctx, 0, ret);
+	ret = switch_on(out);
+	DRM_MODESET_LOCK_ALL_END(crtc->dev, ctx, ret);
+
+	return ret;
+}
+
+/**
+ * vgpu_crc_init - set up an output's checksums
+ * @out: an output with a CRTC that has vblanks
+ */
+void vgpu_crc_init(struct vgpu_output *out)
+{
+	struct vgpu_crc *crc = &out->crc;
+
+	spin_lock_init(&crc->lock);
+	INIT_WORK(&crc->work, compute_work);
+	drm_vblank_work_init(&crc->tick, &out->crtc, tick_work);
+}
+
+/**
+ * vgpu_crc_fini - end an output's checksums
+ * @out: an output that nobody uses any more
+ *
+ * Context: may sleep.
+ */
+void vgpu_crc_fini(struct vgpu_output *out)
+{
+	/* Not if setting up did not come that far. */
+	if (out->crc.work.func)
+		switch_off(out);
+}
