@@ -38,6 +38,12 @@ static struct vgpu_gem *fb_gem(struct drm_framebuffer *fb)
 	return to_vgpu_gem(fb->obj[0]);
 }
 
+/* The buffer that the host is to show. */
+static struct vgpu_gem *shown_gem(const struct vgpu_plane_state *vs)
+{
+	return vs->image.gem ?: fb_gem(vs->base.fb);
+}
+
 /*
  * State
  */
@@ -101,27 +107,39 @@ static const struct drm_plane_funcs plane_funcs = {
  * Preparing
  */
 
-/* What shows this framebuffer: the blob, else a surface.  Under the lock. */
-static struct vgpu_resource *choose_resource(struct drm_plane *plane,
-					     struct drm_framebuffer *fb)
+/* A cursor's is as large as the host wants it, whatever else is in the framebuffer. */
+static void surface_key(const struct vgpu_plane_state *vs, struct vgpu_surface_key *key)
 {
-	struct vgpu_gem *gem = fb_gem(fb);
+	vgpu_fb_surface_key(vs->base.fb, key);
+	if (vs->base.plane->type == DRM_PLANE_TYPE_PRIMARY)
+		return;
+
+	key->width = VGPU_CURSOR_SIZE;
+	key->height = VGPU_CURSOR_SIZE;
+	if (vs->image.gem)
+		key->offset = 0;
+}
+
+/* What shows this buffer: the blob, else a surface.  Under the lock. */
+static struct vgpu_resource *choose_resource(const struct vgpu_plane_state *vs,
+					     struct vgpu_gem *gem)
+{
 	struct vgpu_surface_key key;
 	struct vgpu_resource *res;
 
-	if (plane->type == DRM_PLANE_TYPE_PRIMARY) {
+	if (vs->base.plane->type == DRM_PLANE_TYPE_PRIMARY) {
 		res = vgpu_gem_blob(gem);
 		if (res != ERR_PTR(-EOPNOTSUPP))
 			return res;
 	}
-	vgpu_fb_surface_key(fb, &key);
+	surface_key(vs, &key);
 
 	return vgpu_gem_surface(gem, &key);
 }
 
-static int hold_resource(struct drm_plane *plane, struct vgpu_plane_state *vs)
+static int hold_resource(struct vgpu_plane_state *vs)
 {
-	struct vgpu_gem *gem = fb_gem(vs->base.fb);
+	struct vgpu_gem *gem = shown_gem(vs);
 	struct vgpu_resource *res;
 	int ret = 0;
 
@@ -131,7 +149,7 @@ static int hold_resource(struct drm_plane *plane, struct vgpu_plane_state *vs)
 		if (ret)
 			goto unlock;
 	}
-	res = choose_resource(plane, vs->base.fb);
+	res = choose_resource(vs, gem);
 	if (IS_ERR(res)) {
 		ret = PTR_ERR(res);
 		if (gem->import)
@@ -153,7 +171,7 @@ static void drop_resource(struct vgpu_plane_state *vs)
 	if (!vs->res)
 		return;
 
-	gem = fb_gem(vs->base.fb);
+	gem = shown_gem(vs);
 	if (gem->import) {
 		dma_resv_lock(gem->base.resv, NULL);
 		vgpu_import_unpin(gem->import);
@@ -220,6 +238,20 @@ static void plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *st
 
 	release_messages(vs);
 	drop_resource(vs);
+	vgpu_image_release(&vs->image);
+}
+
+/* A cursor that only moves keeps its image. */
+static int prepare_image(struct drm_plane *plane, struct vgpu_plane_state *vs)
+{
+	const struct vgpu_image *shown = &to_vgpu_plane_state(plane->state)->image;
+
+	if (shown->gem && vgpu_image_equal(plane->state, &vs->base)) {
+		vgpu_image_share(&vs->image, shown);
+		return 0;
+	}
+
+	return vgpu_image_prepare(&vs->image, &vs->base);
 }
 
 static int plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *state)
@@ -234,10 +266,15 @@ static int plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *sta
 	if (state->fb && vgpu_queue_is_crowded(&out->vgpu->ctrl))
 		return -EBUSY;
 
-	if (state->fb) {
-		ret = hold_resource(plane, vs);
+	if (state->fb && plane->type == DRM_PLANE_TYPE_CURSOR) {
+		ret = prepare_image(plane, vs);
 		if (ret)
-			return ret;
+			goto cleanup;
+	}
+	if (state->fb) {
+		ret = hold_resource(vs);
+		if (ret)
+			goto cleanup;
 		/* After the pin, which may have moved the buffer: that is waited for too. */
 		ret = drm_gem_plane_helper_prepare_fb(plane, state);
 		if (ret)
@@ -285,23 +322,13 @@ static int primary_check(struct drm_plane *plane, struct drm_atomic_commit *stat
 static int cursor_check(struct drm_plane *plane, struct drm_atomic_commit *state)
 {
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
-	struct drm_framebuffer *fb = new->fb;
 	int ret;
 
 	ret = plane_check(plane, state, true);
-	if (ret || !fb)
+	if (ret || !new->fb)
 		return ret;
 
-	/* Other sizes are ignored by hosts, without a word. */
-	if (fb->width != VGPU_CURSOR_SIZE || fb->height != VGPU_CURSOR_SIZE ||
-	    fb->pitches[0] != VGPU_CURSOR_SIZE * 4 ||
-	    new->src_w >> 16 != VGPU_CURSOR_SIZE || new->src_h >> 16 != VGPU_CURSOR_SIZE) {
-		drm_dbg_kms(plane->dev, "a cursor is %u x %u\n", VGPU_CURSOR_SIZE,
-			    VGPU_CURSOR_SIZE);
-		return -EINVAL;
-	}
-
-	return 0;
+	return vgpu_image_check(new);
 }
 
 /*
@@ -312,14 +339,16 @@ static struct vgpu_msg *fill_transfer(struct vgpu_plane_state *vs,
 				      const struct drm_rect *r)
 {
 	struct drm_framebuffer *fb = vs->base.fb;
-	struct vgpu_gem *gem = fb_gem(fb);
+	struct vgpu_gem *gem = shown_gem(vs);
 	struct vgpu_msg *msg = vs->transfer;
+	u64 offset = 0;
 
 	vs->transfer = NULL;
+	if (!vs->image.gem)
+		offset = vgpu_fb_offset(fb->offsets[0], fb->pitches[0], r);
 	if (gem->pages)
 		vgpu_pages_sync_for_device(gem->pages);
-	vgpu_cmd_transfer_to_host_2d(msg, vs->res->id, r,
-				     vgpu_fb_offset(fb->offsets[0], fb->pitches[0], r));
+	vgpu_cmd_transfer_to_host_2d(msg, vs->res->id, r, offset);
 	vs->res->transferred = true;
 
 	return msg;
@@ -484,6 +513,7 @@ static void show_cursor(struct vgpu_output *out, struct drm_plane_state *new, bo
 		want.y = new->crtc_y;
 		want.hot_x = new->hotspot_x;
 		want.hot_y = new->hotspot_y;
+		vgpu_image_draw(&vs->image, new);
 		if (vs->transfer && (redraw || !vs->res->transferred)) {
 			vgpu_cursor_load(&out->cursor, fill_transfer(vs, &whole));
 			redraw = true;
@@ -496,8 +526,7 @@ static void cursor_update(struct drm_plane *plane, struct drm_atomic_commit *sta
 {
 	struct drm_plane_state *old = drm_atomic_get_old_plane_state(state, plane);
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
-	bool redraw = old->fb != new->fb || !old->crtc ||
-		      drm_plane_get_damage_clips_count(new);
+	bool redraw = !old->crtc || !vgpu_image_equal(old, new);
 
 	show_cursor(plane_output(plane), new, redraw);
 }
@@ -524,7 +553,7 @@ static void cursor_async_update(struct drm_plane *plane, struct drm_atomic_commi
 {
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
 	struct drm_plane_state *cur = plane->state;
-	bool redraw = cur->fb != new->fb || drm_plane_get_damage_clips_count(new);
+	bool redraw = !vgpu_image_equal(cur, new);
 
 	cur->crtc_x = new->crtc_x;
 	cur->crtc_y = new->crtc_y;
@@ -545,6 +574,7 @@ static void cursor_async_update(struct drm_plane *plane, struct drm_atomic_commi
 	/* What is cleaned up afterwards is what was shown before. */
 	swap(cur->fb, new->fb);
 	swap(to_vgpu_plane_state(cur)->res, to_vgpu_plane_state(new)->res);
+	swap(to_vgpu_plane_state(cur)->image, to_vgpu_plane_state(new)->image);
 
 	vgpu_crc_cursor(plane_output(plane));
 }
@@ -557,6 +587,12 @@ static const struct drm_plane_helper_funcs cursor_helper_funcs = {
 	.atomic_disable = cursor_disable,
 	.atomic_async_check = vgpu_cursor_async_check,
 	.atomic_async_update = cursor_async_update,
+};
+
+/* Smaller ones cost a copy. */
+static const struct drm_plane_size_hint cursor_size = {
+	.width = VGPU_CURSOR_SIZE,
+	.height = VGPU_CURSOR_SIZE,
 };
 
 /**
@@ -572,7 +608,7 @@ struct drm_plane *vgpu_plane_create(struct vgpu_output *out, enum drm_plane_type
 	bool primary = type == DRM_PLANE_TYPE_PRIMARY;
 	struct drm_device *dev = &out->vgpu->drm;
 	struct vgpu_plane *p;
-	int ret;
+	int ret = 0;
 
 	p = drmm_universal_plane_alloc(dev, struct vgpu_plane, base, BIT(out->index),
 				       &plane_funcs,
@@ -587,6 +623,10 @@ struct drm_plane *vgpu_plane_create(struct vgpu_output *out, enum drm_plane_type
 	drm_plane_helper_add(&p->base, primary ? &primary_helper_funcs :
 					 &cursor_helper_funcs);
 	drm_plane_enable_fb_damage_clips(&p->base);
+	if (!primary)
+		ret = drm_plane_add_size_hints_property(&p->base, &cursor_size, 1);
+	if (ret)
+		return ERR_PTR(ret);
 
 	/* There is only black below a primary plane, so alpha changes nothing. */
 	ret = drm_plane_create_blend_mode_property(&p->base,

@@ -4,6 +4,8 @@
 
 #include <drm/drm_plane.h>
 
+#include "vgpu_image.h"
+
 struct dma_fence;
 struct vgpu_msg;
 struct vgpu_output;
@@ -22,6 +24,7 @@ struct vgpu_plane {
 /**
  * struct vgpu_plane_state - a plane's state and what it takes to show it
  * @base: DRM's
+ * @image: of a cursor that has to be copied, from prepare_fb to cleanup_fb
  * @res: what the host is to show; held and, if imported, pinned from prepare_fb
  *	to cleanup_fb
  * @transfer: reserved for TRANSFER_TO_HOST_2D, or NULL
@@ -31,6 +34,7 @@ struct vgpu_plane {
  */
 struct vgpu_plane_state {
 	struct drm_plane_state base;
+	struct vgpu_image image;
 	struct vgpu_resource *res;
 	struct vgpu_msg *transfer;
 	struct vgpu_msg *scanout;

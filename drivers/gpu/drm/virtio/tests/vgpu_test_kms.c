@@ -650,9 +650,46 @@ static void kms_cursor_deaf(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(UPDATE_CURSOR)), 0);
 }
 
+static bool cursor_has(struct vgpu_mock_pointer *p, u32 seed, u32 width, u32 height)
+{
+	u32 x, y;
+
+	for (y = 0; y < VGPU_MOCK_CURSOR; y++)
+		for (x = 0; x < VGPU_MOCK_CURSOR; x++)
+			if (p->image[y * VGPU_MOCK_CURSOR + x] !=
+			    (x < width && y < height ? vgpu_user_color(seed, x, y) : 0))
+				return false;
+
+	return true;
+}
+
+/* The host gets an image of its size, with nothing around the smaller one. */
+static void kms_cursor_small(struct kunit *test)
+{
+	static const struct { u32 w, h; } sizes[] = {
+		{ 32, 32 }, { 64, 32 }, { 1, 1 }, { 63, 64 },
+	};
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct vgpu_mock_pointer *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+	struct drm_framebuffer *image;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	show_first(u, 1);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		image = vgpu_user_new_cursor(u, sizes[i].w, sizes[i].h);
+		vgpu_user_paint(u, image, i + 1);
+		KUNIT_ASSERT_EQ(test, vgpu_user_cursor(u, 0, image, 10, 20), 0);
+		vgpu_mock_settle(u->mock);
+		KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(UPDATE_CURSOR)), i + 1);
+		vgpu_mock_pointer(u->mock, 0, p);
+		KUNIT_EXPECT_TRUE(test, cursor_has(p, i + 1, sizes[i].w, sizes[i].h));
+	}
+}
+
 static void kms_cursor_size(struct kunit *test)
 {
-	static const struct { u32 w, h; } sizes[] = { { 32, 32 }, { 64, 32 }, { 128, 128 } };
+	static const struct { u32 w, h; } sizes[] = { { 65, 64 }, { 64, 65 }, { 128, 128 } };
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
 	unsigned int i;
 
@@ -693,6 +730,7 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE(kms_modes),
 	KUNIT_CASE_PARAM(kms_cursor, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM(kms_cursor_deaf, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_cursor_small, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM(kms_cursor_size, vgpu_host_gen_params),
 	{}
 };
