@@ -40,6 +40,14 @@
 	vgpu_cursor_async_check(plane, state)
 #endif
 
+/*
+ * 6.16: planes say which formats they flip asynchronously.  What the driver says there
+ * is as true of its other flips.
+ */
+#ifndef HAVE_ASYNC_FORMATS
+#define format_mod_supported_async format_mod_supported
+#endif
+
 /* 7.0: move_notify became invalidate_mappings. */
 #ifndef HAVE_DMA_BUF_INVALIDATE_MAPPINGS
 #include <linux/dma-buf.h>

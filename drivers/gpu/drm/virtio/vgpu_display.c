@@ -328,6 +328,7 @@ static int init_mode_config(struct vgpu_device *vgpu)
 	config->cursor_width = VGPU_CURSOR_SIZE;
 	config->cursor_height = VGPU_CURSOR_SIZE;
 	config->preferred_depth = 24;
+	config->async_page_flip = true;
 
 	ret = drm_mode_create_suggested_offset_properties(dev);
 	if (ret)

@@ -22,28 +22,44 @@
  *
  * The device has no vblanks; a timer at the mode's rate stands in for them.  A
  * frame is on the screen when the host has answered to its flush, so that is what
- * the flip event waits for first, and then for the next tick of the timer.  A host
- * that does not answer is bounded by the patience of the flush message: its fence
- * is then signalled with an error, and the event goes out.
+ * the flip event waits for first, and then, unless the flip is asynchronous, for the
+ * next tick of the timer.  A host that does not answer is bounded by the patience of
+ * the flush message: its fence is then signalled with an error, and the event goes
+ * out.
  */
 
 /*
  * Flips
  */
 
+/* Once the event is on its way the next flip may be set up. */
+static void end_flip(struct drm_crtc *crtc, struct drm_pending_vblank_event *event,
+		     enum vgpu_flip_end end)
+{
+	struct drm_device *dev = crtc->dev;
+	unsigned long flags;
+
+	spin_lock_irqsave(&dev->event_lock, flags);
+	if (end == VGPU_FLIP_VBLANK)
+		drm_crtc_arm_vblank_event(crtc, event);
+	else
+		drm_crtc_send_vblank_event(crtc, event);
+	spin_unlock_irqrestore(&dev->event_lock, flags);
+
+	if (end == VGPU_FLIP_ASYNC)
+		drm_crtc_vblank_put(crtc);
+}
+
 /* The frame is shown, or given up.  In an interrupt, under the fence's lock. */
 static void frame_done(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
 	struct vgpu_output *out = container_of(cb, struct vgpu_output, flip.cb);
 	struct drm_pending_vblank_event *event = out->flip.event;
-	struct drm_device *dev = out->crtc.dev;
 	struct vgpu_commit *commit = out->flip.commit;
-	bool off = out->flip.off;
-	unsigned long flags;
 
 	if (fence->error == -ETIMEDOUT) {
 		atomic_inc(&out->vgpu->counters.frame_timeouts);
-		dev_warn_ratelimited(dev->dev, "%s: the host did not acknowledge a frame\n",
+		dev_warn_ratelimited(out->crtc.dev->dev, "%s: the host did not acknowledge a frame\n",
 				     out->connector.name);
 	}
 
@@ -51,30 +67,8 @@ static void frame_done(struct dma_fence *fence, struct dma_fence_cb *cb)
 		dma_fence_set_error(event->base.fence, fence->error);
 
 	vgpu_crc_show(out);
-
-	/* Once the event is on its way the next flip may be set up. */
-	spin_lock_irqsave(&dev->event_lock, flags);
-	if (off)
-		drm_crtc_send_vblank_event(&out->crtc, event);
-	else
-		drm_crtc_arm_vblank_event(&out->crtc, event);
-	spin_unlock_irqrestore(&dev->event_lock, flags);
-
+	end_flip(&out->crtc, event, out->flip.end);
 	vgpu_commit_put(commit);
-}
-
-static void send_event(struct drm_crtc *crtc, struct drm_pending_vblank_event *event)
-{
-	spin_lock_irq(&crtc->dev->event_lock);
-	drm_crtc_send_vblank_event(crtc, event);
-	spin_unlock_irq(&crtc->dev->event_lock);
-}
-
-static void arm_event(struct drm_crtc *crtc, struct drm_pending_vblank_event *event)
-{
-	spin_lock_irq(&crtc->dev->event_lock);
-	drm_crtc_arm_vblank_event(crtc, event);
-	spin_unlock_irq(&crtc->dev->event_lock);
 }
 
 static struct drm_pending_vblank_event *take_event(struct drm_crtc *crtc)
@@ -88,11 +82,11 @@ static struct drm_pending_vblank_event *take_event(struct drm_crtc *crtc)
 
 /* The event waits for @fence, whose reference is taken over. */
 static void start_flip(struct vgpu_output *out, struct drm_atomic_commit *state,
-		       struct drm_pending_vblank_event *event, bool off,
+		       struct drm_pending_vblank_event *event, enum vgpu_flip_end end,
 		       struct dma_fence *fence)
 {
 	out->flip.event = event;
-	out->flip.off = off;
+	out->flip.end = end;
 	out->flip.commit = vgpu_commit_get(state);
 	if (dma_fence_add_callback(fence, &out->flip.cb, frame_done))
 		frame_done(fence, &out->flip.cb);
@@ -104,22 +98,26 @@ static void crtc_atomic_flush(struct drm_crtc *crtc, struct drm_atomic_commit *s
 	struct vgpu_output *out = crtc_to_output(crtc);
 	struct drm_pending_vblank_event *event = take_event(crtc);
 	struct dma_fence *fence = out->frame;
+	enum vgpu_flip_end end = VGPU_FLIP_VBLANK;
+
+	if (crtc->state->async_flip)
+		end = VGPU_FLIP_ASYNC;
 
 	out->frame = NULL;
 	vgpu_crc_queue(out);
 	if (!event || drm_crtc_vblank_get(crtc)) {
 		vgpu_crc_show(out);
 		if (event)
-			send_event(crtc, event);
+			end_flip(crtc, event, VGPU_FLIP_OFF);
 		dma_fence_put(fence);
 		return;
 	}
 
 	if (fence) {
-		start_flip(out, state, event, false, fence);
+		start_flip(out, state, event, end, fence);
 	} else {
 		vgpu_crc_show(out);
-		arm_event(crtc, event);
+		end_flip(crtc, event, end);
 	}
 }
 
@@ -148,13 +146,13 @@ static void crtc_atomic_disable(struct drm_crtc *crtc, struct drm_atomic_commit 
 	fence = vgpu_plane_hide(out, drm_atomic_get_new_plane_state(state, out->primary));
 	event = take_event(crtc);
 	if (event && fence) {
-		start_flip(out, state, event, true, fence);
+		start_flip(out, state, event, VGPU_FLIP_OFF, fence);
 		return;
 	}
 
 	dma_fence_put(fence);
 	if (event)
-		send_event(crtc, event);
+		end_flip(crtc, event, VGPU_FLIP_OFF);
 }
 
 static enum drm_mode_status crtc_mode_valid(struct drm_crtc *crtc,

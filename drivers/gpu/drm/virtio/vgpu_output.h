@@ -34,16 +34,28 @@ struct vgpu_output_info {
 };
 
 /**
+ * enum vgpu_flip_end - when the event of a flip is sent, once the host has the frame
+ * @VGPU_FLIP_VBLANK: at the next vblank; the flip has a reference to them
+ * @VGPU_FLIP_ASYNC: at once; likewise
+ * @VGPU_FLIP_OFF: at once; there are no vblanks any more
+ */
+enum vgpu_flip_end {
+	VGPU_FLIP_VBLANK,
+	VGPU_FLIP_ASYNC,
+	VGPU_FLIP_OFF,
+};
+
+/**
  * struct vgpu_flip - a frame that the host has not acknowledged yet
  * @cb: on the fence of its RESOURCE_FLUSH
- * @event: to be sent at the first vblank after the fence
- * @off: there are no vblanks any more: to be sent with the fence
+ * @event: to be sent after the fence
+ * @end: when
  * @commit: to be cleaned up after the fence
  */
 struct vgpu_flip {
 	struct dma_fence_cb cb;
 	struct drm_pending_vblank_event *event;
-	bool off;
+	enum vgpu_flip_end end;
 	struct vgpu_commit *commit;
 };
 

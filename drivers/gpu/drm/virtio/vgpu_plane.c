@@ -6,6 +6,7 @@
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_blend.h>
 #include <drm/drm_damage_helper.h>
+#include <drm/drm_fourcc.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem_atomic_helper.h>
 #include <drm/drm_print.h>
@@ -95,12 +96,19 @@ static struct drm_plane_state *plane_duplicate_state(struct drm_plane *plane)
 	return &vs->base;
 }
 
+/* Asynchronous flips have no limits of their own. */
+static bool plane_async_format(struct drm_plane *plane, u32 format, u64 modifier)
+{
+	return modifier == DRM_FORMAT_MOD_LINEAR && vgpu_host_format(format);
+}
+
 static const struct drm_plane_funcs plane_funcs = {
 	.update_plane = drm_atomic_helper_update_plane,
 	.disable_plane = drm_atomic_helper_disable_plane,
 	.reset = plane_reset,
 	.atomic_duplicate_state = plane_duplicate_state,
 	.atomic_destroy_state = plane_destroy_state,
+	.format_mod_supported_async = plane_async_format,
 };
 
 /*
@@ -540,13 +548,15 @@ static int vgpu_cursor_async_check(struct drm_plane *plane,
 				   struct drm_atomic_commit *state, bool flip)
 {
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
-	struct drm_crtc_state *crtc = drm_atomic_get_new_crtc_state(state, new->crtc);
 
 	/*
 	 * Turning the cursor, or the output, on or off goes with a frame; all else need
 	 * not wait for one.
 	 */
-	return crtc->active && plane->state->fb && new->fb ? 0 : -EINVAL;
+	if (!new->crtc || !plane->state->fb || !new->fb)
+		return -EINVAL;
+
+	return drm_atomic_get_new_crtc_state(state, new->crtc)->active ? 0 : -EINVAL;
 }
 
 static void cursor_async_update(struct drm_plane *plane, struct drm_atomic_commit *state)
