@@ -28,9 +28,12 @@
  * framebuffer on the output, with the cursor over it.  That changes only when a
  * commit or a cursor update says so, since the host looks at the buffer no more
  * often; so a checksum is computed once for each picture, by a worker, and then given
- * out for each vblank that finds it shown.  Vblanks whose picture was replaced before
- * the worker had time for it get no entry.  The commits only note what they show, and
- * only while somebody listens.
+ * out for each vblank that finds it shown.
+ *
+ * The commits only note what they show, and only while somebody listens.  As a buffer
+ * is its owner's again with the event of the flip that replaces it, such an event waits
+ * while the worker still reads.  A picture that a cursor update replaces meanwhile is
+ * given up: its vblanks get no entry, rather than one that may be wrong.
  */
 
 /**
@@ -315,9 +318,10 @@ static void compute_work(struct work_struct *work)
 {
 	struct vgpu_crc *crc = container_of(work, struct vgpu_crc, work);
 	struct vgpu_picture *p, *unused;
+	bool held;
 	int ret;
 
-	/* Only this worker frees pictures, and this one, if it is unused now, last. */
+	/* Nobody else frees pictures meanwhile; this one may be among the unused soon. */
 	spin_lock_irq(&crc->lock);
 	p = crc->computed;
 	unused = crc->unused;
@@ -331,13 +335,17 @@ static void compute_work(struct work_struct *work)
 				    crc_output(crc)->connector.name, ret);
 
 	spin_lock_irq(&crc->lock);
+	held = crc->held;
+	crc->held = false;
 	crc->computed = NULL;
-	if (!ret && crc->on) {
+	if (!ret && crc->on && (held || p == crc->shown)) {
 		p->valid = true;
 		give_out(crc, p);
 	}
 	spin_unlock_irq(&crc->lock);
 
+	if (held)
+		vgpu_output_flipped(crc_output(crc));
 	free_pictures(unused);
 }
 
@@ -414,15 +422,25 @@ void vgpu_crc_cursor(struct vgpu_output *out)
  * @out: the output
  *
  * Context: any.
+ * Return: true if what it replaces is still being read: vgpu_output_flipped() will
+ * be called.
  */
-void vgpu_crc_show(struct vgpu_output *out)
+bool vgpu_crc_show(struct vgpu_output *out)
 {
 	struct vgpu_crc *crc = &out->crc;
 	unsigned long flags;
+	bool held;
+
+	if (!READ_ONCE(crc->on))
+		return false;
 
 	spin_lock_irqsave(&crc->lock, flags);
+	held = crc->queued && crc->shown && crc->computed == crc->shown;
+	crc->held = held;
 	show_queued(crc);
 	spin_unlock_irqrestore(&crc->lock, flags);
+
+	return held;
 }
 
 /**

@@ -18,6 +18,7 @@ struct vgpu_picture;
  * @queued: the picture of the frame that the host has not acknowledged yet, or NULL
  * @shown: the picture that the host shows, or NULL
  * @computed: what @work computes or is going to, or NULL; may be replaced meanwhile
+ * @held: a flip waits until @work is through with what it replaces
  * @unused: pictures to be freed by @work
  * @tick: runs at each vblank
  * @work: computes
@@ -28,6 +29,7 @@ struct vgpu_crc {
 	struct vgpu_picture *queued;
 	struct vgpu_picture *shown;
 	struct vgpu_picture *computed;
+	bool held;
 	struct vgpu_picture *unused;
 	struct drm_vblank_work tick;
 	struct work_struct work;
@@ -40,7 +42,7 @@ void vgpu_crc_enable(struct vgpu_output *out);
 void vgpu_crc_disable(struct vgpu_output *out);
 void vgpu_crc_queue(struct vgpu_output *out);
 void vgpu_crc_cursor(struct vgpu_output *out);
-void vgpu_crc_show(struct vgpu_output *out);
+bool vgpu_crc_show(struct vgpu_output *out);
 
 const char *const *vgpu_crc_sources(struct drm_crtc *crtc, size_t *count);
 int vgpu_crc_verify_source(struct drm_crtc *crtc, const char *source, size_t *values);

@@ -50,12 +50,31 @@ static void end_flip(struct drm_crtc *crtc, struct drm_pending_vblank_event *eve
 		drm_crtc_vblank_put(crtc);
 }
 
+/**
+ * vgpu_output_flipped - a frame has replaced the one before
+ * @out: the output, with a flip that was set up
+ *
+ * Context: any.
+ */
+void vgpu_output_flipped(struct vgpu_output *out)
+{
+	struct vgpu_commit *commit = out->flip.commit;
+
+	end_flip(&out->crtc, out->flip.event, out->flip.end);
+	vgpu_commit_put(commit);
+}
+
+static void show_frame(struct vgpu_output *out)
+{
+	if (!vgpu_crc_show(out))
+		vgpu_output_flipped(out);
+}
+
 /* The frame is shown, or given up.  In an interrupt, under the fence's lock. */
 static void frame_done(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
 	struct vgpu_output *out = container_of(cb, struct vgpu_output, flip.cb);
 	struct drm_pending_vblank_event *event = out->flip.event;
-	struct vgpu_commit *commit = out->flip.commit;
 
 	if (fence->error == -ETIMEDOUT) {
 		atomic_inc(&out->vgpu->counters.frame_timeouts);
@@ -66,9 +85,7 @@ static void frame_done(struct dma_fence *fence, struct dma_fence_cb *cb)
 	if (fence->error && event->base.fence)
 		dma_fence_set_error(event->base.fence, fence->error);
 
-	vgpu_crc_show(out);
-	end_flip(&out->crtc, event, out->flip.end);
-	vgpu_commit_put(commit);
+	show_frame(out);
 }
 
 static struct drm_pending_vblank_event *take_event(struct drm_crtc *crtc)
@@ -80,7 +97,7 @@ static struct drm_pending_vblank_event *take_event(struct drm_crtc *crtc)
 	return event;
 }
 
-/* The event waits for @fence, whose reference is taken over. */
+/* The event waits for @fence, whose reference is taken over, if there is one. */
 static void start_flip(struct vgpu_output *out, struct drm_atomic_commit *state,
 		       struct drm_pending_vblank_event *event, enum vgpu_flip_end end,
 		       struct dma_fence *fence)
@@ -88,7 +105,9 @@ static void start_flip(struct vgpu_output *out, struct drm_atomic_commit *state,
 	out->flip.event = event;
 	out->flip.end = end;
 	out->flip.commit = vgpu_commit_get(state);
-	if (dma_fence_add_callback(fence, &out->flip.cb, frame_done))
+	if (!fence)
+		show_frame(out);
+	else if (dma_fence_add_callback(fence, &out->flip.cb, frame_done))
 		frame_done(fence, &out->flip.cb);
 	dma_fence_put(fence);
 }
@@ -97,28 +116,23 @@ static void crtc_atomic_flush(struct drm_crtc *crtc, struct drm_atomic_commit *s
 {
 	struct vgpu_output *out = crtc_to_output(crtc);
 	struct drm_pending_vblank_event *event = take_event(crtc);
-	struct dma_fence *fence = out->frame;
 	enum vgpu_flip_end end = VGPU_FLIP_VBLANK;
-
-	if (crtc->state->async_flip)
-		end = VGPU_FLIP_ASYNC;
+	struct dma_fence *fence = out->frame;
 
 	out->frame = NULL;
-	vgpu_crc_queue(out);
-	if (!event || drm_crtc_vblank_get(crtc)) {
-		vgpu_crc_show(out);
-		if (event)
-			end_flip(crtc, event, VGPU_FLIP_OFF);
+	/* Updates of the cursor by its own ioctl have none. */
+	if (!event) {
+		vgpu_crc_cursor(out);
 		dma_fence_put(fence);
 		return;
 	}
 
-	if (fence) {
-		start_flip(out, state, event, end, fence);
-	} else {
-		vgpu_crc_show(out);
-		end_flip(crtc, event, end);
-	}
+	if (drm_crtc_vblank_get(crtc))
+		end = VGPU_FLIP_OFF;
+	else if (crtc->state->async_flip)
+		end = VGPU_FLIP_ASYNC;
+	vgpu_crc_queue(out);
+	start_flip(out, state, event, end, fence);
 }
 
 static void crtc_atomic_enable(struct drm_crtc *crtc, struct drm_atomic_commit *state)
@@ -145,14 +159,10 @@ static void crtc_atomic_disable(struct drm_crtc *crtc, struct drm_atomic_commit 
 
 	fence = vgpu_plane_hide(out, drm_atomic_get_new_plane_state(state, out->primary));
 	event = take_event(crtc);
-	if (event && fence) {
-		start_flip(out, state, event, VGPU_FLIP_OFF, fence);
-		return;
-	}
-
-	dma_fence_put(fence);
 	if (event)
-		end_flip(crtc, event, VGPU_FLIP_OFF);
+		start_flip(out, state, event, VGPU_FLIP_OFF, fence);
+	else
+		dma_fence_put(fence);
 }
 
 static enum drm_mode_status crtc_mode_valid(struct drm_crtc *crtc,

@@ -106,6 +106,7 @@ static inline struct vgpu_output *connector_to_output(struct drm_connector *c)
 int vgpu_output_init(struct vgpu_output *out, struct vgpu_device *vgpu,
 		     unsigned int index);
 void vgpu_output_fini(struct vgpu_output *out);
+void vgpu_output_flipped(struct vgpu_output *out);
 void vgpu_output_show(struct vgpu_output *out, struct vgpu_msg *msg,
 		      const struct vgpu_cmd_scanout *scanout, bool blob);
 
