@@ -42,6 +42,7 @@ class Options:
     module: str = "none"
     params: str = ""
     load: bool = True
+    root: str = ""
     machine: str = "q35"
     vga: str = "none"
     gpu: list = field(default_factory=list)
@@ -192,8 +193,6 @@ class Machine:
             "-M", f"{options.machine},memory-backend=mem", "-smp", str(options.smp), "-m", options.mem,
             "-object", f"memory-backend-memfd,id=mem,size={options.mem},share=on",
             "-kernel", str(self.kernel.image), "-initrd", str(self.out / ".vm/initramfs"), "-append", append,
-            "-drive", f"if=none,id=disk,file={BUILD / 'image/disk.img'},format=raw,snapshot=on",
-            "-device", f"virtio-blk-{virtio},drive=disk",
             "-device", f"virtio-serial-{virtio}", *extra,
         ]
         for port in ("control", "log"):
@@ -206,7 +205,13 @@ class Machine:
         else:
             command += ["-chardev", f"file,id=console,path={self.out / 'console.log'}"]
         command += ["-serial", "chardev:console"]
-        shares = [("out", self.out, ""), ("modules", self.kernel.modules, ",readonly=on")]
+        shares = [("out", self.out, "")]
+        if options.root:
+            shares.append(("root", pathlib.Path(options.root).resolve(), ",readonly=on"))
+        else:
+            shares.append(("modules", self.kernel.modules, ",readonly=on"))
+            command += ["-drive", f"if=none,id=disk,file={BUILD / 'image/disk.img'},format=raw,snapshot=on",
+                        "-device", f"virtio-blk-{virtio},drive=disk"]
         if options.share:
             shares.append(("share", pathlib.Path(options.share).resolve(), ""))
         for tag, path, extra in shares:
