@@ -9,7 +9,7 @@ obj-m := drivers/gpu/drm/virtio/
 # What an older kernel lacks comes from outside; the driver's text has none of it.
 subdir-ccflags-y += -I$(VGPU_TOP)/include/compat/include -I$(VGPU_TOP)/include/uapi -I$(VGPU_COMPAT)
 subdir-ccflags-y += -include $(VGPU_TOP)/include/compat/compat.h
-subdir-ccflags-y += -DCONFIG_DRM_VIRTIO_GPU_KMS=1
+subdir-ccflags-y += -DCONFIG_DRM_VIRTIO_GPU_KMS=1 -DVGPU_VERSION=$(VGPU_VERSION)
 
 else
 
@@ -19,8 +19,10 @@ running := /lib/modules/$(shell uname -r)/build
 KDIR ?= $(if $(wildcard $(running)/Makefile),$(running),build/lts/kdir)
 MODULES ?= build/modules/$(if $(filter build/lts/kdir,$(KDIR)),lts,$(shell cat $(KDIR)/include/config/kernel.release))
 compat := $(MODULES)/compat
+# The version is the Debian package's; what DKMS builds has no changelog, and is told.
+VGPU_VERSION ?= $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
 kbuild = tools/kmod . $(KDIR) $(MODULES) VGPU_TOP=$(CURDIR) VGPU_COMPAT=$(abspath $(compat)) \
-	 CONFIG_DRM_VIRTIO_GPU=m CONFIG_DRM_VIRTIO_GPU_KMS=y
+	 VGPU_VERSION=$(VGPU_VERSION) CONFIG_DRM_VIRTIO_GPU=m CONFIG_DRM_VIRTIO_GPU_KMS=y
 STAGES ?=
 
 help:
@@ -29,6 +31,8 @@ help:
 	@echo '                       (default: the running kernel; without headers Debian'\''s LTS)'
 	@echo '  modules_install      install it below /lib/modules (root)'
 	@echo '  graft TREE=...       put the driver into a kernel tree, in place of the in-tree one'
+	@echo '  dist                 source tarball: build/dist/virtio-gpu-VERSION.tar.gz'
+	@echo '  deb                  Debian package virtio-gpu-dkms, in build/dist'
 	@echo 'In virtual machines (tools/setup fetches what they need)'
 	@echo '  setup                fetch and build all of it now'
 	@echo '  demo                 Weston across two GPUs: build/demo/virtio-gpu.png'
@@ -62,6 +66,13 @@ graft:
 	@[ -n '$(TREE)' ] || { echo 'make graft TREE=<kernel tree>'; exit 2; }
 	tools/graft $(TREE)
 
+dist:
+	tools/package dist
+
+deb:
+	tools/setup packaging
+	tools/package deb
+
 setup:
 	tools/setup all
 
@@ -83,6 +94,6 @@ check:
 clean:
 	rm -rf build
 
-.PHONY: help modules modules_install graft setup vm kunit igt sparse bench demo check clean
+.PHONY: help modules modules_install graft dist deb setup vm kunit igt sparse bench demo check clean
 
 endif

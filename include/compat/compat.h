@@ -59,6 +59,11 @@
 #undef MODULE_IMPORT_NS
 #define MODULE_IMPORT_NS(ns) MODULE_INFO(import_ns, ns)
 
+/* In its tree the driver has the kernel's version, out of it one of its own. */
+#undef MODULE_DESCRIPTION
+#define MODULE_DESCRIPTION(text) \
+	MODULE_INFO(description, text); MODULE_VERSION(__stringify(VGPU_VERSION))
+
 /* 6.14: struct drm_driver lost its date, which DRM_IOCTL_VERSION insists on before. */
 #ifdef HAVE_DRM_DRIVER_DATE
 #include <drm/drm_fbdev_ttm.h>
