@@ -31,6 +31,7 @@ help:
 	@echo '                       (default: the running kernel; without headers Debian'\''s LTS)'
 	@echo '  modules_install      install it below /lib/modules (root)'
 	@echo '  graft TREE=...       put the driver into a kernel tree, in place of the in-tree one'
+	@echo '  patchset TREE=...    mails of the driver for a kernel tree: build/patchset'
 	@echo '  dist                 source tarball: build/dist/virtio-gpu-VERSION.tar.gz'
 	@echo '  deb                  Debian package virtio-gpu-dkms, in build/dist'
 	@echo 'In virtual machines (tools/setup fetches what they need)'
@@ -66,6 +67,10 @@ graft:
 	@[ -n '$(TREE)' ] || { echo 'make graft TREE=<kernel tree>'; exit 2; }
 	tools/graft $(TREE)
 
+patchset:
+	@[ -n '$(TREE)' ] || { echo 'make patchset TREE=<kernel tree>'; exit 2; }
+	tools/patchset $(TREE)
+
 dist:
 	tools/package dist
 
@@ -94,6 +99,6 @@ check:
 clean:
 	rm -rf build
 
-.PHONY: help modules modules_install graft dist deb setup vm kunit igt sparse bench demo check clean
+.PHONY: help modules modules_install graft patchset dist deb setup vm kunit igt sparse bench demo check clean
 
 endif
