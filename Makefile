@@ -34,6 +34,7 @@ help:
 	@echo '  patchset TREE=...    mails of the driver for a kernel tree: build/patchset'
 	@echo '  dist                 source tarball: build/dist/virtio-gpu-VERSION.tar.gz'
 	@echo '  deb                  Debian package virtio-gpu-dkms, in build/dist'
+	@echo '  doc                  the guide as HTML: build/doc'
 	@echo 'In virtual machines (tools/setup fetches what they need)'
 	@echo '  setup                fetch and build all of it now'
 	@echo '  demo                 Weston across two GPUs: build/demo/virtio-gpu.png'
@@ -78,6 +79,11 @@ deb:
 	tools/setup packaging
 	tools/package deb
 
+doc:
+	tools/setup doc source
+	sphinx-build -q -W --keep-going -c tools/doc Documentation/gpu build/doc
+	@echo 'built build/doc/virtio-gpu.html'
+
 setup:
 	tools/setup all
 
@@ -99,6 +105,6 @@ check:
 clean:
 	rm -rf build
 
-.PHONY: help modules modules_install graft patchset dist deb setup vm kunit igt sparse bench demo check clean
+.PHONY: help modules modules_install graft patchset dist deb doc setup vm kunit igt sparse bench demo check clean
 
 endif

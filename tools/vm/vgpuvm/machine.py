@@ -43,6 +43,7 @@ class Options:
     params: str = ""
     load: bool = True
     root: str = ""
+    line: str = ""
     machine: str = "q35"
     vga: str = "none"
     gpu: list = field(default_factory=list)
@@ -171,11 +172,35 @@ class Machine:
             "vm_params": options.params,
             "vm_share": "1" if options.share else "",
             "vm_udev": "1" if options.udev else "",
-            "vm_bochs": "1" if options.vga == "bochs" else "",
+            "vm_bochs": "1" if options.vga == "bochs" or "-device VGA" in options.line else "",
             "vm_interactive": "1" if options.interactive else "",
         }
         (inside / "env").write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items()))
         kernel.make_initramfs(self.kernel, inside / "initramfs")
+
+    def own_line(self):
+        options = self.options
+        return [qemu_binary(), "-name", "vgpu", "-nodefaults",
+                "-accel", self.accel, "-cpu", "host" if self.accel.startswith("kvm") else "max",
+                "-M", f"{options.machine},memory-backend=mem", "-smp", str(options.smp), "-m", options.mem,
+                "-object", f"memory-backend-memfd,id=mem,size={options.mem},share=on"]
+
+    def given_line(self):
+        """A command line for QEMU as a user would type it; only its disk, display and accelerator are others here."""
+        words = shlex.split(self.options.line)
+        if os.path.basename(words[0]) != "qemu-system-x86_64":
+            raise Problem(f"{words[0]} is not qemu-system-x86_64")
+        line, words = [qemu_binary()], words[1:]
+        while words:
+            name, value = words[0], words[1] if len(words) > 1 else ""
+            if name in ("-drive", "-display"):
+                words = words[2:]
+            elif name in ("-accel", "-cpu") and not self.accel.startswith("kvm"):
+                line += [name, self.accel if name == "-accel" else "max"]
+                words = words[2:]
+            else:
+                line.append(words.pop(0))
+        return line
 
     def command(self, fds):
         """QEMU's command line."""
@@ -188,10 +213,7 @@ class Machine:
             found = re.search(r"cpu MHz\s*: ([\d.]+)", pathlib.Path("/proc/cpuinfo").read_text())
             append += f" tsc_early_khz={float(found.group(1)) * 1000:.0f}" if found else ""
         command = [
-            qemu_binary(), "-name", "vgpu", "-nodefaults", "-no-user-config", "-no-reboot", "-msg", "timestamp=on",
-            "-accel", self.accel, "-cpu", "host" if self.accel.startswith("kvm") else "max",
-            "-M", f"{options.machine},memory-backend=mem", "-smp", str(options.smp), "-m", options.mem,
-            "-object", f"memory-backend-memfd,id=mem,size={options.mem},share=on",
+            *(self.given_line() if options.line else self.own_line()), "-no-user-config", "-no-reboot", "-msg", "timestamp=on",
             "-kernel", str(self.kernel.image), "-initrd", str(self.out / ".vm/initramfs"), "-append", append,
             "-device", f"virtio-serial-{virtio}", *extra,
         ]
@@ -264,7 +286,7 @@ class Machine:
 
     def environment(self):
         environment = dict(os.environ)
-        if any(re.search(r"\bblob=(true|on)\b", gpu) for gpu in (*self.options.gpu, self.options.vga)):
+        if any(re.search(r"\bblob=(true|on)\b", text) for text in (*self.options.gpu, self.options.vga, self.options.line)):
             if self.options.udmabuf != "host" or not os.path.exists("/dev/udmabuf"):
                 environment["LD_PRELOAD"] = str(standin_library())
                 self.standin = True
