@@ -25,28 +25,35 @@ kbuild = tools/kmod . $(KDIR) $(MODULES) VGPU_TOP=$(CURDIR) VGPU_COMPAT=$(abspat
 	 VGPU_VERSION=$(VGPU_VERSION) CONFIG_DRM_VIRTIO_GPU=m CONFIG_DRM_VIRTIO_GPU_KMS=y
 STAGES ?=
 
+define HELP
+On this machine                                               minutes  disk
+  modules [KDIR=...]  virtio_gpu.ko out of tree, for a kernel >= 6.12 1   20 MB
+  modules_install     install it below /lib/modules (root)            0    1 MB
+  graft TREE=...      put the driver into a kernel tree               0    1 MB
+  patchset TREE=...   mails of the driver, build/patchset             1    1 MB
+  dist                source tarball, build/dist                      0    1 MB
+  deb                 Debian package virtio-gpu-dkms, build/dist      1    1 MB
+  doc                 the guide as HTML, build/doc                    1    2 MB
+In virtual machines; the first of them fetches and builds what it needs
+  setup               fetch and build all of it now                  30   10 GB
+  demo                Weston across two GPUs, build/demo              2   20 MB
+  vm                  a shell in a guest with the driver loaded       1   20 MB
+  kunit               unit tests                                      5    2 GB
+  kunit COVERAGE=1    the same, and how much of the driver they run   8    3 GB
+  igt                 all IGT tests, against expectation lists       30    2 GB
+  igt PEER=1          the same, and on the in-tree driver beside it   60    2 GB
+  sparse              static checks                                   2    1 GB
+  bench               counts and costs, build/bench                   5    2 GB
+  check [STAGES=...]  every test (tools/check --list names them)     60    8 GB
+  check FULL=1        also those that take longer                   240   12 GB
+  clean               remove build/; the cache stays                  0    none
+The minutes are those of two processors without KVM, after setup. The kernel that modules
+are built for is the running one; without its headers, Debian's LTS kernel.
+endef
+export HELP
+
 help:
-	@echo 'On this machine'
-	@echo '  modules [KDIR=...]   build virtio_gpu.ko for a kernel >= 6.12, out of tree'
-	@echo '                       (default: the running kernel; without headers Debian'\''s LTS)'
-	@echo '  modules_install      install it below /lib/modules (root)'
-	@echo '  graft TREE=...       put the driver into a kernel tree, in place of the in-tree one'
-	@echo '  patchset TREE=...    mails of the driver for a kernel tree: build/patchset'
-	@echo '  dist                 source tarball: build/dist/virtio-gpu-VERSION.tar.gz'
-	@echo '  deb                  Debian package virtio-gpu-dkms, in build/dist'
-	@echo '  doc                  the guide as HTML: build/doc'
-	@echo 'In virtual machines (tools/setup fetches what they need)'
-	@echo '  setup                fetch and build all of it now'
-	@echo '  demo                 Weston across two GPUs: build/demo/virtio-gpu.png'
-	@echo '  vm                   a shell in a guest with the driver loaded'
-	@echo '  kunit                unit tests'
-	@echo '  igt [PEER=1]         all IGT tests, against the expectation lists (30 minutes);'
-	@echo '                       PEER: the in-tree driver'\''s results made anew, beside them'
-	@echo '  sparse               static checks'
-	@echo '  bench                counts and costs'
-	@echo '  check [STAGES=...]   every test (tools/check --list names the stages); with FULL=1'
-	@echo '                       also what takes longer than an hour altogether'
-	@echo '  clean                remove build/; the cache stays (tools/setup --help)'
+	@echo "$$HELP"
 
 build/lts/kdir:
 	tools/setup packages lts
