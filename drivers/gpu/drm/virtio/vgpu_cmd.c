@@ -107,7 +107,8 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_create_2d);
  * vgpu_cmd_create_blob - make a resource out of memory
  * @msg: filled
  * @p: parameters
- * @backing: the guest's memory; the message's from here on
+ * @backing: the guest's memory, the message's from here on; NULL for a blob that is
+ *	only the host's
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB.
  */
@@ -121,8 +122,10 @@ void vgpu_cmd_create_blob(struct vgpu_msg *msg,
 	c->resource_id = cpu_to_le32(p->resource);
 	c->blob_mem = cpu_to_le32(p->mem);
 	c->blob_flags = cpu_to_le32(p->flags);
+	c->hdr.ctx_id = cpu_to_le32(p->context);
+	c->blob_id = cpu_to_le64(p->id);
 	c->size = cpu_to_le64(p->size);
-	c->nr_entries = cpu_to_le32(backing->count);
+	c->nr_entries = cpu_to_le32(backing ? backing->count : 0);
 	msg->payload = backing;
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_create_blob);

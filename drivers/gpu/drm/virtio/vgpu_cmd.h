@@ -28,12 +28,16 @@ struct vgpu_cmd_create_2d {
  * @mem: VIRTIO_GPU_BLOB_MEM_*
  * @flags: VIRTIO_GPU_BLOB_FLAG_*
  * @size: in bytes
+ * @context: for memory of the host's: who made it there
+ * @id: likewise: how @context calls it
  */
 struct vgpu_cmd_create_blob {
 	u32 resource;
 	u32 mem;
 	u32 flags;
 	u64 size;
+	u32 context;
+	u64 id;
 };
 
 /**

@@ -15,7 +15,8 @@
  * length.  Hosts limit that list (udmabuf: 1,024 entries, QEMU: 16,384), so
  * neighbours are merged into one entry.  The list is allocated in pieces, large
  * ones where memory allows, never more pieces than the ring has room for, and
- * always before the command that carries it is published.
+ * always before the command that carries it is published.  Command streams go the
+ * same way.
  */
 
 /* A merged run; its length fits the wire's 32 bits, in whole pages. */
@@ -133,9 +134,8 @@ done:
 	return p;
 }
 
-static int alloc_pieces(struct vgpu_entries *e, unsigned int max_pieces)
+static int alloc_pieces(struct vgpu_entries *e, size_t left, unsigned int max_pieces)
 {
-	size_t left = array_size(e->count, sizeof(struct virtio_gpu_mem_entry));
 	size_t least = roundup_pow_of_two(DIV_ROUND_UP(left, max_pieces));
 	struct scatterlist *sg;
 	unsigned int i = 0;
@@ -213,7 +213,8 @@ struct vgpu_entries *vgpu_entries_alloc(struct sg_table *sgt,
 		kfree(e);
 		return ERR_PTR(-EINVAL);
 	}
-	if (alloc_pieces(e, max_pieces)) {
+	if (alloc_pieces(e, array_size(e->count, sizeof(struct virtio_gpu_mem_entry)),
+			 max_pieces)) {
 		vgpu_entries_free(e);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -222,6 +223,33 @@ struct vgpu_entries *vgpu_entries_alloc(struct sg_table *sgt,
 	return e;
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_entries_alloc);
+
+/**
+ * vgpu_entries_alloc_bytes - room for a command stream instead of a list
+ * @size: in bytes, not 0
+ * @max_pieces: how many descriptors it may take in the ring, at least 1
+ *
+ * The pieces are the caller's to fill.
+ *
+ * Context: may sleep.
+ * Return: @size bytes without entries, or NULL without memory.
+ */
+struct vgpu_entries *vgpu_entries_alloc_bytes(size_t size, unsigned int max_pieces)
+{
+	struct vgpu_entries *e = kzalloc_obj(*e);
+
+	if (!e)
+		return NULL;
+
+	e->bytes = size;
+	if (alloc_pieces(e, size, max_pieces)) {
+		vgpu_entries_free(e);
+		return NULL;
+	}
+
+	return e;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_entries_alloc_bytes);
 
 /**
  * vgpu_entries_free - give a list back

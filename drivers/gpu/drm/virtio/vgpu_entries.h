@@ -7,8 +7,8 @@
 
 /**
  * struct vgpu_entries - a list of struct virtio_gpu_mem_entry for the host
- * @count: number of entries
- * @bytes: the memory that they name, in bytes
+ * @count: number of entries, 0 for a command stream
+ * @bytes: the memory that they name, or the length of the stream, in bytes
  * @sgt: the list itself, in as many pieces as it took to allocate
  */
 struct vgpu_entries {
@@ -30,6 +30,7 @@ enum vgpu_address {
 struct vgpu_entries *vgpu_entries_alloc(struct sg_table *sgt,
 					enum vgpu_address which,
 					unsigned int max_pieces);
+struct vgpu_entries *vgpu_entries_alloc_bytes(size_t size, unsigned int max_pieces);
 void vgpu_entries_free(struct vgpu_entries *e);
 u32 vgpu_entries_count(struct sg_table *sgt, enum vgpu_address which);
 

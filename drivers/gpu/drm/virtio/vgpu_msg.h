@@ -89,6 +89,15 @@ struct vgpu_msg {
 		struct virtio_gpu_resource_flush flush;
 		struct virtio_gpu_resource_assign_uuid assign_uuid;
 		struct virtio_gpu_update_cursor cursor_cmd;
+		struct virtio_gpu_get_capset_info get_capset_info;
+		struct virtio_gpu_get_capset get_capset;
+		struct virtio_gpu_ctx_create ctx_create;
+		struct virtio_gpu_ctx_resource ctx_resource;
+		struct virtio_gpu_resource_create_3d create_3d;
+		struct virtio_gpu_transfer_host_3d transfer_3d;
+		struct virtio_gpu_cmd_submit submit;
+		struct virtio_gpu_resource_map_blob map_blob;
+		struct virtio_gpu_resource_unmap_blob unmap_blob;
 	} request ____cacheline_aligned;
 
 	u8 small_reply[64] ____cacheline_aligned;
