@@ -2,6 +2,7 @@
 
 #include <kunit/visibility.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 
 #include "vgpu_fence.h"
@@ -17,6 +18,12 @@
  * early by the watchdog when the host is silent.  All but the first set an
  * error.  A fence that was never armed was never seen by anyone and is merely
  * dropped.
+ *
+ * Who holds the last fence of a rendering timeline takes those before for signalled,
+ * and the host ends them in order; but it reports errors at once.  So an ordered
+ * timeline keeps such a fence back until its turn comes.  Its lock is held meanwhile,
+ * so that nobody overtakes; inside the lock of a queue it is taken to number a fence.
+ * So what is called back for such a fence publishes nothing.
  */
 
 static const char *vgpu_fence_driver_name(struct dma_fence *fence)
@@ -53,8 +60,23 @@ void vgpu_timeline_init(struct vgpu_timeline *tl, const char *name)
 	tl->context = dma_fence_context_alloc(1);
 	tl->seqno = 0;
 	tl->name = name;
+	tl->ordered = false;
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_timeline_init);
+
+/**
+ * vgpu_timeline_init_ordered - start a timeline whose fences others compare
+ * @tl: the timeline
+ * @name: a constant string
+ */
+void vgpu_timeline_init_ordered(struct vgpu_timeline *tl, const char *name)
+{
+	vgpu_timeline_init(tl, name);
+	tl->ordered = true;
+	spin_lock_init(&tl->lock);
+	INIT_LIST_HEAD(&tl->pending);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_timeline_init_ordered);
 
 /**
  * vgpu_fence_alloc - make a fence that is not armed yet
@@ -99,20 +121,22 @@ void vgpu_fence_share(struct vgpu_fence *f)
  */
 void vgpu_fence_arm(struct vgpu_fence *f)
 {
-	f->base.seqno = ++f->timeline->seqno;
-	f->timeline = NULL;
+	struct vgpu_timeline *tl = f->timeline;
+
+	f->base.seqno = ++tl->seqno;
+	if (!tl->ordered) {
+		f->timeline = NULL;
+		return;
+	}
+
+	dma_fence_get(&f->base);
+	spin_lock(&tl->lock);
+	list_add_tail(&f->link, &tl->pending);
+	spin_unlock(&tl->lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_fence_arm);
 
-/**
- * vgpu_fence_signal - signal a fence, once
- * @f: an armed fence
- * @error: 0, or the errno that waiters see
- *
- * Context: any; no lock of a queue may be held.
- * Return: false if it was signalled before, for instance by a time-out.
- */
-bool vgpu_fence_signal(struct vgpu_fence *f, int error)
+static bool signal_now(struct vgpu_fence *f, int error)
 {
 	unsigned long flags;
 	bool first;
@@ -126,6 +150,59 @@ bool vgpu_fence_signal(struct vgpu_fence *f, int error)
 		dma_fence_signal_locked(&f->base);
 	}
 	spin_unlock_irqrestore(&f->lock, flags);
+
+	return first;
+}
+
+static bool signal_in_turn(struct vgpu_timeline *tl, struct vgpu_fence *f, int error)
+{
+	struct vgpu_fence *next;
+	LIST_HEAD(signalled);
+	unsigned long flags;
+	bool first;
+
+	spin_lock_irqsave(&tl->lock, flags);
+	first = !f->ended;
+	if (first) {
+		f->ended = true;
+		f->error = error;
+	}
+	while ((next = list_first_entry_or_null(&tl->pending, struct vgpu_fence, link)) &&
+	       next->ended) {
+		signal_now(next, next->error);
+		WRITE_ONCE(next->timeline, NULL);
+		list_move_tail(&next->link, &signalled);
+	}
+	spin_unlock_irqrestore(&tl->lock, flags);
+
+	while ((next = list_first_entry_or_null(&signalled, struct vgpu_fence, link))) {
+		list_del(&next->link);
+		dma_fence_put(&next->base);
+	}
+
+	return first;
+}
+
+/**
+ * vgpu_fence_signal - signal a fence, once
+ * @f: an armed fence
+ * @error: 0, or the errno that waiters see
+ *
+ * On an ordered timeline it may be signalled later, with others before it.
+ *
+ * Context: any; no lock of a queue may be held.
+ * Return: false if it was signalled before, for instance by a time-out.
+ */
+bool vgpu_fence_signal(struct vgpu_fence *f, int error)
+{
+	struct vgpu_timeline *tl;
+	bool first;
+
+	/* The watchdog may come when both fence and timeline have ended. */
+	rcu_read_lock();
+	tl = READ_ONCE(f->timeline);
+	first = tl ? signal_in_turn(tl, f, error) : signal_now(f, error);
+	rcu_read_unlock();
 
 	return first;
 }
