@@ -61,6 +61,7 @@ void vgpu_memory_init(struct vgpu_memory *mem, struct device *dev,
 {
 	mem->dev = dev;
 	mem->which = which;
+	mem->dir = DMA_TO_DEVICE;
 	init_llist_head(&mem->reap);
 	INIT_WORK(&mem->reaper, reap);
 	spin_lock_init(&mem->lock);
@@ -220,7 +221,7 @@ static void free_blocks(struct list_head *blocks)
 static void pages_unmap(struct vgpu_backing *b)
 {
 	if (b->which == VGPU_ADDRESS_DMA)
-		dma_unmap_sgtable(b->mem->dev, b->sgt, DMA_TO_DEVICE, 0);
+		dma_unmap_sgtable(b->mem->dev, b->sgt, b->mem->dir, 0);
 	b->which = VGPU_ADDRESS_PHYSICAL;
 }
 
@@ -347,7 +348,7 @@ struct vgpu_backing *vgpu_pages_alloc(struct vgpu_memory *mem, u64 size)
 	blocks_to_table(&blocks, &p->table);
 
 	if (mem->which == VGPU_ADDRESS_DMA) {
-		ret = dma_map_sgtable(mem->dev, &p->table, DMA_TO_DEVICE, 0);
+		ret = dma_map_sgtable(mem->dev, &p->table, mem->dir, 0);
 		if (ret)
 			/* Nothing to undo. */
 			p->base.which = VGPU_ADDRESS_PHYSICAL;
@@ -380,9 +381,22 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_alloc);
 void vgpu_pages_sync_for_device(struct vgpu_backing *b)
 {
 	if (b->which == VGPU_ADDRESS_DMA)
-		dma_sync_sgtable_for_device(b->mem->dev, b->sgt, DMA_TO_DEVICE);
+		dma_sync_sgtable_for_device(b->mem->dev, b->sgt, b->mem->dir);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_sync_for_device);
+
+/**
+ * vgpu_pages_sync_for_cpu - make what the device wrote visible
+ * @b: from vgpu_pages_alloc(), of a device that writes
+ *
+ * Context: any.
+ */
+void vgpu_pages_sync_for_cpu(struct vgpu_backing *b)
+{
+	if (b->which == VGPU_ADDRESS_DMA)
+		dma_sync_sgtable_for_cpu(b->mem->dev, b->sgt, b->mem->dir);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_sync_for_cpu);
 
 /**
  * vgpu_pages_vmap - map a buffer for the kernel

@@ -2,6 +2,7 @@
 #ifndef VGPU_MEMORY_H
 #define VGPU_MEMORY_H
 
+#include <linux/dma-direction.h>
 #include <linux/llist.h>
 #include <linux/refcount.h>
 #include <linux/scatterlist.h>
@@ -19,6 +20,7 @@ struct vm_area_struct;
  * struct vgpu_memory - how the device reaches memory
  * @dev: the device of the DMA API: the transport's, not the virtio device
  * @which: the addresses it is told
+ * @dir: what it does with pages; DMA_TO_DEVICE unless set otherwise after the start
  * @reap: backings whose last user was an interrupt
  * @reaper: releases them
  * @lock: in process context only
@@ -28,6 +30,7 @@ struct vm_area_struct;
 struct vgpu_memory {
 	struct device *dev;
 	enum vgpu_address which;
+	enum dma_data_direction dir;
 	struct llist_head reap;
 	struct work_struct reaper;
 	spinlock_t lock; /* @mapped and @withdrawn */
@@ -75,6 +78,7 @@ void vgpu_backing_put_now(struct vgpu_backing *b);
 /* Memory of our own */
 struct vgpu_backing *vgpu_pages_alloc(struct vgpu_memory *mem, u64 size);
 void vgpu_pages_sync_for_device(struct vgpu_backing *b);
+void vgpu_pages_sync_for_cpu(struct vgpu_backing *b);
 int vgpu_pages_vmap(struct vgpu_backing *b, struct iosys_map *map);
 int vgpu_pages_mmap(struct vgpu_backing *b, struct vm_area_struct *vma,
 		    unsigned long first);

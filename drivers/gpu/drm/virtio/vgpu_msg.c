@@ -206,6 +206,8 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_reply_check);
 void vgpu_msg_finish(struct vgpu_msg *msg)
 {
 	trace_vgpu_reply(msg);
+	if (msg->written)
+		msg->written(msg);
 	if (msg->fence)
 		vgpu_fence_signal(msg->fence, msg->error);
 	complete_all(&msg->finished);

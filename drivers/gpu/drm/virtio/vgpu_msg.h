@@ -38,8 +38,9 @@ enum vgpu_msg_state {
  * @published: jiffies at publication
  * @patience: jiffies until the watchdog complains
  * @fence: signalled when the message ends, or NULL
+ * @written: called before @fence is signalled, in interrupt context, may be NULL
  * @done: called once when the message ends, in interrupt context, may be NULL
- * @owner: for @done
+ * @owner: for @written and @done
  * @finished: for vgpu_msg_wait()
  * @payload: second part of the request, or NULL
  * @request_size: bytes of @request that are sent
@@ -64,6 +65,7 @@ struct vgpu_msg {
 	unsigned long published;
 	unsigned long patience;
 	struct vgpu_fence *fence;
+	void (*written)(struct vgpu_msg *msg);
 	void (*done)(struct vgpu_msg *msg);
 	void *owner;
 	struct completion finished;
