@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef VGPU_CAPSET_H
+#define VGPU_CAPSET_H
+
+#include <linux/spinlock_types.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+struct vgpu_msg;
+struct vgpu_queue;
+
+/* A capability set's number has to fit a mask of 64 bits. */
+#define VGPU_CAPSET_MAX 63
+
+/**
+ * struct vgpu_capset - what the host says of one of its capability sets
+ * @owner: all of them
+ * @index: its place in the host's list
+ * @asked: GET_CAPSET_INFO is on its way
+ * @known: the rest is valid
+ * @id: the number that user space knows it by
+ * @max_version: the highest version of it
+ * @max_size: bytes of it at the most
+ * @data: the answer to the last GET_CAPSET, or NULL
+ * @data_version: of which version that is
+ */
+struct vgpu_capset {
+	struct vgpu_capsets *owner;
+	u32 index;
+	bool asked;
+	bool known;
+	u32 id;
+	u32 max_version;
+	u32 max_size;
+	struct vgpu_msg *data;
+	u32 data_version;
+};
+
+/**
+ * struct vgpu_capsets - the capability sets of a device
+ * @queue: the control queue
+ * @lock: protects the sets, taken in interrupts
+ * @answered: who waits for an answer to GET_CAPSET_INFO
+ * @count: how many sets there are
+ * @sets: each of them
+ */
+struct vgpu_capsets {
+	struct vgpu_queue *queue;
+	spinlock_t lock; /* the sets */
+	wait_queue_head_t answered;
+	u32 count;
+	struct vgpu_capset *sets;
+};
+
+int vgpu_capsets_init(struct vgpu_capsets *c, struct vgpu_queue *queue, u32 count);
+void vgpu_capsets_fini(struct vgpu_capsets *c);
+void vgpu_capsets_ask(struct vgpu_capsets *c);
+int vgpu_capsets_ids(struct vgpu_capsets *c, u64 *ids);
+struct vgpu_msg *vgpu_capset_get(struct vgpu_capsets *c, u32 id, u32 version, u32 *size);
+
+#endif
