@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/visibility.h>
+#include <linux/device.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <drm/drm_print.h>
+
+#include "vgpu_context.h"
+#include "vgpu_msg.h"
+#include "vgpu_queue.h"
+
+/**
+ * DOC: contexts
+ *
+ * A context is what the host keeps for one program: the objects of its renderer,
+ * and timelines on which that ends its work in order.  A context lives until its
+ * file is closed and everything that was submitted to it was answered; then the
+ * host is told, with a message that was reserved when it was made.
+ *
+ * A device that was reset, as over a suspend, knows no contexts.  What a program had
+ * in its own is gone, and nobody but the program can make it again.  So a context
+ * from before is lost: whatever is asked of it fails with -EIO, which renderers take
+ * for a lost device.
+ */
+
+/**
+ * vgpu_contexts_init - start with no contexts
+ * @pool: what to initialise
+ * @dev: for log messages
+ * @queue: the control queue
+ */
+void vgpu_contexts_init(struct vgpu_contexts *pool, struct device *dev,
+			struct vgpu_queue *queue)
+{
+	pool->dev = dev;
+	pool->queue = queue;
+	vgpu_timeline_init_ordered(&pool->global, "global");
+	ida_init(&pool->ids);
+	spin_lock_init(&pool->lock);
+	INIT_LIST_HEAD(&pool->list);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_contexts_init);
+
+/**
+ * vgpu_contexts_fini - check that none is left
+ * @pool: a pool whose queue was stopped
+ */
+void vgpu_contexts_fini(struct vgpu_contexts *pool)
+{
+	if (WARN_ON(!list_empty(&pool->list)))
+		return;
+	ida_destroy(&pool->ids);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_contexts_fini);
+
+/**
+ * vgpu_contexts_lose - the device was reset and has forgotten them all
+ * @pool: a pool whose queue was stopped
+ *
+ * Context: any; nobody makes contexts at the same time.
+ */
+void vgpu_contexts_lose(struct vgpu_contexts *pool)
+{
+	struct vgpu_context *ctx;
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	list_for_each_entry(ctx, &pool->list, link)
+		ctx->lost = true;
+	spin_unlock_irqrestore(&pool->lock, flags);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_contexts_lose);
+
+/**
+ * vgpu_contexts_print - list them for debugfs
+ * @pool: the pool
+ * @p: where to print
+ *
+ * Context: may not sleep in @p.
+ */
+void vgpu_contexts_print(struct vgpu_contexts *pool, struct drm_printer *p)
+{
+	struct vgpu_context *ctx;
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	list_for_each_entry(ctx, &pool->list, link) {
+		drm_printf(p, "context: id=%u capset=%u rings=%u polled=0x%llx", ctx->id,
+			   ctx->params.capset, ctx->params.rings, ctx->params.polled);
+		drm_printf(p, " state=%s error=%d name=%s\n",
+			   ctx->lost ? "lost" : ctx->destroy ? "live" : "dying",
+			   ctx->error, ctx->params.name);
+	}
+	spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+static void context_free(struct vgpu_context *ctx)
+{
+	struct vgpu_contexts *pool = ctx->pool;
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	list_del(&ctx->link);
+	spin_unlock_irqrestore(&pool->lock, flags);
+
+	vgpu_msg_put(ctx->destroy);
+	if (ctx->id)
+		ida_free(&pool->ids, ctx->id);
+	kfree_rcu(ctx, rcu);
+}
+
+static void destroy_done(struct vgpu_msg *msg)
+{
+	struct vgpu_context *ctx = msg->owner;
+
+	if (msg->error && msg->error != -ENODEV && !ctx->error)
+		dev_err_ratelimited(ctx->pool->dev, "context %u: cannot be ended: %d\n",
+				    ctx->id, msg->error);
+	context_free(ctx);
+}
+
+/**
+ * vgpu_context_get - take a reference
+ * @ctx: the context
+ */
+void vgpu_context_get(struct vgpu_context *ctx)
+{
+	refcount_inc(&ctx->ref);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_context_get);
+
+/**
+ * vgpu_context_put - drop a reference
+ * @ctx: the context or NULL
+ *
+ * With the last one the host is told to end it; with the answer the number is free
+ * again.
+ *
+ * Context: any.
+ */
+void vgpu_context_put(struct vgpu_context *ctx)
+{
+	struct vgpu_msg *destroy;
+
+	if (!ctx || !refcount_dec_and_test(&ctx->ref))
+		return;
+	if (ctx->lost) {
+		context_free(ctx);
+		return;
+	}
+
+	destroy = ctx->destroy;
+	ctx->destroy = NULL;
+	destroy->owner = ctx;
+	destroy->done = destroy_done;
+	vgpu_queue_publish(ctx->pool->queue, destroy);
+	/* The last answer to its commands may have been what ended it. */
+	vgpu_queue_kick(ctx->pool->queue);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_context_put);
+
+static void create_done(struct vgpu_msg *msg)
+{
+	struct vgpu_context *ctx = msg->owner;
+
+	if (msg->error) {
+		WRITE_ONCE(ctx->error, msg->error);
+		if (msg->error != -ENODEV)
+			dev_err_ratelimited(ctx->pool->dev,
+					    "context %u (capset %u, %s): the host has made none: %d\n",
+					    ctx->id, ctx->params.capset,
+					    ctx->params.name, msg->error);
+	}
+	vgpu_context_put(ctx);
+}
+
+/**
+ * vgpu_context_params_init - what a context is unless its program says otherwise
+ * @params: filled; the name is that of the calling thread
+ */
+void vgpu_context_params_init(struct vgpu_context_params *params)
+{
+	char comm[TASK_COMM_LEN];
+
+	memset(params, 0, sizeof(*params));
+	get_task_comm(comm, current);
+	strscpy(params->name, comm);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_context_params_init);
+
+static struct vgpu_context *context_alloc(struct vgpu_contexts *pool,
+					  const struct vgpu_context_params *params)
+{
+	struct vgpu_context *ctx;
+	u32 i;
+
+	ctx = kzalloc(struct_size(ctx, ring, params->rings), GFP_KERNEL);
+	if (!ctx)
+		return NULL;
+
+	refcount_set(&ctx->ref, 1);
+	ctx->pool = pool;
+	ctx->params = *params;
+	for (i = 0; i < params->rings; i++)
+		vgpu_timeline_init_ordered(&ctx->ring[i], "ring");
+
+	spin_lock_irq(&pool->lock);
+	list_add_tail(&ctx->link, &pool->list);
+	spin_unlock_irq(&pool->lock);
+
+	return ctx;
+}
+
+/**
+ * vgpu_context_create - make a context
+ * @pool: where
+ * @params: what it is to be
+ *
+ * The command is published, not kicked; what the host says to it is latched.
+ *
+ * Context: may sleep.
+ * Return: the context with one reference, or ERR_PTR(-ENOMEM).
+ */
+struct vgpu_context *vgpu_context_create(struct vgpu_contexts *pool,
+					 const struct vgpu_context_params *params)
+{
+	struct vgpu_context *ctx = context_alloc(pool, params);
+	struct vgpu_msg *create;
+	int id;
+
+	if (!ctx)
+		return ERR_PTR(-ENOMEM);
+
+	create = vgpu_msg_alloc();
+	ctx->destroy = vgpu_msg_alloc();
+	id = ida_alloc_min(&pool->ids, 1, GFP_KERNEL);
+	if (id > 0)
+		ctx->id = id;
+	if (!create || !ctx->destroy || id < 0) {
+		vgpu_msg_put(create);
+		context_free(ctx);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	vgpu_cmd_ctx_destroy(ctx->destroy, ctx->id);
+	vgpu_cmd_ctx_create(create, ctx->id, params->capset, params->name);
+	vgpu_context_get(ctx);
+	create->owner = ctx;
+	create->done = create_done;
+	vgpu_queue_publish(pool->queue, create);
+
+	return ctx;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_context_create);
+
+/**
+ * vgpu_context_error - can a context be used?
+ * @ctx: the context
+ *
+ * Return: 0; -EIO if it is lost; the host's error if that did not make it.
+ */
+int vgpu_context_error(const struct vgpu_context *ctx)
+{
+	return READ_ONCE(ctx->lost) ? -EIO : READ_ONCE(ctx->error);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_context_error);
+
+/* One failed command is no reason to refuse the next: renderers judge that themselves. */
+static void tracked_done(struct vgpu_msg *msg)
+{
+	struct vgpu_context *ctx = msg->owner;
+
+	if (msg->error && msg->error != -ENODEV)
+		dev_err_ratelimited(ctx->pool->dev,
+				    "context %u (%s): command 0x%04x failed: %d\n",
+				    ctx->id, ctx->params.name, vgpu_msg_type(msg),
+				    msg->error);
+	vgpu_context_put(ctx);
+}
+
+/**
+ * vgpu_context_track - let a message hold its context until it ends
+ * @ctx: the context
+ * @msg: a message that is not published yet
+ */
+void vgpu_context_track(struct vgpu_context *ctx, struct vgpu_msg *msg)
+{
+	vgpu_context_get(ctx);
+	msg->owner = ctx;
+	msg->done = tracked_done;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_context_track);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef VGPU_CONTEXT_H
+#define VGPU_CONTEXT_H
+
+#include <linux/idr.h>
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/spinlock_types.h>
+#include <linux/types.h>
+
+#include "vgpu_cmd_3d.h"
+#include "vgpu_fence.h"
+
+struct device;
+struct drm_printer;
+struct vgpu_msg;
+struct vgpu_queue;
+
+/* Timelines that a context may have: their numbers fit a mask of 64 bits. */
+#define VGPU_CONTEXT_RINGS 64
+
+/**
+ * struct vgpu_contexts - all contexts of a device
+ * @dev: for log messages
+ * @queue: the control queue
+ * @global: the timeline of what names no timeline of its context; the host carries
+ *	such commands of all contexts out in order
+ * @ids: the numbers in use; given back when CTX_DESTROY was answered
+ * @lock: protects @list, taken in interrupts
+ * @list: every context that the host may know
+ */
+struct vgpu_contexts {
+	struct device *dev;
+	struct vgpu_queue *queue;
+	struct vgpu_timeline global;
+	struct ida ids;
+	spinlock_t lock; /* @list */
+	struct list_head list;
+};
+
+/**
+ * struct vgpu_context_params - what a context is to be
+ * @capset: the capability set that it speaks, 0 for the device's default
+ * @rings: number of its own timelines
+ * @polled: those of them whose fences send events, a bit for each
+ * @name: for people who debug the host
+ */
+struct vgpu_context_params {
+	u32 capset;
+	u32 rings;
+	u64 polled;
+	char name[VGPU_CONTEXT_NAME];
+};
+
+/**
+ * struct vgpu_context - a program's state on the host
+ * @ref: its file's, and one for each message that names it
+ * @rcu: the fences of @ring may be looked at when it has ended
+ * @pool: where it belongs
+ * @link: in @pool's list
+ * @id: the number
+ * @params: what was asked for
+ * @error: latched: the host would not make it, an errno
+ * @lost: the device was reset and has forgotten it
+ * @destroy: reserved at creation
+ * @ring: its timelines
+ */
+struct vgpu_context {
+	refcount_t ref;
+	struct rcu_head rcu;
+	struct vgpu_contexts *pool;
+	struct list_head link;
+	u32 id;
+	struct vgpu_context_params params;
+	int error;
+	bool lost;
+	struct vgpu_msg *destroy;
+	struct vgpu_timeline ring[];
+};
+
+void vgpu_contexts_init(struct vgpu_contexts *pool, struct device *dev,
+			struct vgpu_queue *queue);
+void vgpu_contexts_fini(struct vgpu_contexts *pool);
+void vgpu_contexts_lose(struct vgpu_contexts *pool);
+void vgpu_contexts_print(struct vgpu_contexts *pool, struct drm_printer *p);
+
+void vgpu_context_params_init(struct vgpu_context_params *params);
+struct vgpu_context *vgpu_context_create(struct vgpu_contexts *pool,
+					 const struct vgpu_context_params *params);
+void vgpu_context_get(struct vgpu_context *ctx);
+void vgpu_context_put(struct vgpu_context *ctx);
+int vgpu_context_error(const struct vgpu_context *ctx);
+void vgpu_context_track(struct vgpu_context *ctx, struct vgpu_msg *msg);
+
+#endif
