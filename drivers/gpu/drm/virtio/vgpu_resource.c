@@ -242,11 +242,23 @@ void vgpu_resource_track(struct vgpu_resource *res, struct vgpu_msg *msg)
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_track);
 
-static void publish_ending(struct vgpu_resource *res, struct vgpu_msg *msg)
+/*
+ * The host has let go of the memory, whoever still knows the resource.  If it does not
+ * say so, that is known with the end of the resource.
+ */
+static void detached_done(struct vgpu_msg *msg)
+{
+	if (!msg->error || msg->error == -ENODEV)
+		put_backing(msg->owner);
+	ended_done(msg);
+}
+
+static void publish_ending(struct vgpu_resource *res, struct vgpu_msg *msg,
+			   void (*done)(struct vgpu_msg *msg))
 {
 	vgpu_resource_get(res);
 	msg->owner = res;
-	msg->done = ended_done;
+	msg->done = done;
 	vgpu_queue_publish(res->pool->queue, msg);
 }
 
@@ -454,7 +466,7 @@ void vgpu_resource_retire(struct vgpu_resource *res)
 
 	if (!READ_ONCE(res->lost)) {
 		res->unref = NULL;
-		publish_ending(res, unref);
+		publish_ending(res, unref, ended_done);
 	}
 	vgpu_resource_put(res);
 }
@@ -500,7 +512,7 @@ struct dma_fence *vgpu_resource_detach(struct vgpu_resource *res)
 	res->detach = NULL;
 	/* The message holds the resource until after its fence has signalled. */
 	dma_fence_add_callback(fence, &res->detached, detach_signalled);
-	publish_ending(res, detach);
+	publish_ending(res, detach, detached_done);
 	vgpu_resource_retire(res);
 
 	return fence;
