@@ -190,6 +190,12 @@ bool vgpu_resource_refuse(struct vgpu_resource *res)
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_refuse);
 
+static void complain(struct vgpu_resource *res, struct vgpu_msg *msg)
+{
+	dev_err_ratelimited(res->pool->dev, "resource %u: command 0x%04x failed: %d\n",
+			    res->id, vgpu_msg_type(msg), msg->error);
+}
+
 /*
  * A message about a resource has ended.  Errors are latched, and told once for
  * each resource; a blob's are no error yet, as there is another way to show it.
@@ -209,9 +215,7 @@ static void tracked_done(struct vgpu_msg *msg)
 		if (res->kind == VGPU_BLOB)
 			vgpu_resource_refuse(res);
 		else if (first)
-			dev_err_ratelimited(res->pool->dev,
-					    "resource %u: command 0x%04x failed: %d\n",
-					    res->id, vgpu_msg_type(msg), msg->error);
+			complain(res, msg);
 	}
 
 	vgpu_resource_put(res);
@@ -223,10 +227,16 @@ static void ended_done(struct vgpu_msg *msg)
 	struct vgpu_resource *res = msg->owner;
 
 	if (msg->error && msg->error != -ENODEV && !res->error)
-		dev_err_ratelimited(res->pool->dev,
-				    "resource %u: command 0x%04x failed: %d\n",
-				    res->id, vgpu_msg_type(msg), msg->error);
+		complain(res, msg);
 	vgpu_resource_put(res);
+}
+
+static void hold(struct vgpu_resource *res, struct vgpu_msg *msg,
+		 void (*done)(struct vgpu_msg *msg))
+{
+	vgpu_resource_get(res);
+	msg->owner = res;
+	msg->done = done;
 }
 
 /**
@@ -236,9 +246,7 @@ static void ended_done(struct vgpu_msg *msg)
  */
 void vgpu_resource_track(struct vgpu_resource *res, struct vgpu_msg *msg)
 {
-	vgpu_resource_get(res);
-	msg->owner = res;
-	msg->done = tracked_done;
+	hold(res, msg, tracked_done);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_track);
 
@@ -253,12 +261,9 @@ static void detached_done(struct vgpu_msg *msg)
 	ended_done(msg);
 }
 
-static void publish_ending(struct vgpu_resource *res, struct vgpu_msg *msg,
-			   void (*done)(struct vgpu_msg *msg))
+static void publish_making(struct vgpu_resource *res, struct vgpu_msg *msg)
 {
-	vgpu_resource_get(res);
-	msg->owner = res;
-	msg->done = done;
+	vgpu_resource_track(res, msg);
 	vgpu_queue_publish(res->pool->queue, msg);
 }
 
@@ -389,12 +394,32 @@ struct vgpu_resource *vgpu_resource_create_blob(struct vgpu_resources *pool,
 	cmd.resource = res->id;
 	resource_list(res, e);
 	vgpu_cmd_create_blob(msg, &cmd, e);
-	vgpu_resource_track(res, msg);
-	vgpu_queue_publish(pool->queue, msg);
+	publish_making(res, msg);
 
 	return res;
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_create_blob);
+
+/* The commands that make what the host keeps a copy of: @create is to be filled, @attach is. */
+static int reserve_copy(struct vgpu_resource *res, struct vgpu_msg **create,
+			struct vgpu_msg **attach)
+{
+	struct vgpu_entries *e;
+
+	res->size = res->backing->size;
+	*create = vgpu_msg_alloc();
+	*attach = vgpu_msg_alloc();
+	e = *create && *attach ? list_backing(res->pool, res->backing, 0) : ERR_PTR(-ENOMEM);
+	if (IS_ERR(e)) {
+		vgpu_msg_put(*attach);
+		vgpu_msg_put(*create);
+		return PTR_ERR(e);
+	}
+	resource_list(res, e);
+	vgpu_cmd_attach_backing(*attach, res->id, e);
+
+	return 0;
+}
 
 /**
  * vgpu_resource_create_surface - make a resource that the host keeps a copy of
@@ -421,32 +446,22 @@ struct vgpu_resource *vgpu_resource_create_surface(struct vgpu_resources *pool,
 	};
 	struct vgpu_msg *create, *attach;
 	struct vgpu_resource *res;
-	struct vgpu_entries *e;
+	int ret;
 
 	res = resource_alloc(pool, backing, VGPU_SURFACE, movable);
 	if (IS_ERR(res))
 		return res;
 	res->key = *key;
-	res->size = backing->size;
 
-	create = vgpu_msg_alloc();
-	attach = vgpu_msg_alloc();
-	e = create && attach ? list_backing(pool, backing, 0) : ERR_PTR(-ENOMEM);
-	if (IS_ERR(e)) {
-		vgpu_msg_put(attach);
-		vgpu_msg_put(create);
+	ret = reserve_copy(res, &create, &attach);
+	if (ret) {
 		resource_free(res);
-		return ERR_CAST(e);
+		return ERR_PTR(ret);
 	}
-
 	cmd.resource = res->id;
-	resource_list(res, e);
 	vgpu_cmd_create_2d(create, &cmd);
-	vgpu_resource_track(res, create);
-	vgpu_queue_publish(pool->queue, create);
-	vgpu_cmd_attach_backing(attach, res->id, e);
-	vgpu_resource_track(res, attach);
-	vgpu_queue_publish(pool->queue, attach);
+	publish_making(res, create);
+	publish_making(res, attach);
 
 	return res;
 }
@@ -466,7 +481,8 @@ void vgpu_resource_retire(struct vgpu_resource *res)
 
 	if (!READ_ONCE(res->lost)) {
 		res->unref = NULL;
-		publish_ending(res, unref, ended_done);
+		hold(res, unref, ended_done);
+		vgpu_queue_publish(res->pool->queue, unref);
 	}
 	vgpu_resource_put(res);
 }
@@ -512,7 +528,8 @@ struct dma_fence *vgpu_resource_detach(struct vgpu_resource *res)
 	res->detach = NULL;
 	/* The message holds the resource until after its fence has signalled. */
 	dma_fence_add_callback(fence, &res->detached, detach_signalled);
-	publish_ending(res, detach, detached_done);
+	hold(res, detach, detached_done);
+	vgpu_queue_publish(res->pool->queue, detach);
 	vgpu_resource_retire(res);
 
 	return fence;
