@@ -6,6 +6,7 @@
 #include <drm/drm_print.h>
 
 #include "vgpu_cmd.h"
+#include "vgpu_cmd_3d.h"
 #include "vgpu_entries.h"
 #include "vgpu_memory.h"
 #include "vgpu_msg.h"
@@ -28,7 +29,8 @@
  *
  * A device that was reset, as over a suspend, knows no resources.  Those from
  * before are lost: their end is told to nobody, and who still has one makes another
- * on its next use.
+ * on its next use.  What a 3D context has made for itself only it could make again; it
+ * stays lost, and its use fails with -EIO.
  */
 
 /**
@@ -81,7 +83,16 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_resources_lose);
 
 static const char *kind_name(const struct vgpu_resource *res)
 {
-	return res->kind == VGPU_BLOB ? "blob" : "surface";
+	switch (res->kind) {
+	case VGPU_BLOB:
+		return "blob";
+	case VGPU_SURFACE:
+		return "surface";
+	case VGPU_TEXTURE:
+		return "texture";
+	default:
+		return "host";
+	}
 }
 
 /**
@@ -103,7 +114,7 @@ void vgpu_resources_print(struct vgpu_resources *pool, struct drm_printer *p)
 	list_for_each_entry(res, &pool->list, link) {
 		drm_printf(p, "resource: id=%u kind=%s size=%llu entries=%u", res->id,
 			   kind_name(res), res->size, res->entries);
-		if (res->kind == VGPU_SURFACE)
+		if (res->kind == VGPU_SURFACE || res->kind == VGPU_TEXTURE)
 			drm_printf(p, " format=%u width=%u height=%u",
 				   res->key.format, res->key.width, res->key.height);
 		drm_printf(p, " state=%s error=%d refused=%u\n",
@@ -221,6 +232,16 @@ static void tracked_done(struct vgpu_msg *msg)
 	vgpu_resource_put(res);
 }
 
+/* The resource is as good as before. */
+static void noted_done(struct vgpu_msg *msg)
+{
+	struct vgpu_resource *res = msg->owner;
+
+	if (msg->error && msg->error != -ENODEV && msg->error != -ENXIO)
+		complain(res, msg);
+	vgpu_resource_put(res);
+}
+
 /* The end of a resource: an error is no news to its owner, who is gone. */
 static void ended_done(struct vgpu_msg *msg)
 {
@@ -243,12 +264,40 @@ static void hold(struct vgpu_resource *res, struct vgpu_msg *msg,
  * vgpu_resource_track - have a command's error latched on its resource
  * @res: the resource; the message holds a reference until it ends
  * @msg: a message that is not published yet
+ *
+ * Not so on a resource of a 3D context: that a frame was refused is no reason to
+ * refuse what is drawn next.
  */
 void vgpu_resource_track(struct vgpu_resource *res, struct vgpu_msg *msg)
 {
-	hold(res, msg, tracked_done);
+	hold(res, msg, vgpu_resource_is_rendered(res) ? noted_done : tracked_done);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_track);
+
+static void transfer_written(struct vgpu_msg *msg)
+{
+	struct vgpu_resource *res = msg->owner;
+
+	if (!msg->error)
+		vgpu_pages_sync_for_cpu(res->backing);
+}
+
+/**
+ * vgpu_resource_track_transfer - let a transfer hold its resource
+ * @res: the resource; the message holds a reference until it ends
+ * @msg: a message that is not published yet
+ * @writes: the host writes to the guest's memory
+ *
+ * An error is that of the message's fence: the resource is as good as before.
+ */
+void vgpu_resource_track_transfer(struct vgpu_resource *res, struct vgpu_msg *msg,
+				  bool writes)
+{
+	hold(res, msg, noted_done);
+	if (writes && res->backing)
+		msg->written = transfer_written;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_track_transfer);
 
 /*
  * The host has let go of the memory, whoever still knows the resource.  If it does not
@@ -263,7 +312,7 @@ static void detached_done(struct vgpu_msg *msg)
 
 static void publish_making(struct vgpu_resource *res, struct vgpu_msg *msg)
 {
-	vgpu_resource_track(res, msg);
+	hold(res, msg, tracked_done);
 	vgpu_queue_publish(res->pool->queue, msg);
 }
 
@@ -312,7 +361,8 @@ static struct vgpu_resource *resource_alloc(struct vgpu_resources *pool,
 	ret = reserve_end(res, movable);
 	if (ret)
 		goto free;
-	res->backing = vgpu_backing_get(backing);
+	if (backing)
+		res->backing = vgpu_backing_get(backing);
 
 	return res;
 free:
@@ -320,16 +370,20 @@ free:
 	return ERR_PTR(ret);
 }
 
+/* @e: NULL for what has no memory of the guest's. */
 static void resource_list(struct vgpu_resource *res, const struct vgpu_entries *e)
 {
 	unsigned long flags;
 
-	res->entries = e->count;
+	if (e)
+		res->entries = e->count;
 	spin_lock_irqsave(&res->pool->lock, flags);
 	list_add_tail(&res->link, &res->pool->list);
-	res->pool->attached++;
+	if (e)
+		res->pool->attached++;
 	spin_unlock_irqrestore(&res->pool->lock, flags);
-	trace_vgpu_attach(res->id, e->count, e->bytes);
+	if (e)
+		trace_vgpu_attach(res->id, e->count, e->bytes);
 }
 
 /* The list for the host; it may not name less memory than the resource has. */
@@ -346,6 +400,46 @@ static struct vgpu_entries *list_backing(struct vgpu_resources *pool,
 	}
 
 	return e;
+}
+
+/* @backing: NULL for what has no memory of the guest's; @before: see the callers. */
+static struct vgpu_resource *create_blob(struct vgpu_resources *pool,
+					 struct vgpu_backing *backing,
+					 struct vgpu_cmd_create_blob *cmd,
+					 struct vgpu_msg *before, bool movable)
+{
+	enum vgpu_resource_kind kind = cmd->mem == VIRTIO_GPU_BLOB_MEM_GUEST ?
+				       VGPU_BLOB : VGPU_HOST_BLOB;
+	struct vgpu_entries *e = NULL;
+	struct vgpu_resource *res;
+	struct vgpu_msg *msg;
+
+	res = resource_alloc(pool, backing, kind, movable);
+	if (IS_ERR(res))
+		return res;
+	res->size = cmd->size;
+
+	msg = vgpu_msg_alloc();
+	if (!msg) {
+		resource_free(res);
+		return ERR_PTR(-ENOMEM);
+	}
+	if (backing)
+		e = list_backing(pool, backing, cmd->size);
+	if (IS_ERR(e)) {
+		vgpu_msg_put(msg);
+		resource_free(res);
+		return ERR_CAST(e);
+	}
+
+	cmd->resource = res->id;
+	resource_list(res, e);
+	if (before)
+		vgpu_queue_publish(pool->queue, before);
+	vgpu_cmd_create_blob(msg, cmd, e);
+	publish_making(res, msg);
+
+	return res;
 }
 
 /**
@@ -370,35 +464,32 @@ struct vgpu_resource *vgpu_resource_create_blob(struct vgpu_resources *pool,
 		.flags = VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE,
 		.size = size,
 	};
-	struct vgpu_resource *res;
-	struct vgpu_entries *e;
-	struct vgpu_msg *msg;
 
-	res = resource_alloc(pool, backing, VGPU_BLOB, movable);
-	if (IS_ERR(res))
-		return res;
-	res->size = size;
-
-	msg = vgpu_msg_alloc();
-	if (!msg) {
-		resource_free(res);
-		return ERR_PTR(-ENOMEM);
-	}
-	e = list_backing(pool, backing, size);
-	if (IS_ERR(e)) {
-		vgpu_msg_put(msg);
-		resource_free(res);
-		return ERR_CAST(e);
-	}
-
-	cmd.resource = res->id;
-	resource_list(res, e);
-	vgpu_cmd_create_blob(msg, &cmd, e);
-	publish_making(res, msg);
-
-	return res;
+	return create_blob(pool, backing, &cmd, NULL, movable);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_create_blob);
+
+/**
+ * vgpu_resource_create_host_blob - make a resource out of the host's memory
+ * @pool: where
+ * @backing: the guest's part of it, or NULL
+ * @cmd: what it is to be; its number is filled in
+ * @before: a filled message to be published before; on success the queue's; or NULL
+ *
+ * The command is published, not kicked; what the host says to it is latched.
+ *
+ * Context: may sleep.
+ * Return: the resource with one reference, -ENOMEM, or -EINVAL when @backing is too
+ * small.
+ */
+struct vgpu_resource *vgpu_resource_create_host_blob(struct vgpu_resources *pool,
+						     struct vgpu_backing *backing,
+						     struct vgpu_cmd_create_blob *cmd,
+						     struct vgpu_msg *before)
+{
+	return create_blob(pool, backing, cmd, before, false);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_create_host_blob);
 
 /* The commands that make what the host keeps a copy of: @create is to be filled, @attach is. */
 static int reserve_copy(struct vgpu_resource *res, struct vgpu_msg **create,
@@ -466,6 +557,81 @@ struct vgpu_resource *vgpu_resource_create_surface(struct vgpu_resources *pool,
 	return res;
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_create_surface);
+
+/**
+ * vgpu_resource_create_texture - make a resource of the host's renderer
+ * @pool: where
+ * @backing: the guest's memory, which transfers copy from and to
+ * @cmd: what it is to be; its number is filled in
+ *
+ * The commands are published, not kicked; what the host says is latched.
+ *
+ * Context: may sleep.
+ * Return: the resource with one reference, -ENOMEM, or -EINVAL when @backing is
+ * empty.
+ */
+struct vgpu_resource *vgpu_resource_create_texture(struct vgpu_resources *pool,
+						   struct vgpu_backing *backing,
+						   struct vgpu_cmd_create_3d *cmd)
+{
+	struct vgpu_msg *create, *attach;
+	struct vgpu_resource *res;
+	int ret;
+
+	res = resource_alloc(pool, backing, VGPU_TEXTURE, false);
+	if (IS_ERR(res))
+		return res;
+	res->key.format = cmd->format;
+	res->key.width = cmd->width;
+	res->key.height = cmd->height;
+
+	ret = reserve_copy(res, &create, &attach);
+	if (ret) {
+		resource_free(res);
+		return ERR_PTR(ret);
+	}
+	cmd->resource = res->id;
+	vgpu_cmd_create_3d(create, cmd);
+	publish_making(res, create);
+	publish_making(res, attach);
+
+	return res;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_create_texture);
+
+/**
+ * vgpu_resource_is_blob - is it shown by SET_SCANOUT_BLOB?
+ * @res: the resource
+ *
+ * Return: false if SET_SCANOUT shows it.
+ */
+bool vgpu_resource_is_blob(const struct vgpu_resource *res)
+{
+	return res->kind == VGPU_BLOB || res->kind == VGPU_HOST_BLOB;
+}
+
+/**
+ * vgpu_resource_is_rendered - has a 3D context made it?
+ * @res: the resource
+ *
+ * Return: false if it is made, and made again, from a buffer of the guest.
+ */
+bool vgpu_resource_is_rendered(const struct vgpu_resource *res)
+{
+	return res->kind == VGPU_TEXTURE || res->kind == VGPU_HOST_BLOB;
+}
+
+/**
+ * vgpu_resource_is_live - may contexts be told about it?
+ * @res: the resource
+ *
+ * Context: its owner is kept from ending it.
+ * Return: false once its end was published, or the host has forgotten it.
+ */
+bool vgpu_resource_is_live(const struct vgpu_resource *res)
+{
+	return res->unref && !res->lost;
+}
 
 /**
  * vgpu_resource_retire - end a resource

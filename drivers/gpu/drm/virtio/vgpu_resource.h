@@ -13,6 +13,8 @@
 struct device;
 struct drm_printer;
 struct vgpu_backing;
+struct vgpu_cmd_create_3d;
+struct vgpu_cmd_create_blob;
 struct vgpu_msg;
 struct vgpu_queue;
 
@@ -20,10 +22,14 @@ struct vgpu_queue;
  * enum vgpu_resource_kind - what a resource is on the host
  * @VGPU_BLOB: the guest's memory itself
  * @VGPU_SURFACE: a copy that transfers keep up to date (a 2D resource)
+ * @VGPU_TEXTURE: the same, that the host's renderer draws to (a 3D resource)
+ * @VGPU_HOST_BLOB: memory of the host's
  */
 enum vgpu_resource_kind {
 	VGPU_BLOB,
 	VGPU_SURFACE,
+	VGPU_TEXTURE,
+	VGPU_HOST_BLOB,
 };
 
 /**
@@ -119,11 +125,23 @@ struct vgpu_resource *vgpu_resource_create_surface(struct vgpu_resources *pool,
 						   struct vgpu_backing *backing,
 						   const struct vgpu_surface_key *key,
 						   bool movable);
+struct vgpu_resource *vgpu_resource_create_texture(struct vgpu_resources *pool,
+						   struct vgpu_backing *backing,
+						   struct vgpu_cmd_create_3d *cmd);
+struct vgpu_resource *vgpu_resource_create_host_blob(struct vgpu_resources *pool,
+						     struct vgpu_backing *backing,
+						     struct vgpu_cmd_create_blob *cmd,
+						     struct vgpu_msg *before);
+bool vgpu_resource_is_blob(const struct vgpu_resource *res);
+bool vgpu_resource_is_rendered(const struct vgpu_resource *res);
+bool vgpu_resource_is_live(const struct vgpu_resource *res);
 void vgpu_resource_get(struct vgpu_resource *res);
 void vgpu_resource_put(struct vgpu_resource *res);
 void vgpu_resource_retire(struct vgpu_resource *res);
 struct dma_fence *vgpu_resource_detach(struct vgpu_resource *res);
 void vgpu_resource_track(struct vgpu_resource *res, struct vgpu_msg *msg);
+void vgpu_resource_track_transfer(struct vgpu_resource *res, struct vgpu_msg *msg,
+				  bool writes);
 bool vgpu_resource_refuse(struct vgpu_resource *res);
 
 #endif
