@@ -18,6 +18,7 @@
 #include "vgpu_crc.h"
 #include "vgpu_device.h"
 #include "vgpu_fb.h"
+#include "vgpu_gem.h"
 #include "vgpu_output.h"
 
 /**
@@ -200,6 +201,10 @@ static int map_framebuffer(struct drm_framebuffer *fb, struct iosys_map *map)
 {
 	struct iosys_map maps[DRM_FORMAT_MAX_PLANES] = {};
 	int ret;
+
+	/* Only the host knows what it has rendered. */
+	if (to_vgpu_gem(fb->obj[0])->host)
+		return -EOPNOTSUPP;
 
 	ret = drm_gem_fb_vmap(fb, maps, NULL);
 	if (ret)

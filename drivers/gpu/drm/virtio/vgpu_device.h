@@ -6,6 +6,7 @@
 
 #include "vgpu_display.h"
 #include "vgpu_features.h"
+#include "vgpu_hostmem.h"
 #include "vgpu_memory.h"
 #include "vgpu_queue.h"
 #include "vgpu_resource.h"
@@ -33,6 +34,7 @@ struct vgpu_counters {
  * @cursor: cursor queue
  * @memory: memory that the device is told about
  * @resources: what the host knows by a number
+ * @hostmem: the window to the host's memory
  * @display: outputs
  * @counters: rare events
  *
@@ -47,6 +49,7 @@ struct vgpu_device {
 	struct vgpu_queue cursor;
 	struct vgpu_memory memory;
 	struct vgpu_resources resources;
+	struct vgpu_hostmem hostmem;
 	struct vgpu_display display;
 	struct vgpu_counters counters;
 };

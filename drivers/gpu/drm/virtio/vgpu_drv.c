@@ -115,6 +115,7 @@ static void release_layers(struct drm_device *dev, void *data)
 	struct vgpu_device *vgpu = to_vgpu(dev);
 
 	vgpu_memory_fini(&vgpu->memory);
+	vgpu_hostmem_fini(&vgpu->hostmem);
 	vgpu_resources_fini(&vgpu->resources);
 	put_device(vgpu->memory.dev);
 }
@@ -140,7 +141,11 @@ static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 	vgpu->ctrl.on_wedged = ctrl_wedged;
 	vgpu_memory_init(&vgpu->memory, parent, vgpu->features.dma ?
 			 VGPU_ADDRESS_DMA : VGPU_ADDRESS_PHYSICAL);
+	/* A renderer writes, a display only reads. */
+	if (vgpu->features.virgl)
+		vgpu->memory.dir = DMA_BIDIRECTIONAL;
 	vgpu_resources_init(&vgpu->resources, &vdev->dev, &vgpu->ctrl);
+	vgpu_hostmem_init(&vgpu->hostmem, &vgpu->ctrl, vgpu->drm.anon_inode->i_mapping);
 
 	/* Buffers may outlive the virtio device; put in release_layers(). */
 	get_device(parent);
@@ -226,6 +231,7 @@ static void vgpu_remove(struct virtio_device *vdev)
 	 */
 	drm_dev_unplug(dev);
 	stop_queues(vgpu);
+	vgpu_hostmem_lose(&vgpu->hostmem, -ENODEV);
 	if (vgpu->display.count)
 		drm_atomic_helper_shutdown(dev);
 	vgpu_display_stop(vgpu);
@@ -257,6 +263,7 @@ static int vgpu_freeze(struct virtio_device *vdev)
 
 	stop_queues(vgpu);
 	vgpu_resources_lose(&vgpu->resources);
+	vgpu_hostmem_lose(&vgpu->hostmem, -EIO);
 
 	return 0;
 }

@@ -12,6 +12,8 @@
 #include "vgpu_device.h"
 #include "vgpu_export.h"
 #include "vgpu_gem.h"
+#include "vgpu_gem_host.h"
+#include "vgpu_hostmem.h"
 #include "vgpu_import.h"
 #include "vgpu_msg.h"
 
@@ -22,6 +24,9 @@
  * with it.  Then the same buffer can be a blob, which the host shows in place, or
  * one surface for each layout that it is shown in, which the host copies.  A blob
  * that the host refuses is replaced by a surface, for this buffer for good.
+ *
+ * What a 3D context makes is the other way round: the host has it first, and for good,
+ * under the one number that the context's commands name it by.
  */
 
 /* Another device's memory may move as soon as the host no longer has it. */
@@ -54,6 +59,12 @@ void vgpu_gem_let_go(struct vgpu_gem *gem)
 	if (gem->blob)
 		end_resource(gem, gem->blob);
 	gem->blob = NULL;
+	if (gem->map)
+		vgpu_hostmap_release(gem->map);
+	gem->map = NULL;
+	if (gem->host)
+		vgpu_resource_retire(gem->host);
+	gem->host = NULL;
 
 	list_for_each_entry_safe(res, next, &gem->surfaces, siblings)
 		drop_surface(gem, res);
@@ -98,6 +109,8 @@ static int gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 
 	if (gem->import)
 		return dma_buf_vmap(vgpu_import_dma_buf(gem->import), map);
+	if (!gem->pages)
+		return -EOPNOTSUPP;
 
 	if (!gem->vmaps) {
 		ret = vgpu_pages_vmap(gem->pages, &gem->vmap);
@@ -134,6 +147,8 @@ static int gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 	/* An import is mapped through its dma-buf. */
 	if (gem->import)
 		return -EINVAL;
+	if (!gem->pages)
+		return vgpu_gem_host_mmap(gem, vma);
 
 	/* A private copy of a screen would never be shown. */
 	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
@@ -147,7 +162,8 @@ static void gem_print_info(struct drm_printer *p, unsigned int indent,
 {
 	const struct vgpu_gem *gem = to_vgpu_gem((struct drm_gem_object *)obj);
 
-	drm_printf_indent(p, indent, "memory=%s\n", gem->import ? "imported" : "own");
+	drm_printf_indent(p, indent, "memory=%s\n", gem->import ? "imported" :
+			  gem->pages ? "own" : "host");
 	drm_printf_indent(p, indent, "blob_refused=%u\n", gem->blob_refused);
 }
 
@@ -198,42 +214,59 @@ struct vgpu_gem *vgpu_gem_create_imported(struct vgpu_device *vgpu,
 }
 
 /**
+ * vgpu_gem_create_empty - make a buffer that has no memory of the guest's
+ * @vgpu: the device
+ * @size: in bytes, a multiple of PAGE_SIZE
+ *
+ * Context: may sleep.
+ * Return: the object, -ENOMEM, or -ENOSPC if there are no offsets to map it at.
+ */
+struct vgpu_gem *vgpu_gem_create_empty(struct vgpu_device *vgpu, u64 size)
+{
+	struct vgpu_gem *gem = gem_alloc(vgpu, size, NULL);
+	int ret;
+
+	if (IS_ERR(gem))
+		return gem;
+
+	ret = drm_gem_create_mmap_offset(&gem->base);
+	if (ret) {
+		drm_gem_object_put(&gem->base);
+		return ERR_PTR(ret);
+	}
+
+	return gem;
+}
+
+/**
  * vgpu_gem_create - make a buffer
  * @vgpu: the device
  * @size: in bytes; rounded up to what the device can take
  *
  * Context: may sleep.
- * Return: the object, -EINVAL for no size or too much, -ENOMEM.
+ * Return: the object, -EINVAL for no size or too much, -ENOMEM, -ENOSPC.
  */
 struct vgpu_gem *vgpu_gem_create(struct vgpu_device *vgpu, u64 size)
 {
 	struct vgpu_gem *gem;
 	struct vgpu_backing *pages;
-	int ret;
 
 	if (!size || size > LONG_MAX - vgpu->features.blob_align)
 		return ERR_PTR(-EINVAL);
 	size = ALIGN(size, vgpu->features.blob_align);
 
-	gem = gem_alloc(vgpu, size, NULL);
+	gem = vgpu_gem_create_empty(vgpu, size);
 	if (IS_ERR(gem))
 		return gem;
 
 	pages = vgpu_pages_alloc(&vgpu->memory, size);
 	if (IS_ERR(pages)) {
-		ret = PTR_ERR(pages);
-		goto put;
+		drm_gem_object_put(&gem->base);
+		return ERR_CAST(pages);
 	}
 	gem->pages = pages;
 
-	ret = drm_gem_create_mmap_offset(&gem->base);
-	if (ret)
-		goto put;
-
 	return gem;
-put:
-	drm_gem_object_put(&gem->base);
-	return ERR_PTR(ret);
 }
 
 /**
@@ -243,7 +276,7 @@ put:
  * @args: parameters and results
  *
  * Context: may sleep.
- * Return: 0, -EINVAL for other than 32 bits per pixel, -ENOMEM.
+ * Return: 0, -EINVAL for other than 32 bits per pixel, -ENOMEM, -ENOSPC.
  */
 int vgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 			 struct drm_mode_create_dumb *args)
@@ -259,6 +292,9 @@ int vgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 
+	gem->dumb.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM;
+	gem->dumb.width = args->width;
+	gem->dumb.height = args->height;
 	args->size = gem->base.size;
 	ret = drm_gem_handle_create(file, &gem->base, &args->handle);
 	drm_gem_object_put(&gem->base);
@@ -308,10 +344,16 @@ struct vgpu_resource *vgpu_gem_blob(struct vgpu_gem *gem)
 
 	dma_resv_assert_held(gem->base.resv);
 
+	/* What is the host's is no blob of the guest's. */
+	if (gem->host)
+		return ERR_PTR(-EOPNOTSUPP);
 	if (gem->blob && READ_ONCE(gem->blob->lost))
 		forget_blob(gem);
 	if (gem->blob && (READ_ONCE(gem->blob->refused) || READ_ONCE(gem->blob->error)))
 		note_refusal(vgpu, gem);
+	/* Some hosts with 3D offer blobs of the guest's, but cannot make them. */
+	if (vgpu->features.virgl && gem->dumb.width)
+		return ERR_PTR(-EOPNOTSUPP);
 	if (!vgpu->features.blob || gem->blob_refused ||
 	    !IS_ALIGNED(gem->base.size, vgpu->features.blob_align))
 		return ERR_PTR(-EOPNOTSUPP);
@@ -370,7 +412,70 @@ struct vgpu_resource *vgpu_gem_surface(struct vgpu_gem *gem,
 	res = vgpu_resource_create_surface(&vgpu->resources, backing_of(gem), key,
 					   gem->import);
 	if (!IS_ERR(res))
-		list_add(&res->siblings, &gem->surfaces);
+		list_add_tail(&res->siblings, &gem->surfaces);
+
+	return res;
+}
+
+/**
+ * vgpu_gem_host_error - can what a 3D context has made be used?
+ * @gem: any buffer
+ *
+ * Return: 0; -EIO if it was lost with its context; the host's error if that would
+ * not make it.
+ */
+int vgpu_gem_host_error(const struct vgpu_gem *gem)
+{
+	if (!gem->host)
+		return 0;
+
+	return READ_ONCE(gem->host->lost) ? -EIO : READ_ONCE(gem->host->error);
+}
+
+/**
+ * vgpu_gem_known - what the host knows of a buffer
+ * @gem: the buffer
+ *
+ * Context: under the reservation lock.
+ * Return: the resource that commands of contexts name the buffer by, borrowed, or
+ * NULL if the host knows none.
+ */
+struct vgpu_resource *vgpu_gem_known(struct vgpu_gem *gem)
+{
+	struct vgpu_resource *res;
+
+	dma_resv_assert_held(gem->base.resv);
+
+	if (gem->host)
+		return gem->host;
+	res = gem->blob;
+	if (res && !READ_ONCE(res->lost) && !READ_ONCE(res->refused) && !READ_ONCE(res->error))
+		return res;
+	list_for_each_entry(res, &gem->surfaces, siblings)
+		if (!READ_ONCE(res->lost))
+			return res;
+
+	return NULL;
+}
+
+/**
+ * vgpu_gem_number - the same, made if need be
+ * @gem: the buffer
+ *
+ * Context: may sleep, under the reservation lock.
+ * Return: as vgpu_gem_known(); NULL if nothing can be made, as of an import that is
+ * not in use; -ENOMEM.
+ */
+struct vgpu_resource *vgpu_gem_number(struct vgpu_gem *gem)
+{
+	struct vgpu_resource *res = vgpu_gem_known(gem);
+
+	if (res || gem->import)
+		return res;
+
+	res = vgpu_gem_blob(gem);
+	if (res == ERR_PTR(-EOPNOTSUPP))
+		res = gem->dumb.width ? vgpu_gem_surface(gem, &gem->dumb) : NULL;
 
 	return res;
 }
@@ -386,7 +491,10 @@ static struct vgpu_resource *blob_or_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 		return ERR_PTR(ret);
 
 	/* This forgets a name that was given before the device was reset. */
-	res = gem->import ? ERR_PTR(-EOPNOTSUPP) : vgpu_gem_blob(gem);
+	if (gem->host)
+		res = gem->host->lost ? ERR_PTR(-EIO) : gem->host;
+	else
+		res = gem->import ? ERR_PTR(-EOPNOTSUPP) : vgpu_gem_blob(gem);
 	if (gem->uuid_known) {
 		uuid_copy(uuid, &gem->uuid);
 		res = NULL;
@@ -435,7 +543,7 @@ int vgpu_gem_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 	reply = msg->reply;
 	import_uuid(uuid, reply->uuid);
 	dma_resv_lock(gem->base.resv, NULL);
-	if (gem->blob == res) {
+	if (gem->blob == res || gem->host == res) {
 		uuid_copy(&gem->uuid, uuid);
 		gem->uuid_known = true;
 	}

@@ -6,28 +6,35 @@
 #include <linux/uuid.h>
 #include <drm/drm_gem.h>
 
+#include "vgpu_resource.h"
+
 struct dma_buf;
 struct drm_mode_create_dumb;
 struct vgpu_backing;
 struct vgpu_device;
+struct vgpu_hostmap;
 struct vgpu_import;
 struct vgpu_resource;
-struct vgpu_surface_key;
 
 /**
  * struct vgpu_gem - a buffer
  * @base: the GEM object
- * @pages: its memory, if it is ours
+ * @pages: its memory, if it is ours; what is only the host's has none
  * @import: its memory, if it is another device's
  * @blob: the host's name for that memory, made on first use
  * @surfaces: copies on the host, made on first use
+ * @host: what a 3D context has made; it is all that the host knows of this buffer
+ * @map: its place in the window, if @host can be mapped there, or NULL
+ * @blob_mem: VIRTGPU_BLOB_MEM_* that user space has asked for, or 0
+ * @dumb: the layout that a dumb buffer was made for, or zeroes
  * @blob_refused: the host would not make or show the blob: use a surface
  * @vmap: kernel mapping, while @vmaps
  * @vmaps: users of @vmap
  * @uuid: the name that other virtio devices know it by
  * @uuid_known: @uuid is valid
  *
- * All but @pages and @import is protected by the reservation lock.
+ * All but @pages, @import, @host, @map, @blob_mem and @dumb, which do not change, is
+ * protected by the reservation lock.
  */
 struct vgpu_gem {
 	struct drm_gem_object base;
@@ -35,6 +42,10 @@ struct vgpu_gem {
 	struct vgpu_import *import;
 	struct vgpu_resource *blob;
 	struct list_head surfaces;
+	struct vgpu_resource *host;
+	struct vgpu_hostmap *map;
+	u32 blob_mem;
+	struct vgpu_surface_key dumb;
 	bool blob_refused;
 	struct iosys_map vmap;
 	unsigned int vmaps;
@@ -48,11 +59,15 @@ static inline struct vgpu_gem *to_vgpu_gem(struct drm_gem_object *obj)
 }
 
 struct vgpu_gem *vgpu_gem_create(struct vgpu_device *vgpu, u64 size);
+struct vgpu_gem *vgpu_gem_create_empty(struct vgpu_device *vgpu, u64 size);
 struct vgpu_gem *vgpu_gem_create_imported(struct vgpu_device *vgpu,
 					  struct dma_buf *dma_buf);
 int vgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 			 struct drm_mode_create_dumb *args);
 
+int vgpu_gem_host_error(const struct vgpu_gem *gem);
+struct vgpu_resource *vgpu_gem_known(struct vgpu_gem *gem);
+struct vgpu_resource *vgpu_gem_number(struct vgpu_gem *gem);
 struct vgpu_resource *vgpu_gem_blob(struct vgpu_gem *gem);
 struct vgpu_resource *vgpu_gem_surface(struct vgpu_gem *gem,
 				       const struct vgpu_surface_key *key);

@@ -54,12 +54,14 @@ bool vgpu_image_equal(const struct drm_plane_state *old, const struct drm_plane_
  * @state: the new state, with a framebuffer
  *
  * Return: 0; -EINVAL if it is too large, or would have to be copied from another
- * device's buffer.
+ * device's buffer or from one that the host renders to.
  */
 int vgpu_image_check(const struct drm_plane_state *state)
 {
+	const struct vgpu_gem *gem = state_gem(state);
+
 	if (state->src_w >> 16 > VGPU_CURSOR_SIZE || state->src_h >> 16 > VGPU_CURSOR_SIZE ||
-	    (!fits_as_it_is(state) && state_gem(state)->import)) {
+	    (!fits_as_it_is(state) && (gem->import || gem->host))) {
 		drm_dbg_kms(state->plane->dev, "a cursor is %u x %u, or less in a buffer of ours\n",
 			    VGPU_CURSOR_SIZE, VGPU_CURSOR_SIZE);
 		return -EINVAL;

@@ -18,7 +18,8 @@
  * The panic screen is drawn into the buffer that is shown, through the kernel's
  * own mapping of its pages, and brought to the host by the same commands as every
  * frame, in messages that were reserved when the device was set up.  Another
- * device's buffer cannot be drawn into; its screen stays as it is.
+ * device's buffer cannot be drawn into, nor can what the host's renderer draws; such
+ * a screen stays as it is.
  */
 
 static void panic_set_pixel(struct drm_scanout_buffer *sb, unsigned int x,
@@ -46,7 +47,8 @@ int vgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer *sb
 	struct drm_plane_state *state = plane->state;
 	struct drm_framebuffer *fb = state ? state->fb : NULL;
 
-	if (!fb || !state->visible || !to_vgpu_gem(fb->obj[0])->pages)
+	if (!fb || !state->visible || !to_vgpu_gem(fb->obj[0])->pages ||
+	    to_vgpu_gem(fb->obj[0])->host)
 		return -ENODEV;
 
 	sb->format = fb->format;

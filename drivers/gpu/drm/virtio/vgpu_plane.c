@@ -134,7 +134,12 @@ static struct vgpu_resource *choose_resource(const struct vgpu_plane_state *vs,
 {
 	struct vgpu_surface_key key;
 	struct vgpu_resource *res;
+	int ret;
 
+	if (gem->host) {
+		ret = vgpu_gem_host_error(gem);
+		return ret ? ERR_PTR(ret) : gem->host;
+	}
 	if (vs->base.plane->type == DRM_PLANE_TYPE_PRIMARY) {
 		res = vgpu_gem_blob(gem);
 		if (res != ERR_PTR(-EOPNOTSUPP))
@@ -214,12 +219,18 @@ static bool will_hide(struct drm_plane_state *state)
 	       !drm_atomic_get_new_crtc_state(state->state, state->crtc)->active;
 }
 
+/* An import is shown in place, and what the host draws is there; all else may be copied. */
+static bool may_be_copied(const struct vgpu_plane_state *vs)
+{
+	return vs->res->kind == VGPU_SURFACE ||
+	       (vs->res->kind == VGPU_BLOB && !fb_gem(vs->base.fb)->import);
+}
+
 static int reserve_messages(struct drm_plane *plane, struct vgpu_plane_state *vs)
 {
 	struct vgpu_output *out = plane_output(plane);
 
-	/* An import is shown in place; all else has a copy, or may have one. */
-	if (vs->res && (vs->res->kind == VGPU_SURFACE || !fb_gem(vs->base.fb)->import)) {
+	if (vs->res && may_be_copied(vs)) {
 		vs->transfer = vgpu_msg_alloc();
 		if (!vs->transfer)
 			return -ENOMEM;
@@ -387,7 +398,7 @@ static void describe_scanout(const struct vgpu_output *out,
 	s->y = src->y1;
 	s->w = drm_rect_width(src);
 	s->h = drm_rect_height(src);
-	if (vs->res->kind == VGPU_BLOB) {
+	if (vgpu_resource_is_blob(vs->res)) {
 		s->format = vgpu_host_format(fb->format->format);
 		s->fb_width = fb->width;
 		s->fb_height = fb->height;
@@ -403,7 +414,7 @@ static void publish_scanout(struct vgpu_output *out, struct vgpu_plane_state *vs
 
 	vs->scanout = NULL;
 	vgpu_resource_track(vs->res, msg);
-	vgpu_output_show(out, msg, s, vs->res->kind == VGPU_BLOB);
+	vgpu_output_show(out, msg, s, vgpu_resource_is_blob(vs->res));
 }
 
 static void publish_flush(struct vgpu_output *out, struct vgpu_plane_state *vs,

@@ -56,7 +56,8 @@ static const struct size sizes[] = {
 	{ "16 bits", 64, 64, 16, -EINVAL },
 	{ "24 bits", 64, 64, 24, -EINVAL },
 	{ "nothing", 64, 0, 32, -EINVAL },
-	{ "more than there is", 0x100000, 0x100000, 32, -ENOMEM },
+	{ "more than there is", 0x20000, 0x20000, 32, -ENOMEM },
+	{ "more than there are offsets for", 0x100000, 0x100000, 32, -ENOSPC },
 	{ "more than can be counted", 0x3fffffff, 0xffffffff, 32, -EINVAL },
 };
 
@@ -139,7 +140,8 @@ static const struct blob_case blob_cases[] = {
 	{ "no blobs", VGPU_MOCK_NO_BLOB, { .blob_mem = GUEST, .size = 4096 }, -EINVAL },
 	{ "no size", VGPU_MOCK_FEATURES, { .blob_mem = GUEST }, -EINVAL },
 	{ "huge", VGPU_MOCK_FEATURES, { .blob_mem = GUEST, .size = U64_MAX }, -EINVAL },
-	{ "large", VGPU_MOCK_FEATURES, { .blob_mem = GUEST, .size = 1ull << 50 }, -ENOMEM },
+	{ "large", VGPU_MOCK_FEATURES, { .blob_mem = GUEST, .size = 1ull << 36 }, -ENOMEM },
+	{ "larger", VGPU_MOCK_FEATURES, { .blob_mem = GUEST, .size = 1ull << 50 }, -ENOSPC },
 	{ "host memory", VGPU_MOCK_FEATURES, { .blob_mem = 2, .size = 4096 }, -EINVAL },
 	{ "memory of neither", VGPU_MOCK_FEATURES, { .blob_mem = 0, .size = 4096 }, -EINVAL },
 	{ "with an id", VGPU_MOCK_FEATURES,

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/mm.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_vma_manager.h>
+#include <uapi/linux/virtio_gpu.h>
+
+#include "vgpu_cmd.h"
+#include "vgpu_cmd_3d.h"
+#include "vgpu_device.h"
+#include "vgpu_gem.h"
+#include "vgpu_gem_host.h"
+#include "vgpu_hostmem.h"
+
+/**
+ * DOC: buffers of the host
+ *
+ * A buffer that a 3D context has made is a texture, with pages of the guest that
+ * transfers copy from and to, or a blob: of the host's memory, with or without pages
+ * of the guest behind it.
+ *
+ * A blob of the host's memory is mapped to user space through the window.  It is
+ * brought there, and waited for, when a program asks for the offset to map, where
+ * nobody holds a lock; so mmap() finds it there and maps it at once.  Otherwise the
+ * first access waits, without the lock of the address space.
+ */
+
+/**
+ * vgpu_gem_create_texture - make a buffer of the host's renderer
+ * @vgpu: the device
+ * @size: of the pages of the guest, in bytes
+ * @cmd: what it is to be; its number is filled in
+ *
+ * Published, not kicked.
+ *
+ * Context: may sleep.
+ * Return: the object, -EINVAL for no size or too much, -ENOMEM.
+ */
+struct vgpu_gem *vgpu_gem_create_texture(struct vgpu_device *vgpu, u64 size,
+					 struct vgpu_cmd_create_3d *cmd)
+{
+	struct vgpu_gem *gem = vgpu_gem_create(vgpu, size);
+	struct vgpu_resource *res;
+
+	if (IS_ERR(gem))
+		return gem;
+
+	res = vgpu_resource_create_texture(&vgpu->resources, gem->pages, cmd);
+	if (IS_ERR(res)) {
+		drm_gem_object_put(&gem->base);
+		return ERR_CAST(res);
+	}
+	gem->host = res;
+
+	return gem;
+}
+
+static bool is_mappable(const struct vgpu_cmd_create_blob *cmd)
+{
+	return cmd->mem == VIRTIO_GPU_BLOB_MEM_HOST3D &&
+	       cmd->flags & VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE;
+}
+
+/**
+ * vgpu_gem_create_host_blob - make a buffer of the host's memory
+ * @vgpu: the device
+ * @cmd: what it is to be, its size a multiple of PAGE_SIZE; its number is filled in
+ * @before: a filled message to be published before; on success the queue's; or NULL
+ *
+ * Published, not kicked.
+ *
+ * Context: may sleep.
+ * Return: the object, -EINVAL for no size or too much, -ENOMEM.
+ */
+struct vgpu_gem *vgpu_gem_create_host_blob(struct vgpu_device *vgpu,
+					   struct vgpu_cmd_create_blob *cmd,
+					   struct vgpu_msg *before)
+{
+	bool guest = cmd->mem == VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST;
+	struct vgpu_resource *res;
+	struct vgpu_hostmap *map;
+	struct vgpu_gem *gem;
+
+	if (!cmd->size || cmd->size > LONG_MAX)
+		return ERR_PTR(-EINVAL);
+
+	gem = guest ? vgpu_gem_create(vgpu, cmd->size) :
+		      vgpu_gem_create_empty(vgpu, cmd->size);
+	if (IS_ERR(gem))
+		return gem;
+	gem->blob_mem = cmd->mem;
+
+	/* Its number comes with the resource, which is the last step that can fail. */
+	if (is_mappable(cmd)) {
+		map = vgpu_hostmap_alloc(&vgpu->hostmem, 0, cmd->size,
+					 &gem->base.vma_node);
+		if (!map) {
+			drm_gem_object_put(&gem->base);
+			return ERR_PTR(-ENOMEM);
+		}
+		gem->map = map;
+	}
+
+	res = vgpu_resource_create_host_blob(&vgpu->resources, gem->pages, cmd, before);
+	if (IS_ERR(res)) {
+		drm_gem_object_put(&gem->base);
+		return ERR_CAST(res);
+	}
+	gem->host = res;
+	if (gem->map)
+		gem->map->resource = res->id;
+
+	return gem;
+}
+
+/**
+ * vgpu_gem_host_map - a program is going to map a buffer
+ * @gem: any buffer
+ *
+ * Context: may sleep; waits for the host, bounded.
+ * Return: 0, also for what needs no place in the window; -EINVAL for a blob that was
+ * not made to be mapped; what vgpu_hostmap_wait() says.
+ */
+int vgpu_gem_host_map(struct vgpu_gem *gem)
+{
+	int ret;
+
+	if (!gem->host || gem->pages)
+		return 0;
+	if (!gem->map)
+		return -EINVAL;
+
+	ret = vgpu_gem_host_error(gem);
+
+	return ret ?: vgpu_hostmap_wait(gem->map);
+}
+
+static pgprot_t caching(pgprot_t prot, u32 info)
+{
+	switch (info) {
+	case VIRTIO_GPU_MAP_CACHE_WC:
+		return pgprot_writecombine(prot);
+	case VIRTIO_GPU_MAP_CACHE_UNCACHED:
+		return pgprot_noncached(prot);
+	default:
+		return prot;
+	}
+}
+
+static unsigned long first_page(const struct vgpu_gem *gem, unsigned long pgoff)
+{
+	return pgoff - drm_vma_node_start(&gem->base.vma_node);
+}
+
+/* The blob may not be there: then bring it, if that can be waited for. */
+static vm_fault_t bring(struct vgpu_gem *gem, struct vm_fault *vmf)
+{
+	struct drm_gem_object *obj = &gem->base;
+	int ret;
+
+	ret = vgpu_hostmap_start(gem->map);
+	if ((ret && ret != -EAGAIN) || !fault_flag_allow_retry_first(vmf->flags))
+		return VM_FAULT_SIGBUS;
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		return VM_FAULT_RETRY;
+
+	drm_gem_object_get(obj);
+	mmap_read_unlock(vmf->vma->vm_mm);
+	/* Without success the next try finds that out. */
+	vgpu_hostmap_wait(gem->map);
+	drm_gem_object_put(obj);
+
+	return VM_FAULT_RETRY;
+}
+
+static vm_fault_t host_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct drm_gem_object *obj = vma->vm_private_data;
+	struct vgpu_gem *gem = to_vgpu_gem(obj);
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+	phys_addr_t where;
+	int idx;
+	u32 info;
+
+	/* What is mapped while this is held is undone after the device is unplugged. */
+	if (!drm_dev_enter(obj->dev, &idx))
+		return VM_FAULT_SIGBUS;
+	if (!vgpu_hostmap_place(gem->map, &where, &info)) {
+		drm_dev_exit(idx);
+		return bring(gem, vmf);
+	}
+	ret = vmf_insert_pfn_prot(vma, vmf->address,
+				  PHYS_PFN(where) + first_page(gem, vmf->pgoff),
+				  caching(vma->vm_page_prot, info));
+	drm_dev_exit(idx);
+
+	return ret;
+}
+
+static void host_vm_open(struct vm_area_struct *vma)
+{
+	struct drm_gem_object *obj = vma->vm_private_data;
+
+	vgpu_hostmap_use(to_vgpu_gem(obj)->map);
+	drm_gem_vm_open(vma);
+}
+
+static void host_vm_close(struct vm_area_struct *vma)
+{
+	struct drm_gem_object *obj = vma->vm_private_data;
+
+	vgpu_hostmap_unuse(to_vgpu_gem(obj)->map);
+	drm_gem_vm_close(vma);
+}
+
+static const struct vm_operations_struct host_vm_ops = {
+	.open = host_vm_open,
+	.close = host_vm_close,
+	.fault = host_fault,
+};
+
+static int map_now(struct vgpu_gem *gem, struct vm_area_struct *vma)
+{
+	unsigned long first = first_page(gem, vma->vm_pgoff);
+	phys_addr_t where;
+	int idx, ret;
+	u32 info;
+
+	if (!drm_dev_enter(gem->base.dev, &idx))
+		return -ENODEV;
+
+	ret = 0;
+	if (vgpu_hostmap_place(gem->map, &where, &info)) {
+		vma->vm_page_prot = caching(vma->vm_page_prot, info);
+		ret = io_remap_pfn_range(vma, vma->vm_start, PHYS_PFN(where) + first,
+					 vma->vm_end - vma->vm_start,
+					 vma->vm_page_prot);
+	}
+	drm_dev_exit(idx);
+
+	return ret;
+}
+
+/**
+ * vgpu_gem_host_mmap - map a blob of the host's memory for a user
+ * @gem: a buffer without pages
+ * @vma: where; it may be a part of the buffer
+ *
+ * Context: under the mmap lock; does not wait for the host.
+ * Return: 0; -EINVAL for a blob that cannot be mapped, or a range outside; -EIO if it
+ * is lost; what vgpu_hostmap_start() says.
+ */
+int vgpu_gem_host_mmap(struct vgpu_gem *gem, struct vm_area_struct *vma)
+{
+	u64 first = first_page(gem, vma->vm_pgoff);
+	int ret;
+
+	if (!gem->map || first + vma_pages(vma) > gem->base.size >> PAGE_SHIFT)
+		return -EINVAL;
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
+		return -EINVAL;
+	ret = vgpu_gem_host_error(gem);
+	if (ret)
+		return ret;
+
+	vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_page_prot = pgprot_decrypted(vm_get_page_prot(vma->vm_flags));
+	vma->vm_ops = &host_vm_ops;
+
+	if (vgpu_hostmap_use(gem->map))
+		ret = map_now(gem, vma);
+	else
+		ret = vgpu_hostmap_start(gem->map);
+	if (!ret || ret == -EAGAIN)
+		return 0;
+
+	vgpu_hostmap_unuse(gem->map);
+	return ret;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef VGPU_GEM_HOST_H
+#define VGPU_GEM_HOST_H
+
+#include <linux/types.h>
+
+struct vgpu_cmd_create_3d;
+struct vgpu_cmd_create_blob;
+struct vgpu_device;
+struct vgpu_gem;
+struct vgpu_msg;
+struct vm_area_struct;
+
+struct vgpu_gem *vgpu_gem_create_texture(struct vgpu_device *vgpu, u64 size,
+					 struct vgpu_cmd_create_3d *cmd);
+struct vgpu_gem *vgpu_gem_create_host_blob(struct vgpu_device *vgpu,
+					   struct vgpu_cmd_create_blob *cmd,
+					   struct vgpu_msg *before);
+int vgpu_gem_host_map(struct vgpu_gem *gem);
+int vgpu_gem_host_mmap(struct vgpu_gem *gem, struct vm_area_struct *vma);
+
+#endif
