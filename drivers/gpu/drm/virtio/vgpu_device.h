@@ -4,6 +4,7 @@
 
 #include <drm/drm_device.h>
 
+#include "vgpu_context.h"
 #include "vgpu_display.h"
 #include "vgpu_features.h"
 #include "vgpu_hostmem.h"
@@ -34,6 +35,7 @@ struct vgpu_counters {
  * @cursor: cursor queue
  * @memory: memory that the device is told about
  * @resources: what the host knows by a number
+ * @contexts: what programs have on the host
  * @hostmem: the window to the host's memory
  * @display: outputs
  * @counters: rare events
@@ -49,6 +51,7 @@ struct vgpu_device {
 	struct vgpu_queue cursor;
 	struct vgpu_memory memory;
 	struct vgpu_resources resources;
+	struct vgpu_contexts contexts;
 	struct vgpu_hostmem hostmem;
 	struct vgpu_display display;
 	struct vgpu_counters counters;

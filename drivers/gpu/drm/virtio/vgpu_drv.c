@@ -22,6 +22,7 @@
 #include "vgpu_commit.h"
 #include "vgpu_debugfs.h"
 #include "vgpu_device.h"
+#include "vgpu_file.h"
 #include "vgpu_gem.h"
 #include "vgpu_import.h"
 #include "vgpu_ioctl.h"
@@ -37,6 +38,8 @@ static const struct drm_driver vgpu_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_MODESET |
 			   DRIVER_ATOMIC | DRIVER_CURSOR_HOTSPOT | DRIVER_SYNCOBJ |
 			   DRIVER_SYNCOBJ_TIMELINE,
+	.open = vgpu_file_open,
+	.postclose = vgpu_file_close,
 	.dumb_create = vgpu_gem_dumb_create,
 	.gem_prime_import = vgpu_prime_import,
 	DRM_FBDEV_TTM_DRIVER_OPS,
@@ -116,6 +119,7 @@ static void release_layers(struct drm_device *dev, void *data)
 
 	vgpu_memory_fini(&vgpu->memory);
 	vgpu_hostmem_fini(&vgpu->hostmem);
+	vgpu_contexts_fini(&vgpu->contexts);
 	vgpu_resources_fini(&vgpu->resources);
 	put_device(vgpu->memory.dev);
 }
@@ -145,6 +149,7 @@ static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 	if (vgpu->features.virgl)
 		vgpu->memory.dir = DMA_BIDIRECTIONAL;
 	vgpu_resources_init(&vgpu->resources, &vdev->dev, &vgpu->ctrl);
+	vgpu_contexts_init(&vgpu->contexts, &vdev->dev, &vgpu->ctrl);
 	vgpu_hostmem_init(&vgpu->hostmem, &vgpu->ctrl, vgpu->drm.anon_inode->i_mapping);
 
 	/* Buffers may outlive the virtio device; put in release_layers(). */
@@ -263,6 +268,7 @@ static int vgpu_freeze(struct virtio_device *vdev)
 
 	stop_queues(vgpu);
 	vgpu_resources_lose(&vgpu->resources);
+	vgpu_contexts_lose(&vgpu->contexts);
 	vgpu_hostmem_lose(&vgpu->hostmem, -EIO);
 
 	return 0;

@@ -11,6 +11,7 @@
 #include "vgpu_cmd.h"
 #include "vgpu_device.h"
 #include "vgpu_export.h"
+#include "vgpu_file.h"
 #include "vgpu_gem.h"
 #include "vgpu_gem_host.h"
 #include "vgpu_hostmem.h"
@@ -174,6 +175,8 @@ static const struct vm_operations_struct gem_vm_ops = {
 
 static const struct drm_gem_object_funcs gem_funcs = {
 	.free = gem_free,
+	.open = vgpu_file_open_object,
+	.close = vgpu_file_close_object,
 	.print_info = gem_print_info,
 	.export = vgpu_prime_export,
 	.get_sg_table = gem_get_sg_table,
