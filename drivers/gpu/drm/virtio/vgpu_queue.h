@@ -13,9 +13,13 @@ struct scatterlist;
 struct vgpu_msg;
 struct vgpu_queue;
 
-/* How long a host may take for a command, and for a frame. */
+/*
+ * How long a host may take for a command, for a frame, and for what it renders: it may
+ * have to compile shaders first, or have no GPU.
+ */
 #define VGPU_PATIENCE		(10 * HZ)
 #define VGPU_FRAME_PATIENCE	(1 * HZ)
+#define VGPU_RENDER_PATIENCE	(60 * HZ)
 
 /**
  * struct vgpu_queue_ops - what a queue needs of a ring

@@ -1,0 +1,646 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/dma-fence-chain.h>
+#include <linux/dma-fence-unwrap.h>
+#include <linux/dma-resv.h>
+#include <linux/file.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/sync_file.h>
+#include <linux/uaccess.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_syncobj.h>
+#include <uapi/drm/virtgpu_drm.h>
+
+#include "vgpu_cmd_3d.h"
+#include "vgpu_context.h"
+#include "vgpu_device.h"
+#include "vgpu_entries.h"
+#include "vgpu_file.h"
+#include "vgpu_gem.h"
+#include "vgpu_msg.h"
+#include "vgpu_submit.h"
+
+/**
+ * DOC: submission
+ *
+ * EXECBUFFER goes through five phases.  Parse copies what the caller has in memory;
+ * resolve finds what its handles mean; reserve allocates all that will be needed, and
+ * waits for fences of others; lock takes the reservation locks of the buffers.  Up
+ * to there every step may fail, and then nothing has happened.  Publish cannot fail.
+ *
+ * A fence of the timeline that the submission goes to is not waited for: the host
+ * ends that one first anyway.
+ */
+
+/* No program needs as much; they bound what one call can hold. */
+#define MAX_STREAM	SZ_16M
+#define MAX_BUFFERS	SZ_64K
+#define MAX_SYNCOBJS	SZ_16K
+
+/* Fences signal by then: other drivers promise so, and ours give up on the host. */
+#define FENCE_PATIENCE	(VGPU_RENDER_PATIENCE + VGPU_PATIENCE)
+
+struct submit_event {
+	struct drm_pending_event base;
+	struct drm_event event;
+	struct dma_fence_cb cb;
+	struct drm_device *dev;
+};
+
+struct submit_out {
+	struct drm_syncobj *syncobj;
+	struct dma_fence_chain *chain;
+	u64 point;
+};
+
+/**
+ * struct submit - a submission on its way from parse to publish
+ * @vgpu: the device
+ * @file: the caller's
+ * @args: what he wants
+ * @ctx: his context
+ * @timeline: where the fence goes
+ * @stream: commands
+ * @in: fences to wait for
+ * @in_count: how many
+ * @resets: syncobjs to be reset
+ * @reset_count: how many
+ * @outs: syncobjs to be given the fence
+ * @out_count: how many
+ * @bos: buffers that get the fence, one for each reservation object
+ * @bo_count: how many
+ * @msg: the command
+ * @fence: its fence, or NULL if nobody wants one
+ * @event: to be sent with the fence, or NULL
+ * @sync_file: has the fence, or NULL
+ * @fd: reserved for @sync_file, or negative
+ */
+struct submit {
+	struct vgpu_device *vgpu;
+	struct drm_file *file;
+	struct drm_virtgpu_execbuffer *args;
+	struct vgpu_context *ctx;
+	struct vgpu_timeline *timeline;
+	struct vgpu_entries *stream;
+	struct dma_fence **in;
+	unsigned int in_count;
+	struct drm_syncobj **resets;
+	unsigned int reset_count;
+	struct submit_out *outs;
+	unsigned int out_count;
+	struct drm_gem_object **bos;
+	unsigned int bo_count;
+	struct vgpu_msg *msg;
+	struct dma_fence *fence;
+	struct submit_event *event;
+	struct sync_file *sync_file;
+	int fd;
+};
+
+/*
+ * Parse
+ */
+
+/**
+ * vgpu_stream_from_user - copy a command stream
+ * @q: the queue that it will go to
+ * @addr: where the caller has it
+ * @size: in bytes, not 0
+ *
+ * Context: may sleep.
+ * Return: the stream, -E2BIG, -EFAULT, -ENOMEM.
+ */
+struct vgpu_entries *vgpu_stream_from_user(struct vgpu_queue *q, u64 addr, u32 size)
+{
+	struct vgpu_entries *stream;
+	struct scatterlist *sg;
+	unsigned int i;
+
+	if (size > MAX_STREAM)
+		return ERR_PTR(-E2BIG);
+	stream = vgpu_entries_alloc_bytes(size, vgpu_queue_max_pieces(q));
+	if (!stream)
+		return ERR_PTR(-ENOMEM);
+
+	for_each_sg(stream->sgt.sgl, sg, stream->sgt.nents, i) {
+		if (copy_from_user(sg_virt(sg), u64_to_user_ptr(addr), sg->length)) {
+			vgpu_entries_free(stream);
+			return ERR_PTR(-EFAULT);
+		}
+		addr += sg->length;
+	}
+
+	return stream;
+}
+
+static bool wants_event(const struct submit *s)
+{
+	return s->args->flags & VIRTGPU_EXECBUF_RING_IDX &&
+	       s->ctx->params.polled & BIT_ULL(s->args->ring_idx);
+}
+
+static bool wants_fence(const struct submit *s)
+{
+	return s->args->flags & VIRTGPU_EXECBUF_FENCE_FD_OUT || s->args->num_out_syncobjs ||
+	       s->args->num_bo_handles || wants_event(s);
+}
+
+static int parse(struct submit *s)
+{
+	const struct drm_virtgpu_execbuffer *args = s->args;
+
+	if (args->flags & ~VIRTGPU_EXECBUF_FLAGS)
+		return -EINVAL;
+	if (args->num_bo_handles > MAX_BUFFERS || args->num_in_syncobjs > MAX_SYNCOBJS ||
+	    args->num_out_syncobjs > MAX_SYNCOBJS)
+		return -E2BIG;
+	if (!args->size)
+		return 0;
+
+	s->stream = vgpu_stream_from_user(&s->vgpu->ctrl, args->command, args->size);
+	if (IS_ERR(s->stream)) {
+		int ret = PTR_ERR(s->stream);
+
+		s->stream = NULL;
+		return ret;
+	}
+
+	return 0;
+}
+
+/* A program may know a shorter, or a longer struct. */
+static int copy_syncobj(const struct submit *s, u64 array, unsigned int i,
+			struct drm_virtgpu_execbuffer_syncobj *desc)
+{
+	size_t stride = s->args->syncobj_stride;
+
+	memset(desc, 0, sizeof(*desc));
+
+	return copy_from_user(desc, u64_to_user_ptr(array + i * stride),
+			      min(stride, sizeof(*desc))) ? -EFAULT : 0;
+}
+
+/*
+ * Resolve
+ */
+
+static int resolve_context(struct submit *s)
+{
+	struct vgpu_context *ctx = vgpu_file_context(s->file);
+
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+
+	s->ctx = ctx;
+	s->timeline = &s->vgpu->contexts.global;
+	if (!(s->args->flags & VIRTGPU_EXECBUF_RING_IDX))
+		return 0;
+	if (s->args->ring_idx >= ctx->params.rings)
+		return -EINVAL;
+	s->timeline = &ctx->ring[s->args->ring_idx];
+
+	return 0;
+}
+
+static int resolve_in_syncobj(struct submit *s, unsigned int i)
+{
+	struct drm_virtgpu_execbuffer_syncobj desc;
+	struct drm_syncobj *syncobj;
+	int ret;
+
+	ret = copy_syncobj(s, s->args->in_syncobjs, i, &desc);
+	if (ret)
+		return ret;
+	if (desc.flags & ~VIRTGPU_EXECBUF_SYNCOBJ_FLAGS)
+		return -EINVAL;
+
+	ret = drm_syncobj_find_fence(s->file, desc.handle, desc.point, 0,
+				     &s->in[s->in_count]);
+	if (ret)
+		return ret;
+	s->in_count++;
+	if (!(desc.flags & VIRTGPU_EXECBUF_SYNCOBJ_RESET))
+		return 0;
+
+	syncobj = drm_syncobj_find(s->file, desc.handle);
+	if (!syncobj)
+		return -ENOENT;
+	s->resets[s->reset_count++] = syncobj;
+
+	return 0;
+}
+
+static int resolve_in(struct submit *s)
+{
+	unsigned int n = s->args->num_in_syncobjs, i;
+	int ret;
+
+	if (!n && !(s->args->flags & VIRTGPU_EXECBUF_FENCE_FD_IN))
+		return 0;
+	s->in = kvcalloc(n + 1, sizeof(*s->in), GFP_KERNEL);
+	s->resets = kvcalloc(n + 1, sizeof(*s->resets), GFP_KERNEL);
+	if (!s->in || !s->resets)
+		return -ENOMEM;
+
+	for (i = 0; i < n; i++) {
+		ret = resolve_in_syncobj(s, i);
+		if (ret)
+			return ret;
+	}
+	if (!(s->args->flags & VIRTGPU_EXECBUF_FENCE_FD_IN))
+		return 0;
+
+	s->in[s->in_count] = sync_file_get_fence(s->args->fence_fd);
+	if (!s->in[s->in_count])
+		return -EINVAL;
+	s->in_count++;
+
+	return 0;
+}
+
+static int resolve_out(struct submit *s)
+{
+	unsigned int n = s->args->num_out_syncobjs;
+	struct drm_virtgpu_execbuffer_syncobj desc;
+	struct submit_out *out;
+	int ret;
+
+	if (!n)
+		return 0;
+	s->outs = kvcalloc(n, sizeof(*s->outs), GFP_KERNEL);
+	if (!s->outs)
+		return -ENOMEM;
+
+	while (s->out_count < n) {
+		ret = copy_syncobj(s, s->args->out_syncobjs, s->out_count, &desc);
+		if (ret)
+			return ret;
+		if (desc.flags)
+			return -EINVAL;
+
+		out = &s->outs[s->out_count];
+		out->point = desc.point;
+		out->syncobj = drm_syncobj_find(s->file, desc.handle);
+		if (!out->syncobj)
+			return -ENOENT;
+		s->out_count++;
+	}
+
+	return 0;
+}
+
+static int by_reservation(const void *a, const void *b)
+{
+	const struct drm_gem_object *x = *(struct drm_gem_object **)a;
+	const struct drm_gem_object *y = *(struct drm_gem_object **)b;
+
+	return x->resv < y->resv ? -1 : x->resv > y->resv;
+}
+
+/* One lock is taken once, however often a buffer is named. */
+static void drop_duplicates(struct submit *s)
+{
+	unsigned int i, n = 1;
+
+	sort(s->bos, s->bo_count, sizeof(*s->bos), by_reservation, NULL);
+	for (i = 1; i < s->bo_count; i++) {
+		if (s->bos[i]->resv == s->bos[n - 1]->resv)
+			drm_gem_object_put(s->bos[i]);
+		else
+			s->bos[n++] = s->bos[i];
+	}
+	s->bo_count = n;
+}
+
+static int resolve_buffers(struct submit *s)
+{
+	unsigned int i;
+	int ret;
+
+	if (!s->args->num_bo_handles)
+		return 0;
+
+	s->bo_count = s->args->num_bo_handles;
+	ret = drm_gem_objects_lookup(s->file, u64_to_user_ptr(s->args->bo_handles),
+				     s->bo_count, &s->bos);
+	if (ret)
+		return ret;
+
+	for (i = 0; i < s->bo_count; i++) {
+		ret = vgpu_gem_host_error(to_vgpu_gem(s->bos[i]));
+		if (ret)
+			return ret;
+	}
+	drop_duplicates(s);
+
+	return 0;
+}
+
+static int resolve(struct submit *s)
+{
+	int ret;
+
+	ret = resolve_context(s);
+	if (ret)
+		return ret;
+	ret = resolve_buffers(s);
+	if (ret)
+		return ret;
+	ret = resolve_out(s);
+	if (ret)
+		return ret;
+
+	return resolve_in(s);
+}
+
+/*
+ * Reserve
+ */
+
+static void send_event(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	struct submit_event *e = container_of(cb, struct submit_event, cb);
+
+	/* Frees it, if the file is closed. */
+	drm_send_event(e->dev, &e->base);
+}
+
+static int reserve_event(struct submit *s)
+{
+	struct submit_event *e;
+	int ret;
+
+	if (!wants_event(s))
+		return 0;
+	e = kzalloc_obj(*e);
+	if (!e)
+		return -ENOMEM;
+
+	e->dev = &s->vgpu->drm;
+	e->event.type = VIRTGPU_EVENT_FENCE_SIGNALED;
+	e->event.length = sizeof(e->event);
+	ret = drm_event_reserve_init(e->dev, s->file, &e->base, &e->event);
+	if (ret) {
+		kfree(e);
+		return ret;
+	}
+	s->event = e;
+
+	return 0;
+}
+
+static int reserve_message(struct submit *s)
+{
+	s->msg = vgpu_msg_alloc();
+	if (!s->msg)
+		return -ENOMEM;
+
+	s->msg->patience = VGPU_RENDER_PATIENCE;
+	vgpu_cmd_submit_3d(s->msg, s->ctx->id, s->stream);
+	s->stream = NULL;
+	if (!wants_fence(s))
+		return 0;
+
+	s->msg->fence = vgpu_fence_alloc(s->timeline);
+	if (!s->msg->fence)
+		return -ENOMEM;
+	vgpu_fence_share(s->msg->fence);
+	s->fence = dma_fence_get(&s->msg->fence->base);
+	if (s->args->flags & VIRTGPU_EXECBUF_RING_IDX)
+		vgpu_cmd_set_ring(s->msg, s->args->ring_idx);
+
+	return 0;
+}
+
+static int reserve_file(struct submit *s)
+{
+	if (!(s->args->flags & VIRTGPU_EXECBUF_FENCE_FD_OUT))
+		return 0;
+
+	s->fd = get_unused_fd_flags(O_CLOEXEC);
+	if (s->fd < 0)
+		return s->fd;
+	s->sync_file = sync_file_create(s->fence);
+
+	return s->sync_file ? 0 : -ENOMEM;
+}
+
+static int reserve_points(struct submit *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->out_count; i++) {
+		if (!s->outs[i].point)
+			continue;
+		s->outs[i].chain = dma_fence_chain_alloc();
+		if (!s->outs[i].chain)
+			return -ENOMEM;
+	}
+
+	return 0;
+}
+
+static int wait_for(const struct submit *s, struct dma_fence *fence)
+{
+	struct dma_fence_unwrap it;
+	struct dma_fence *f;
+	long left;
+
+	dma_fence_unwrap_for_each(f, &it, fence) {
+		if (f->context == s->timeline->context)
+			continue;
+		left = dma_fence_wait_timeout(f, true, FENCE_PATIENCE);
+		if (left <= 0) {
+			dma_fence_put(it.chain);
+			return left ?: -ETIMEDOUT;
+		}
+	}
+
+	return 0;
+}
+
+static int reserve(struct submit *s)
+{
+	unsigned int i;
+	int ret;
+
+	ret = reserve_message(s);
+	if (ret)
+		return ret;
+	ret = reserve_event(s);
+	if (ret)
+		return ret;
+	ret = reserve_file(s);
+	if (ret)
+		return ret;
+	ret = reserve_points(s);
+	if (ret)
+		return ret;
+
+	for (i = 0; i < s->in_count; i++) {
+		ret = wait_for(s, s->in[i]);
+		if (ret)
+			return ret;
+	}
+
+	return 0;
+}
+
+/*
+ * Lock
+ */
+
+static int lock(struct submit *s, struct ww_acquire_ctx *ww)
+{
+	unsigned int i;
+	int ret;
+
+	if (!s->bo_count)
+		return 0;
+
+	ret = drm_gem_lock_reservations(s->bos, s->bo_count, ww);
+	if (ret)
+		return ret;
+
+	for (i = 0; i < s->bo_count; i++) {
+		ret = dma_resv_reserve_fences(s->bos[i]->resv, 1);
+		if (ret) {
+			drm_gem_unlock_reservations(s->bos, s->bo_count, ww);
+			return ret;
+		}
+	}
+
+	return 0;
+}
+
+/*
+ * Publish
+ */
+
+static void publish_command(struct submit *s, struct ww_acquire_ctx *ww)
+{
+	unsigned int i;
+
+	/* What was not published cannot have signalled. */
+	if (s->event)
+		dma_fence_add_callback(s->fence, &s->event->cb, send_event);
+	s->event = NULL;
+
+	vgpu_context_track(s->ctx, s->msg);
+	vgpu_queue_publish(&s->vgpu->ctrl, s->msg);
+	s->msg = NULL;
+
+	for (i = 0; i < s->bo_count; i++)
+		dma_resv_add_fence(s->bos[i]->resv, s->fence, DMA_RESV_USAGE_WRITE);
+	if (s->bo_count)
+		drm_gem_unlock_reservations(s->bos, s->bo_count, ww);
+
+	vgpu_queue_kick(&s->vgpu->ctrl);
+}
+
+static void publish_fence(struct submit *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->reset_count; i++)
+		drm_syncobj_replace_fence(s->resets[i], NULL);
+
+	for (i = 0; i < s->out_count; i++) {
+		struct submit_out *out = &s->outs[i];
+
+		if (out->chain)
+			drm_syncobj_add_point(out->syncobj, out->chain, s->fence,
+					      out->point);
+		else
+			drm_syncobj_replace_fence(out->syncobj, s->fence);
+		out->chain = NULL;
+	}
+
+	if (s->sync_file) {
+		s->args->fence_fd = s->fd;
+		fd_install(s->fd, s->sync_file->file);
+		s->sync_file = NULL;
+		s->fd = -1;
+	}
+}
+
+/* Give back whatever was obtained and not published. */
+static void clean_up(struct submit *s)
+{
+	unsigned int i;
+
+	if (s->event)
+		drm_event_cancel_free(&s->vgpu->drm, &s->event->base);
+	if (s->sync_file)
+		fput(s->sync_file->file);
+	if (s->fd >= 0)
+		put_unused_fd(s->fd);
+
+	for (i = 0; i < s->in_count; i++)
+		dma_fence_put(s->in[i]);
+	kvfree(s->in);
+	for (i = 0; i < s->reset_count; i++)
+		drm_syncobj_put(s->resets[i]);
+	kvfree(s->resets);
+	for (i = 0; i < s->out_count; i++) {
+		dma_fence_chain_free(s->outs[i].chain);
+		drm_syncobj_put(s->outs[i].syncobj);
+	}
+	kvfree(s->outs);
+	for (i = 0; s->bos && i < s->bo_count; i++)
+		drm_gem_object_put(s->bos[i]);
+	kvfree(s->bos);
+
+	vgpu_entries_free(s->stream);
+	vgpu_msg_put(s->msg);
+	dma_fence_put(s->fence);
+	vgpu_context_put(s->ctx);
+}
+
+/**
+ * vgpu_submit_ioctl - DRM_IOCTL_VIRTGPU_EXECBUFFER
+ * @dev: the device
+ * @data: struct drm_virtgpu_execbuffer
+ * @file: the caller
+ *
+ * Context: may sleep; waits for fences of others, bounded.
+ * Return: 0; with nothing done: -EINVAL, also without 3D; -E2BIG; -EFAULT; -ENOENT
+ * for a handle that is none; -ENOMEM; -EIO for a context or a buffer that was lost;
+ * the host's error if that would not make them; -ETIMEDOUT for a fence that does not
+ * signal; -ERESTARTSYS.
+ */
+int vgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *file)
+{
+	struct submit s = {
+		.vgpu = to_vgpu(dev),
+		.file = file,
+		.args = data,
+		.fd = -1,
+	};
+	struct ww_acquire_ctx ww;
+	int ret;
+
+	if (!s.vgpu->features.virgl)
+		return -EINVAL;
+	ret = vgpu_queue_throttle(&s.vgpu->ctrl);
+	if (ret)
+		return ret;
+
+	ret = parse(&s);
+	if (!ret)
+		ret = resolve(&s);
+	if (!ret)
+		ret = reserve(&s);
+	if (!ret)
+		ret = lock(&s, &ww);
+	if (!ret) {
+		publish_command(&s, &ww);
+		publish_fence(&s);
+	}
+	clean_up(&s);
+
+	return ret;
+}
