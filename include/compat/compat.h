@@ -120,4 +120,26 @@ struct vgpu_compat_config {
 #define VIRTGPU_PARAM_BLOB_ALIGNMENT 9
 #endif
 
+/* 6.16: hints of DRM_IOCTL_VIRTGPU_RESOURCE_CREATE_BLOB. */
+#ifndef HAVE_VIRTGPU_BLOB_HINTS
+#include <uapi/drm/virtgpu_drm.h>
+#define DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING 0x0001
+
+struct vgpu_compat_resource_create_blob {
+	__u32 blob_mem;
+	__u32 blob_flags;
+	__u32 bo_handle;
+	__u32 res_handle;
+	__u64 size;
+	__u32 pad;
+	__u32 cmd_size;
+	__u64 cmd;
+	__u64 blob_id;
+	__u32 blob_hints;
+	__u32 pad2;
+};
+
+#define drm_virtgpu_resource_create_blob vgpu_compat_resource_create_blob
+#endif
+
 #endif

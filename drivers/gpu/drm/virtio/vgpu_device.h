@@ -4,6 +4,7 @@
 
 #include <drm/drm_device.h>
 
+#include "vgpu_capset.h"
 #include "vgpu_context.h"
 #include "vgpu_display.h"
 #include "vgpu_features.h"
@@ -35,6 +36,7 @@ struct vgpu_counters {
  * @cursor: cursor queue
  * @memory: memory that the device is told about
  * @resources: what the host knows by a number
+ * @capsets: what the host's renderers can do
  * @contexts: what programs have on the host
  * @hostmem: the window to the host's memory
  * @display: outputs
@@ -51,6 +53,7 @@ struct vgpu_device {
 	struct vgpu_queue cursor;
 	struct vgpu_memory memory;
 	struct vgpu_resources resources;
+	struct vgpu_capsets capsets;
 	struct vgpu_contexts contexts;
 	struct vgpu_hostmem hostmem;
 	struct vgpu_display display;

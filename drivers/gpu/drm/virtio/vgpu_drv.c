@@ -120,6 +120,7 @@ static void release_layers(struct drm_device *dev, void *data)
 	vgpu_memory_fini(&vgpu->memory);
 	vgpu_hostmem_fini(&vgpu->hostmem);
 	vgpu_contexts_fini(&vgpu->contexts);
+	vgpu_capsets_fini(&vgpu->capsets);
 	vgpu_resources_fini(&vgpu->resources);
 	put_device(vgpu->memory.dev);
 }
@@ -161,6 +162,12 @@ static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 	return drmm_add_action_or_reset(&vgpu->drm, release_layers, NULL);
 }
 
+static int init_3d(struct vgpu_device *vgpu)
+{
+	return vgpu_capsets_init(&vgpu->capsets, &vgpu->ctrl,
+				 vgpu->features.virgl ? vgpu->features.capsets : 0);
+}
+
 static int init_display(struct vgpu_device *vgpu)
 {
 	if (!IS_ENABLED(CONFIG_DRM_VIRTIO_GPU_KMS) || !vgpu->features.scanouts) {
@@ -195,6 +202,9 @@ static int vgpu_probe(struct virtio_device *vdev)
 	ret = init_layers(vgpu, vdev);
 	if (ret)
 		return ret;
+	ret = init_3d(vgpu);
+	if (ret)
+		return ret;
 	ret = init_display(vgpu);
 	if (ret)
 		return ret;
@@ -206,6 +216,7 @@ static int vgpu_probe(struct virtio_device *vdev)
 	}
 	virtio_device_ready(vdev);
 
+	vgpu_capsets_ask(&vgpu->capsets);
 	ret = vgpu_display_start(vgpu);
 	if (ret) {
 		drm_err(&vgpu->drm, "the host does not name its outputs: %d\n", ret);

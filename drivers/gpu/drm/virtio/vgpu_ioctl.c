@@ -8,17 +8,22 @@
 #include <uapi/drm/virtgpu_drm.h>
 
 #include "vgpu_cmd.h"
+#include "vgpu_cmd_3d.h"
 #include "vgpu_device.h"
+#include "vgpu_file.h"
 #include "vgpu_gem.h"
+#include "vgpu_gem_host.h"
 #include "vgpu_ioctl.h"
+#include "vgpu_ioctl_3d.h"
 #include "vgpu_msg.h"
+#include "vgpu_submit.h"
 
 /**
  * DOC: user API
  *
- * These are the ioctls of <drm/virtgpu_drm.h> that make sense on a device without
- * 3D: a program learns that there is none, and may still make guest memory known
- * to the host, by number, for other devices to find.
+ * These are the ioctls of <drm/virtgpu_drm.h>.  On a device without 3D a program
+ * learns that there is none, and may still make guest memory known to the host, by
+ * number, for other devices to find.
  */
 
 /* DRM_IOCTL_VIRTGPU_WAIT does not wait for longer than this. */
@@ -26,9 +31,11 @@
 
 static int ioctl_getparam(struct drm_device *dev, void *data, struct drm_file *file)
 {
-	const struct vgpu_features *f = &to_vgpu(dev)->features;
+	struct vgpu_device *vgpu = to_vgpu(dev);
+	const struct vgpu_features *f = &vgpu->features;
 	struct drm_virtgpu_getparam *args = data;
-	int value;
+	int value, ret;
+	u64 ids;
 
 	switch (args->param) {
 	case VIRTGPU_PARAM_3D_FEATURES:
@@ -41,7 +48,7 @@ static int ioctl_getparam(struct drm_device *dev, void *data, struct drm_file *f
 		value = f->blob;
 		break;
 	case VIRTGPU_PARAM_HOST_VISIBLE:
-		value = 0;
+		value = vgpu->hostmem.size != 0;
 		break;
 	case VIRTGPU_PARAM_CROSS_DEVICE:
 		value = f->uuid;
@@ -50,7 +57,11 @@ static int ioctl_getparam(struct drm_device *dev, void *data, struct drm_file *f
 		value = f->virgl && f->context_init;
 		break;
 	case VIRTGPU_PARAM_SUPPORTED_CAPSET_IDs:
-		value = 0;
+		ret = vgpu_capsets_ids(&vgpu->capsets, &ids);
+		if (ret)
+			return ret;
+		/* What is asked for is an int. */
+		value = lower_32_bits(ids);
 		break;
 	case VIRTGPU_PARAM_EXPLICIT_DEBUG_NAME:
 		value = f->virgl && f->context_init;
@@ -71,62 +82,86 @@ static int ioctl_getparam(struct drm_device *dev, void *data, struct drm_file *f
 static int ioctl_map(struct drm_device *dev, void *data, struct drm_file *file)
 {
 	struct drm_virtgpu_map *args = data;
+	struct drm_gem_object *obj;
+	int ret;
 
-	return drm_gem_dumb_map_offset(file, dev, args->handle, &args->offset);
+	obj = drm_gem_object_lookup(file, args->handle);
+	if (!obj)
+		return -ENOENT;
+	ret = vgpu_gem_host_map(to_vgpu_gem(obj));
+	drm_gem_object_put(obj);
+
+	return ret ?: drm_gem_dumb_map_offset(file, dev, args->handle, &args->offset);
 }
 
-/* The number of a buffer on the host; one is made if it has none. */
-static int host_number(struct vgpu_gem *gem, u32 *id, bool *blob)
+/* With a reference, or NULL: what the host knows the buffer by, made if need be. */
+static struct vgpu_resource *host_resource(struct vgpu_gem *gem)
 {
 	struct vgpu_resource *res;
 	int ret;
 
 	ret = dma_resv_lock_interruptible(gem->base.resv, NULL);
 	if (ret)
-		return ret;
+		return ERR_PTR(ret);
 
-	res = list_first_entry_or_null(&gem->surfaces, struct vgpu_resource, siblings);
-	/* An import has a number only while it is in use. */
-	if (!res && (!gem->import || gem->blob))
-		res = vgpu_gem_blob(gem);
-	*id = IS_ERR_OR_NULL(res) ? 0 : res->id;
-	*blob = *id && res->kind == VGPU_BLOB;
+	res = vgpu_gem_number(gem);
+	if (!IS_ERR_OR_NULL(res))
+		vgpu_resource_get(res);
 	dma_resv_unlock(gem->base.resv);
 
-	/* A buffer of a device without blobs has no number, which is no error. */
-	return IS_ERR(res) && res != ERR_PTR(-EOPNOTSUPP) ? PTR_ERR(res) : 0;
+	return res;
+}
+
+static u32 blob_mem(const struct vgpu_gem *gem, const struct vgpu_resource *res)
+{
+	if (gem->blob_mem)
+		return gem->blob_mem;
+
+	return res && res->kind == VGPU_BLOB ? VIRTGPU_BLOB_MEM_GUEST : 0;
 }
 
 static int ioctl_resource_info(struct drm_device *dev, void *data,
 			       struct drm_file *file)
 {
 	struct drm_virtgpu_resource_info *args = data;
+	struct vgpu_resource *res;
 	struct drm_gem_object *obj;
-	bool blob = false;
-	int ret;
+	int ret = 0;
 
 	obj = drm_gem_object_lookup(file, args->bo_handle);
 	if (!obj)
 		return -ENOENT;
 
-	ret = host_number(to_vgpu_gem(obj), &args->res_handle, &blob);
-	args->size = obj->size;
-	args->blob_mem = blob ? VIRTGPU_BLOB_MEM_GUEST : 0;
-	drm_gem_object_put(obj);
-	vgpu_queue_kick(&to_vgpu(dev)->ctrl);
+	res = host_resource(to_vgpu_gem(obj));
+	if (IS_ERR(res)) {
+		ret = PTR_ERR(res);
+		goto put;
+	}
 
+	args->size = obj->size;
+	args->res_handle = res ? res->id : 0;
+	args->blob_mem = blob_mem(to_vgpu_gem(obj), res);
+	ret = vgpu_file_use_object(obj, file);
+	vgpu_queue_kick(&to_vgpu(dev)->ctrl);
+	vgpu_resource_put(res);
+put:
+	drm_gem_object_put(obj);
 	return ret;
 }
 
+/* The end of a buffer's creation; its reference becomes the handle's. */
 static int give_handle(struct vgpu_gem *gem, struct drm_file *file, u32 *handle,
 		       u32 *number)
 {
-	bool blob;
-	int ret;
+	struct vgpu_resource *res = host_resource(gem);
+	int ret = PTR_ERR_OR_ZERO(res);
 
-	ret = host_number(gem, number, &blob);
 	if (!ret)
 		ret = drm_gem_handle_create(file, &gem->base, handle);
+	if (!ret)
+		*number = res ? res->id : 0;
+	if (!IS_ERR(res))
+		vgpu_resource_put(res);
 	vgpu_queue_kick(&to_vgpu(gem->base.dev)->ctrl);
 	drm_gem_object_put(&gem->base);
 
@@ -140,11 +175,9 @@ static bool is_plain_2d(const struct drm_virtgpu_resource_create *args)
 	       !args->last_level && !args->nr_samples && !args->flags;
 }
 
-static int ioctl_resource_create(struct drm_device *dev, void *data,
-				 struct drm_file *file)
+static struct vgpu_gem *create_plain(struct vgpu_device *vgpu,
+				     const struct drm_virtgpu_resource_create *args)
 {
-	struct drm_virtgpu_resource_create *args = data;
-	struct vgpu_device *vgpu = to_vgpu(dev);
 	struct vgpu_surface_key key = {
 		.format = args->format,
 		.width = args->width,
@@ -152,27 +185,152 @@ static int ioctl_resource_create(struct drm_device *dev, void *data,
 	};
 	struct vgpu_resource *res;
 	struct vgpu_gem *gem;
-	int ret;
 
 	if (!is_plain_2d(args) || !args->width || !args->height)
-		return -EINVAL;
-	ret = vgpu_queue_throttle(&vgpu->ctrl);
-	if (ret)
-		return ret;
+		return ERR_PTR(-EINVAL);
 
 	gem = vgpu_gem_create(vgpu, args->size ?: PAGE_SIZE);
 	if (IS_ERR(gem))
-		return PTR_ERR(gem);
+		return gem;
 
 	dma_resv_lock(gem->base.resv, NULL);
 	res = vgpu_gem_surface(gem, &key);
 	dma_resv_unlock(gem->base.resv);
 	if (IS_ERR(res)) {
 		drm_gem_object_put(&gem->base);
-		return PTR_ERR(res);
+		return ERR_CAST(res);
 	}
 
+	return gem;
+}
+
+static struct vgpu_gem *create_texture(struct vgpu_device *vgpu, struct drm_file *file,
+				       const struct drm_virtgpu_resource_create *args)
+{
+	struct vgpu_cmd_create_3d cmd = {
+		.target = args->target,
+		.format = args->format,
+		.bind = args->bind,
+		.width = args->width,
+		.height = args->height,
+		.depth = args->depth,
+		.array_size = args->array_size,
+		.last_level = args->last_level,
+		.nr_samples = args->nr_samples,
+		.flags = args->flags,
+	};
+	struct vgpu_context *ctx = vgpu_file_context(file);
+
+	if (IS_ERR(ctx))
+		return ERR_CAST(ctx);
+	vgpu_context_put(ctx);
+
+	return vgpu_gem_create_texture(vgpu, args->size ?: PAGE_SIZE, &cmd);
+}
+
+static int ioctl_resource_create(struct drm_device *dev, void *data,
+				 struct drm_file *file)
+{
+	struct drm_virtgpu_resource_create *args = data;
+	struct vgpu_device *vgpu = to_vgpu(dev);
+	struct vgpu_gem *gem;
+	int ret;
+
+	ret = vgpu_queue_throttle(&vgpu->ctrl);
+	if (ret)
+		return ret;
+
+	gem = vgpu->features.virgl ? create_texture(vgpu, file, args) :
+				     create_plain(vgpu, args);
+	if (IS_ERR(gem))
+		return PTR_ERR(gem);
+
 	return give_handle(gem, file, &args->bo_handle, &args->res_handle);
+}
+
+static int check_blob(const struct vgpu_features *f,
+		      const struct drm_virtgpu_resource_create_blob *args)
+{
+	u32 known = VIRTGPU_BLOB_FLAG_USE_MAPPABLE | VIRTGPU_BLOB_FLAG_USE_SHAREABLE |
+		    VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE;
+
+	if (!f->blob || args->blob_flags & ~known ||
+	    args->blob_hints & ~DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING)
+		return -EINVAL;
+	if (args->blob_flags & VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE && !f->uuid)
+		return -EINVAL;
+
+	switch (args->blob_mem) {
+	case VIRTGPU_BLOB_MEM_GUEST:
+		return args->blob_id || args->cmd_size ? -EINVAL : 0;
+	case VIRTGPU_BLOB_MEM_HOST3D:
+	case VIRTGPU_BLOB_MEM_HOST3D_GUEST:
+		if (!f->virgl || args->cmd_size % 4)
+			return -EINVAL;
+		/* Without an alignment of the device's the size is rounded up to pages. */
+		return f->blob_align > PAGE_SIZE && !IS_ALIGNED(args->size, f->blob_align) ?
+		       -EINVAL : 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* The command stream that makes the memory which the blob is then made of. */
+static struct vgpu_msg *blob_commands(struct vgpu_device *vgpu, struct vgpu_context *ctx,
+				      const struct drm_virtgpu_resource_create_blob *args)
+{
+	struct vgpu_entries *stream;
+	struct vgpu_msg *msg;
+
+	if (!args->cmd_size)
+		return NULL;
+
+	stream = vgpu_stream_from_user(&vgpu->ctrl, args->cmd, args->cmd_size);
+	if (IS_ERR(stream))
+		return ERR_CAST(stream);
+	msg = vgpu_msg_alloc();
+	if (!msg) {
+		vgpu_entries_free(stream);
+		return ERR_PTR(-ENOMEM);
+	}
+	vgpu_cmd_submit_3d(msg, ctx->id, stream);
+
+	return msg;
+}
+
+static struct vgpu_gem *create_host_blob(struct vgpu_device *vgpu, struct drm_file *file,
+					 const struct drm_virtgpu_resource_create_blob *args)
+{
+	struct vgpu_cmd_create_blob cmd = {
+		.mem = args->blob_mem,
+		.flags = args->blob_flags,
+		.size = PAGE_ALIGN(args->size),
+		.id = args->blob_id,
+	};
+	struct vgpu_context *ctx;
+	struct vgpu_msg *before;
+	struct vgpu_gem *gem;
+
+	ctx = vgpu_file_context(file);
+	if (IS_ERR(ctx))
+		return ERR_CAST(ctx);
+
+	before = blob_commands(vgpu, ctx, args);
+	if (IS_ERR(before)) {
+		gem = ERR_CAST(before);
+		goto put;
+	}
+	if (before)
+		vgpu_context_track(ctx, before);
+	cmd.context = ctx->id;
+	gem = vgpu_gem_create_host_blob(vgpu, &cmd, before);
+	if (IS_ERR(gem) && before) {
+		vgpu_context_put(ctx);
+		vgpu_msg_put(before);
+	}
+put:
+	vgpu_context_put(ctx);
+	return gem;
 }
 
 static int ioctl_create_blob(struct drm_device *dev, void *data, struct drm_file *file)
@@ -180,23 +338,17 @@ static int ioctl_create_blob(struct drm_device *dev, void *data, struct drm_file
 	struct drm_virtgpu_resource_create_blob *args = data;
 	struct vgpu_device *vgpu = to_vgpu(dev);
 	struct vgpu_gem *gem;
-	u32 known = VIRTGPU_BLOB_FLAG_USE_MAPPABLE | VIRTGPU_BLOB_FLAG_USE_SHAREABLE |
-		    VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE;
 	int ret;
 
-	if (!vgpu->features.blob)
-		return -EINVAL;
-	if (args->blob_mem != VIRTGPU_BLOB_MEM_GUEST || args->blob_id ||
-	    args->cmd_size || args->blob_flags & ~known)
-		return -EINVAL;
-	if (args->blob_flags & VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE &&
-	    !vgpu->features.uuid)
-		return -EINVAL;
+	ret = check_blob(&vgpu->features, args);
+	if (ret)
+		return ret;
 	ret = vgpu_queue_throttle(&vgpu->ctrl);
 	if (ret)
 		return ret;
 
-	gem = vgpu_gem_create(vgpu, args->size);
+	gem = args->blob_mem == VIRTGPU_BLOB_MEM_GUEST ?
+	      vgpu_gem_create(vgpu, args->size) : create_host_blob(vgpu, file, args);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 
@@ -215,6 +367,9 @@ static int ioctl_transfer_to_host(struct drm_device *dev, void *data,
 	struct drm_gem_object *obj;
 	struct vgpu_msg *msg;
 	int ret;
+
+	if (vgpu->features.virgl)
+		return vgpu_ioctl_transfer_to_host(dev, data, file);
 
 	obj = drm_gem_object_lookup(file, args->bo_handle);
 	if (!obj)
@@ -250,34 +405,31 @@ put:
 static int ioctl_wait(struct drm_device *dev, void *data, struct drm_file *file)
 {
 	struct drm_virtgpu_3d_wait *args = data;
+	struct drm_gem_object *obj = drm_gem_object_lookup(file, args->handle);
 	long left;
 
-	if (args->flags & VIRTGPU_WAIT_NOWAIT) {
-		struct drm_gem_object *obj = drm_gem_object_lookup(file, args->handle);
-		bool idle;
+	if (!obj)
+		return -ENOENT;
+	left = dma_resv_wait_timeout(obj->resv, DMA_RESV_USAGE_READ, true,
+				     args->flags & VIRTGPU_WAIT_NOWAIT ? 0 : WAIT_BOUND);
+	drm_gem_object_put(obj);
 
-		if (!obj)
-			return -ENOENT;
-		idle = dma_resv_test_signaled(obj->resv, DMA_RESV_USAGE_READ);
-		drm_gem_object_put(obj);
-		return idle ? 0 : -EBUSY;
-	}
-
-	left = drm_gem_dma_resv_wait(file, args->handle, true, WAIT_BOUND);
-
-	return left == -ETIME ? -EBUSY : left;
+	return left < 0 ? left : left ? 0 : -EBUSY;
 }
 
 #define VGPU_IOCTL(name, func) \
 	DRM_IOCTL_DEF_DRV(VIRTGPU_##name, func, DRM_RENDER_ALLOW)
 
-/* What is missing here belongs to 3D and answers with -EINVAL, as no ioctl. */
 const struct drm_ioctl_desc vgpu_ioctls[VGPU_IOCTL_COUNT] = {
 	VGPU_IOCTL(MAP, ioctl_map),
+	VGPU_IOCTL(EXECBUFFER, vgpu_submit_ioctl),
 	VGPU_IOCTL(GETPARAM, ioctl_getparam),
 	VGPU_IOCTL(RESOURCE_CREATE, ioctl_resource_create),
 	VGPU_IOCTL(RESOURCE_INFO, ioctl_resource_info),
+	VGPU_IOCTL(TRANSFER_FROM_HOST, vgpu_ioctl_transfer_from_host),
 	VGPU_IOCTL(TRANSFER_TO_HOST, ioctl_transfer_to_host),
 	VGPU_IOCTL(WAIT, ioctl_wait),
+	VGPU_IOCTL(GET_CAPS, vgpu_ioctl_get_caps),
 	VGPU_IOCTL(RESOURCE_CREATE_BLOB, ioctl_create_blob),
+	VGPU_IOCTL(CONTEXT_INIT, vgpu_ioctl_context_init),
 };

@@ -5,7 +5,7 @@
 #include <drm/drm_ioctl.h>
 #include <uapi/drm/virtgpu_drm.h>
 
-#define VGPU_IOCTL_COUNT (DRM_VIRTGPU_RESOURCE_CREATE_BLOB + 1)
+#define VGPU_IOCTL_COUNT (DRM_VIRTGPU_CONTEXT_INIT + 1)
 
 extern const struct drm_ioctl_desc vgpu_ioctls[VGPU_IOCTL_COUNT];
 

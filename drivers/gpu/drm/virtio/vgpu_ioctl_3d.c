@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/dma-resv.h>
+#include <linux/uaccess.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <uapi/drm/virtgpu_drm.h>
+
+#include "vgpu_capset.h"
+#include "vgpu_cmd_3d.h"
+#include "vgpu_context.h"
+#include "vgpu_device.h"
+#include "vgpu_file.h"
+#include "vgpu_gem.h"
+#include "vgpu_ioctl_3d.h"
+#include "vgpu_msg.h"
+
+/* Every parameter of CONTEXT_INIT, once. */
+#define CONTEXT_PARAMS 4
+
+/**
+ * vgpu_ioctl_get_caps - DRM_IOCTL_VIRTGPU_GET_CAPS
+ * @dev: the device
+ * @data: struct drm_virtgpu_get_caps
+ * @file: the caller
+ *
+ * Context: may sleep; waits for the host, bounded.
+ * Return: 0; -EINVAL for a set that the host does not have, or no size; -EFAULT; what
+ * vgpu_capset_get() says.
+ */
+int vgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *file)
+{
+	struct vgpu_device *vgpu = to_vgpu(dev);
+	struct drm_virtgpu_get_caps *args = data;
+	const struct virtio_gpu_resp_capset *reply;
+	struct vgpu_msg *msg;
+	u32 size;
+	int ret;
+
+	if (!args->size)
+		return -EINVAL;
+
+	msg = vgpu_capset_get(&vgpu->capsets, args->cap_set_id, args->cap_set_ver, &size);
+	if (IS_ERR(msg))
+		return PTR_ERR(msg);
+
+	reply = msg->reply;
+	ret = copy_to_user(u64_to_user_ptr(args->addr), reply->capset_data,
+			   min(args->size, size)) ? -EFAULT : 0;
+	vgpu_msg_put(msg);
+
+	return ret;
+}
+
+/* Cut so that hosts which look for the end of the name find one. */
+static int read_name(u64 addr, char *name)
+{
+	long len = strncpy_from_user(name, u64_to_user_ptr(addr), VGPU_CONTEXT_NAME - 1);
+
+	if (len < 0)
+		return len;
+	name[len] = 0;
+
+	return 0;
+}
+
+static int read_param(struct vgpu_device *vgpu,
+		      const struct drm_virtgpu_context_set_param *p,
+		      struct vgpu_context_params *params)
+{
+	u64 ids;
+	int ret;
+
+	switch (p->param) {
+	case VIRTGPU_CONTEXT_PARAM_CAPSET_ID:
+		if (p->value > VGPU_CAPSET_MAX)
+			return -EINVAL;
+		ret = vgpu_capsets_ids(&vgpu->capsets, &ids);
+		if (ret)
+			return ret;
+		params->capset = p->value;
+		return ids & BIT_ULL(p->value) ? 0 : -EINVAL;
+	case VIRTGPU_CONTEXT_PARAM_NUM_RINGS:
+		params->rings = p->value;
+		return p->value > VGPU_CONTEXT_RINGS ? -EINVAL : 0;
+	case VIRTGPU_CONTEXT_PARAM_POLL_RINGS_MASK:
+		params->polled = p->value;
+		return 0;
+	case VIRTGPU_CONTEXT_PARAM_DEBUG_NAME:
+		return read_name(p->value, params->name);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int read_params(struct vgpu_device *vgpu, const struct drm_virtgpu_context_init *args,
+		       struct vgpu_context_params *params)
+{
+	const struct drm_virtgpu_context_set_param __user *array =
+		u64_to_user_ptr(args->ctx_set_params);
+	struct drm_virtgpu_context_set_param p;
+	u32 seen = 0, i;
+	int ret;
+
+	if (args->num_params > CONTEXT_PARAMS)
+		return -EINVAL;
+
+	vgpu_context_params_init(params);
+	for (i = 0; i < args->num_params; i++) {
+		if (copy_from_user(&p, &array[i], sizeof(p)))
+			return -EFAULT;
+		ret = read_param(vgpu, &p, params);
+		if (ret)
+			return ret;
+		if (seen & BIT(p.param))
+			return -EINVAL;
+		seen |= BIT(p.param);
+	}
+
+	/* Only timelines that there are can be polled. */
+	return params->rings < 64 && params->polled >> params->rings ? -EINVAL : 0;
+}
+
+/**
+ * vgpu_ioctl_context_init - DRM_IOCTL_VIRTGPU_CONTEXT_INIT
+ * @dev: the device
+ * @data: struct drm_virtgpu_context_init
+ * @file: the caller
+ *
+ * Context: may sleep; waits for the host, bounded.
+ * Return: 0; -EINVAL, also on a device that has no such contexts; -EEXIST if the file
+ * has a context; -EFAULT; -EINTR; -ENOMEM; what vgpu_queue_throttle() says.
+ */
+int vgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_file *file)
+{
+	struct vgpu_device *vgpu = to_vgpu(dev);
+	struct vgpu_context_params params;
+	int ret;
+
+	if (!vgpu->features.virgl || !vgpu->features.context_init)
+		return -EINVAL;
+	ret = vgpu_queue_throttle(&vgpu->ctrl);
+	if (ret)
+		return ret;
+	ret = read_params(vgpu, data, &params);
+	if (ret)
+		return ret;
+
+	return vgpu_file_init_context(file, &params);
+}
+
+/*
+ * Transfers
+ */
+
+/* What is copied, or an error.  Under the reservation lock. */
+static struct vgpu_resource *transfer_resource(struct vgpu_gem *gem,
+					       const struct vgpu_cmd_transfer_3d *cmd)
+{
+	struct vgpu_resource *res = vgpu_gem_known(gem);
+	int ret = vgpu_gem_host_error(gem);
+
+	if (ret)
+		return ERR_PTR(ret);
+	/* Guest memory is its own latest state. */
+	if (!res || res->kind == VGPU_BLOB)
+		return ERR_PTR(-EINVAL);
+	/* Others have the layout that they were made with. */
+	if (res->kind != VGPU_HOST_BLOB && (cmd->stride || cmd->layer_stride))
+		return ERR_PTR(-EINVAL);
+
+	return res;
+}
+
+/*
+ * Bounce buffers come back as a whole: what another transfer is about to bring, or
+ * the processor has written since, would be lost.  So such a buffer is locked when
+ * nothing is going on with it; else whenever its lock can be had.
+ */
+static int lock_for_transfer(struct vgpu_gem *gem)
+{
+	bool bounces = gem->pages && gem->pages->which == VGPU_ADDRESS_DMA;
+	struct dma_resv *resv = gem->base.resv;
+	long left = VGPU_RENDER_PATIENCE;
+	int ret;
+
+	for (;;) {
+		ret = dma_resv_lock_interruptible(resv, NULL);
+		if (ret || !bounces || dma_resv_test_signaled(resv, DMA_RESV_USAGE_READ))
+			return ret;
+		dma_resv_unlock(resv);
+
+		left = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_READ, true, left);
+		if (left <= 0)
+			return left ?: -ETIMEDOUT;
+	}
+}
+
+/* Under the reservation lock. */
+static int publish_transfer(struct vgpu_gem *gem, struct vgpu_msg *msg,
+			    struct vgpu_cmd_transfer_3d *cmd, bool to_host)
+{
+	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
+	struct vgpu_resource *res;
+	struct dma_fence *fence;
+	int ret;
+
+	res = transfer_resource(gem, cmd);
+	if (IS_ERR(res))
+		return PTR_ERR(res);
+	ret = dma_resv_reserve_fences(gem->base.resv, 1);
+	if (ret)
+		return ret;
+
+	cmd->resource = res->id;
+	if (to_host)
+		vgpu_cmd_transfer_to_host_3d(msg, cmd);
+	else
+		vgpu_cmd_transfer_from_host_3d(msg, cmd);
+	if (gem->pages)
+		vgpu_pages_sync_for_device(gem->pages);
+	vgpu_resource_track_transfer(res, msg, !to_host);
+
+	fence = dma_fence_get(&msg->fence->base);
+	vgpu_msg_get(msg);
+	vgpu_queue_publish(&vgpu->ctrl, msg);
+	dma_resv_add_fence(gem->base.resv, fence, DMA_RESV_USAGE_WRITE);
+	dma_fence_put(fence);
+
+	return 0;
+}
+
+static int transfer(struct vgpu_gem *gem, struct vgpu_cmd_transfer_3d *cmd, bool to_host)
+{
+	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
+	struct vgpu_msg *msg;
+	int ret = -ENOMEM;
+
+	msg = vgpu_msg_alloc();
+	if (!msg)
+		return ret;
+	/* It may be behind a submission. */
+	msg->patience = VGPU_RENDER_PATIENCE;
+	msg->fence = vgpu_fence_alloc(&vgpu->contexts.global);
+	if (!msg->fence)
+		goto put;
+	vgpu_fence_share(msg->fence);
+
+	ret = lock_for_transfer(gem);
+	if (ret)
+		goto put;
+	ret = publish_transfer(gem, msg, cmd, to_host);
+	dma_resv_unlock(gem->base.resv);
+	vgpu_queue_kick(&vgpu->ctrl);
+put:
+	vgpu_msg_put(msg);
+	return ret;
+}
+
+static int transfer_handle(struct drm_device *dev, struct drm_file *file, u32 handle,
+			   const struct drm_virtgpu_3d_box *box,
+			   struct vgpu_cmd_transfer_3d *cmd, bool to_host)
+{
+	struct vgpu_device *vgpu = to_vgpu(dev);
+	struct drm_gem_object *obj;
+	struct vgpu_context *ctx;
+	int ret;
+
+	ret = vgpu_queue_throttle(&vgpu->ctrl);
+	if (ret)
+		return ret;
+	obj = drm_gem_object_lookup(file, handle);
+	if (!obj)
+		return -ENOENT;
+	ctx = vgpu_file_context(file);
+	if (IS_ERR(ctx)) {
+		ret = PTR_ERR(ctx);
+		goto put;
+	}
+
+	cmd->context = ctx->id;
+	cmd->x = box->x;
+	cmd->y = box->y;
+	cmd->z = box->z;
+	cmd->w = box->w;
+	cmd->h = box->h;
+	cmd->d = box->d;
+	ret = transfer(to_vgpu_gem(obj), cmd, to_host);
+	vgpu_context_put(ctx);
+put:
+	drm_gem_object_put(obj);
+	return ret;
+}
+
+/**
+ * vgpu_ioctl_transfer_to_host - DRM_IOCTL_VIRTGPU_TRANSFER_TO_HOST with 3D
+ * @dev: the device
+ * @data: struct drm_virtgpu_3d_transfer_to_host
+ * @file: the caller
+ *
+ * The buffer's fences tell when it is done.
+ *
+ * Context: may sleep; with bounce buffers it waits for earlier transfers, bounded.
+ * Return: 0; -ENOENT; -EINVAL for a buffer that has no copy, or a stride that it
+ * cannot have; -EIO for one that was lost; -ENOMEM; -ERESTARTSYS.
+ */
+int vgpu_ioctl_transfer_to_host(struct drm_device *dev, void *data, struct drm_file *file)
+{
+	struct drm_virtgpu_3d_transfer_to_host *args = data;
+	struct vgpu_cmd_transfer_3d cmd = {
+		.offset = args->offset,
+		.level = args->level,
+		.stride = args->stride,
+		.layer_stride = args->layer_stride,
+	};
+
+	return transfer_handle(dev, file, args->bo_handle, &args->box, &cmd, true);
+}
+
+/**
+ * vgpu_ioctl_transfer_from_host - DRM_IOCTL_VIRTGPU_TRANSFER_FROM_HOST
+ * @dev: the device
+ * @data: struct drm_virtgpu_3d_transfer_from_host
+ * @file: the caller
+ *
+ * The buffer's fences tell when it is done.
+ *
+ * Context: as vgpu_ioctl_transfer_to_host().
+ * Return: as vgpu_ioctl_transfer_to_host(); -EINVAL also without 3D.
+ */
+int vgpu_ioctl_transfer_from_host(struct drm_device *dev, void *data,
+				  struct drm_file *file)
+{
+	struct drm_virtgpu_3d_transfer_from_host *args = data;
+	struct vgpu_cmd_transfer_3d cmd = {
+		.offset = args->offset,
+		.level = args->level,
+		.stride = args->stride,
+		.layer_stride = args->layer_stride,
+	};
+
+	if (!to_vgpu(dev)->features.virgl)
+		return -EINVAL;
+
+	return transfer_handle(dev, file, args->bo_handle, &args->box, &cmd, false);
+}
