@@ -14,8 +14,9 @@
  *
  * Beside DRM's own files there are in ``/sys/kernel/debug/dri/N``: ``features``
  * (what was negotiated), ``outputs`` (what the host wants and what it is told to
- * show), ``resources`` (what the host knows by a number) and ``counters``.  All are
- * lines of ``name: value``.
+ * show), ``resources`` (what the host knows by a number), ``contexts`` (what programs
+ * have there), ``window`` (what is mapped of the host's memory) and ``counters``.  All
+ * are lines of ``name: value``.
  */
 
 static struct vgpu_device *vgpu_of(struct seq_file *m)
@@ -53,6 +54,24 @@ static int resources_show(struct seq_file *m, void *data)
 	struct drm_printer p = drm_seq_file_printer(m);
 
 	vgpu_resources_print(&vgpu_of(m)->resources, &p);
+
+	return 0;
+}
+
+static int contexts_show(struct seq_file *m, void *data)
+{
+	struct drm_printer p = drm_seq_file_printer(m);
+
+	vgpu_contexts_print(&vgpu_of(m)->contexts, &p);
+
+	return 0;
+}
+
+static int window_show(struct seq_file *m, void *data)
+{
+	struct drm_printer p = drm_seq_file_printer(m);
+
+	vgpu_hostmem_print(&vgpu_of(m)->hostmem, &p);
 
 	return 0;
 }
@@ -160,6 +179,8 @@ static int outputs_show(struct seq_file *m, void *data)
 static const struct drm_debugfs_info files[] = {
 	{ "features", features_show, 0 },
 	{ "resources", resources_show, 0 },
+	{ "contexts", contexts_show, 0 },
+	{ "window", window_show, 0 },
 	{ "counters", counters_show, 0 },
 	{ "outputs", outputs_show, 0 },
 };
