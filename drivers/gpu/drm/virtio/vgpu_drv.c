@@ -162,8 +162,27 @@ static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 	return drmm_add_action_or_reset(&vgpu->drm, release_layers, NULL);
 }
 
+/* A window that cannot be used is no reason to do without 3D. */
+static void find_window(struct vgpu_device *vgpu)
+{
+	struct virtio_device *vdev = vgpu->vdev;
+	struct virtio_shm_region r;
+
+	if (!vgpu->features.virgl || !vgpu->features.blob ||
+	    !virtio_get_shm_region(vdev, &r, VIRTIO_GPU_SHM_ID_HOST_VISIBLE) || !r.len)
+		return;
+
+	if (!devm_request_mem_region(&vdev->dev, r.addr, r.len, dev_name(&vdev->dev))) {
+		drm_warn(&vgpu->drm, "the window to the host's memory is taken: it cannot be mapped\n");
+		return;
+	}
+	vgpu_hostmem_start(&vgpu->hostmem, r.addr, r.len, vgpu->features.blob_align);
+}
+
 static int init_3d(struct vgpu_device *vgpu)
 {
+	find_window(vgpu);
+
 	return vgpu_capsets_init(&vgpu->capsets, &vgpu->ctrl,
 				 vgpu->features.virgl ? vgpu->features.capsets : 0);
 }

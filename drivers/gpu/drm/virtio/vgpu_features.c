@@ -10,17 +10,17 @@
 
 #include "vgpu_features.h"
 
-/*
- * The one place that says what is asked of a device.  VIRTIO_GPU_F_VIRGL is
- * read below like the others, but stays out of this table until the driver has
- * 3D contexts; without it CONTEXT_INIT changes nothing.
- */
+/* The one place that says what is asked of a device. */
 const unsigned int vgpu_feature_table[] = {
 	VIRTIO_GPU_F_EDID,
 	VIRTIO_GPU_F_RESOURCE_UUID,
 	VIRTIO_GPU_F_RESOURCE_BLOB,
 	VIRTIO_GPU_F_CONTEXT_INIT,
 	VIRTIO_GPU_F_BLOB_ALIGNMENT,
+#ifdef __LITTLE_ENDIAN
+	/* Command streams are passed on as programs write them, and hosts read them so. */
+	VIRTIO_GPU_F_VIRGL,
+#endif
 };
 
 const unsigned int vgpu_feature_table_size = ARRAY_SIZE(vgpu_feature_table);

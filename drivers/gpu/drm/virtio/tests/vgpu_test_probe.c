@@ -45,7 +45,7 @@ static const struct kind kinds[] = {
 	{ "blob", RINGS | BLOB, 64, 1 },
 	{ "uuid", RINGS | UUID, 64, 1 },
 	{ "all of them", VGPU_MOCK_FEATURES, 64, 1 },
-	{ "3D is not asked for", VGPU_MOCK_FEATURES | VIRGL | CONTEXT_INIT, 256, 1 },
+	{ "3D", VGPU_MOCK_FEATURES | VIRGL | CONTEXT_INIT, 256, 1 },
 	{ "unknown features", VGPU_MOCK_FEATURES | BIT_ULL(20) | BIT_ULL(11), 64, 1 },
 	{ "DMA addresses", VGPU_MOCK_FEATURES | PLATFORM, 64, 1 },
 	{ "ring of 16", VGPU_MOCK_FEATURES, 16, 1 },
@@ -92,7 +92,8 @@ static void probe_kind(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->uuid, !!(k->features & UUID));
 	KUNIT_EXPECT_EQ(test, f->indirect, !!(k->features & INDIRECT));
 	KUNIT_EXPECT_EQ(test, f->event_idx, !!(k->features & EVENT_IDX));
-	KUNIT_EXPECT_FALSE(test, f->virgl);
+	KUNIT_EXPECT_EQ(test, f->virgl, !!(k->features & VIRGL));
+	KUNIT_EXPECT_EQ(test, f->context_init, !!(k->features & CONTEXT_INIT));
 	KUNIT_EXPECT_FALSE(test, f->packed);
 	KUNIT_EXPECT_EQ(test, f->dma, !!(k->features & PLATFORM));
 	KUNIT_EXPECT_EQ(test, f->blob_align, k->expect_align ?: PAGE_SIZE);
