@@ -79,6 +79,8 @@ static void gem_free(struct drm_gem_object *obj)
 	if (gem->import)
 		dma_resv_lock(obj->resv, NULL);
 	vgpu_gem_let_go(gem);
+	if (gem->stays)
+		vgpu_import_unpin(gem->import);
 	if (gem->import)
 		dma_resv_unlock(obj->resv);
 	vgpu_queue_kick(&vgpu->ctrl);
@@ -461,19 +463,42 @@ struct vgpu_resource *vgpu_gem_known(struct vgpu_gem *gem)
 	return NULL;
 }
 
+/* Commands name it by its number, so that has to stay, and the memory with it. */
+static int stay(struct vgpu_gem *gem)
+{
+	int ret;
+
+	if (gem->stays)
+		return 0;
+	ret = vgpu_import_pin(gem->import);
+	gem->stays = !ret;
+
+	return ret;
+}
+
 /**
  * vgpu_gem_number - the same, made if need be
  * @gem: the buffer
  *
+ * With 3D an import whose number was told is pinned until it is freed.
+ *
  * Context: may sleep, under the reservation lock.
- * Return: as vgpu_gem_known(); NULL if nothing can be made, as of an import that is
- * not in use; -ENOMEM.
+ * Return: as vgpu_gem_known(); NULL if nothing can be made, as of an import without
+ * blobs, or without 3D while it is not in use; -ENOMEM; what vgpu_import_pin() says.
  */
 struct vgpu_resource *vgpu_gem_number(struct vgpu_gem *gem)
 {
-	struct vgpu_resource *res = vgpu_gem_known(gem);
+	bool virgl = to_vgpu(gem->base.dev)->features.virgl;
+	struct vgpu_resource *res;
+	int ret;
 
-	if (res || gem->import)
+	if (gem->import && virgl) {
+		ret = stay(gem);
+		if (ret)
+			return ERR_PTR(ret);
+	}
+	res = vgpu_gem_known(gem);
+	if (res || (gem->import && !virgl))
 		return res;
 
 	res = vgpu_gem_blob(gem);

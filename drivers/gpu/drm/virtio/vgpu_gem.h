@@ -27,6 +27,7 @@ struct vgpu_resource;
  * @map: its place in the window, if @host can be mapped there, or NULL
  * @blob_mem: VIRTGPU_BLOB_MEM_* that user space has asked for, or 0
  * @dumb: the layout that a dumb buffer was made for, or zeroes
+ * @stays: the import is pinned, as programs know it by its number
  * @blob_refused: the host would not make or show the blob: use a surface
  * @vmap: kernel mapping, while @vmaps
  * @vmaps: users of @vmap
@@ -46,6 +47,7 @@ struct vgpu_gem {
 	struct vgpu_hostmap *map;
 	u32 blob_mem;
 	struct vgpu_surface_key dumb;
+	bool stays;
 	bool blob_refused;
 	struct iosys_map vmap;
 	unsigned int vmaps;

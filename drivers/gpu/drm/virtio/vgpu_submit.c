@@ -462,6 +462,23 @@ static int wait_for(const struct submit *s, struct dma_fence *fence)
 	return 0;
 }
 
+/* Who draws into an import does not know of our timelines. */
+static int wait_for_writers(const struct submit *s, struct drm_gem_object *obj)
+{
+	struct dma_fence *fence;
+	int ret;
+
+	if (!to_vgpu_gem(obj)->import)
+		return 0;
+	ret = dma_resv_get_singleton(obj->resv, DMA_RESV_USAGE_WRITE, &fence);
+	if (ret || !fence)
+		return ret;
+	ret = wait_for(s, fence);
+	dma_fence_put(fence);
+
+	return ret;
+}
+
 static int reserve(struct submit *s)
 {
 	unsigned int i;
@@ -482,6 +499,11 @@ static int reserve(struct submit *s)
 
 	for (i = 0; i < s->in_count; i++) {
 		ret = wait_for(s, s->in[i]);
+		if (ret)
+			return ret;
+	}
+	for (i = 0; i < s->bo_count; i++) {
+		ret = wait_for_writers(s, s->bos[i]);
 		if (ret)
 			return ret;
 	}
