@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
+#include <linux/slab.h>
 #include <linux/virtio_dma_buf.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
@@ -8,6 +10,7 @@
 
 #include "vgpu_export.h"
 #include "vgpu_gem.h"
+#include "vgpu_gem_host.h"
 #include "vgpu_import.h"
 
 /**
@@ -16,6 +19,10 @@
  * Buffers are exported as virtio dma-bufs, so that a driver of another virtio
  * device can ask for the UUID and name the buffer to its own device.  The UUID is
  * got from the host when it is first asked for.
+ *
+ * What is only in the host's memory is exported by its place in the window, to devices
+ * that can reach another device's memory.  It stays there for as long as one of them
+ * is attached.
  */
 
 static int export_get_uuid(struct dma_buf *dma_buf, uuid_t *uuid)
@@ -23,18 +30,109 @@ static int export_get_uuid(struct dma_buf *dma_buf, uuid_t *uuid)
 	return vgpu_gem_uuid(to_vgpu_gem(dma_buf->priv), uuid);
 }
 
+static bool in_window(const struct dma_buf *dma_buf)
+{
+	const struct vgpu_gem *gem = to_vgpu_gem(dma_buf->priv);
+
+	return gem->host && !gem->pages;
+}
+
+static int export_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
+{
+	if (!in_window(dma_buf))
+		return drm_gem_map_attach(dma_buf, attach);
+	if (!attach->peer2peer)
+		return -EOPNOTSUPP;
+
+	return vgpu_gem_host_hold(to_vgpu_gem(dma_buf->priv));
+}
+
+static void export_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
+{
+	if (in_window(dma_buf))
+		vgpu_gem_host_release(to_vgpu_gem(dma_buf->priv));
+	else
+		drm_gem_map_detach(dma_buf, attach);
+}
+
+/* One address without pages. */
+static int map_place(struct device *dev, struct sg_table *sgt, phys_addr_t where,
+		     size_t size, enum dma_data_direction dir)
+{
+	dma_addr_t addr;
+	int ret;
+
+	ret = sg_alloc_table(sgt, 1, GFP_KERNEL);
+	if (ret)
+		return ret;
+
+	addr = dma_map_resource(dev, where, size, dir, DMA_ATTR_SKIP_CPU_SYNC);
+	if (dma_mapping_error(dev, addr)) {
+		sg_free_table(sgt);
+		return -EIO;
+	}
+	sg_set_page(sgt->sgl, NULL, size, 0);
+	sg_dma_address(sgt->sgl) = addr;
+	sg_dma_len(sgt->sgl) = size;
+
+	return 0;
+}
+
+static struct sg_table *export_map(struct dma_buf_attachment *attach,
+				   enum dma_data_direction dir)
+{
+	struct vgpu_gem *gem = to_vgpu_gem(attach->dmabuf->priv);
+	struct sg_table *sgt;
+	phys_addr_t where;
+	int ret;
+
+	if (!in_window(attach->dmabuf))
+		return drm_gem_map_dma_buf(attach, dir);
+
+	/* It was there when the device was attached; a reset takes it away. */
+	if (!vgpu_gem_host_place(gem, &where))
+		return ERR_PTR(-EIO);
+	if (gem->base.size > UINT_MAX)
+		return ERR_PTR(-E2BIG);
+
+	sgt = kzalloc_obj(*sgt);
+	if (!sgt)
+		return ERR_PTR(-ENOMEM);
+	ret = map_place(attach->dev, sgt, where, gem->base.size, dir);
+	if (ret) {
+		kfree(sgt);
+		return ERR_PTR(ret);
+	}
+
+	return sgt;
+}
+
+static void export_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+			 enum dma_data_direction dir)
+{
+	if (!in_window(attach->dmabuf)) {
+		drm_gem_unmap_dma_buf(attach, sgt, dir);
+		return;
+	}
+
+	dma_unmap_resource(attach->dev, sg_dma_address(sgt->sgl), sg_dma_len(sgt->sgl),
+			   dir, DMA_ATTR_SKIP_CPU_SYNC);
+	sg_free_table(sgt);
+	kfree(sgt);
+}
+
 static const struct virtio_dma_buf_ops export_ops = {
 	.ops = {
 		.attach = virtio_dma_buf_attach,
-		.detach = drm_gem_map_detach,
-		.map_dma_buf = drm_gem_map_dma_buf,
-		.unmap_dma_buf = drm_gem_unmap_dma_buf,
+		.detach = export_detach,
+		.map_dma_buf = export_map,
+		.unmap_dma_buf = export_unmap,
 		.release = drm_gem_dmabuf_release,
 		.mmap = drm_gem_dmabuf_mmap,
 		.vmap = drm_gem_dmabuf_vmap,
 		.vunmap = drm_gem_dmabuf_vunmap,
 	},
-	.device_attach = drm_gem_map_attach,
+	.device_attach = export_attach,
 	.get_uuid = export_get_uuid,
 };
 

@@ -135,6 +135,55 @@ int vgpu_gem_host_map(struct vgpu_gem *gem)
 	return ret ?: vgpu_hostmap_wait(gem->map);
 }
 
+/**
+ * vgpu_gem_host_hold - keep a blob of the host's memory in the window
+ * @gem: a buffer without pages
+ *
+ * Context: may sleep; waits for the host, bounded.
+ * Return: 0; -EINVAL for a blob that was not made to be mapped; what
+ * vgpu_hostmap_wait() says.
+ */
+int vgpu_gem_host_hold(struct vgpu_gem *gem)
+{
+	int ret;
+
+	if (!gem->map)
+		return -EINVAL;
+
+	vgpu_hostmap_use(gem->map);
+	ret = vgpu_gem_host_map(gem);
+	if (ret)
+		vgpu_hostmap_unuse(gem->map);
+
+	return ret;
+}
+
+/**
+ * vgpu_gem_host_release - undo vgpu_gem_host_hold()
+ * @gem: the buffer
+ *
+ * Context: any.
+ */
+void vgpu_gem_host_release(struct vgpu_gem *gem)
+{
+	vgpu_hostmap_unuse(gem->map);
+}
+
+/**
+ * vgpu_gem_host_place - where a blob is that is kept in the window
+ * @gem: the buffer
+ * @where: filled: its physical address
+ *
+ * Context: any.
+ * Return: false if it was lost.
+ */
+bool vgpu_gem_host_place(struct vgpu_gem *gem, phys_addr_t *where)
+{
+	u32 info;
+
+	return vgpu_hostmap_place(gem->map, where, &info);
+}
+
 static pgprot_t caching(pgprot_t prot, u32 info)
 {
 	switch (info) {

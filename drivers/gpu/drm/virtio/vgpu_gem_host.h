@@ -17,6 +17,9 @@ struct vgpu_gem *vgpu_gem_create_host_blob(struct vgpu_device *vgpu,
 					   struct vgpu_cmd_create_blob *cmd,
 					   struct vgpu_msg *before);
 int vgpu_gem_host_map(struct vgpu_gem *gem);
+int vgpu_gem_host_hold(struct vgpu_gem *gem);
+void vgpu_gem_host_release(struct vgpu_gem *gem);
+bool vgpu_gem_host_place(struct vgpu_gem *gem, phys_addr_t *where);
 int vgpu_gem_host_mmap(struct vgpu_gem *gem, struct vm_area_struct *vma);
 
 #endif
