@@ -16,7 +16,7 @@ import sys
 import time
 from dataclasses import dataclass, field, asdict
 
-from . import BUILD, GUEST, TOP, Problem, kernel, logs
+from . import BUILD, GUEST, TOP, Problem, kernel, logs, xscreen
 
 sys.path.insert(0, str(BUILD / "qmp/python"))
 try:
@@ -51,6 +51,7 @@ class Options:
     ports: bool = False
     udmabuf: str = "host"
     dbus: bool = False
+    gl: bool = False
     display: str = ""
     mem: str = "2G"
     smp: int = 2
@@ -136,6 +137,7 @@ class Machine:
         self.standin = False
         self.status = None
         self.bus = None
+        self.screen = None
         self.tasks = set()
         if options.accel:
             self.accel = options.accel
@@ -272,6 +274,8 @@ class Machine:
             command += ["-display", options.display]
         elif options.dbus:
             command += ["-display", "dbus"]
+        elif options.gl:
+            command += ["-display", "sdl,gl=on"]
         elif options.interactive and os.environ.get("DISPLAY"):
             command += ["-display", "gtk"]
         else:
@@ -316,6 +320,8 @@ class Machine:
             raise ValueError("the name may have letters, digits and . _ -")
         device = device or (self.gpus[0] if self.gpus else "vga")
         path = self.out / (name.removesuffix(".png") + ".png")
+        if self.screen:
+            return self.screen.save(path)
         await self.execute("screendump", {"filename": str(path), "device": device, "head": int(head), "format": "png"})
 
     async def host_qmp(self, text):
@@ -430,6 +436,10 @@ class Machine:
         if options.dbus:
             await self.start_bus()
             environment["DBUS_SESSION_BUS_ADDRESS"] = self.bus_address
+        if options.gl:
+            self.screen = xscreen.Screen(self.out / ".vm")
+            await self.screen.start(*WITH_US)
+            environment.update(DISPLAY=self.screen.name, SDL_VIDEODRIVER="x11")
         command = self.command({name: pair[1].fileno() for name, pair in pairs.items()})
         (self.out / "qemu.txt").write_text(shlex.join(map(str, command)) + "\n")
         process = None
@@ -472,9 +482,10 @@ class Machine:
         if process and process.returncode is None:
             process.kill()
             await process.wait()
-        if self.bus:
-            self.bus.terminate()        # it removes its socket
-            await self.bus.wait()
+        for helper in (self.bus, self.screen and self.screen.process):
+            if helper:
+                helper.terminate()      # it removes its socket
+                await helper.wait()
 
     def conclude(self, process, seconds):
         console = self.out / "console.log"
