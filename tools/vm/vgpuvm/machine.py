@@ -38,6 +38,7 @@ WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 class Options:
     """What to boot. Each field is the option of "vm run" with the same name."""
     script: str = ""
+    host: str = "own"
     kernel: str = "lts"
     module: str = "none"
     params: str = ""
@@ -95,6 +96,17 @@ def qemu_binary():
     if not binary:
         raise Problem("no qemu-system-x86_64: run tools/setup packages")
     return binary
+
+
+def qemu_command(host):
+    """How QEMU is started: the host's own, or with the programs and libraries of another root folder."""
+    if host == "own":
+        return [qemu_binary()]
+    root = BUILD / f"host-{host}/root"
+    if not root.exists():
+        raise Problem(f"no {root.relative_to(TOP)}: run tools/setup host-{host}")
+    mounts = 'for d in etc usr; do mount --bind "$0/$d" "/$d" || exit; done; exec qemu-system-x86_64 "$@"'
+    return ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c", mounts, root]
 
 
 def kvm_works(image):
@@ -182,7 +194,7 @@ class Machine:
 
     def own_line(self):
         options = self.options
-        return [qemu_binary(), "-name", "vgpu", "-nodefaults",
+        return [*qemu_command(options.host), "-name", "vgpu", "-nodefaults",
                 "-accel", self.accel, "-cpu", "host" if self.accel.startswith("kvm") else "max",
                 "-M", f"{options.machine},memory-backend=mem", "-smp", str(options.smp), "-m", options.mem,
                 "-object", f"memory-backend-memfd,id=mem,size={options.mem},share=on"]
@@ -192,7 +204,7 @@ class Machine:
         words = shlex.split(self.options.line)
         if os.path.basename(words[0]) != "qemu-system-x86_64":
             raise Problem(f"{words[0]} is not qemu-system-x86_64")
-        line, words = [qemu_binary()], words[1:]
+        line, words = qemu_command(self.options.host), words[1:]
         while words:
             name, value = words[0], words[1] if len(words) > 1 else ""
             if name in ("-drive", "-display"):
