@@ -16,5 +16,6 @@ extern const struct test_case fence_cases[];
 extern const struct test_case count_cases[];
 extern const struct test_case output_cases[];
 extern const struct test_case entries_cases[];
+extern const struct test_case render_cases[];
 
 #endif /* UAPI_CASES_H */
