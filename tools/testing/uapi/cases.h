@@ -17,5 +17,6 @@ extern const struct test_case count_cases[];
 extern const struct test_case output_cases[];
 extern const struct test_case entries_cases[];
 extern const struct test_case render_cases[];
+extern const struct test_case window_cases[];
 
 #endif /* UAPI_CASES_H */
