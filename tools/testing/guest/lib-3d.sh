@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# shellcheck shell=sh
+# For scripts in the guest that render: source it.
+
+fail() { echo "$*"; exit 1; }
+
+# card_of DRIVER: its first device
+card_of() {
+	name=$(grep -l "^$1 " /sys/kernel/debug/dri/[0-9]/name | head -n 1)
+	echo "card$(basename "${name%/name}")"
+}
+
+card=$(card_of virtio_gpu)
+debugfs=/sys/kernel/debug/dri/${card#card}
+export XDG_RUNTIME_DIR=/run LIBSEAT_BACKEND=builtin SEATD_VTBOUND=0
+
+# off_screen FOLDER CARD: eight frames, each as a file; the first two that kmscube writes are empty
+off_screen() {
+	mkdir -p "pictures/$1"
+	(cd "pictures/$1" && kmscube -D "/dev/dri/$2" --offscreen --vmode=640x480 --write --count=10 >kmscube.log 2>&1) ||
+		fail "kmscube failed off screen: $(tail -n 1 "pictures/$1/kmscube.log")"
+	rm "pictures/$1"/kmscube-00[01].png
+}
+
+# The same frames by the guest's own processor, on a device that cannot render.
+reference() {
+	modprobe vgem
+	off_screen reference "$(card_of vgem)"
+	grep -q 'renderer: "llvmpipe' pictures/reference/kmscube.log || fail "the reference is not the processor's"
+}
+
+# The host had nothing to complain of, and programs that have ended are forgotten.
+nothing_is_left() {
+	grep -q '^control_errors: 0' "$debugfs/counters" || fail "$(grep errors "$debugfs/counters")"
+	[ ! -s "$debugfs/contexts" ] || fail "contexts are left: $(cat "$debugfs/contexts")"
+	! grep '^map:' "$debugfs/window" || fail "blobs are left in the window"
+}
