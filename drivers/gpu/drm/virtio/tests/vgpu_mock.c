@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <kunit/test.h>
+#include <linux/atomic.h>
 #include <linux/dma-mapping.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
@@ -174,6 +175,19 @@ static int mock_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 	return 0;
 }
 
+static bool mock_get_shm_region(struct virtio_device *vdev, struct virtio_shm_region *region,
+				u8 id)
+{
+	const struct vgpu_mock_window *w = &to_mock(vdev)->model.window;
+
+	if (id != VIRTIO_GPU_SHM_ID_HOST_VISIBLE || !w->size)
+		return false;
+	region->addr = w->start;
+	region->len = w->size;
+
+	return true;
+}
+
 static const char *mock_bus_name(struct virtio_device *vdev)
 {
 	return "mock";
@@ -190,6 +204,7 @@ static const struct virtio_config_ops mock_ops = {
 	.get_features = mock_get_features,
 	.finalize_features = mock_finalize_features,
 	.bus_name = mock_bus_name,
+	.get_shm_region = mock_get_shm_region,
 };
 
 /*
@@ -296,10 +311,28 @@ void vgpu_mock_unplug(struct vgpu_mock *m)
 		vgpu_mock_breach(m, "the device was not reset when it went");
 }
 
+/* When all programs have gone, so has what they had on the host. */
+static void check_leaks(struct vgpu_mock *m)
+{
+	struct drm_device *drm = vgpu_mock_drm(m);
+
+	if (!drm || atomic_read(&drm->open_count) || virtqueue_is_broken(m->host.rings[0].vq))
+		return;
+
+	vgpu_mock_obey(m);
+	vgpu_mock_thaw(m);
+	vgpu_mock_release(m, 0);
+	if (!vgpu_mock_wait(!vgpu_mock_contexts(m)))
+		vgpu_mock_breach(m, "%u contexts were left behind", vgpu_mock_contexts(m));
+	if (!vgpu_mock_wait(!vgpu_mock_mappings(m)))
+		vgpu_mock_breach(m, "%u blobs were left in the window", vgpu_mock_mappings(m));
+}
+
 static void mock_destroy(void *data)
 {
 	struct vgpu_mock *m = data;
 
+	check_leaks(m);
 	/* Never on the bus: the device core does not know it. */
 	if (!m->registered && !m->resets)
 		complete(&m->released);
@@ -338,6 +371,7 @@ struct vgpu_mock *vgpu_mock_create(struct kunit *test, const struct vgpu_mock_co
 	init_completion(&m->released);
 	m->space.num_scanouts = cpu_to_le32(config->scanouts);
 	m->space.blob_alignment = cpu_to_le32(config->blob_alignment);
+	m->space.num_capsets = cpu_to_le32(config->capset_count);
 	KUNIT_ASSERT_EQ(test, vgpu_mock_host_init(m), 0);
 	KUNIT_ASSERT_EQ(test, vgpu_mock_model_init(m), 0);
 

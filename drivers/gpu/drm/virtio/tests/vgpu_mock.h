@@ -30,6 +30,18 @@ struct vgpu_device;
 /* What those do whose host has no udmabuf. */
 #define VGPU_MOCK_NO_BLOB	(VGPU_MOCK_FEATURES & ~BIT_ULL(VIRTIO_GPU_F_RESOURCE_BLOB))
 
+/* And those whose host renders, too. */
+#define VGPU_MOCK_3D							\
+	(VGPU_MOCK_FEATURES | BIT_ULL(VIRTIO_GPU_F_VIRGL) |		\
+	 BIT_ULL(VIRTIO_GPU_F_CONTEXT_INIT))
+
+/* What a renderer of the host's can do: its bytes are the set's number, and count up. */
+struct vgpu_mock_capset {
+	u32 id;
+	u32 version;
+	u32 size;
+};
+
 /**
  * struct vgpu_mock_config - what a device is like
  * @features: what it offers
@@ -39,6 +51,9 @@ struct vgpu_device;
  * @connected: the outputs that are enabled when it is probed, a mask.  None, where
  *	it does not matter: so a kernel with a console leaves the device alone.
  * @blob_alignment: as the configuration space says
+ * @capsets: what its renderers can do
+ * @capset_count: how many these are
+ * @window: bytes of the window to the host's memory, 0 for none
  * @find_error: setting up the queues fails with it
  * @status_error: the device does not accept the features
  */
@@ -49,6 +64,9 @@ struct vgpu_mock_config {
 	u32 scanouts;
 	u32 connected;
 	u32 blob_alignment;
+	const struct vgpu_mock_capset *capsets;
+	u32 capset_count;
+	size_t window;
 	int find_error;
 	bool status_error;
 };
@@ -58,6 +76,18 @@ struct vgpu_mock_config {
 	.ctrl_size = 64,			\
 	.cursor_size = 16,			\
 	.scanouts = 1
+
+extern const struct vgpu_mock_capset vgpu_mock_capsets[4];
+
+/* A host that renders in each way that there is. */
+#define VGPU_MOCK_CONFIG_3D				\
+	.features = VGPU_MOCK_3D,			\
+	.ctrl_size = 256,				\
+	.cursor_size = 16,				\
+	.scanouts = 1,					\
+	.capsets = vgpu_mock_capsets,			\
+	.capset_count = ARRAY_SIZE(vgpu_mock_capsets),	\
+	.window = 16 * PAGE_SIZE
 
 /**
  * struct vgpu_mock - a virtio-gpu device

@@ -94,10 +94,14 @@ free:
 static void log_request(struct vgpu_mock *m, struct vgpu_mock_request *rq)
 {
 	struct vgpu_mock_entry *e = &m->host.log[m->host.logged++ % VGPU_MOCK_LOG];
+	const struct virtio_gpu_ctrl_hdr *hdr = rq->bytes;
 
 	e->type = rq->type;
 	e->kick = atomic_read(&rq->ring->kicks);
 	vgpu_mock_model_name(rq, &e->resource, &e->scanout);
+	e->context = le32_to_cpu(hdr->ctx_id);
+	e->timeline = hdr->flags & cpu_to_le32(VIRTIO_GPU_FLAG_INFO_RING_IDX) ?
+		      hdr->ring_idx : -1;
 	m->host.counts[type_index(rq->type)]++;
 }
 

@@ -77,11 +77,13 @@ struct vgpu_mock_request {
 	u32 reply_size;
 };
 
-/* A line of the log: what was taken, in order. */
+/* A line of the log: what was taken, in order.  @timeline is negative for that of all. */
 struct vgpu_mock_entry {
 	u32 type;
 	u32 resource;
 	u32 scanout;
+	u32 context;
+	int timeline;
 	unsigned int kick;
 };
 

@@ -17,6 +17,7 @@ struct command {
 	int feature;
 	bool payload;
 	u32 (*execute)(struct vgpu_mock *m, struct vgpu_mock_request *rq);
+	bool context;
 };
 
 #define HEADER sizeof(struct virtio_gpu_ctrl_hdr)
@@ -44,9 +45,36 @@ static const struct command commands[] = {
 	  sizeof(struct virtio_gpu_resp_resource_uuid), 0, VIRTIO_GPU_F_RESOURCE_UUID, false,
 	  vgpu_mock_assign_uuid },
 	{ VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, sizeof(struct virtio_gpu_resource_create_blob),
-	  HEADER, 0, VIRTIO_GPU_F_RESOURCE_BLOB, true, vgpu_mock_create_blob },
+	  HEADER, 0, VIRTIO_GPU_F_RESOURCE_BLOB, true, vgpu_mock_create_blob, true },
 	{ VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, sizeof(struct virtio_gpu_set_scanout_blob), HEADER,
 	  0, VIRTIO_GPU_F_RESOURCE_BLOB, false, vgpu_mock_set_scanout_blob },
+	{ VIRTIO_GPU_CMD_GET_CAPSET_INFO, sizeof(struct virtio_gpu_get_capset_info),
+	  sizeof(struct virtio_gpu_resp_capset_info), 0, VIRTIO_GPU_F_VIRGL, false,
+	  vgpu_mock_capset_info },
+	{ VIRTIO_GPU_CMD_GET_CAPSET, sizeof(struct virtio_gpu_get_capset),
+	  sizeof(struct virtio_gpu_resp_capset), 0, VIRTIO_GPU_F_VIRGL, false,
+	  vgpu_mock_get_capset },
+	{ VIRTIO_GPU_CMD_CTX_CREATE, sizeof(struct virtio_gpu_ctx_create), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, false, vgpu_mock_ctx_create, true },
+	{ VIRTIO_GPU_CMD_CTX_DESTROY, sizeof(struct virtio_gpu_ctx_destroy), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, false, vgpu_mock_ctx_destroy, true },
+	{ VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, sizeof(struct virtio_gpu_ctx_resource), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, false, vgpu_mock_ctx_attach, true },
+	{ VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE, sizeof(struct virtio_gpu_ctx_resource), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, false, vgpu_mock_ctx_detach, true },
+	{ VIRTIO_GPU_CMD_RESOURCE_CREATE_3D, sizeof(struct virtio_gpu_resource_create_3d), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, false, vgpu_mock_create_3d },
+	{ VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, sizeof(struct virtio_gpu_transfer_host_3d), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, false, vgpu_mock_transfer_3d, true },
+	{ VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D, sizeof(struct virtio_gpu_transfer_host_3d), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, false, vgpu_mock_transfer_3d, true },
+	{ VIRTIO_GPU_CMD_SUBMIT_3D, sizeof(struct virtio_gpu_cmd_submit), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, true, vgpu_mock_submit, true },
+	{ VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, sizeof(struct virtio_gpu_resource_map_blob),
+	  sizeof(struct virtio_gpu_resp_map_info), 0, VIRTIO_GPU_F_RESOURCE_BLOB, false,
+	  vgpu_mock_map },
+	{ VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB, sizeof(struct virtio_gpu_resource_unmap_blob),
+	  HEADER, 0, VIRTIO_GPU_F_RESOURCE_BLOB, false, vgpu_mock_unmap },
 	{ VIRTIO_GPU_CMD_UPDATE_CURSOR, sizeof(struct virtio_gpu_update_cursor), 0,
 	  1, -1, false, vgpu_mock_update_cursor },
 	{ VIRTIO_GPU_CMD_MOVE_CURSOR, sizeof(struct virtio_gpu_update_cursor), 0,
@@ -64,17 +92,24 @@ static const struct command *find_command(u32 type)
 	return NULL;
 }
 
-static bool header_is_fine(struct vgpu_mock *m, const struct vgpu_mock_request *rq)
+static bool header_is_fine(struct vgpu_mock *m, const struct vgpu_mock_request *rq,
+			   const struct command *c)
 {
 	const struct virtio_gpu_ctrl_hdr *hdr = rq->bytes;
-	u32 flags = le32_to_cpu(hdr->flags);
+	u32 flags = le32_to_cpu(hdr->flags), known = VIRTIO_GPU_FLAG_FENCE;
 
-	if (flags & ~VIRTIO_GPU_FLAG_FENCE) {
+	if (rq->type == VIRTIO_GPU_CMD_SUBMIT_3D && vgpu_mock_has(m, VIRTIO_GPU_F_CONTEXT_INIT))
+		known |= VIRTIO_GPU_FLAG_INFO_RING_IDX;
+	if (flags & ~known) {
 		vgpu_mock_breach(m, "command 0x%04x with flags 0x%x", rq->type, flags);
 		return false;
 	}
-	if (hdr->ctx_id || hdr->ring_idx || hdr->padding[0] || hdr->padding[1] ||
-	    hdr->padding[2]) {
+	if (hdr->ring_idx && !(flags & VIRTIO_GPU_FLAG_INFO_RING_IDX)) {
+		vgpu_mock_breach(m, "command 0x%04x names timeline %u without the flag", rq->type,
+				 hdr->ring_idx);
+		return false;
+	}
+	if ((hdr->ctx_id && !c->context) || hdr->padding[0] || hdr->padding[1] || hdr->padding[2]) {
 		vgpu_mock_breach(m, "command 0x%04x of a context that there is not", rq->type);
 		return false;
 	}
@@ -102,7 +137,7 @@ static bool request_is_fine(struct vgpu_mock *m, const struct vgpu_mock_request 
 		return false;
 	}
 
-	return header_is_fine(m, rq);
+	return header_is_fine(m, rq, c);
 }
 
 /**
@@ -152,6 +187,11 @@ void vgpu_mock_model_name(struct vgpu_mock_request *rq, u32 *resource, u32 *scan
 
 	switch (rq->type) {
 	case VIRTIO_GPU_CMD_GET_DISPLAY_INFO:
+	case VIRTIO_GPU_CMD_GET_CAPSET_INFO:
+	case VIRTIO_GPU_CMD_GET_CAPSET:
+	case VIRTIO_GPU_CMD_CTX_CREATE:
+	case VIRTIO_GPU_CMD_CTX_DESTROY:
+	case VIRTIO_GPU_CMD_SUBMIT_3D:
 		break;
 	case VIRTIO_GPU_CMD_GET_EDID:
 		*scanout = word(rq, offsetof(struct virtio_gpu_cmd_get_edid, scanout));
@@ -169,6 +209,10 @@ void vgpu_mock_model_name(struct vgpu_mock_request *rq, u32 *resource, u32 *scan
 		break;
 	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
 		*resource = word(rq, offsetof(struct virtio_gpu_transfer_to_host_2d, resource_id));
+		break;
+	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D:
+	case VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D:
+		*resource = word(rq, offsetof(struct virtio_gpu_transfer_host_3d, resource_id));
 		break;
 	case VIRTIO_GPU_CMD_UPDATE_CURSOR:
 	case VIRTIO_GPU_CMD_MOVE_CURSOR:
@@ -192,6 +236,9 @@ void vgpu_mock_model_refuse(struct vgpu_mock *m, struct vgpu_mock_request *rq)
 	u32 resource, scanout;
 
 	vgpu_mock_model_name(rq, &resource, &scanout);
+	vgpu_mock_context_refuse(m, word(rq, offsetof(struct virtio_gpu_ctrl_hdr, ctx_id)),
+				 resource, rq->type);
+	vgpu_mock_window_refuse(m, resource, rq->type);
 	vgpu_mock_resource_refuse(m, resource, rq->type);
 }
 
@@ -204,8 +251,17 @@ void vgpu_mock_model_refuse(struct vgpu_mock *m, struct vgpu_mock_request *rq)
  */
 void vgpu_mock_model_answered(struct vgpu_mock *m, struct vgpu_mock_request *rq)
 {
-	if (rq->type == VIRTIO_GPU_CMD_RESOURCE_UNREF)
+	switch (rq->type) {
+	case VIRTIO_GPU_CMD_RESOURCE_UNREF:
 		vgpu_mock_resource_forget(m, word(rq, HEADER));
+		break;
+	case VIRTIO_GPU_CMD_CTX_DESTROY:
+		vgpu_mock_context_forget(m, word(rq, offsetof(struct virtio_gpu_ctrl_hdr,
+							      ctx_id)));
+		break;
+	case VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB:
+		vgpu_mock_window_forget(m, word(rq, HEADER));
+	}
 }
 
 int vgpu_mock_model_init(struct vgpu_mock *m)
@@ -213,6 +269,7 @@ int vgpu_mock_model_init(struct vgpu_mock *m)
 	unsigned int i;
 
 	xa_init(&m->model.resources);
+	xa_init(&m->model.contexts);
 	m->model.pointers = kvzalloc_objs(*m->model.pointers, VIRTIO_GPU_MAX_SCANOUTS);
 	if (!m->model.pointers)
 		return -ENOMEM;
@@ -223,7 +280,7 @@ int vgpu_mock_model_init(struct vgpu_mock *m)
 		m->model.wishes[i].height = 480;
 	}
 
-	return 0;
+	return vgpu_mock_window_init(m);
 }
 
 /* The device forgets everything; what the host's user wants stays. */
@@ -231,6 +288,8 @@ void vgpu_mock_model_reset(struct vgpu_mock *m)
 {
 	mutex_lock(&m->host.lock);
 	vgpu_mock_outputs_reset(m);
+	vgpu_mock_window_reset(m);
+	vgpu_mock_contexts_reset(m);
 	vgpu_mock_resources_reset(m);
 	mutex_unlock(&m->host.lock);
 }
@@ -238,6 +297,8 @@ void vgpu_mock_model_reset(struct vgpu_mock *m)
 void vgpu_mock_model_fini(struct vgpu_mock *m)
 {
 	vgpu_mock_model_reset(m);
+	vgpu_mock_window_fini(m);
+	xa_destroy(&m->model.contexts);
 	xa_destroy(&m->model.resources);
 	kvfree(m->model.pointers);
 }

@@ -2,6 +2,7 @@
 #ifndef VGPU_MOCK_MODEL_H
 #define VGPU_MOCK_MODEL_H
 
+#include <linux/list.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
 #include <uapi/linux/virtio_gpu.h>
@@ -45,6 +46,10 @@ enum vgpu_mock_life {
  * @bytes: its length
  * @pixels: the host's copy
  * @transfers: how often it was brought up to date
+ * @blob_mem: VIRTIO_GPU_BLOB_MEM_*, of a blob
+ * @mappable: it was made to be seen in the window
+ * @map_refused: the host would not show it there
+ * @unit: bytes of a pixel, or of what else it consists of
  */
 struct vgpu_mock_resource {
 	u32 id;
@@ -62,6 +67,10 @@ struct vgpu_mock_resource {
 	u64 bytes;
 	u32 *pixels;
 	unsigned int transfers;
+	u32 blob_mem;
+	bool mappable;
+	bool map_refused;
+	u32 unit;
 };
 
 /* A rectangle in the processor's byte order. */
@@ -127,12 +136,81 @@ struct vgpu_mock_peer {
 };
 
 /**
+ * enum vgpu_mock_verb - what a renderer of this host's can be told to do
+ * @VGPU_MOCK_NOTHING_MUCH: it does not
+ * @VGPU_MOCK_MAKE: make memory that a blob can be made of: its number, its size
+ * @VGPU_MOCK_FILL: write a word all over a resource: its number, the word
+ * @VGPU_MOCK_FAIL: answer with an error
+ */
+enum vgpu_mock_verb {
+	VGPU_MOCK_NOTHING_MUCH,
+	VGPU_MOCK_MAKE,
+	VGPU_MOCK_FILL,
+	VGPU_MOCK_FAIL,
+};
+
+/* Command streams are made of these. */
+struct vgpu_mock_op {
+	u32 verb;
+	u32 object;
+	u32 value;
+};
+
+/**
+ * struct vgpu_mock_context - a program as the host knows it
+ * @id: its number
+ * @life: see enum vgpu_mock_life
+ * @capset: which renderer it talks to, 0 for the one there always was
+ * @name: what it is called
+ * @uses: the resources that it may use, by number
+ * @memory: the sizes of what it has made blobs can be made of, by number
+ * @submits: command streams that it was given
+ */
+struct vgpu_mock_context {
+	u32 id;
+	enum vgpu_mock_life life;
+	u32 capset;
+	char name[64];
+	struct xarray uses;
+	struct xarray memory;
+	unsigned int submits;
+};
+
+/* A blob in the window; @ended: only until the driver knows that it has left. */
+struct vgpu_mock_mapping {
+	struct list_head link;
+	u32 resource;
+	u64 offset;
+	u64 size;
+	bool ended;
+};
+
+/**
+ * struct vgpu_mock_window - what the guest sees of the host's memory
+ * @start: physical address
+ * @size: in bytes, 0 if there is none
+ * @memory: what is there; NULL on machines that list all of their memory, where the
+ *	window is a hole
+ * @mappings: blobs that it shows
+ * @caching: VIRTIO_GPU_MAP_CACHE_*, what the driver is told of them
+ */
+struct vgpu_mock_window {
+	phys_addr_t start;
+	u64 size;
+	void *memory;
+	struct list_head mappings;
+	u32 caching;
+};
+
+/**
  * struct vgpu_mock_model - what the host knows
  * @resources: by number
  * @scanouts: outputs
  * @pointers: their cursors
  * @wishes: what it wants of them
  * @peers: memory that is no RAM
+ * @contexts: by number
+ * @window: where host memory is seen
  * @lost: outputs that went dark as their resource was ended
  */
 struct vgpu_mock_model {
@@ -141,6 +219,8 @@ struct vgpu_mock_model {
 	struct vgpu_mock_pointer *pointers;
 	struct vgpu_mock_wish wishes[VIRTIO_GPU_MAX_SCANOUTS];
 	struct vgpu_mock_peer peers[2];
+	struct xarray contexts;
+	struct vgpu_mock_window window;
 	unsigned int lost;
 };
 
@@ -162,11 +242,40 @@ u32 vgpu_mock_detach(struct vgpu_mock *m, struct vgpu_mock_request *rq);
 u32 vgpu_mock_unref(struct vgpu_mock *m, struct vgpu_mock_request *rq);
 u32 vgpu_mock_transfer(struct vgpu_mock *m, struct vgpu_mock_request *rq);
 u32 vgpu_mock_assign_uuid(struct vgpu_mock *m, struct vgpu_mock_request *rq);
+u32 vgpu_mock_create_3d(struct vgpu_mock *m, struct vgpu_mock_request *rq);
+u32 vgpu_mock_transfer_3d(struct vgpu_mock *m, struct vgpu_mock_request *rq);
 void vgpu_mock_resource_refuse(struct vgpu_mock *m, u32 id, u32 type);
 void vgpu_mock_resource_forget(struct vgpu_mock *m, u32 id);
 bool vgpu_mock_read_backing(struct vgpu_mock *m, const struct vgpu_mock_resource *res,
 			    u64 offset, void *to, size_t size);
 void vgpu_mock_resources_reset(struct vgpu_mock *m);
+
+/* Contexts, see vgpu_mock_context.c. */
+struct vgpu_mock_context *vgpu_mock_context_lookup(struct vgpu_mock *m,
+						   const struct vgpu_mock_request *rq);
+bool vgpu_mock_context_uses(struct vgpu_mock_context *ctx, u32 resource);
+u32 vgpu_mock_capset_info(struct vgpu_mock *m, struct vgpu_mock_request *rq);
+u32 vgpu_mock_get_capset(struct vgpu_mock *m, struct vgpu_mock_request *rq);
+u32 vgpu_mock_ctx_create(struct vgpu_mock *m, struct vgpu_mock_request *rq);
+u32 vgpu_mock_ctx_destroy(struct vgpu_mock *m, struct vgpu_mock_request *rq);
+u32 vgpu_mock_ctx_attach(struct vgpu_mock *m, struct vgpu_mock_request *rq);
+u32 vgpu_mock_ctx_detach(struct vgpu_mock *m, struct vgpu_mock_request *rq);
+u32 vgpu_mock_submit(struct vgpu_mock *m, struct vgpu_mock_request *rq);
+void vgpu_mock_context_refuse(struct vgpu_mock *m, u32 id, u32 resource, u32 type);
+void vgpu_mock_context_forget(struct vgpu_mock *m, u32 id);
+void vgpu_mock_contexts_unref(struct vgpu_mock *m, u32 resource);
+void vgpu_mock_contexts_reset(struct vgpu_mock *m);
+
+/* The window, see vgpu_mock_window.c. */
+int vgpu_mock_window_init(struct vgpu_mock *m);
+void vgpu_mock_window_fini(struct vgpu_mock *m);
+void *vgpu_mock_host_memory(struct vgpu_mock *m, struct vgpu_mock_resource *res);
+u32 vgpu_mock_map(struct vgpu_mock *m, struct vgpu_mock_request *rq);
+u32 vgpu_mock_unmap(struct vgpu_mock *m, struct vgpu_mock_request *rq);
+void vgpu_mock_window_refuse(struct vgpu_mock *m, u32 resource, u32 type);
+void vgpu_mock_window_forget(struct vgpu_mock *m, u32 resource);
+bool vgpu_mock_window_shows(struct vgpu_mock *m, u32 resource);
+void vgpu_mock_window_reset(struct vgpu_mock *m);
 
 /* Outputs, see vgpu_mock_output.c. */
 u32 vgpu_mock_display_info(struct vgpu_mock *m, struct vgpu_mock_request *rq);
@@ -184,6 +293,12 @@ unsigned int vgpu_mock_resources(struct vgpu_mock *m);
 unsigned int vgpu_mock_backings(struct vgpu_mock *m);
 bool vgpu_mock_knows(struct vgpu_mock *m, u64 addr);
 void vgpu_mock_set_peer(struct vgpu_mock *m, unsigned int index, void *memory, size_t size);
+unsigned int vgpu_mock_contexts(struct vgpu_mock *m);
+bool vgpu_mock_context(struct vgpu_mock *m, u32 id, struct vgpu_mock_context *ctx);
+bool vgpu_mock_attached(struct vgpu_mock *m, u32 context, u32 resource);
+unsigned int vgpu_mock_mappings(struct vgpu_mock *m);
+bool vgpu_mock_mapped(struct vgpu_mock *m, u32 resource, u64 *offset);
+bool vgpu_mock_window_has_memory(struct vgpu_mock *m);
 bool vgpu_mock_resource_is_blob(struct vgpu_mock *m, u32 id);
 u32 vgpu_mock_shown(struct vgpu_mock *m, unsigned int scanout);
 u32 vgpu_mock_pixel(struct vgpu_mock *m, unsigned int scanout, u32 x, u32 y);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <linux/dma-direction.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -108,7 +109,10 @@ static void end_resource(struct vgpu_mock *m, u32 id)
 
 	if (!res)
 		return;
+	if (vgpu_mock_window_shows(m, id))
+		vgpu_mock_breach(m, "resource %u ends while it is in the window", id);
 	vgpu_mock_outputs_unref(m, id);
+	vgpu_mock_contexts_unref(m, id);
 	drop_backing(res);
 	res->life = VGPU_MOCK_DYING;
 }
@@ -120,6 +124,7 @@ void vgpu_mock_resource_refuse(struct vgpu_mock *m, u32 id, u32 type)
 
 	switch (type) {
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_3D:
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
 		res = new_resource(m, id);
 		if (res)
@@ -215,24 +220,56 @@ static bool set_backing(struct vgpu_mock *m, struct vgpu_mock_resource *res,
 	return res->attached;
 }
 
-static void read_physical(struct vgpu_mock *m, u64 addr, void *to, size_t size)
+static void copy(void *guest, void *host, size_t size, enum dma_data_direction dir)
+{
+	if (dir == DMA_TO_DEVICE)
+		memcpy(host, guest, size);
+	else
+		memcpy(guest, host, size);
+}
+
+static void copy_physical(struct vgpu_mock *m, u64 addr, void *host, size_t size,
+			  enum dma_data_direction dir)
 {
 	while (size) {
 		size_t part = min_t(size_t, size, PAGE_SIZE - offset_in_page(addr));
 		const struct vgpu_mock_peer *peer = find_peer(m, addr);
 
 		if (peer) {
-			memcpy(to, peer->memory + (addr - peer->addr), part);
+			copy(peer->memory + (addr - peer->addr), host, part, dir);
 		} else {
-			void *from = kmap_local_pfn(PHYS_PFN(addr));
+			void *guest = kmap_local_pfn(PHYS_PFN(addr));
 
-			memcpy(to, from + offset_in_page(addr), part);
-			kunmap_local(from);
+			copy(guest + offset_in_page(addr), host, part, dir);
+			kunmap_local(guest);
 		}
 		addr += part;
-		to += part;
+		host += part;
 		size -= part;
 	}
+}
+
+static bool copy_backing(struct vgpu_mock *m, const struct vgpu_mock_resource *res,
+			 u64 offset, void *host, size_t size, enum dma_data_direction dir)
+{
+	u32 i;
+
+	for (i = 0; i < res->count && size; i++) {
+		u32 length = le32_to_cpu(res->entries[i].length);
+		size_t part;
+
+		if (offset >= length) {
+			offset -= length;
+			continue;
+		}
+		part = min_t(size_t, size, length - offset);
+		copy_physical(m, le64_to_cpu(res->entries[i].addr) + offset, host, part, dir);
+		host += part;
+		size -= part;
+		offset = 0;
+	}
+
+	return !size;
 }
 
 /**
@@ -248,24 +285,7 @@ static void read_physical(struct vgpu_mock *m, u64 addr, void *to, size_t size)
 bool vgpu_mock_read_backing(struct vgpu_mock *m, const struct vgpu_mock_resource *res,
 			    u64 offset, void *to, size_t size)
 {
-	u32 i;
-
-	for (i = 0; i < res->count && size; i++) {
-		u32 length = le32_to_cpu(res->entries[i].length);
-		size_t part;
-
-		if (offset >= length) {
-			offset -= length;
-			continue;
-		}
-		part = min_t(size_t, size, length - offset);
-		read_physical(m, le64_to_cpu(res->entries[i].addr) + offset, to, part);
-		to += part;
-		size -= part;
-		offset = 0;
-	}
-
-	return !size;
+	return copy_backing(m, res, offset, to, size, DMA_TO_DEVICE);
 }
 
 /*
@@ -300,39 +320,108 @@ static u64 blob_alignment(const struct vgpu_mock *m)
 	return vgpu_mock_has(m, VIRTIO_GPU_F_BLOB_ALIGNMENT) ? m->config.blob_alignment : 1;
 }
 
-u32 vgpu_mock_create_blob(struct vgpu_mock *m, struct vgpu_mock_request *rq)
+/* The host's own memory, which a context has made. */
+static u32 make_host_blob(struct vgpu_mock *m, struct vgpu_mock_request *rq, u64 size, u64 id)
 {
-	const struct virtio_gpu_resource_create_blob *c = rq->bytes;
+	struct vgpu_mock_context *ctx = vgpu_mock_context_lookup(m, rq);
+	void *made;
+
+	if (!ctx || size > PIXELS_MAX)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (!id)
+		return VIRTIO_GPU_RESP_OK_NODATA;
+	made = xa_erase(&ctx->memory, id);
+
+	return made && xa_to_value(made) == size ? VIRTIO_GPU_RESP_OK_NODATA :
+	       VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+}
+
+static bool blob_is_fine(struct vgpu_mock *m, const struct virtio_gpu_resource_create_blob *c)
+{
+	u32 mem = le32_to_cpu(c->blob_mem), flags = le32_to_cpu(c->blob_flags);
 	u32 known = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE | VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE |
 		    VIRTIO_GPU_BLOB_FLAG_USE_CROSS_DEVICE;
+	bool guest = mem == VIRTIO_GPU_BLOB_MEM_GUEST, host = mem == VIRTIO_GPU_BLOB_MEM_HOST3D;
 	u64 size = le64_to_cpu(c->size), align = blob_alignment(m);
-	struct vgpu_mock_resource *res;
 
-	if (le32_to_cpu(c->blob_mem) != VIRTIO_GPU_BLOB_MEM_GUEST || c->blob_id ||
-	    le32_to_cpu(c->blob_flags) & ~known) {
-		vgpu_mock_breach(m, "blob of memory %u, flags 0x%x, id %llu",
-				 le32_to_cpu(c->blob_mem), le32_to_cpu(c->blob_flags),
+	if (!mem || mem > VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST || flags & ~known ||
+	    (guest && (c->blob_id || c->hdr.ctx_id)) ||
+	    (!guest && !vgpu_mock_has(m, VIRTIO_GPU_F_VIRGL))) {
+		vgpu_mock_breach(m, "blob of memory %u, flags 0x%x, id %llu", mem, flags,
 				 le64_to_cpu(c->blob_id));
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+		return false;
 	}
 	if (!size || (is_power_of_2(align) && !IS_ALIGNED(size, align))) {
 		vgpu_mock_breach(m, "blob of %llu bytes, the alignment is %llu", size, align);
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+		return false;
+	}
+	if (host != !c->nr_entries) {
+		vgpu_mock_breach(m, "blob of memory %u with %u entries", mem,
+				 le32_to_cpu(c->nr_entries));
+		return false;
 	}
 
-	res = new_resource(m, le32_to_cpu(c->resource_id));
+	return true;
+}
+
+u32 vgpu_mock_create_blob(struct vgpu_mock *m, struct vgpu_mock_request *rq)
+{
+	const struct virtio_gpu_resource_create_blob *c = rq->bytes;
+	u32 id = le32_to_cpu(c->resource_id), type = VIRTIO_GPU_RESP_OK_NODATA;
+	struct vgpu_mock_resource *res;
+	u64 size = le64_to_cpu(c->size);
+
+	if (!blob_is_fine(m, c))
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	res = new_resource(m, id);
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	res->blob = true;
+	res->blob_mem = le32_to_cpu(c->blob_mem);
+	res->mappable = c->blob_flags & cpu_to_le32(VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE);
+	res->unit = 1;
 	res->size = size;
-	if (!set_backing(m, res, rq, le32_to_cpu(c->nr_entries), sizeof(*c)))
+	if (c->nr_entries && !set_backing(m, res, rq, le32_to_cpu(c->nr_entries), sizeof(*c)))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	if (res->bytes < size) {
+	if (c->nr_entries && res->bytes < size) {
 		vgpu_mock_breach(m, "blob of %llu bytes in %llu", size, res->bytes);
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
+	if (res->blob_mem == VIRTIO_GPU_BLOB_MEM_GUEST)
+		return type;
 
-	return VIRTIO_GPU_RESP_OK_NODATA;
+	type = make_host_blob(m, rq, size, le64_to_cpu(c->blob_id));
+	if (type != VIRTIO_GPU_RESP_OK_NODATA) {
+		drop_backing(res);
+		res->life = VGPU_MOCK_REFUSED;
+		return type;
+	}
+	res->pixels = kvzalloc(size, GFP_KERNEL);
+
+	return res->pixels ? type : VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+}
+
+/* What a texture may be is the renderer's business: what it does not like is an error. */
+u32 vgpu_mock_create_3d(struct vgpu_mock *m, struct vgpu_mock_request *rq)
+{
+	const struct virtio_gpu_resource_create_3d *c = rq->bytes;
+	struct vgpu_mock_resource *res = new_resource(m, le32_to_cpu(c->resource_id));
+
+	if (!res)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	res->format = le32_to_cpu(c->format);
+	res->width = le32_to_cpu(c->width);
+	res->height = le32_to_cpu(c->height);
+	/* The first target is that of buffers, which are bytes. */
+	res->unit = c->target ? 4 : 1;
+	if (!res->width || !res->height ||
+	    (u64)res->width * res->height * res->unit > PIXELS_MAX) {
+		res->life = VGPU_MOCK_REFUSED;
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	}
+	res->pixels = kvcalloc(res->height, res->width * res->unit, GFP_KERNEL);
+
+	return res->pixels ? VIRTIO_GPU_RESP_OK_NODATA : VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 }
 
 u32 vgpu_mock_attach(struct vgpu_mock *m, struct vgpu_mock_request *rq)
@@ -411,6 +500,42 @@ u32 vgpu_mock_transfer(struct vgpu_mock *m, struct vgpu_mock_request *rq)
 	for (row = 0; res->pixels && row < h; row++)
 		vgpu_mock_read_backing(m, res, offset + row * res->width * 4,
 				       res->pixels + (y + row) * res->width + x, w * 4);
+	res->transfers++;
+
+	return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
+/* Programs choose what is copied, so what makes no sense is an error and no breach. */
+u32 vgpu_mock_transfer_3d(struct vgpu_mock *m, struct vgpu_mock_request *rq)
+{
+	enum dma_data_direction dir = rq->type == VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D ?
+				      DMA_TO_DEVICE : DMA_FROM_DEVICE;
+	const struct virtio_gpu_transfer_host_3d *c = rq->bytes;
+	struct vgpu_mock_resource *res = vgpu_mock_lookup(m, le32_to_cpu(c->resource_id));
+	struct vgpu_mock_context *ctx = vgpu_mock_context_lookup(m, rq);
+	u64 x = le32_to_cpu(c->box.x), y = le32_to_cpu(c->box.y);
+	u64 w = le32_to_cpu(c->box.w), h = le32_to_cpu(c->box.h);
+	u64 width, height, stride, row, offset = le64_to_cpu(c->offset);
+
+	if (!res || !ctx || !res->pixels)
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	if (!vgpu_mock_context_uses(ctx, res->id)) {
+		vgpu_mock_breach(m, "context %u transfers resource %u, which it does not have",
+				 ctx->id, res->id);
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	}
+
+	width = res->blob ? res->size : res->width;
+	height = res->blob ? 1 : res->height;
+	stride = le32_to_cpu(c->stride) ?: width * res->unit;
+	if (!w || !h || x + w > width || y + h > height || c->box.z || !res->attached ||
+	    offset + (h - 1) * stride + w * res->unit > res->bytes)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+
+	for (row = 0; row < h; row++)
+		copy_backing(m, res, offset + row * stride,
+			     (void *)res->pixels + ((y + row) * width + x) * res->unit,
+			     w * res->unit, dir);
 	res->transfers++;
 
 	return VIRTIO_GPU_RESP_OK_NODATA;
