@@ -26,18 +26,6 @@
 #define W 64
 #define H 48
 
-/* A page of a program's memory. */
-static unsigned long user_page(struct kunit *test)
-{
-	unsigned long addr = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
-					   MAP_ANONYMOUS | MAP_PRIVATE, 0);
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
-	KUNIT_ASSERT_NE(test, addr, 0);
-
-	return addr;
-}
-
 /*
  * Parameters
  */
@@ -80,16 +68,15 @@ static void front_getparam(struct kunit *test)
 	const struct param *p = test->param_value;
 	struct vgpu_mock_config config = { VGPU_MOCK_CONFIG };
 	struct drm_virtgpu_getparam args = { .param = p->param };
-	int __user *user = (int __user *)user_page(test);
+	int value = -1, __user *user;
 	struct vgpu_user *u;
-	int value;
 
 	config.features = p->features;
 	config.blob_alignment = 65536;
 	u = vgpu_user_open(test, vgpu_mock_start(test, &config));
 
-	KUNIT_ASSERT_EQ(test, put_user(-1, user), 0);
-	args.value = (u64)(unsigned long)user;
+	args.value = vgpu_user_memory(test, &value, sizeof(value));
+	user = u64_to_user_ptr(args.value);
 	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_GETPARAM, &args), p->ret);
 	KUNIT_ASSERT_EQ(test, get_user(value, user), 0);
 	KUNIT_EXPECT_EQ(test, value, p->ret ? -1 : p->value);

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <kunit/test.h>
-#include <linux/debugfs.h>
 #include <linux/dma-buf.h>
-#include <linux/sched.h>
 #include <linux/virtio_dma_buf.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_framebuffer.h>
@@ -14,6 +12,7 @@
 #include "vgpu_device.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
+#include "vgpu_test_fault.h"
 #include "vgpu_test_user.h"
 
 /*
@@ -24,73 +23,6 @@
 
 /* More than any operation allocates. */
 #define STEPS_MAX 5000
-
-#ifdef CONFIG_FAULT_INJECTION
-
-/* What the kernel's fault injection is told by debugfs, see fault-injection.rst. */
-static void *knob(struct kunit *test, const char *folder, const char *file)
-{
-	struct dentry *dir = debugfs_lookup(folder, NULL), *entry;
-	void *data;
-
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dir);
-	entry = debugfs_lookup(file, dir);
-	dput(dir);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, entry);
-	data = d_inode(entry)->i_private;
-	dput(entry);
-
-	return data;
-}
-
-/* Allocations that may sleep fail too, and without a word. */
-static int nomem_init(struct kunit *test)
-{
-	static const char * const folders[] = { "failslab", "fail_page_alloc" };
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(folders); i++) {
-		*(bool *)knob(test, folders[i], "ignore-gfp-wait") = false;
-		*(unsigned long *)knob(test, folders[i], "verbose") = 0;
-	}
-	*(bool *)knob(test, "fail_page_alloc", "ignore-gfp-highmem") = false;
-	*(u32 *)knob(test, "fail_page_alloc", "min-order") = 0;
-
-	return 0;
-}
-
-static void fail_next(unsigned int nth)
-{
-	WRITE_ONCE(current->fail_nth, nth);
-}
-
-/* Returns false if it did not come to that. */
-static bool has_failed(void)
-{
-	bool failed = !READ_ONCE(current->fail_nth);
-
-	WRITE_ONCE(current->fail_nth, 0);
-
-	return failed;
-}
-
-#else
-
-static int nomem_init(struct kunit *test)
-{
-	kunit_skip(test, "the kernel has no fault injection");
-}
-
-static void fail_next(unsigned int nth)
-{
-}
-
-static bool has_failed(void)
-{
-	return false;
-}
-
-#endif
 
 /* What the operations work on, made while there is memory. */
 struct bench {
@@ -389,9 +321,9 @@ static void nomem_operation(struct kunit *test)
 	for (nth = 1; failed && nth < STEPS_MAX; nth++) {
 		if (op->prepare)
 			op->prepare(&b);
-		fail_next(nth);
+		vgpu_fault_next(nth);
 		ret = op->act(&b);
-		failed = has_failed();
+		failed = vgpu_fault_happened();
 		/* That is what DRM says if it has no memory for the number of a mode. */
 		if (ret && ret != -EINVAL)
 			KUNIT_EXPECT_EQ_MSG(test, ret, -ENOMEM, "allocation %u", nth);
@@ -428,7 +360,7 @@ static void begin_to_fail(void *data)
 	struct probe *p = data;
 
 	p->m->on_find = NULL;
-	fail_next(p->nth);
+	vgpu_fault_next(p->nth);
 }
 
 /*
@@ -449,7 +381,7 @@ static void nomem_probe(struct kunit *test)
 		asked = vgpu_mock_count(p.m, CMD(GET_DISPLAY_INFO));
 		p.m->on_find = begin_to_fail;
 		bound = device_attach(&p.m->vdev.dev) > 0;
-		failed = has_failed();
+		failed = vgpu_fault_happened();
 		/* The driver has all it needs: it is DRM's turn again. */
 		if (!bound && vgpu_mock_count(p.m, CMD(GET_DISPLAY_INFO)) > asked)
 			break;
@@ -475,9 +407,9 @@ static void nomem_suspend(struct kunit *test)
 	for (nth = 1; failed && nth < STEPS_MAX; nth++) {
 		vgpu_user_paint(u, fb, nth & 0xff);
 		KUNIT_ASSERT_EQ(test, vgpu_user_show(u, 0, fb), 0);
-		fail_next(nth);
+		vgpu_fault_next(nth);
 		ret = virtio_device_freeze(&u->mock->vdev);
-		failed = has_failed();
+		failed = vgpu_fault_happened();
 		if (ret)
 			KUNIT_EXPECT_EQ_MSG(test, ret, -ENOMEM, "allocation %u", nth);
 		else
@@ -500,7 +432,7 @@ static struct kunit_case nomem_tests[] = {
 
 static struct kunit_suite nomem_suite = {
 	.name = "vgpu_nomem",
-	.init = nomem_init,
+	.init = vgpu_fault_init,
 	.test_cases = nomem_tests,
 };
 

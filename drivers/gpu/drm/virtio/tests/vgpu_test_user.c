@@ -5,6 +5,8 @@
 #include <linux/dma-resv.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
+#include <linux/mman.h>
+#include <linux/uaccess.h>
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_uapi.h>
 #include <drm/drm_blend.h>
@@ -17,6 +19,7 @@
 #include <drm/drm_modes.h>
 #include <drm/drm_property.h>
 #include <drm/drm_vblank.h>
+#include <uapi/drm/virtgpu_drm.h>
 
 #include "vgpu_device.h"
 #include "vgpu_fb.h"
@@ -518,14 +521,7 @@ retry:
 	return ret;
 }
 
-/**
- * vgpu_user_flips - the flip events of an output
- * @u: the program
- * @index: the output
- *
- * Return: how many have come until now.
- */
-unsigned int vgpu_user_flips(struct vgpu_user *u, unsigned int index)
+static void read_events(struct vgpu_user *u)
 {
 	struct drm_pending_event *e, *next;
 	LIST_HEAD(events);
@@ -541,10 +537,37 @@ unsigned int vgpu_user_flips(struct vgpu_user *u, unsigned int index)
 
 		if (e->event->type == DRM_EVENT_FLIP_COMPLETE)
 			u->flips[vbl->user_data]++;
+		if (e->event->type == VIRTGPU_EVENT_FENCE_SIGNALED)
+			u->signals++;
 		kfree(e);
 	}
+}
+
+/**
+ * vgpu_user_flips - the flip events of an output
+ * @u: the program
+ * @index: the output
+ *
+ * Return: how many have come until now.
+ */
+unsigned int vgpu_user_flips(struct vgpu_user *u, unsigned int index)
+{
+	read_events(u);
 
 	return u->flips[index];
+}
+
+/**
+ * vgpu_user_signals - the events of rendering timelines
+ * @u: the program
+ *
+ * Return: how many have come until now.
+ */
+unsigned int vgpu_user_signals(struct vgpu_user *u)
+{
+	read_events(u);
+
+	return u->signals;
 }
 
 /* One of the driver's own ioctls, its parameters in kernel memory. */
@@ -557,4 +580,25 @@ int vgpu_user_ioctl(struct vgpu_user *u, unsigned int nr, void *data)
 		return -EINVAL;
 
 	return drm_ioctl_kernel(u->filp, desc->func, data, desc->flags);
+}
+
+/**
+ * vgpu_user_memory - memory of a program's
+ * @test: the running test, at whose end it is gone
+ * @data: what is in it, or NULL
+ * @size: of it, in bytes
+ *
+ * Return: its address, as the ioctls want it.
+ */
+u64 vgpu_user_memory(struct kunit *test, const void *data, size_t size)
+{
+	unsigned long addr = kunit_vm_mmap(test, NULL, 0, PAGE_ALIGN(size), PROT_READ | PROT_WRITE,
+					   MAP_ANONYMOUS | MAP_PRIVATE, 0);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_ASSERT_NE(test, addr, 0);
+	if (data)
+		KUNIT_ASSERT_EQ(test, copy_to_user((void __user *)addr, data, size), 0);
+
+	return addr;
 }

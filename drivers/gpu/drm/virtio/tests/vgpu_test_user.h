@@ -44,6 +44,7 @@ extern const struct vgpu_host vgpu_hosts[5];
  * @fbs: framebuffers, removed when the file is closed
  * @fb_count: how many
  * @flips: events that have come, for each output
+ * @signals: events of rendering timelines that have come
  */
 struct vgpu_user {
 	struct kunit *test;
@@ -54,6 +55,7 @@ struct vgpu_user {
 	struct drm_framebuffer *fbs[VGPU_USER_FBS];
 	unsigned int fb_count;
 	unsigned int flips[VIRTIO_GPU_MAX_SCANOUTS];
+	unsigned int signals;
 };
 
 /**
@@ -115,6 +117,8 @@ int vgpu_user_flip(struct vgpu_user *u, unsigned int output, struct drm_framebuf
 int vgpu_user_cursor(struct vgpu_user *u, unsigned int output, struct drm_framebuffer *fb,
 		     int x, int y);
 unsigned int vgpu_user_flips(struct vgpu_user *u, unsigned int output);
+unsigned int vgpu_user_signals(struct vgpu_user *u);
 int vgpu_user_ioctl(struct vgpu_user *u, unsigned int nr, void *data);
+u64 vgpu_user_memory(struct kunit *test, const void *data, size_t size);
 
 #endif
