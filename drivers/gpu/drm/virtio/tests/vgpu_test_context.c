@@ -1,0 +1,586 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/test.h>
+#include <linux/dma-buf.h>
+#include <linux/fcntl.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
+
+#include "vgpu_device.h"
+#include "vgpu_mock.h"
+#include "vgpu_test_render.h"
+#include "vgpu_test_user.h"
+
+/* What the host's renderers can do, and what programs have on the host. */
+
+#define SIZE 8192
+
+/*
+ * Capability sets
+ */
+
+#define SETS_MAX 5
+
+struct sets {
+	const char *name;
+	struct vgpu_mock_capset list[SETS_MAX];
+	u32 count;
+	u64 ids;
+};
+
+static const struct sets sets[] = {
+	{ "none", { }, 0, 0 },
+	{ "virgl", { { 1, 1, 308 } }, 1, BIT_ULL(1) },
+	{ "native contexts", { { 6, 0, 72 } }, 1, BIT_ULL(6) },
+	{ "all", { { 1, 1, 308 }, { 2, 2, 1384 }, { 4, 0, 160 }, { 5, 0, 16 }, { 6, 0, 72 } }, 5,
+	  BIT_ULL(1) | BIT_ULL(2) | BIT_ULL(4) | BIT_ULL(5) | BIT_ULL(6) },
+	{ "the last", { { 63, 0, 16 } }, 1, BIT_ULL(63) },
+	{ "one that has no bit", { { 64, 0, 16 }, { 1, 1, 308 } }, 2, BIT_ULL(1) },
+	{ "huge numbers", { { 0x80000001, 0, 16 }, { 0xffffffff, 0, 16 } }, 2, 0 },
+	{ "zeroes", { { }, { 4, 0, 160 }, { } }, 3, BIT_ULL(4) },
+	{ "twice the same", { { 2, 1, 16 }, { 2, 2, 16 } }, 2, BIT_ULL(2) },
+};
+
+KUNIT_ARRAY_PARAM_DESC(sets, sets, name);
+
+static u32 supported(struct vgpu_user *u)
+{
+	struct drm_virtgpu_getparam args = {
+		.param = VIRTGPU_PARAM_SUPPORTED_CAPSET_IDs,
+		.value = vgpu_user_memory(u->test, NULL, sizeof(u32)),
+	};
+
+	KUNIT_EXPECT_EQ(u->test, vgpu_user_ioctl(u, DRM_VIRTGPU_GETPARAM, &args), 0);
+
+	return vgpu_render_peek(u->test, args.value);
+}
+
+static void capset_ids(struct kunit *test)
+{
+	struct vgpu_mock_config config = { VGPU_MOCK_CONFIG_3D };
+	const struct sets *s = test->param_value;
+	struct vgpu_user *u;
+	u64 ids;
+
+	config.capsets = s->list;
+	config.capset_count = s->count;
+	u = vgpu_user_open(test, vgpu_mock_start(test, &config));
+	KUNIT_EXPECT_EQ(test, vgpu_capsets_ids(&to_vgpu(u->drm)->capsets, &ids), 0);
+	KUNIT_EXPECT_EQ(test, ids, s->ids);
+	KUNIT_EXPECT_EQ(test, supported(u), (u32)s->ids);
+	/* Nobody asks again for what is known. */
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(GET_CAPSET_INFO)), s->count);
+}
+
+/* One that the host does not tell about costs that one, until it does. */
+static void capset_refused(struct kunit *test)
+{
+	struct vgpu_mock_rule rule = {
+		.type = CMD(GET_CAPSET_INFO), .skip = 2, .error = VIRTIO_GPU_RESP_ERR_UNSPEC,
+		.times = 2,
+	};
+	struct vgpu_mock_config config = { VGPU_MOCK_CONFIG_3D };
+	struct vgpu_mock *m = vgpu_mock_create(test, &config);
+	struct vgpu_user *u;
+
+	vgpu_mock_rule(m, &rule);
+	KUNIT_ASSERT_TRUE(test, vgpu_mock_plug(m));
+	u = vgpu_user_open(test, m);
+	vgpu_mock_settle(m);
+	KUNIT_EXPECT_EQ(test, vgpu_render_init(u, VIRTIO_GPU_CAPSET_VIRGL2, 0, 0), 0);
+	KUNIT_EXPECT_EQ(test, supported(u), BIT(1) | BIT(2) | BIT(4) | BIT(6));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(m, CMD(GET_CAPSET_INFO)), 6);
+}
+
+/* A slow answer is as good as any, and what was answered counts meanwhile. */
+static void capset_late(struct kunit *test)
+{
+	struct vgpu_mock_rule rule = {
+		.type = CMD(GET_CAPSET_INFO), .skip = 3, .hold = true,
+	};
+	struct vgpu_mock_config config = { VGPU_MOCK_CONFIG_3D };
+	struct vgpu_mock *m = vgpu_mock_create(test, &config);
+	struct vgpu_user *u;
+
+	vgpu_mock_rule(m, &rule);
+	KUNIT_ASSERT_TRUE(test, vgpu_mock_plug(m));
+	u = vgpu_user_open(test, m);
+	KUNIT_EXPECT_EQ(test, supported(u), BIT(1) | BIT(2) | BIT(4));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_release(m, 0), 1);
+	KUNIT_EXPECT_EQ(test, supported(u), BIT(1) | BIT(2) | BIT(4) | BIT(6));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(m, CMD(GET_CAPSET_INFO)), 4);
+}
+
+static int get_caps(struct vgpu_user *u, u32 id, u32 version, u64 addr, u32 size)
+{
+	struct drm_virtgpu_get_caps args = {
+		.cap_set_id = id, .cap_set_ver = version, .addr = addr, .size = size,
+	};
+
+	return vgpu_user_ioctl(u, DRM_VIRTGPU_GET_CAPS, &args);
+}
+
+static void expect_set(struct kunit *test, u64 addr, u32 id, u32 size, u32 filler)
+{
+	u32 i;
+
+	for (i = 0; i < size; i += 4)
+		KUNIT_EXPECT_EQ(test, vgpu_render_peek(test, addr + i),
+				0x03020100 + 0x01010101 * ((id + i) & 0xff));
+	KUNIT_EXPECT_EQ(test, vgpu_render_peek(test, addr + size), filler);
+}
+
+/* Of each set as much as there is and is wanted, asked for once. */
+static void capset_contents(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_open(test, vgpu_render_host(test));
+	u64 addr = vgpu_user_memory(test, NULL, PAGE_SIZE);
+
+	KUNIT_EXPECT_EQ(test, get_caps(u, 6, 0, addr, PAGE_SIZE), 0);
+	expect_set(test, addr, 6, 72, 0);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 4, 0, addr, 32), 0);
+	expect_set(test, addr, 4, 32, 0x29282726);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 4, 0, addr, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(GET_CAPSET)), 2);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 2, 1, addr, 8), 0);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 2, 2, addr, 8), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(GET_CAPSET)), 4);
+
+	KUNIT_EXPECT_EQ(test, get_caps(u, 2, 3, addr, 8), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 3, 0, addr, 8), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 0, 0, addr, 8), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 64 + 6, 0, addr, 8), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 6, 0, addr, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 6, 0, 0, 8), -EFAULT);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(GET_CAPSET)), 4);
+}
+
+/* The host's error is the caller's, and the next one may have more luck. */
+static void capset_contents_refused(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_open(test, vgpu_render_host(test));
+	u64 addr = vgpu_user_memory(test, NULL, PAGE_SIZE);
+
+	vgpu_mock_refuse(u->mock, CMD(GET_CAPSET), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 6, 0, addr, 72), -ENOMEM);
+	vgpu_mock_obey(u->mock);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 6, 0, addr, 72), 0);
+	expect_set(test, addr, 6, 72, 0);
+}
+
+/*
+ * Parameters
+ */
+
+#define CAPSET VIRTGPU_CONTEXT_PARAM_CAPSET_ID
+#define RINGS VIRTGPU_CONTEXT_PARAM_NUM_RINGS
+#define POLLED VIRTGPU_CONTEXT_PARAM_POLL_RINGS_MASK
+#define NAME VIRTGPU_CONTEXT_PARAM_DEBUG_NAME
+
+struct init {
+	const char *name;
+	struct drm_virtgpu_context_set_param params[5];
+	u32 count;
+	int ret;
+};
+
+static const struct init inits[] = {
+	{ "nothing", { }, 0, 0 },
+	{ "a set", { { CAPSET, 6 } }, 1, 0 },
+	{ "a set that there is not", { { CAPSET, 3 } }, 1, -EINVAL },
+	{ "the last set", { { CAPSET, 63 } }, 1, -EINVAL },
+	{ "more than there can be", { { CAPSET, 64 } }, 1, -EINVAL },
+	{ "64 too many", { { CAPSET, 64 + 6 } }, 1, -EINVAL },
+	{ "32 bits too many", { { CAPSET, BIT_ULL(32) + 6 } }, 1, -EINVAL },
+	{ "twice a set", { { CAPSET, 6 }, { CAPSET, 6 } }, 2, -EINVAL },
+	{ "no timelines", { { RINGS, 0 } }, 1, 0 },
+	{ "64 timelines", { { RINGS, 64 }, { POLLED, ~0ull } }, 2, 0 },
+	{ "65 timelines", { { RINGS, 65 } }, 1, -EINVAL },
+	{ "2^32 timelines", { { RINGS, BIT_ULL(32) } }, 1, -EINVAL },
+	{ "polls what there is", { { POLLED, 3 }, { RINGS, 2 } }, 2, 0 },
+	{ "polls what there is not", { { RINGS, 2 }, { POLLED, 4 } }, 2, -EINVAL },
+	{ "polls the last of 63", { { RINGS, 63 }, { POLLED, BIT_ULL(63) } }, 2, -EINVAL },
+	{ "polls without timelines", { { POLLED, 1 } }, 1, -EINVAL },
+	{ "a name from nowhere", { { NAME, 16 } }, 1, -EFAULT },
+	{ "a parameter that there is not", { { 0, 0 } }, 1, -EINVAL },
+	{ "another one", { { 5, 0 } }, 1, -EINVAL },
+	{ "five parameters", { { RINGS, 1 } }, 5, -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(init, inits, name);
+
+static void context_params(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_open(test, vgpu_render_host(test));
+	const struct init *i = test->param_value;
+	struct drm_virtgpu_context_init args = {
+		.num_params = i->count,
+		.ctx_set_params = vgpu_user_memory(test, i->params, sizeof(i->params)),
+	};
+
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_CONTEXT_INIT, &args), i->ret);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_contexts(u->mock), i->ret ? 0 : 1);
+	/* A file has one; who has none may still ask for it. */
+	args.num_params = 0;
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_CONTEXT_INIT, &args),
+			i->ret ? 0 : -EEXIST);
+}
+
+/* What the host is told of it. */
+static void context_wire(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_open(test, vgpu_render_host(test));
+	char name[100] = "";
+	struct drm_virtgpu_context_set_param params[] = { { CAPSET, 4 }, { NAME } };
+	struct drm_virtgpu_context_init args = { .num_params = ARRAY_SIZE(params) };
+	struct vgpu_mock_context ctx;
+
+	memset(name, 'n', sizeof(name) - 1);
+	params[1].value = vgpu_user_memory(test, name, sizeof(name));
+	args.ctx_set_params = vgpu_user_memory(test, params, sizeof(params));
+	KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_CONTEXT_INIT, &args), 0);
+	vgpu_mock_settle(u->mock);
+	KUNIT_ASSERT_TRUE(test, vgpu_mock_context(u->mock, vgpu_render_context(u), &ctx));
+	KUNIT_EXPECT_EQ(test, ctx.capset, 4);
+	/* With room for its end. */
+	name[63] = 0;
+	KUNIT_EXPECT_STREQ(test, ctx.name, name);
+}
+
+/* Who only submits has the one that there always was, by the name of his thread. */
+static void context_default(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_open(test, vgpu_render_host(test));
+	struct drm_virtgpu_execbuffer args = { };
+	struct vgpu_mock_context ctx;
+
+	KUNIT_EXPECT_EQ(test, vgpu_mock_contexts(u->mock), 0);
+	KUNIT_ASSERT_EQ(test, vgpu_render_submit(u, &args, NULL, 0), 0);
+	vgpu_mock_settle(u->mock);
+	KUNIT_ASSERT_TRUE(test, vgpu_mock_context(u->mock, vgpu_render_context(u), &ctx));
+	KUNIT_EXPECT_EQ(test, ctx.capset, 0);
+	KUNIT_EXPECT_STREQ(test, ctx.name, current->comm);
+	KUNIT_EXPECT_EQ(test, ctx.submits, 1);
+	KUNIT_EXPECT_EQ(test, vgpu_render_init(u, 6, 1, 0), -EEXIST);
+}
+
+/* A device without CONTEXT_INIT has contexts, but not of all kinds. */
+static void context_old_host(struct kunit *test)
+{
+	struct vgpu_mock_config config = { VGPU_MOCK_CONFIG_3D };
+	struct drm_virtgpu_execbuffer args = { };
+	struct vgpu_user *u;
+
+	config.features &= ~BIT_ULL(VIRTIO_GPU_F_CONTEXT_INIT);
+	u = vgpu_user_open(test, vgpu_mock_start(test, &config));
+	KUNIT_EXPECT_EQ(test, vgpu_render_init(u, 1, 0, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, vgpu_render_submit(u, &args, NULL, 0), 0);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_contexts(u->mock), 1);
+}
+
+/*
+ * Lives
+ */
+
+/* What the host would not make cannot be used, but for others nothing is amiss. */
+static void context_refused(struct kunit *test)
+{
+	struct vgpu_mock_rule rule = {
+		.type = CMD(CTX_CREATE), .times = 1, .error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY,
+	};
+	struct vgpu_mock *m = vgpu_render_host(test);
+	struct vgpu_user *u = vgpu_user_open(test, m), *other = vgpu_user_open(test, m);
+	struct drm_virtgpu_execbuffer args = { };
+
+	vgpu_mock_rule(m, &rule);
+	KUNIT_EXPECT_EQ(test, vgpu_render_init(u, 6, 1, 0), 0);
+	vgpu_mock_settle(m);
+	KUNIT_EXPECT_EQ(test, vgpu_render_submit(u, &args, NULL, 0), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(m, CMD(SUBMIT_3D)), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_render_init(other, 6, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_render_submit(other, &args, NULL, 0), 0);
+	vgpu_user_close(u);
+	vgpu_mock_settle(m);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(m, CMD(CTX_DESTROY)), 1);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_contexts(m), 1);
+}
+
+/* The number is free when the host has said that the context has ended, not before. */
+static void context_number(struct kunit *test)
+{
+	struct vgpu_mock *m = vgpu_render_host(test);
+	struct vgpu_user *u[3];
+	unsigned int i;
+	u32 first;
+
+	for (i = 0; i < 2; i++) {
+		u[i] = vgpu_user_open(test, m);
+		KUNIT_ASSERT_EQ(test, vgpu_render_init(u[i], 6, 1, 0), 0);
+	}
+	first = vgpu_render_context(u[0]);
+	KUNIT_EXPECT_NE(test, vgpu_render_context(u[1]), first);
+
+	vgpu_mock_hold(m, CMD(CTX_DESTROY));
+	vgpu_user_close(u[0]);
+	KUNIT_ASSERT_TRUE(test, vgpu_mock_wait(vgpu_mock_held(m, 0)));
+	u[2] = vgpu_user_open(test, m);
+	KUNIT_ASSERT_EQ(test, vgpu_render_init(u[2], 6, 1, 0), 0);
+	KUNIT_EXPECT_NE(test, vgpu_render_context(u[2]), first);
+
+	vgpu_mock_release(m, 0);
+	u[0] = vgpu_user_open(test, m);
+	KUNIT_ASSERT_EQ(test, vgpu_render_init(u[0], 6, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_render_context(u[0]), first);
+}
+
+/* It lives until all that was submitted to it is answered. */
+static void context_outlives_file(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 6, 1, 0);
+	struct vgpu_mock *m = u->mock;
+	struct dma_fence *fence;
+
+	vgpu_mock_hold(m, CMD(SUBMIT_3D));
+	fence = vgpu_render_fence(u, 0);
+	vgpu_user_close(u);
+	vgpu_mock_settle(m);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(m, CMD(CTX_DESTROY)), 0);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
+
+	KUNIT_EXPECT_EQ(test, vgpu_mock_release(m, 0), 1);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_mock_contexts(m)));
+	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(m, CMD(CTX_DESTROY)), 1);
+	dma_fence_put(fence);
+}
+
+/* A device that sleeps forgets; who had something there is told, who comes is served. */
+static void context_lost(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 6, 1, 0), *other;
+	struct drm_virtgpu_execbuffer args = { };
+	struct vgpu_mock *m = u->mock;
+
+	vgpu_mock_settle(m);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&m->vdev), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_render_submit(u, &args, NULL, 0), -EIO);
+	other = vgpu_user_open(test, m);
+	KUNIT_EXPECT_EQ(test, vgpu_render_init(other, 6, 1, 0), 0);
+	/* The one that is lost still has its number. */
+	KUNIT_EXPECT_NE(test, vgpu_render_context(other), vgpu_render_context(u));
+	KUNIT_EXPECT_EQ(test, vgpu_render_submit(other, &args, NULL, 0), 0);
+	vgpu_user_close(u);
+	vgpu_mock_settle(m);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_contexts(m), 1);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(m, CMD(CTX_DESTROY)), 0);
+}
+
+/* What is under way when the device goes has its end. */
+static void context_unplugged(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 6, 2, 3);
+	struct drm_virtgpu_execbuffer args = { };
+	struct dma_fence *fence[2];
+	unsigned int i;
+
+	vgpu_mock_hold(u->mock, CMD(SUBMIT_3D));
+	for (i = 0; i < 2; i++)
+		fence[i] = vgpu_render_fence(u, i);
+	vgpu_mock_settle(u->mock);
+	vgpu_mock_unplug(u->mock);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence[i]), -ENODEV);
+		dma_fence_put(fence[i]);
+	}
+	KUNIT_EXPECT_EQ(test, vgpu_user_signals(u), 2);
+	KUNIT_EXPECT_LT(test, vgpu_render_submit(u, &args, NULL, 0), 0);
+}
+
+/*
+ * What contexts may use
+ */
+
+static bool has(struct vgpu_user *u, u32 resource)
+{
+	vgpu_mock_settle(u->mock);
+
+	return vgpu_mock_attached(u->mock, vgpu_render_context(u), resource);
+}
+
+/* From the first handle to the last. */
+static void use_handles(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 1, 0, 0);
+	u32 resource, handle = vgpu_render_buffer(u, SIZE, &resource), second;
+
+	KUNIT_EXPECT_TRUE(test, has(u, resource));
+	KUNIT_ASSERT_EQ(test, drm_gem_handle_create(u->file, vgpu_user_object(u, handle), &second),
+			0);
+	vgpu_user_drop(u, handle);
+	KUNIT_EXPECT_TRUE(test, has(u, resource));
+	vgpu_user_drop(u, second);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_mock_resources(u->mock)));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(CTX_ATTACH_RESOURCE)), 1);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(CTX_DETACH_RESOURCE)), 1);
+}
+
+/* Another program has the same buffer, before it has a context, or after. */
+static void use_shared(struct kunit *test, bool context_first)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 1, 0, 0);
+	struct vgpu_user *other = vgpu_user_open(test, u->mock);
+	u32 resource, handle = vgpu_render_buffer(u, SIZE, &resource), theirs;
+
+	if (context_first)
+		KUNIT_ASSERT_EQ(test, vgpu_render_init(other, 2, 0, 0), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_handle_create(other->file, vgpu_user_object(u, handle),
+						    &theirs), 0);
+	if (!context_first)
+		KUNIT_ASSERT_EQ(test, vgpu_render_init(other, 2, 0, 0), 0);
+	KUNIT_EXPECT_TRUE(test, has(u, resource));
+	KUNIT_EXPECT_TRUE(test, has(other, resource));
+
+	/* Who made it goes, and the other one keeps it. */
+	vgpu_user_drop(u, handle);
+	KUNIT_EXPECT_TRUE(test, has(other, resource));
+	vgpu_user_close(u);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_contexts(other->mock) == 1));
+	KUNIT_EXPECT_TRUE(test, has(other, resource));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_resources(other->mock), 1);
+}
+
+static void use_shared_before(struct kunit *test)
+{
+	use_shared(test, false);
+}
+
+static void use_shared_after(struct kunit *test)
+{
+	use_shared(test, true);
+}
+
+/* A buffer of the guest's has a number as soon as somebody asks, and the context has it. */
+static void use_dumb(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 1, 0, 0);
+	struct drm_virtgpu_resource_info info = { };
+
+	info.bo_handle = vgpu_user_dumb(u, 64, 48);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(CTX_ATTACH_RESOURCE)), 0);
+	KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
+	KUNIT_EXPECT_NE(test, info.res_handle, 0);
+	KUNIT_EXPECT_TRUE(test, has(u, info.res_handle));
+	KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
+	vgpu_user_drop(u, info.bo_handle);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(CTX_ATTACH_RESOURCE)), 1);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(CTX_DETACH_RESOURCE)), 1);
+}
+
+/* That the host will not have it in the context is told in the log, and harms nothing. */
+static void use_refused(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 1, 0, 0);
+	struct drm_virtgpu_execbuffer args = { };
+	u32 resource, handle;
+
+	vgpu_mock_refuse(u->mock, CMD(CTX_ATTACH_RESOURCE), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	handle = vgpu_render_buffer(u, SIZE, &resource);
+	KUNIT_EXPECT_FALSE(test, has(u, resource));
+	vgpu_mock_obey(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_render_submit(u, &args, NULL, 0), 0);
+	vgpu_user_drop(u, handle);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_mock_resources(u->mock)));
+}
+
+/*
+ * Transfers
+ */
+
+static int transfer(struct vgpu_user *u, unsigned int nr, u32 handle, u32 x, u32 w, u32 stride)
+{
+	/* Both directions have the same parameters. */
+	struct drm_virtgpu_3d_transfer_to_host args = {
+		.bo_handle = handle, .box = { .x = x, .w = w, .h = 1, .d = 1 }, .offset = x,
+		.stride = stride,
+	};
+	struct drm_virtgpu_3d_wait wait = { .handle = handle };
+	int ret = vgpu_user_ioctl(u, nr, &args);
+
+	return ret ?: vgpu_user_ioctl(u, DRM_VIRTGPU_WAIT, &wait);
+}
+
+/* There, and back into memory that holds something else by then. */
+static void transfer_both_ways(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 1, 0, 0);
+	u32 resource, handle = vgpu_render_buffer(u, SIZE, &resource), i;
+	struct drm_gem_object *obj = vgpu_user_object(u, handle);
+	struct iosys_map map;
+
+	KUNIT_ASSERT_EQ(test, drm_gem_vmap(obj, &map), 0);
+	for (i = 0; i < SIZE; i += 4)
+		iosys_map_wr(&map, i, u32, i + 1);
+	KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_TO_HOST, handle, 0, SIZE, 0), 0);
+	iosys_map_memset(&map, 0, 0, SIZE);
+	KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_FROM_HOST, handle, 4096, 4096, 0),
+			0);
+	KUNIT_EXPECT_EQ(test, iosys_map_rd(&map, 4092, u32), 0);
+	for (i = 4096; i < SIZE; i += 4)
+		KUNIT_EXPECT_EQ(test, iosys_map_rd(&map, i, u32), i + 1);
+	drm_gem_vunmap(obj, &map);
+
+	KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_TO_HOST, handle, 0, 4, 4), -EINVAL);
+	KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_FROM_HOST, handle + 1, 0, 4, 0),
+			-ENOENT);
+}
+
+/* What the host does not like of one is no reason to refuse the next. */
+static void transfer_refused(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 1, 0, 0);
+	u32 resource, handle = vgpu_render_buffer(u, SIZE, &resource);
+
+	KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_TO_HOST, handle, SIZE, 4, 0), 0);
+	KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_TO_HOST, handle, 0, 4, 0), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(TRANSFER_TO_HOST_3D)), 2);
+}
+
+static struct kunit_case context_tests[] = {
+	KUNIT_CASE_PARAM(capset_ids, sets_gen_params),
+	KUNIT_CASE(capset_refused),
+	KUNIT_CASE_SLOW(capset_late),
+	KUNIT_CASE(capset_contents),
+	KUNIT_CASE(capset_contents_refused),
+	KUNIT_CASE_PARAM(context_params, init_gen_params),
+	KUNIT_CASE(context_wire),
+	KUNIT_CASE(context_default),
+	KUNIT_CASE(context_old_host),
+	KUNIT_CASE(context_refused),
+	KUNIT_CASE(context_number),
+	KUNIT_CASE(context_outlives_file),
+	KUNIT_CASE(context_lost),
+	KUNIT_CASE(context_unplugged),
+	KUNIT_CASE(use_handles),
+	KUNIT_CASE(use_shared_before),
+	KUNIT_CASE(use_shared_after),
+	KUNIT_CASE(use_dumb),
+	KUNIT_CASE(use_refused),
+	KUNIT_CASE(transfer_both_ways),
+	KUNIT_CASE(transfer_refused),
+	{}
+};
+
+static struct kunit_suite context_suite = {
+	.name = "vgpu_context",
+	.test_cases = context_tests,
+};
+
+kunit_test_suite(context_suite);
