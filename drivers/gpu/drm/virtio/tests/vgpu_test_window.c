@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/device.h>
+#include <kunit/test.h>
+#include <linux/dma-buf.h>
+#include <linux/fcntl.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
+
+#include "vgpu_device.h"
+#include "vgpu_mock.h"
+#include "vgpu_test_render.h"
+#include "vgpu_test_user.h"
+
+/* Memory of the host's, and the window that it is seen through: 16 pages of it. */
+
+#define PAGES 16
+#define WINDOW (PAGES * PAGE_SIZE)
+
+struct blob {
+	u32 handle;
+	u32 resource;
+	u64 addr;
+	u64 size;
+};
+
+static struct blob new_blob(struct vgpu_user *u, unsigned int pages)
+{
+	struct blob b = { .size = pages * PAGE_SIZE };
+
+	KUNIT_ASSERT_EQ(u->test, vgpu_render_blob(u, b.size, &b.handle, &b.resource), 0);
+
+	return b;
+}
+
+static int map(struct vgpu_user *u, struct blob *b)
+{
+	return vgpu_render_map(u, b->handle, b->size, &b->addr);
+}
+
+static void unmap(struct vgpu_user *u, struct blob *b)
+{
+	KUNIT_EXPECT_EQ(u->test, vm_munmap(b->addr, b->size), 0);
+}
+
+static bool is_in(struct vgpu_user *u, const struct blob *b)
+{
+	u64 offset;
+
+	vgpu_mock_settle(u->mock);
+
+	return vgpu_mock_mapped(u->mock, b->resource, &offset);
+}
+
+static void need_memory(struct vgpu_user *u)
+{
+	if (!vgpu_mock_window_has_memory(u->mock))
+		kunit_skip(u->test, "nothing is in the window on this machine");
+}
+
+static void poke(struct kunit *test, u64 addr, u32 value)
+{
+	KUNIT_EXPECT_EQ(test, put_user(value, (u32 __user *)u64_to_user_ptr(addr)), 0);
+}
+
+static void fill(struct vgpu_user *u, const struct blob *b, u32 value)
+{
+	struct vgpu_mock_op op = { VGPU_MOCK_FILL, b->resource, value };
+	struct drm_virtgpu_execbuffer args = { };
+
+	KUNIT_ASSERT_EQ(u->test, vgpu_render_submit(u, &args, &op, 1), 0);
+	vgpu_mock_settle(u->mock);
+}
+
+/*
+ * Contents
+ */
+
+/* Host and program see the same, also when it was away. */
+static void window_contents(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, 4), big;
+
+	need_memory(u);
+	fill(u, &b, 0x11111111);
+	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_render_peek(test, b.addr), 0x11111111);
+	KUNIT_EXPECT_EQ(test, vgpu_render_peek(test, b.addr + b.size - 4), 0x11111111);
+	fill(u, &b, 0x22222222);
+	KUNIT_EXPECT_EQ(test, vgpu_render_peek(test, b.addr + PAGE_SIZE), 0x22222222);
+	poke(test, b.addr + 3 * PAGE_SIZE, 0x33333333);
+	unmap(u, &b);
+
+	/* This needs all of the room. */
+	big = new_blob(u, PAGES);
+	KUNIT_ASSERT_EQ(test, map(u, &big), 0);
+	KUNIT_EXPECT_FALSE(test, is_in(u, &b));
+	KUNIT_EXPECT_EQ(test, vgpu_render_peek(test, big.addr), 0);
+	unmap(u, &big);
+	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_render_peek(test, b.addr), 0x22222222);
+	KUNIT_EXPECT_EQ(test, vgpu_render_peek(test, b.addr + 3 * PAGE_SIZE), 0x33333333);
+}
+
+/* A part of it: its beginning, and of its export what is behind that. */
+static void window_part(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, 4);
+	struct drm_virtgpu_map args = { .handle = b.handle };
+	unsigned long first, last;
+	struct dma_buf *dma_buf;
+
+	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+	KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_MAP, &args), 0);
+	first = kunit_vm_mmap(test, u->filp, 0, 2 * PAGE_SIZE, PROT_READ, MAP_SHARED, args.offset);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(first));
+	dma_buf = drm_gem_prime_handle_to_dmabuf(u->drm, u->file, b.handle, O_RDWR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
+	last = kunit_vm_mmap(test, dma_buf->file, 0, 2 * PAGE_SIZE, PROT_READ, MAP_SHARED,
+			     2 * PAGE_SIZE);
+	dma_buf_put(dma_buf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(last));
+	/* Neither more than there is, nor what would not be seen by the host. */
+	KUNIT_EXPECT_TRUE(test, IS_ERR_VALUE(vm_mmap(u->filp, 0, 5 * PAGE_SIZE, PROT_READ,
+						     MAP_SHARED, args.offset)));
+	KUNIT_EXPECT_EQ(test, (long)vm_mmap(u->filp, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+					    MAP_PRIVATE, args.offset), -EINVAL);
+	need_memory(u);
+	poke(test, b.addr + PAGE_SIZE, 76);
+	poke(test, b.addr + 3 * PAGE_SIZE, 77);
+	KUNIT_EXPECT_EQ(test, vgpu_render_peek(test, first + PAGE_SIZE), 76);
+	KUNIT_EXPECT_EQ(test, vgpu_render_peek(test, last + PAGE_SIZE), 77);
+}
+
+/*
+ * What is kept
+ */
+
+/* Who maps and unmaps a lot does not bother the host with it. */
+static void window_kept(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, 1);
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+		unmap(u, &b);
+	}
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 1);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_UNMAP_BLOB)), 0);
+	vgpu_user_drop(u, b.handle);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_mock_resources(u->mock)));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_UNMAP_BLOB)), 1);
+}
+
+/* Who was used last stays longest. */
+static void window_oldest_leaves(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b[5];
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		b[i] = new_blob(u, PAGES / 4);
+		KUNIT_ASSERT_EQ(test, map(u, &b[i]), 0);
+		unmap(u, &b[i]);
+	}
+	KUNIT_ASSERT_EQ(test, map(u, &b[0]), 0);
+	unmap(u, &b[0]);
+	b[4] = new_blob(u, PAGES / 4);
+	KUNIT_ASSERT_EQ(test, map(u, &b[4]), 0);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b[0]));
+	KUNIT_EXPECT_FALSE(test, is_in(u, &b[1]));
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b[2]));
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b[3]));
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b[4]));
+}
+
+/* Blobs take turns, and none loses what is in it. */
+static void window_turns(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b[2 * PAGES];
+	unsigned int round, i;
+
+	need_memory(u);
+	for (i = 0; i < ARRAY_SIZE(b); i++)
+		b[i] = new_blob(u, 1);
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < ARRAY_SIZE(b); i++) {
+			KUNIT_ASSERT_EQ(test, map(u, &b[i]), 0);
+			KUNIT_EXPECT_EQ(test, vgpu_render_peek(test, b[i].addr),
+					round ? i + round - 1 : 0);
+			poke(test, b[i].addr, i + round);
+			unmap(u, &b[i]);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, vgpu_mock_mappings(u->mock), PAGES);
+}
+
+/*
+ * No room
+ */
+
+static void window_full(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b[5];
+	unsigned int i;
+
+	for (i = 0; i < 5; i++)
+		b[i] = new_blob(u, PAGES / 4);
+	for (i = 0; i < 4; i++)
+		KUNIT_ASSERT_EQ(test, map(u, &b[i]), 0);
+	KUNIT_EXPECT_EQ(test, map(u, &b[4]), -ENOSPC);
+	unmap(u, &b[2]);
+	KUNIT_EXPECT_EQ(test, map(u, &b[4]), 0);
+	KUNIT_EXPECT_EQ(test, map(u, &b[2]), -ENOSPC);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b[0]));
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b[1]));
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b[3]));
+}
+
+static void window_too_small(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, PAGES + 1);
+
+	KUNIT_EXPECT_EQ(test, map(u, &b), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 0);
+}
+
+/* There is room enough, but in pieces, between what is in use. */
+static void window_fragmented(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b[PAGES], two = new_blob(u, 2);
+	unsigned int i, n = 0;
+	u64 offset;
+
+	for (i = 0; i < PAGES; i++) {
+		b[i] = new_blob(u, 1);
+		KUNIT_ASSERT_EQ(test, map(u, &b[i]), 0);
+	}
+	for (i = 0; i < PAGES; i++) {
+		vgpu_mock_mapped(u->mock, b[i].resource, &offset);
+		if (offset / PAGE_SIZE % 2 == 0) {
+			unmap(u, &b[i]);
+			n++;
+		}
+	}
+	KUNIT_EXPECT_EQ(test, n, PAGES / 2);
+	KUNIT_EXPECT_EQ(test, map(u, &two), -ENOSPC);
+	/* One neighbour more makes the room. */
+	for (i = 0; i < PAGES; i++) {
+		vgpu_mock_mapped(u->mock, b[i].resource, &offset);
+		if (offset == 5 * PAGE_SIZE)
+			unmap(u, &b[i]);
+	}
+	KUNIT_EXPECT_EQ(test, map(u, &two), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_mapped(u->mock, two.resource, &offset));
+	KUNIT_EXPECT_TRUE(test, offset == 4 * PAGE_SIZE || offset == 5 * PAGE_SIZE);
+}
+
+/*
+ * Hosts that are slow, or will not
+ */
+
+/* The room of what leaves is given to another one when the host has answered. */
+static void window_leaves_late(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob old = new_blob(u, PAGES), next = new_blob(u, PAGES);
+
+	KUNIT_ASSERT_EQ(test, map(u, &old), 0);
+	unmap(u, &old);
+	vgpu_mock_hold(u->mock, CMD(RESOURCE_UNMAP_BLOB));
+	KUNIT_EXPECT_EQ(test, map(u, &next), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 1);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_UNMAP_BLOB)), 1);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_release(u->mock, 0), 1);
+	KUNIT_EXPECT_EQ(test, map(u, &next), 0);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &next));
+}
+
+/* What is wanted back while it leaves is brought back. */
+static void window_wanted_back(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob old = new_blob(u, PAGES), next = new_blob(u, PAGES);
+	struct drm_virtgpu_map args = { .handle = next.handle };
+
+	KUNIT_ASSERT_EQ(test, map(u, &old), 0);
+	unmap(u, &old);
+	vgpu_mock_hold(u->mock, CMD(RESOURCE_UNMAP_BLOB));
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_MAP, &args), -ETIMEDOUT);
+	vgpu_mock_release(u->mock, 0);
+	KUNIT_EXPECT_EQ(test, map(u, &old), 0);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &old));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 2);
+}
+
+/* It comes when the host says so; who does not wait so long may come again. */
+static void window_comes_late(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, 1);
+
+	vgpu_mock_hold(u->mock, CMD(RESOURCE_MAP_BLOB));
+	KUNIT_EXPECT_EQ(test, map(u, &b), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_release(u->mock, 0), 1);
+	KUNIT_EXPECT_EQ(test, map(u, &b), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 1);
+}
+
+/* It ends before it is there. */
+static void window_ends_early(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, PAGES), next = new_blob(u, PAGES);
+
+	vgpu_mock_hold(u->mock, CMD(RESOURCE_MAP_BLOB));
+	KUNIT_EXPECT_EQ(test, map(u, &b), -ETIMEDOUT);
+	vgpu_user_drop(u, b.handle);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_mappings(u->mock), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_release(u->mock, 0), 1);
+	KUNIT_EXPECT_EQ(test, map(u, &next), 0);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &next));
+}
+
+/* The host's error is the caller's, and the next one may have more luck. */
+static void window_refused(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, PAGES), other = new_blob(u, PAGES);
+
+	vgpu_mock_refuse(u->mock, CMD(RESOURCE_MAP_BLOB), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+	KUNIT_EXPECT_EQ(test, map(u, &b), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, map(u, &b), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 2);
+	vgpu_mock_obey(u->mock);
+	/* It has left its place to others. */
+	KUNIT_EXPECT_EQ(test, map(u, &other), 0);
+	unmap(u, &other);
+	KUNIT_EXPECT_EQ(test, map(u, &b), 0);
+	vgpu_user_drop(u, other.handle);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_resources(u->mock) == 1));
+}
+
+/* An error to UNMAP says that it is not there: its place is free. */
+static void window_unmap_refused(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, PAGES), other = new_blob(u, PAGES);
+
+	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+	unmap(u, &b);
+	vgpu_mock_refuse(u->mock, CMD(RESOURCE_UNMAP_BLOB), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	KUNIT_EXPECT_EQ(test, map(u, &other), 0);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &other));
+	vgpu_mock_obey(u->mock);
+}
+
+/* A blob that the host would not make is not asked for. */
+static void window_of_nothing(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b;
+
+	vgpu_mock_refuse(u->mock, CMD(RESOURCE_CREATE_BLOB), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+	b = new_blob(u, 1);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, map(u, &b), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 0);
+	vgpu_mock_obey(u->mock);
+	vgpu_user_drop(u, b.handle);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_mock_vgpu(u->mock)->ctrl.outstanding));
+}
+
+/*
+ * Kinds of blobs, kinds of devices
+ */
+
+struct kind {
+	const char *name;
+	u32 mem, flags;
+	u64 size;
+	int create, map;
+};
+
+#define HOST VIRTGPU_BLOB_MEM_HOST3D
+#define BOTH VIRTGPU_BLOB_MEM_HOST3D_GUEST
+#define GUEST VIRTGPU_BLOB_MEM_GUEST
+#define MAPPABLE VIRTGPU_BLOB_FLAG_USE_MAPPABLE
+#define CROSS VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE
+
+static const struct kind kinds[] = {
+	{ "host", HOST, MAPPABLE, PAGE_SIZE, 0, 0 },
+	{ "host, not mappable", HOST, 0, PAGE_SIZE, 0, -EINVAL },
+	{ "host, all flags", HOST, 7, PAGE_SIZE, 0, 0 },
+	{ "host, half a page", HOST, MAPPABLE, PAGE_SIZE / 2, 0, 0 },
+	{ "host and guest", BOTH, MAPPABLE, PAGE_SIZE, 0, 0 },
+	{ "guest", GUEST, MAPPABLE, PAGE_SIZE, 0, 0 },
+	{ "no size", HOST, MAPPABLE, 0, -EINVAL },
+	{ "all sizes", HOST, MAPPABLE, U64_MAX, -EINVAL },
+	{ "half of all sizes", HOST, MAPPABLE, BIT_ULL(63), -EINVAL },
+	{ "no memory", 0, MAPPABLE, PAGE_SIZE, -EINVAL },
+	{ "another memory", 4, MAPPABLE, PAGE_SIZE, -EINVAL },
+	{ "unknown flag", HOST, 8, PAGE_SIZE, -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(kind, kinds, name);
+
+static void window_kind(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	const struct kind *k = test->param_value;
+	struct drm_virtgpu_resource_create_blob args = {
+		.blob_mem = k->mem, .blob_flags = k->flags, .size = k->size,
+	};
+	struct drm_virtgpu_resource_info info = { };
+	u64 addr;
+
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &args),
+			k->create);
+	if (k->create) {
+		KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_BLOB)), 0);
+		return;
+	}
+	info.bo_handle = args.bo_handle;
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.blob_mem, k->mem);
+	KUNIT_EXPECT_EQ(test, info.size, PAGE_ALIGN(k->size));
+	KUNIT_EXPECT_EQ(test, vgpu_render_map(u, args.bo_handle, PAGE_SIZE, &addr), k->map);
+	/* Only what is nowhere else comes through the window. */
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)),
+			k->mem == HOST && !k->map ? 1 : 0);
+}
+
+/* Without a window such blobs can be made, but not mapped. */
+static void window_none(struct kunit *test)
+{
+	struct vgpu_mock_config config = { VGPU_MOCK_CONFIG_3D };
+	struct vgpu_user *u;
+	struct blob b;
+
+	config.window = 0;
+	u = vgpu_user_open(test, vgpu_mock_start(test, &config));
+	b = new_blob(u, 1);
+	KUNIT_EXPECT_EQ(test, map(u, &b), -EOPNOTSUPP);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_resources(u->mock), 1);
+}
+
+/* Places in the window are aligned as blobs have to be. */
+static void window_aligned(struct kunit *test)
+{
+	struct vgpu_mock_config config = { VGPU_MOCK_CONFIG_3D };
+	u32 align = 4 * PAGE_SIZE, handle, resource, i;
+	struct vgpu_user *u;
+	struct blob b;
+	u64 offset;
+
+	config.features |= BIT_ULL(VIRTIO_GPU_F_BLOB_ALIGNMENT);
+	config.blob_alignment = align;
+	u = vgpu_user_open(test, vgpu_mock_start(test, &config));
+	KUNIT_EXPECT_EQ(test, vgpu_render_blob(u, PAGE_SIZE, &handle, &resource), -EINVAL);
+	for (i = 0; i < PAGES / 4; i++) {
+		b = new_blob(u, 4);
+		KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+		KUNIT_EXPECT_TRUE(test, vgpu_mock_mapped(u->mock, b.resource, &offset));
+		KUNIT_EXPECT_TRUE(test, IS_ALIGNED(offset, align));
+	}
+}
+
+/*
+ * The end
+ */
+
+/* A mapping outlives the handle; with the last of both the blob goes. */
+static void window_outlives_handle(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, 1);
+
+	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+	vgpu_user_drop(u, b.handle);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b));
+	if (vgpu_mock_window_has_memory(u->mock)) {
+		poke(test, b.addr, 5);
+		KUNIT_EXPECT_EQ(test, vgpu_render_peek(test, b.addr), 5);
+	}
+	unmap(u, &b);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_mock_resources(u->mock)));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_mappings(u->mock), 0);
+}
+
+static int touch(u64 addr)
+{
+	u32 value;
+
+	return copy_from_user(&value, u64_to_user_ptr(addr), sizeof(value)) ? -EFAULT : 0;
+}
+
+/* When the device goes, so does what was seen of the host. */
+static void window_unplugged(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, 1);
+
+	need_memory(u);
+	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+	KUNIT_EXPECT_EQ(test, touch(b.addr), 0);
+	vgpu_mock_unplug(u->mock);
+	KUNIT_EXPECT_EQ(test, touch(b.addr), -EFAULT);
+}
+
+/* A device that sleeps forgets its blobs. */
+static void window_lost(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0), *other;
+	struct blob b = new_blob(u, PAGES), next;
+
+	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+	vgpu_mock_settle(u->mock);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
+	KUNIT_EXPECT_EQ(test, touch(b.addr), -EFAULT);
+	KUNIT_EXPECT_EQ(test, map(u, &b), -EIO);
+	/* There is room for others. */
+	other = vgpu_user_open(test, u->mock);
+	next = new_blob(other, PAGES);
+	KUNIT_EXPECT_EQ(test, map(other, &next), 0);
+}
+
+/*
+ * Other devices
+ */
+
+static const struct dma_buf_attach_ops peer_ops = { .allow_peer2peer = true };
+static const struct dma_buf_attach_ops ram_ops = { };
+
+/* A blob stays in the window while another device may reach it there. */
+static void window_shared(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct device *dev = kunit_device_register(test, "vgpu-peer");
+	struct blob b = new_blob(u, PAGES), other = new_blob(u, PAGES);
+	struct dma_buf_attachment *attach;
+	struct dma_buf *dma_buf;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	dma_buf = drm_gem_prime_handle_to_dmabuf(u->drm, u->file, b.handle, O_RDWR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
+	/* It is no RAM. */
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dma_buf_dynamic_attach(dma_buf, dev, &ram_ops, u)),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_mappings(u->mock), 0);
+
+	attach = dma_buf_dynamic_attach(dma_buf, dev, &peer_ops, u);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b));
+	KUNIT_EXPECT_EQ(test, map(u, &other), -ENOSPC);
+	dma_buf_detach(dma_buf, attach);
+	KUNIT_EXPECT_EQ(test, map(u, &other), 0);
+	KUNIT_EXPECT_FALSE(test, is_in(u, &b));
+	dma_buf_put(dma_buf);
+	flush_delayed_fput();
+}
+
+static struct kunit_case window_tests[] = {
+	KUNIT_CASE(window_contents),
+	KUNIT_CASE(window_part),
+	KUNIT_CASE(window_kept),
+	KUNIT_CASE(window_oldest_leaves),
+	KUNIT_CASE(window_turns),
+	KUNIT_CASE(window_full),
+	KUNIT_CASE(window_too_small),
+	KUNIT_CASE(window_fragmented),
+	KUNIT_CASE_SLOW(window_leaves_late),
+	KUNIT_CASE_SLOW(window_wanted_back),
+	KUNIT_CASE_SLOW(window_comes_late),
+	KUNIT_CASE_SLOW(window_ends_early),
+	KUNIT_CASE(window_refused),
+	KUNIT_CASE(window_unmap_refused),
+	KUNIT_CASE(window_of_nothing),
+	KUNIT_CASE_PARAM(window_kind, kind_gen_params),
+	KUNIT_CASE(window_none),
+	KUNIT_CASE(window_aligned),
+	KUNIT_CASE(window_outlives_handle),
+	KUNIT_CASE(window_unplugged),
+	KUNIT_CASE(window_lost),
+	KUNIT_CASE(window_shared),
+	{}
+};
+
+static struct kunit_suite window_suite = {
+	.name = "vgpu_window",
+	.test_cases = window_tests,
+};
+
+kunit_test_suite(window_suite);
