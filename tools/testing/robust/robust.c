@@ -28,15 +28,20 @@ int try_dumb(int fd, uint32_t width, uint32_t height, uint32_t *handle,
 	return ret;
 }
 
-bool has_blobs(int fd)
+bool has_param(int fd, uint64_t param)
 {
 	int value = 0;
 	struct drm_virtgpu_getparam args = {
-		.param = VIRTGPU_PARAM_RESOURCE_BLOB,
+		.param = param,
 		.value = (uintptr_t)&value,
 	};
 
 	return !try_ioctl(fd, DRM_IOCTL_VIRTGPU_GETPARAM, &args) && value;
+}
+
+bool has_blobs(int fd)
+{
+	return has_param(fd, VIRTGPU_PARAM_RESOURCE_BLOB);
 }
 
 int setting(const char *name, int otherwise)

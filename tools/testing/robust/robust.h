@@ -26,6 +26,9 @@ static inline int try_ioctl(int fd, unsigned long request, void *args)
 int try_dumb(int fd, uint32_t width, uint32_t height, uint32_t *handle,
 	     uint64_t *size);
 
+/* Whether a parameter of the device is other than 0. */
+bool has_param(int fd, uint64_t param);
+
 /* Whether the device has blob resources. */
 bool has_blobs(int fd);
 

@@ -15,7 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <virtgpu_drm.h>
+
 #include "robust.h"
+
+/* virglrenderer's words for a buffer of bytes. */
+#define PIPE_FORMAT_R8_UNORM	64
+#define PIPE_BIND_VERTEX_BUFFER	0x10
 
 enum level { DEVICES, PLATFORM, REAL, DISK, LEVELS };
 
@@ -267,6 +273,70 @@ static void unseen(int arg)
 	check_ok(kms_off(&s.kms, &s.kms.out[0]));
 }
 
+/* A buffer on the host, and commands that are done with it. */
+static uint32_t start_rendering(int fd)
+{
+	struct drm_virtgpu_resource_create res = {
+		.format = PIPE_FORMAT_R8_UNORM,
+		.bind = PIPE_BIND_VERTEX_BUFFER,
+		.width = 4096,
+		.height = 1,
+		.depth = 1,
+		.array_size = 1,
+		.size = 4096,
+	};
+	struct drm_virtgpu_execbuffer exec = { .num_bo_handles = 1 };
+	struct drm_virtgpu_3d_wait wait;
+
+	check_ok(try_ioctl(fd, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE, &res));
+	exec.bo_handles = (uintptr_t)&res.bo_handle;
+	check_ok(try_ioctl(fd, DRM_IOCTL_VIRTGPU_EXECBUFFER, &exec));
+	wait = (struct drm_virtgpu_3d_wait){ .handle = res.bo_handle };
+	check_ok(try_ioctl(fd, DRM_IOCTL_VIRTGPU_WAIT, &wait));
+	return res.bo_handle;
+}
+
+/* What the host's renderer had is lost: its users are told, others begin anew. */
+static void context(int arg)
+{
+	struct drm_virtgpu_3d_transfer_to_host transfer = {
+		.box = { .w = 4096, .h = 1, .d = 1 },
+	};
+	struct drm_virtgpu_3d_wait wait = { 0 };
+	struct drm_virtgpu_execbuffer exec = {
+		.flags = VIRTGPU_EXECBUF_FENCE_FD_OUT,
+	};
+	int fd = open_card("virtio_gpu", 0, NULL);
+	enum level level = arg % LEVELS;
+	int i;
+
+	needs(level);
+	check_cmp(fd, >=, 0);
+	if (!has_param(fd, VIRTGPU_PARAM_3D_FEATURES))
+		skip("no 3D");
+	transfer.bo_handle = start_rendering(fd);
+	wait.handle = transfer.bo_handle;
+	for (i = 0; i < setting("VGPU_NAPS", 2); i++) {
+		nap(level);
+		check_eq(try_ioctl(fd, DRM_IOCTL_VIRTGPU_EXECBUFFER, &exec),
+			 -EIO);
+		check_eq(try_ioctl(fd, DRM_IOCTL_VIRTGPU_TRANSFER_TO_HOST,
+				   &transfer), -EIO);
+		/* Nothing is under way. */
+		check_ok(try_ioctl(fd, DRM_IOCTL_VIRTGPU_WAIT, &wait));
+		check_ok(kms_gem_close(fd, transfer.bo_handle));
+		close(fd);
+		fd = open_card("virtio_gpu", 0, NULL);
+		check_cmp(fd, >=, 0);
+		transfer.bo_handle = start_rendering(fd);
+		wait.handle = transfer.bo_handle;
+		check_ok(try_ioctl(fd, DRM_IOCTL_VIRTGPU_TRANSFER_TO_HOST,
+				   &transfer));
+		check_ok(try_ioctl(fd, DRM_IOCTL_VIRTGPU_WAIT, &wait));
+	}
+	close(fd);
+}
+
 const struct test_case suspend_cases[] = {
 	{ "suspend/devices-dumb", same_picture, ARG(SOURCE_DUMB, DEVICES), 120 },
 	{ "suspend/devices-busy", busy, DEVICES, 120 },
@@ -277,6 +347,7 @@ const struct test_case suspend_cases[] = {
 	{ "suspend/s3-vram", same_picture, ARG(SOURCE_VRAM, REAL), 120 },
 	{ "suspend/s3-busy", busy, REAL, 120 },
 	{ "suspend/s3-unseen", unseen, REAL, 120 },
+	{ "suspend/s3-context", context, REAL, 120 },
 	{ "suspend/s4-dumb", same_picture, ARG(SOURCE_DUMB, DISK), 100 },
 	{ "suspend/s4-ram", same_picture, ARG(SOURCE_RAM, DISK), 100 },
 	{ "suspend/s4-busy", busy, DISK, 100 },
