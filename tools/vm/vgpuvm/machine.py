@@ -502,7 +502,7 @@ class Machine:
     def conclude(self, process, seconds):
         console = self.out / "console.log"
         text = console.read_text(errors="replace") if console.exists() else ""
-        found = logs.complaints(text, self.options.accept)
+        found = logs.complaints(text, [*self.options.accept, *(() if self.accel.startswith("kvm") else logs.STARVED)])
         if not (self.out / "dmesg.log").exists():
             (self.out / "dmesg.log").write_text(text)
         status = self.status
@@ -516,9 +516,7 @@ class Machine:
         elif status:
             reason = f"the script ended with status {status}"
         elif found:
-            # A report may begin with a line that says nothing.
-            first = next((line for line in found if "[ cut here ]" not in line), found[0])
-            status, reason = COMPLAINED, f"the script passed, but the guest's kernel complained: {first}"
+            status, reason = COMPLAINED, f"the script passed, but the guest's kernel complained: {found[0]}"
         else:
             reason = ""
         result = Result(status, reason, round(seconds, 1), found, self.accel, self.out, self.standin)
