@@ -306,6 +306,37 @@ static void detached_moves(int arg)
 	check_eq(t.detach, 0);
 }
 
+/* A cursor that only moves is brought to the host once, a small one too. */
+static void cursor_moves(int size)
+{
+	struct buffer screen, image;
+	struct output *out;
+	struct tally t;
+	struct kms kms;
+	int i;
+
+	kms_open(&kms, 640, 480);
+	out = &kms.out[0];
+	buffer_new(&screen, &kms, SOURCE_DUMB, out->mode.hdisplay,
+		   out->mode.vdisplay);
+	buffer_import(&screen, &kms);
+	buffer_new(&image, &kms, SOURCE_DUMB, size, size);
+	check_ok(kms_modeset(&kms, out, screen.fb));
+
+	set_mark("start");
+	check_ok(drmModeSetCursor(kms.fd, out->crtc, image.owner_handle, size, size));
+	for (i = 0; i < FLIPS; i++)
+		check_ok(drmModeMoveCursor(kms.fd, out->crtc, i, i));
+	set_mark("end");
+	check_ok(kms_off(&kms, out));
+
+	tally(&t);
+	check_eq(t.create, 1);
+	check_eq(t.attach, 1);
+	check_eq(t.transfer, 1);
+	check_eq(t.flush, 0);
+}
+
 const struct test_case count_cases[] = {
 	{ "count/flip-one", dumb_flips, 1, 0 },
 	{ "count/flip-two", dumb_flips, 2, 0 },
@@ -315,5 +346,7 @@ const struct test_case count_cases[] = {
 	{ "count/flip-two-vram", vram_flips, 2, 0 },
 	{ "count/moves-attached", attached_moves, 0, 0 },
 	{ "count/moves-detached", detached_moves, 0, 0 },
+	{ "count/cursor", cursor_moves, 64, 0 },
+	{ "count/cursor-small", cursor_moves, 24, 0 },
 	{ 0 }
 };
