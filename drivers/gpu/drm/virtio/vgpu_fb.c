@@ -96,10 +96,19 @@ void vgpu_fb_surface_key(const struct drm_framebuffer *fb,
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_fb_surface_key);
 
+static int fb_dirty(struct drm_framebuffer *fb, struct drm_file *file, unsigned int flags,
+		    unsigned int color, struct drm_clip_rect *clips, unsigned int num_clips)
+{
+	int ret = drm_atomic_helper_dirtyfb(fb, file, flags, color, clips, num_clips);
+
+	/* The console can but warn, with a backtrace, and of a wedged host was told already. */
+	return ret == -EIO && !file ? 0 : ret;
+}
+
 static const struct drm_framebuffer_funcs fb_funcs = {
 	.destroy = drm_gem_fb_destroy,
 	.create_handle = drm_gem_fb_create_handle,
-	.dirty = drm_atomic_helper_dirtyfb,
+	.dirty = fb_dirty,
 };
 
 /**

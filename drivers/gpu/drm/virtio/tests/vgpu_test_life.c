@@ -468,6 +468,11 @@ static void life_broken(struct kunit *test)
  * Silent
  */
 
+static int dirty(struct busy *s, struct drm_file *file)
+{
+	return s->own[0]->funcs->dirty(s->own[0], file, 0, 0, NULL, 0);
+}
+
 static void life_wedged(struct kunit *test)
 {
 	struct busy s = start_busy(test, test->param_value);
@@ -492,7 +497,11 @@ static void life_wedged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vgpu_user_show(s.u, 0, s.own[1]), -EIO);
 	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(s.exported, &uuid),
 			blobs ? -EIO : -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, dirty(&s, s.u->file), -EIO);
 	KUNIT_EXPECT_TRUE(test, time_before(jiffies, before + VGPU_PATIENCE / 2));
+
+	/* The console is not told, as it would tell everybody. */
+	KUNIT_EXPECT_EQ(test, dirty(&s, NULL), 0);
 
 	/* Turning off works, as programs that end do that. */
 	KUNIT_EXPECT_EQ(test, vgpu_user_show(s.u, 1, NULL), 0);
