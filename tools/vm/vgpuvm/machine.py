@@ -159,6 +159,10 @@ class Machine:
     def say(self, text):
         print(f"vm: {text}", file=sys.stderr, flush=True)
 
+    def booted(self):
+        """Whether the guest came as far as to load the driver."""
+        return (self.out / ".vm/booted").exists()
+
     # ---- before -------------------------------------------------------------
 
     def prepare(self):
@@ -527,4 +531,10 @@ class Machine:
 def run(**options):
     """Boot, run, collect. Options as in the class of that name."""
     machine = Machine(Options(**options))
-    return asyncio.run(machine.run())
+    result = asyncio.run(machine.run())
+    if result.status and not machine.booted() and not machine.accel.startswith("kvm"):
+        # Emulated processors may run into each other while firmware and kernel find the devices.
+        machine.say(f"{result.reason}, before there was a driver; once more")
+        machine = Machine(Options(**options))
+        result = asyncio.run(machine.run())
+    return result
