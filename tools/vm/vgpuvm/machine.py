@@ -51,6 +51,7 @@ class Options:
     ivshmem: str = ""
     ports: bool = False
     udmabuf: str = "host"
+    preload: list = field(default_factory=list)
     dbus: bool = False
     gl: bool = False
     display: str = ""
@@ -306,14 +307,17 @@ class Machine:
 
     def environment(self):
         environment = dict(os.environ)
+        preload = list(self.options.preload)
         if any(re.search(r"\bblob=(true|on)\b", text) for text in (*self.options.gpu, self.options.vga, self.options.line)):
             if self.options.udmabuf != "host" or not os.path.exists("/dev/udmabuf"):
-                environment["LD_PRELOAD"] = str(standin_library())
+                preload.append(standin_library())
                 self.standin = True
                 if self.options.udmabuf == "host":
                     self.say("this host has no /dev/udmabuf: QEMU runs with the stand-in")
                 elif self.options.udmabuf == "refuse":
                     environment["VGPU_UDMABUF_REFUSE"] = "1"
+        if preload:
+            environment["LD_PRELOAD"] = ":".join(str(pathlib.Path(library).resolve()) for library in preload)
         return environment
 
     # ---- the guest's requests -------------------------------------------------
