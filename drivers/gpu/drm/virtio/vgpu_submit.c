@@ -70,7 +70,7 @@ struct submit_out {
  * @reset_count: how many
  * @outs: syncobjs to be given the fence
  * @out_count: how many
- * @bos: buffers that get the fence, one for each reservation object
+ * @bos: buffers that get the fence; once locked, one for each reservation object
  * @bo_count: how many
  * @msg: the command
  * @fence: its fence, or NULL if nobody wants one
@@ -292,29 +292,6 @@ static int resolve_out(struct submit *s)
 	return 0;
 }
 
-static int by_reservation(const void *a, const void *b)
-{
-	const struct drm_gem_object *x = *(struct drm_gem_object **)a;
-	const struct drm_gem_object *y = *(struct drm_gem_object **)b;
-
-	return x->resv < y->resv ? -1 : x->resv > y->resv;
-}
-
-/* One lock is taken once, however often a buffer is named. */
-static void drop_duplicates(struct submit *s)
-{
-	unsigned int i, n = 1;
-
-	sort(s->bos, s->bo_count, sizeof(*s->bos), by_reservation, NULL);
-	for (i = 1; i < s->bo_count; i++) {
-		if (s->bos[i]->resv == s->bos[n - 1]->resv)
-			drm_gem_object_put(s->bos[i]);
-		else
-			s->bos[n++] = s->bos[i];
-	}
-	s->bo_count = n;
-}
-
 static int resolve_buffers(struct submit *s)
 {
 	unsigned int i;
@@ -334,7 +311,6 @@ static int resolve_buffers(struct submit *s)
 		if (ret)
 			return ret;
 	}
-	drop_duplicates(s);
 
 	return 0;
 }
@@ -515,6 +491,29 @@ static int reserve(struct submit *s)
  * Lock
  */
 
+static int by_reservation(const void *a, const void *b)
+{
+	const struct drm_gem_object *x = *(struct drm_gem_object **)a;
+	const struct drm_gem_object *y = *(struct drm_gem_object **)b;
+
+	return x->resv < y->resv ? -1 : x->resv > y->resv;
+}
+
+/* Leave each reservation object once, however often its buffers are named. */
+static void drop_duplicates(struct submit *s)
+{
+	unsigned int i, n = 1;
+
+	sort(s->bos, s->bo_count, sizeof(*s->bos), by_reservation, NULL);
+	for (i = 1; i < s->bo_count; i++) {
+		if (s->bos[i]->resv == s->bos[n - 1]->resv)
+			drm_gem_object_put(s->bos[i]);
+		else
+			s->bos[n++] = s->bos[i];
+	}
+	s->bo_count = n;
+}
+
 static int lock(struct submit *s, struct ww_acquire_ctx *ww)
 {
 	unsigned int i;
@@ -524,6 +523,11 @@ static int lock(struct submit *s, struct ww_acquire_ctx *ww)
 		return 0;
 
 	ret = drm_gem_lock_reservations(s->bos, s->bo_count, ww);
+	if (ret == -EALREADY) {
+		/* Seldom, so that it is not looked for in vain. */
+		drop_duplicates(s);
+		ret = drm_gem_lock_reservations(s->bos, s->bo_count, ww);
+	}
 	if (ret)
 		return ret;
 
