@@ -385,6 +385,29 @@ static void submit_bad(int arg)
 	check_ok(drmSyncobjWait(fd, &out.handle, 1, INT64_MAX, 0, NULL));
 }
 
+/* Buffers that are named several times are as good as those that are not. */
+static void submit_twice(int arg)
+{
+	int fd = open_render();
+	uint32_t one = new_buffer(fd, NULL), two = new_buffer(fd, NULL);
+	uint32_t handles[] = { one, two, one, one, two };
+	struct drm_virtgpu_execbuffer args = {
+		.num_bo_handles = 5,
+		.bo_handles = (uintptr_t)handles,
+	};
+	int i;
+
+	(void)arg;
+	for (i = 0; i < 10; i++)
+		check_ok(submit(fd, &args));
+	check_ok(wait_for(fd, one, 0));
+	check_ok(wait_for(fd, two, 0));
+	check_ok(kms_gem_close(fd, one));
+	check_ok(kms_gem_close(fd, two));
+	args.num_bo_handles = 1;
+	check_err(submit(fd, &args), ENOENT);
+}
+
 static void submit_points(int arg)
 {
 	struct drm_virtgpu_execbuffer_syncobj in = {}, out = {};
@@ -630,6 +653,7 @@ const struct test_case render_cases[] = {
 	{ "render/context-late", context_late, 0, 0 },
 	{ "render/submit-fences", submit_fences, 0, 0 },
 	{ "render/submit-bad", submit_bad, 0, 0 },
+	{ "render/submit-twice", submit_twice, 0, 0 },
 	{ "render/submit-points", submit_points, 0, 0 },
 	{ "render/submit-one-ring", submit_rings, 1, 0 },
 	{ "render/submit-rings", submit_rings, 63, 0 },
