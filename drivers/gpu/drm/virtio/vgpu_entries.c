@@ -28,65 +28,70 @@ struct run {
 #define RUN_MAX ((u64)U32_MAX & PAGE_MASK)
 #define PIECE_MAX SZ_64K
 
-/* Walks a scatter list run by run.  @i counts the list elements taken. */
-struct run_iter {
-	struct scatterlist *sg;
-	unsigned int i, n;
-	enum vgpu_address which;
-	struct run rest;
+/* Where entries are written to; @entry has room for @room of them, the next piece for more. */
+struct cursor {
+	struct vgpu_entries *list;
+	struct scatterlist *piece;
+	struct virtio_gpu_mem_entry *entry;
+	unsigned int room;
 };
 
-static void run_iter_init(struct run_iter *it, struct sg_table *sgt,
-			  enum vgpu_address which)
+static void write_entry(struct cursor *to, u64 addr, u32 len)
 {
-	it->sg = sgt->sgl;
-	it->i = 0;
-	it->n = which == VGPU_ADDRESS_DMA ? sgt->nents : sgt->orig_nents;
-	it->which = which;
-	it->rest.len = 0;
+	if (!to->room) {
+		to->piece = to->piece ? sg_next(to->piece) : to->list->sgt.sgl;
+		to->entry = sg_virt(to->piece);
+		to->room = to->piece->length / sizeof(*to->entry);
+	}
+	to->entry->addr = cpu_to_le64(addr);
+	to->entry->length = cpu_to_le32(len);
+	to->entry->padding = 0;
+	to->entry++;
+	to->room--;
+	to->list->bytes += len;
 }
 
-static struct run element(const struct run_iter *it)
+/* The entries of a run, 0 of an empty one; they are written if there is a place. */
+static u32 put_run(struct cursor *to, struct run r)
 {
-	struct run r;
+	u32 n = 0;
 
-	if (it->which == VGPU_ADDRESS_DMA) {
-		r.addr = sg_dma_address(it->sg);
-		r.len = sg_dma_len(it->sg);
-	} else {
-		r.addr = sg_phys(it->sg);
-		r.len = it->sg->length;
+	while (r.len) {
+		u32 len = min(r.len, RUN_MAX);
+
+		if (to)
+			write_entry(to, r.addr, len);
+		r.addr += len;
+		r.len -= len;
+		n++;
 	}
 
-	return r;
+	return n;
 }
 
-static bool run_iter_next(struct run_iter *it, struct run *out)
+/* One step for each page of a buffer in small pieces, and taken twice: it has to be short. */
+static u32 put_runs(struct cursor *to, struct sg_table *sgt, enum vgpu_address which)
 {
-	struct run r = it->rest;
+	bool dma = which == VGPU_ADDRESS_DMA;
+	unsigned int left = dma ? sgt->nents : sgt->orig_nents;
+	struct scatterlist *sg = sgt->sgl;
+	struct run r = {};
+	u32 n = 0;
 
-	for (; it->i < it->n; it->sg = sg_next(it->sg), it->i++) {
-		struct run e = element(it);
+	for (; left; left--, sg = sg_next(sg)) {
+		u64 addr = dma ? sg_dma_address(sg) : sg_phys(sg);
+		unsigned int len = dma ? sg_dma_len(sg) : sg->length;
 
-		if (!e.len)
+		if (r.addr + r.len == addr || !len) {
+			r.len += len;
 			continue;
-		if (!r.len)
-			r = e;
-		else if (r.addr + r.len == e.addr)
-			r.len += e.len;
-		else
-			break;
+		}
+		n += put_run(to, r);
+		r.addr = addr;
+		r.len = len;
 	}
 
-	if (!r.len)
-		return false;
-
-	out->addr = r.addr;
-	out->len = min(r.len, RUN_MAX);
-	it->rest.addr = r.addr + out->len;
-	it->rest.len = r.len - out->len;
-
-	return true;
+	return n + put_run(to, r);
 }
 
 /**
@@ -99,15 +104,7 @@ static bool run_iter_next(struct run_iter *it, struct run *out)
  */
 u32 vgpu_entries_count(struct sg_table *sgt, enum vgpu_address which)
 {
-	struct run_iter it;
-	struct run r;
-	u32 n = 0;
-
-	run_iter_init(&it, sgt, which);
-	while (run_iter_next(&it, &r))
-		n++;
-
-	return n;
+	return put_runs(NULL, sgt, which);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_entries_count);
 
@@ -162,32 +159,6 @@ static int alloc_pieces(struct vgpu_entries *e, size_t left, unsigned int max_pi
 	return 0;
 }
 
-static void fill(struct vgpu_entries *e, struct sg_table *src,
-		 enum vgpu_address which)
-{
-	struct virtio_gpu_mem_entry *ent = NULL;
-	struct scatterlist *piece = e->sgt.sgl;
-	unsigned int room = 0;
-	struct run_iter it;
-	struct run r;
-
-	run_iter_init(&it, src, which);
-	while (run_iter_next(&it, &r)) {
-		if (!room) {
-			if (ent)
-				piece = sg_next(piece);
-			ent = sg_virt(piece);
-			room = piece->length / sizeof(*ent);
-		}
-		ent->addr = cpu_to_le64(r.addr);
-		ent->length = cpu_to_le32(r.len);
-		ent->padding = 0;
-		e->bytes += r.len;
-		ent++;
-		room--;
-	}
-}
-
 /**
  * vgpu_entries_alloc - describe memory to the host
  * @sgt: the memory
@@ -204,6 +175,7 @@ struct vgpu_entries *vgpu_entries_alloc(struct sg_table *sgt,
 					unsigned int max_pieces)
 {
 	struct vgpu_entries *e = kzalloc_obj(*e);
+	struct cursor to = { .list = e };
 
 	if (!e)
 		return ERR_PTR(-ENOMEM);
@@ -218,7 +190,7 @@ struct vgpu_entries *vgpu_entries_alloc(struct sg_table *sgt,
 		vgpu_entries_free(e);
 		return ERR_PTR(-ENOMEM);
 	}
-	fill(e, sgt, which);
+	put_runs(&to, sgt, which);
 
 	return e;
 }
