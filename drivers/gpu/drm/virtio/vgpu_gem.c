@@ -85,7 +85,7 @@ static void gem_free(struct drm_gem_object *obj)
 		dma_resv_unlock(obj->resv);
 	vgpu_queue_kick(&vgpu->ctrl);
 
-	if (gem->vmaps)
+	if (iosys_map_is_set(&gem->vmap))
 		vunmap(gem->vmap.vaddr);
 	if (gem->import)
 		vgpu_import_release(gem->import);
@@ -115,12 +115,11 @@ static int gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 	if (!gem->pages)
 		return -EOPNOTSUPP;
 
-	if (!gem->vmaps) {
+	if (iosys_map_is_null(&gem->vmap)) {
 		ret = vgpu_pages_vmap(gem->pages, &gem->vmap);
 		if (ret)
 			return ret;
 	}
-	gem->vmaps++;
 	*map = gem->vmap;
 
 	return 0;
@@ -132,14 +131,9 @@ static void gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
 
 	dma_resv_assert_held(obj->resv);
 
-	if (gem->import) {
+	/* Ours is kept: the console wants it for every stroke. */
+	if (gem->import)
 		dma_buf_vunmap(vgpu_import_dma_buf(gem->import), map);
-		return;
-	}
-	if (!--gem->vmaps) {
-		vunmap(gem->vmap.vaddr);
-		iosys_map_clear(&gem->vmap);
-	}
 }
 
 static int gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)

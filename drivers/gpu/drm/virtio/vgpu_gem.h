@@ -29,8 +29,7 @@ struct vgpu_resource;
  * @dumb: the layout that a dumb buffer was made for, or zeroes
  * @stays: the import is pinned, as programs know it by its number
  * @blob_refused: the host would not make or show the blob: use a surface
- * @vmap: kernel mapping, while @vmaps
- * @vmaps: users of @vmap
+ * @vmap: kernel mapping of @pages, from its first use on
  * @uuid: the name that other virtio devices know it by
  * @uuid_known: @uuid is valid
  *
@@ -50,7 +49,6 @@ struct vgpu_gem {
 	bool stays;
 	bool blob_refused;
 	struct iosys_map vmap;
-	unsigned int vmaps;
 	uuid_t uuid;
 	bool uuid_known;
 };
