@@ -125,23 +125,23 @@ const char *case_label(void)
 	return label;
 }
 
-/* Wait for the case's process, but not for ever. */
-static int await(pid_t pid, int seconds, bool *late)
+/* Wait for the case's process, but not for ever, and without a stir. */
+static int await(pid_t pid, const sigset_t *child, int seconds, bool *late)
 {
-	int64_t end = now_ms() + seconds * 1000;
+	struct timespec patience = { .tv_sec = seconds };
 	int status;
 
 	*late = false;
 	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (!*late && now_ms() > end) {
-			*late = true;
-			kill(-pid, SIGKILL);
-			end += 10000;
-		} else if (*late && now_ms() > end) {
+		if (sigtimedwait(child, NULL, &patience) >= 0 || errno != EAGAIN)
+			continue;
+		if (*late) {
 			printf("Bail out! process %d cannot be killed\n", pid);
 			exit(EXIT_FAILURE);
 		}
-		sleep_ms(5);
+		*late = true;
+		patience.tv_sec = 10;
+		kill(-pid, SIGKILL);
 	}
 	return status;
 }
@@ -150,6 +150,7 @@ static bool run_case(int number, const struct test_case *tc)
 {
 	int seconds = tc->seconds ? tc->seconds : DEFAULT_SECONDS;
 	int64_t start = now_ms();
+	sigset_t child;
 	bool late;
 	int status;
 	pid_t pid;
@@ -157,19 +158,24 @@ static bool run_case(int number, const struct test_case *tc)
 	printf("# %s\n", tc->name);
 	fflush(stdout);
 	told[0] = '\0';
+	/* Blocked, so that it can be waited for. */
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
 	pid = fork();
 	if (pid < 0) {
 		perror("fork");
 		exit(EXIT_FAILURE);
 	}
 	if (pid == 0) {
+		sigprocmask(SIG_UNBLOCK, &child, NULL);
 		setpgid(0, 0);
 		current_case = tc;
 		tc->run(tc->arg);
 		exit(EXIT_SUCCESS);
 	}
 	setpgid(pid, pid);
-	status = await(pid, seconds, &late);
+	status = await(pid, &child, seconds, &late);
 
 	if (late)
 		printf("not ok %d - %s # took longer than %d s\n", number,
