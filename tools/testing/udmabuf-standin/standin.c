@@ -119,7 +119,8 @@ static int check(const struct udmabuf_create_item *item, unsigned int count, siz
 static void release(struct buffer *buffer)
 {
 	for (unsigned int i = 0; i < buffer->count; i++)
-		REAL(close)(buffer->item[i].memfd);
+		if (!i || buffer->item[i].memfd != buffer->item[i - 1].memfd)
+			REAL(close)(buffer->item[i].memfd);
 	free(buffer);
 }
 
@@ -142,6 +143,11 @@ static int create(const struct udmabuf_create_item *item, unsigned int count, un
 		struct udmabuf_create_item *own = &buffer->item[buffer->count];
 
 		*own = item[buffer->count];
+		/* A process can have fewer descriptors than lists have entries. */
+		if (buffer->count && own->memfd == item[buffer->count - 1].memfd) {
+			own->memfd = own[-1].memfd;
+			continue;
+		}
 		own->memfd = fcntl(own->memfd, F_DUPFD_CLOEXEC, 0);
 		if ((int)own->memfd < 0)
 			goto fail;
