@@ -18,5 +18,7 @@ extern const struct test_case output_cases[];
 extern const struct test_case entries_cases[];
 extern const struct test_case render_cases[];
 extern const struct test_case window_cases[];
+extern const struct test_case bench_cases[];
+extern const struct test_case bench_render_cases[];
 
 #endif /* UAPI_CASES_H */

@@ -22,8 +22,6 @@
 #define NO_HANDLE	0xfffff
 #define TURNS		8
 #define BUFFER_SIZE	8192
-/* How long any host may take for nothing at all. */
-#define SOON_MS		20000
 
 /* virglrenderer's words for a buffer of bytes. */
 #define PIPE_BUFFER		0
@@ -104,7 +102,7 @@ static int wait_for(int fd, uint32_t handle, uint32_t flags)
 	return call(fd, DRM_IOCTL_VIRTGPU_WAIT, &args);
 }
 
-static uint32_t new_buffer(int fd, uint32_t *number)
+uint32_t new_buffer(int fd, uint32_t *number)
 {
 	struct drm_virtgpu_resource_create args = {
 		.target = PIPE_BUFFER,
@@ -184,7 +182,7 @@ static int open_files(void)
 	return n;
 }
 
-static bool signals(int fd, int ms)
+bool signals(int fd, int ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 

@@ -18,7 +18,7 @@
 /* More than can be in the window at once. */
 #define MANY		64
 
-static int open_venus(void)
+int open_venus(void)
 {
 	struct drm_virtgpu_context_set_param p = {
 		VIRTGPU_CONTEXT_PARAM_CAPSET_ID, CAPSET_VENUS
@@ -45,7 +45,7 @@ static int blob(int fd, uint64_t size, uint32_t flags, uint32_t *handle)
 	return ret;
 }
 
-static uint32_t mappable(int fd, uint64_t size)
+uint32_t new_window_blob(int fd, uint64_t size)
 {
 	uint32_t handle;
 
@@ -73,7 +73,7 @@ static long long window(const char *name)
 static void map(int arg)
 {
 	int fd = open_venus();
-	uint32_t handle = mappable(fd, BLOB_SIZE);
+	uint32_t handle = new_window_blob(fd, BLOB_SIZE);
 	uint8_t *whole = map_buffer(fd, handle, BLOB_SIZE);
 	uint8_t *part;
 	int dmabuf;
@@ -98,7 +98,7 @@ static void map(int arg)
 static void bad(int arg)
 {
 	int fd = open_venus();
-	uint32_t handle = mappable(fd, BLOB_SIZE), other;
+	uint32_t handle = new_window_blob(fd, BLOB_SIZE), other;
 	uint64_t offset;
 
 	(void)arg;
@@ -114,7 +114,7 @@ static void bad(int arg)
 static void kept(int arg)
 {
 	int fd = open_venus();
-	uint32_t handle = mappable(fd, BLOB_SIZE);
+	uint32_t handle = new_window_blob(fd, BLOB_SIZE);
 	long long mapped, unmapped;
 	uint8_t *bytes;
 	int i;
@@ -144,7 +144,7 @@ static void full(int arg)
 
 	(void)arg;
 	for (i = 0; i < 5; i++) {
-		handle[i] = mappable(fd, size);
+		handle[i] = new_window_blob(fd, size);
 		if (map_offset(fd, handle[i], &offset))
 			break;
 		bytes[i] = map_buffer(fd, handle[i], size);
@@ -175,7 +175,7 @@ static void turns(int arg)
 
 	(void)arg;
 	for (i = 0; i < MANY; i++)
-		handle[i] = mappable(fd, size);
+		handle[i] = new_window_blob(fd, size);
 	for (round = 0; round < 3; round++) {
 		for (i = 0; i < MANY; i++) {
 			bytes = map_buffer(fd, handle[i], size);
@@ -191,7 +191,7 @@ static void turns(int arg)
 static void child(int arg)
 {
 	int fd = open_venus();
-	uint32_t handle = mappable(fd, BLOB_SIZE);
+	uint32_t handle = new_window_blob(fd, BLOB_SIZE);
 	uint8_t *bytes = map_buffer(fd, handle, BLOB_SIZE);
 	int status;
 	pid_t pid;
@@ -215,9 +215,9 @@ static void come_and_go(void)
 	int i;
 
 	for (i = 0; i < 20; i++)
-		map_buffer(fd, mappable(fd, BLOB_SIZE), BLOB_SIZE);
+		map_buffer(fd, new_window_blob(fd, BLOB_SIZE), BLOB_SIZE);
 	/* One that is not waited for. */
-	mappable(fd, BLOB_SIZE);
+	new_window_blob(fd, BLOB_SIZE);
 }
 
 /* Nothing of a program that has gone stays in the window. */
