@@ -43,7 +43,7 @@ In virtual machines; the first of them fetches and builds what it needs
   igt                 all IGT tests, against expectation lists       30    2 GB
   igt PEER=1          the same, and on the in-tree driver beside it   60    2 GB
   sparse              static checks                                   2    1 GB
-  bench               counts and costs, build/bench                   5    2 GB
+  bench               what it costs against the in-tree driver        8    2 GB
   check [STAGES=...]  every test (tools/check --list names them)     60    8 GB
   check FULL=1        also those that take longer                   240   12 GB
   clean               remove build/; the cache stays                  0    none
@@ -100,7 +100,7 @@ vm:
 	tools/vm/vm run --kernel lts --module build/modules/lts/drivers/gpu/drm/virtio/virtio_gpu.ko \
 		--vga bochs --gpu virtio-gpu-pci,blob=true,max_outputs=2 --interactive
 
-igt: export FULL = 1
+igt bench: export FULL = 1
 kunit igt sparse bench demo:
 	tools/setup packages
 	tools/check --only $@

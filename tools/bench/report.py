@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+"""The bench's figures as tables and a plot, and what they have to be."""
+
+import csv
+import re
+
+PAGE = 4096
+
+# What is counted, for each time that a case does its thing.
+FIGURES = {
+    "notifications": "notifications",
+    "interrupts": "interrupts",
+    "commands": "commands",
+    "entries": "entries",
+    "copied": "bytes copied",
+    "instructions": "instructions",
+    "pinned": "pages pinned",
+}
+# Those that QEMU's trace is enough for.
+TRACED = ("notifications", "interrupts", "commands")
+# The most at a time instead.
+NOT_EACH = ("pinned",)
+# Of a host that is slow to consume frames, in the guest's time.
+SLOW = {"ioctl": "longest in the commit ioctl, us", "worker": "longest in its worker, us", "rate": "frames a second"}
+
+# Case, figure, goal: at most so much of the in-tree driver's; and where that is out of
+# reach, what is held instead.
+GOALS = (
+    ("blob: flip-4", "notifications", 0.25, None),
+    ("count: flip-4-imported", "notifications", 0.25, None),
+    ("surface: flip-1", "instructions", 0.6, 0.9),
+    ("blob: flip-1", "instructions", 0.6, 0.85),
+    ("count: flip-1-imported", "instructions", 0.6, 0.9),
+    ("blob: held-40-4", "longest", 0.1, None),
+    ("blob: shown-2160", "entries", 0.02, None),
+    ("blob: dumb-2160", "instructions", 0.7, None),
+    ("count: moves", "notify_sleeps", 0, None),
+    ("virgl: exec-wait", "instructions", 0.7, None),
+    ("virgl: exec-empty", "instructions", 0.7, 1.2),
+)
+
+# Where ours may cost more: the ratio, what comes on top of it each time, and why.
+REFUSED = "a host refuses a blob in too many pieces: ours shows a copy then, the in-tree driver nothing"
+MERGES = "each page's neighbour is looked for, to be merged with; here none has one"
+MORE = {
+    ("blob: cursor-images", "copied"):
+        (1, 64 * 64 * 4, "the image is a surface: hosts do not say when they cannot use a blob for it"),
+    ("count: moves", "commands"):
+        (1, 1, "a new blob for the new memory: QEMU goes on showing the old memory of an old one"),
+    ("count: moves", "entries"):
+        (1, 640 * 480 * 4 / PAGE, "the same"),
+    ("count: import-1080", "instructions"): (1.2, 0, MERGES),
+    ("count: import-2160", "instructions"): (1.2, 0, MERGES),
+    ("fragmented: shown-2160", "commands"): (2, 0, REFUSED),
+    ("fragmented: shown-2160", "copied"): (1, 3840 * 2160 * 4, REFUSED),
+    ("fragmented: shown-2160", "instructions"):
+        (1.5, 0, "memory is put in order for large pages: a few entries instead of thousands, most times"),
+}
+
+# Things done without waiting for the host: how often it has to be called, and calls, is a
+# matter of how fast it is.
+HURRIED = ("exec-empty", "exec-64", "cursor-storm", "shown-", "clients-", "blob-")
+
+# What the guest's own timers, its console, and where in a frame a case begins make of the
+# count from run to run: a ratio, and for each time.
+NOISE = dict.fromkeys(("notifications", "interrupts", "commands"), (1.03, 0.05))
+NOISE |= dict.fromkeys(("instructions", "copied", "frame"), (1.03, 0))
+
+# The cases whose instructions are told apart, and the tables of that.
+PROFILED = {"blob: flip-1": "flip", "virgl: exec-empty": "submission"}
+# Parts of a profile, by the names of functions.
+USER = "(user space)"
+PARTS = {
+    "user space": re.escape(USER),
+    "the driver": r"\[virtio_gpu\]",
+    "DRM and fences": r"^(__)?(drm|dma_fence|dma_resv|sync_file)|vblank",
+    "virtio": r"^(__)?(virtqueue|vring|virtio|vp_|vm_|detach_buf)",
+    "memory": r"^(__)?(mem(set|cpy|move)|k[mvz]*(alloc|free)|kmem_|slab|kvfree|krealloc|alloc_pages|clear_page|free_)",
+}
+OTHER = "scheduler, timers, interrupts, system calls"
+
+COLOURS = {"notifications": "#4a7ab5", "instructions": "#c98a2b"}
+
+
+def _number(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _cell(ours, peer):
+    if ours is None or peer is None:
+        return ""
+    if ours == peer == 0:
+        return "-"
+    return f"{_number(ours)} / {_number(peer)}" + (f" = {ours / peer:.2f}" if peer else "")
+
+
+def _rows(ours, peer, figures):
+    """A list of cells for each case that has these figures."""
+    for case, counts in ours.items():
+        if any(figure in counts for figure in figures):
+            theirs = peer.get(case, {})
+            yield [case, *(_cell(counts.get(figure), theirs.get(figure)) for figure in figures)]
+
+
+def _markdown(head, rows):
+    yield "| " + " | ".join(head) + " |"
+    yield "|---" * len(head) + "|"
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def _goals(ours, peer):
+    """(case, figure, goal, what is held, ours, peer) of each goal whose case was counted."""
+    for case, figure, goal, held in GOALS:
+        if case in ours and case in peer:
+            yield case, figure, goal, held, ours[case][figure], peer[case][figure]
+
+
+def parts(functions):
+    """{part: instructions} of {function: instructions}."""
+    sums = dict.fromkeys((*PARTS, OTHER), 0)
+    for function, spent in functions.items():
+        sums[next((part for part, pattern in PARTS.items() if re.search(pattern, function)), OTHER)] += spent
+    return sums
+
+
+def _parts(ours, peer):
+    rows = [(part, ours[part], peer[part]) for part in ours]
+    rows.append(("all", sum(ours.values()), sum(peer.values())))
+    return ("part", "ours", "in-tree"), [[part, f"{mine:,.0f}", f"{theirs:,.0f}"] for part, mine, theirs in rows]
+
+
+def profile(ours, peer):
+    """Two {function: instructions} as tables: by what they are part of, and those that cost most."""
+    yield from _markdown(*_parts(parts(ours), parts(peer)))
+    yield ""
+    most = sorted({*ours, *peer}, key=lambda function: -max(ours.get(function, 0), peer.get(function, 0)))
+    yield from _markdown(("function", "ours", "in-tree"), (
+        [function, *(f"{each.get(function, 0):,.0f}" for each in (ours, peer))] for function in most[:60]))
+
+
+def _tables(ours, peer):
+    """(name, head, rows) of each table."""
+    yield "goals", ("case", "figure", "goal", "ours / in-tree = ratio"), [
+        [case, figure.replace("_", " "), f"{goal:g}", _cell(mine, theirs)]
+        for case, figure, goal, _, mine, theirs in _goals(ours, peer)]
+    yield "more", ("case", "figure", "ours / in-tree = ratio", "why"), [
+        [case, FIGURES[figure], _cell(ours[case][figure], peer[case][figure]), why]
+        for (case, figure), (_, _, why) in MORE.items() if case in ours and case in peer]
+    yield "counts", ("case", *FIGURES.values()), list(_rows(ours, peer, FIGURES))
+    yield "slow", ("case", *SLOW.values()), list(_rows(ours, peer, SLOW))
+    for case, name in PROFILED.items():
+        if "parts" in ours.get(case, {}):
+            yield name, *_parts(ours[case]["parts"], peer[case]["parts"])
+
+
+def _plot(ours, peer):
+    """Bars of the ratios."""
+    rows = [(case, [(counts[figure] / peer[case][figure], colour)
+                    for figure, colour in COLOURS.items() if peer[case].get(figure)])
+            for case, counts in ours.items() if case in peer]
+    left, unit, step, top = 190, 400, 26, 40
+    width, height = left + unit + 60, top + step * len(rows) + 10
+    yield (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+           'font-family="sans-serif" font-size="11">')
+    yield f'<rect width="{width}" height="{height}" fill="white"/>'
+    for number, (figure, colour) in enumerate(COLOURS.items()):
+        yield f'<rect x="{left + number * 120}" y="8" width="10" height="10" fill="{colour}"/>'
+        yield f'<text x="{left + number * 120 + 15}" y="17">{figure}</text>'
+    yield f'<text x="{left + 240}" y="17">in-tree driver = 1</text>'
+    for tick in range(5):
+        x = left + unit * tick / 4
+        colour = "black" if tick == 4 else "#ddd"
+        yield f'<line x1="{x}" y1="{top - 5}" x2="{x}" y2="{height - 5}" stroke="{colour}"/>'
+        yield f'<text x="{x}" y="{top - 8}" text-anchor="middle" fill="#666">{tick / 4:g}</text>'
+    for row, (case, bars) in enumerate(rows):
+        y = top + step * row
+        yield f'<text x="{left - 6}" y="{y + 14}" text-anchor="end">{case}</text>'
+        for number, (ratio, colour) in enumerate(bars):
+            yield (f'<rect x="{left}" y="{y + 2 + 9 * number}" width="{unit * min(ratio, 1.1):.1f}" height="8" '
+                   f'fill="{colour}"><title>{ratio:.3f}</title></rect>')
+    yield "</svg>"
+
+
+def markdown(ours, peer):
+    """The tables."""
+    yield "Ours / the in-tree driver's = ratio, for each time; pages pinned: the most at a time."
+    for _, head, rows in _tables(ours, peer):
+        yield ""
+        yield from _markdown(head, rows)
+
+
+def write(folder, ours, peer):
+    """A CSV file for each table, and plot.svg."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, head, rows in _tables(ours, peer):
+        with open(folder / f"{name}.csv", "w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([head, *rows])
+    (folder / "plot.svg").write_text("\n".join(_plot(ours, peer)) + "\n")
+
+
+def _verdict(good, what, ours, peer):
+    print(f"{'ok' if good else 'not ok'} - {what} # {_cell(ours, peer)}", flush=True)
+    return good
+
+
+def judge(ours, peer):
+    """Print TAP; whether all is as it should be."""
+    good = bool(ours)
+    for case, figure, goal, held, mine, theirs in _goals(ours, peer):
+        limit = goal if held is None else held
+        good &= _verdict(mine <= limit * theirs * NOISE.get(figure, (1, 0))[0],
+                         f"{case}: {figure} at most {limit:g} of the in-tree driver's", mine, theirs)
+    told = {(case, figure) for case, figure, *_ in GOALS}
+    for case, counts in ours.items():
+        for figure in (*FIGURES, "longest", "frame"):
+            theirs = peer.get(case, {}).get(figure)
+            if theirs is None or (case, figure) in told:
+                continue        # not a figure of this case, or told above
+            if figure in ("notifications", "interrupts") and any(name in case for name in HURRIED):
+                continue
+            ratio, more, *_ = MORE.get((case, figure)) or NOISE.get(figure, (1, 0))
+            what = "above the in-tree driver's" + (" by more than is known" if (case, figure) in MORE else "")
+            good &= _verdict(counts[figure] <= ratio * theirs + more, f"{case}: {figure} not {what}",
+                             counts[figure], theirs)
+    return good
