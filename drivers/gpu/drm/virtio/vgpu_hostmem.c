@@ -125,18 +125,60 @@ static void note_answer(struct vgpu_hostmem *pool)
 	WRITE_ONCE(pool->answers, pool->answers + 1);
 }
 
-static void map_done(struct vgpu_msg *msg)
+/* An error changes nothing: what the host does not know is not in the window. */
+static void unmap_done(struct vgpu_msg *msg)
 {
-	const struct virtio_gpu_resp_map_info *reply = msg->reply;
 	struct vgpu_hostmap *map = msg->owner;
 	struct vgpu_hostmem *pool = map->pool;
 	unsigned long flags;
 
 	spin_lock_irqsave(&pool->lock, flags);
 	note_answer(pool);
+	if (map->state == VGPU_HOSTMAP_LEAVING)
+		leave(map, map->error ? VGPU_HOSTMAP_FAILED : VGPU_HOSTMAP_OUT, map->error);
+	spin_unlock_irqrestore(&pool->lock, flags);
+
+	wake_up_all(&pool->answered);
+	map_put(map);
+}
+
+/*
+ * Under the lock.  @error is what users of the blob are told once it has left.
+ * Returns the message, to be published without the lock.
+ */
+static struct vgpu_msg *begin_leaving(struct vgpu_hostmap *map, int error)
+{
+	struct vgpu_msg *msg = map->unmap;
+
+	list_del_init(&map->idle);
+	map->state = VGPU_HOSTMAP_LEAVING;
+	map->error = error;
+	map->unmap = NULL;
+	map->pool->unmapped++;
+	refcount_inc(&map->ref);
+	vgpu_cmd_unmap_blob(msg, map->resource);
+	msg->owner = map;
+	msg->done = unmap_done;
+
+	return msg;
+}
+
+static void map_done(struct vgpu_msg *msg)
+{
+	const struct virtio_gpu_resp_map_info *reply = msg->reply;
+	struct vgpu_hostmap *map = msg->owner;
+	struct vgpu_hostmem *pool = map->pool;
+	struct vgpu_msg *unmap = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	note_answer(pool);
 	/* Its end may have come before the answer: then the next one counts. */
 	if (map->state == VGPU_HOSTMAP_COMING) {
-		if (msg->error) {
+		if (msg->error == -EPROTO) {
+			/* It may be there or not: nobody else gets the room before it is not. */
+			unmap = begin_leaving(map, msg->error);
+		} else if (msg->error) {
 			leave(map, VGPU_HOSTMAP_FAILED, msg->error);
 		} else {
 			map->info = le32_to_cpu((__force __le32)reply->map_info) &
@@ -148,42 +190,12 @@ static void map_done(struct vgpu_msg *msg)
 	}
 	spin_unlock_irqrestore(&pool->lock, flags);
 
+	if (unmap) {
+		vgpu_queue_publish(pool->queue, unmap);
+		vgpu_queue_kick(pool->queue);
+	}
 	wake_up_all(&pool->answered);
 	map_put(map);
-}
-
-/* An error changes nothing: what the host does not know is not in the window. */
-static void unmap_done(struct vgpu_msg *msg)
-{
-	struct vgpu_hostmap *map = msg->owner;
-	struct vgpu_hostmem *pool = map->pool;
-	unsigned long flags;
-
-	spin_lock_irqsave(&pool->lock, flags);
-	note_answer(pool);
-	if (map->state == VGPU_HOSTMAP_LEAVING)
-		leave(map, VGPU_HOSTMAP_OUT, 0);
-	spin_unlock_irqrestore(&pool->lock, flags);
-
-	wake_up_all(&pool->answered);
-	map_put(map);
-}
-
-/* Under the lock.  Returns the message, to be published without it. */
-static struct vgpu_msg *begin_leaving(struct vgpu_hostmap *map)
-{
-	struct vgpu_msg *msg = map->unmap;
-
-	list_del_init(&map->idle);
-	map->state = VGPU_HOSTMAP_LEAVING;
-	map->unmap = NULL;
-	map->pool->unmapped++;
-	refcount_inc(&map->ref);
-	vgpu_cmd_unmap_blob(msg, map->resource);
-	msg->owner = map;
-	msg->done = unmap_done;
-
-	return msg;
 }
 
 /* Under the lock: send away what nobody uses, until there may be room. */
@@ -196,7 +208,7 @@ static void make_room(struct vgpu_hostmem *pool, u64 size, struct list_head *msg
 	while (room < size &&
 	       (map = list_first_entry_or_null(&pool->idle, struct vgpu_hostmap, idle))) {
 		room += map->size;
-		msg = begin_leaving(map);
+		msg = begin_leaving(map, 0);
 		list_add_tail(&msg->link, msgs);
 	}
 }
@@ -476,7 +488,7 @@ void vgpu_hostmap_release(struct vgpu_hostmap *map)
 	/* UNMAP may follow MAP before that is answered: the host keeps their order. */
 	spin_lock_irq(&pool->lock);
 	if (map->state == VGPU_HOSTMAP_IN || map->state == VGPU_HOSTMAP_COMING)
-		msg = begin_leaving(map);
+		msg = begin_leaving(map, 0);
 	spin_unlock_irq(&pool->lock);
 
 	if (msg)

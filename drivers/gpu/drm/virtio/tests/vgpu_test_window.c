@@ -371,6 +371,33 @@ static void window_unmap_refused(struct kunit *test)
 	vgpu_mock_obey(u->mock);
 }
 
+/* After an answer that says nothing it may be there: its place is free when it has left. */
+static void window_mistaken(struct kunit *test)
+{
+	static const struct vgpu_mock_rule rules[] = {
+		{ .type = CMD(RESOURCE_MAP_BLOB), .times = 1, .error = 0x11ff },
+		{ .type = CMD(RESOURCE_MAP_BLOB), .times = 1, .cut = VGPU_MOCK_NOTHING },
+	};
+	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, PAGES), other = new_blob(u, PAGES);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rules); i++) {
+		vgpu_mock_rule(u->mock, &rules[i]);
+		KUNIT_EXPECT_EQ(test, map(u, &b), -EPROTO);
+		KUNIT_EXPECT_FALSE(test, is_in(u, &b));
+		KUNIT_EXPECT_EQ(test, map(u, &other), 0);
+		KUNIT_EXPECT_TRUE(test, is_in(u, &other));
+		unmap(u, &other);
+		KUNIT_EXPECT_EQ(test, map(u, &b), 0);
+		KUNIT_EXPECT_TRUE(test, is_in(u, &b));
+		unmap(u, &b);
+		vgpu_mock_obey(u->mock);
+		KUNIT_EXPECT_EQ(test, map(u, &other), 0);
+		unmap(u, &other);
+	}
+}
+
 /* A blob that the host would not make is not asked for. */
 static void window_of_nothing(struct kunit *test)
 {
@@ -593,6 +620,7 @@ static struct kunit_case window_tests[] = {
 	KUNIT_CASE_SLOW(window_ends_early),
 	KUNIT_CASE(window_refused),
 	KUNIT_CASE(window_unmap_refused),
+	KUNIT_CASE(window_mistaken),
 	KUNIT_CASE(window_of_nothing),
 	KUNIT_CASE_PARAM(window_kind, kind_gen_params),
 	KUNIT_CASE(window_none),
