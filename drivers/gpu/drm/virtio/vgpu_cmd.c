@@ -34,18 +34,6 @@ static_assert(sizeof(struct virtio_gpu_resp_display_info) == 24 + 16 * 24);
 static_assert(sizeof(struct virtio_gpu_resp_edid) == 24 + 8 + 1024);
 static_assert(sizeof(struct virtio_gpu_resp_resource_uuid) == 40);
 
-static void set_type(struct vgpu_msg *msg, u32 type, u32 size)
-{
-	msg->request.hdr.type = cpu_to_le32(type);
-	msg->request_size = size;
-}
-
-static void set_reply(struct vgpu_msg *msg, u32 type, u32 least)
-{
-	msg->expect = type;
-	msg->reply_min = least;
-}
-
 static void set_rect(struct virtio_gpu_rect *wire, u32 x, u32 y, u32 w, u32 h)
 {
 	wire->x = cpu_to_le32(x);
@@ -62,9 +50,9 @@ static void set_rect(struct virtio_gpu_rect *wire, u32 x, u32 y, u32 w, u32 h)
  */
 void vgpu_cmd_get_display_info(struct vgpu_msg *msg)
 {
-	set_type(msg, VIRTIO_GPU_CMD_GET_DISPLAY_INFO, sizeof(msg->request.hdr));
-	set_reply(msg, VIRTIO_GPU_RESP_OK_DISPLAY_INFO,
-		  sizeof(struct virtio_gpu_resp_display_info));
+	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_GET_DISPLAY_INFO, sizeof(msg->request.hdr));
+	vgpu_msg_set_reply(msg, VIRTIO_GPU_RESP_OK_DISPLAY_INFO,
+			   sizeof(struct virtio_gpu_resp_display_info));
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_display_info);
 
@@ -77,10 +65,10 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_display_info);
  */
 void vgpu_cmd_get_edid(struct vgpu_msg *msg, u32 scanout)
 {
-	set_type(msg, VIRTIO_GPU_CMD_GET_EDID, sizeof(msg->request.get_edid));
+	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_GET_EDID, sizeof(msg->request.get_edid));
 	msg->request.get_edid.scanout = cpu_to_le32(scanout);
-	set_reply(msg, VIRTIO_GPU_RESP_OK_EDID,
-		  offsetofend(struct virtio_gpu_resp_edid, padding));
+	vgpu_msg_set_reply(msg, VIRTIO_GPU_RESP_OK_EDID,
+			   offsetofend(struct virtio_gpu_resp_edid, padding));
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_edid);
 
@@ -95,7 +83,7 @@ void vgpu_cmd_create_2d(struct vgpu_msg *msg, const struct vgpu_cmd_create_2d *p
 {
 	struct virtio_gpu_resource_create_2d *c = &msg->request.create_2d;
 
-	set_type(msg, VIRTIO_GPU_CMD_RESOURCE_CREATE_2D, sizeof(*c));
+	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_CREATE_2D, sizeof(*c));
 	c->resource_id = cpu_to_le32(p->resource);
 	c->format = cpu_to_le32(p->format);
 	c->width = cpu_to_le32(p->width);
@@ -118,7 +106,7 @@ void vgpu_cmd_create_blob(struct vgpu_msg *msg,
 {
 	struct virtio_gpu_resource_create_blob *c = &msg->request.create_blob;
 
-	set_type(msg, VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, sizeof(*c));
+	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, sizeof(*c));
 	c->resource_id = cpu_to_le32(p->resource);
 	c->blob_mem = cpu_to_le32(p->mem);
 	c->blob_flags = cpu_to_le32(p->flags);
@@ -143,7 +131,7 @@ void vgpu_cmd_attach_backing(struct vgpu_msg *msg, u32 resource,
 {
 	struct virtio_gpu_resource_attach_backing *c = &msg->request.attach;
 
-	set_type(msg, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, sizeof(*c));
+	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, sizeof(*c));
 	c->resource_id = cpu_to_le32(resource);
 	c->nr_entries = cpu_to_le32(backing->count);
 	msg->payload = backing;
@@ -161,7 +149,7 @@ void vgpu_cmd_detach_backing(struct vgpu_msg *msg, u32 resource)
 {
 	struct virtio_gpu_resource_detach_backing *c = &msg->request.detach;
 
-	set_type(msg, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, sizeof(*c));
+	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, sizeof(*c));
 	c->resource_id = cpu_to_le32(resource);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_detach_backing);
@@ -177,7 +165,7 @@ void vgpu_cmd_unref(struct vgpu_msg *msg, u32 resource)
 {
 	struct virtio_gpu_resource_unref *c = &msg->request.unref;
 
-	set_type(msg, VIRTIO_GPU_CMD_RESOURCE_UNREF, sizeof(*c));
+	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_UNREF, sizeof(*c));
 	c->resource_id = cpu_to_le32(resource);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_unref);
@@ -193,10 +181,10 @@ void vgpu_cmd_assign_uuid(struct vgpu_msg *msg, u32 resource)
 {
 	struct virtio_gpu_resource_assign_uuid *c = &msg->request.assign_uuid;
 
-	set_type(msg, VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID, sizeof(*c));
+	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID, sizeof(*c));
 	c->resource_id = cpu_to_le32(resource);
-	set_reply(msg, VIRTIO_GPU_RESP_OK_RESOURCE_UUID,
-		  sizeof(struct virtio_gpu_resp_resource_uuid));
+	vgpu_msg_set_reply(msg, VIRTIO_GPU_RESP_OK_RESOURCE_UUID,
+			   sizeof(struct virtio_gpu_resp_resource_uuid));
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_assign_uuid);
 
@@ -211,7 +199,7 @@ void vgpu_cmd_set_scanout(struct vgpu_msg *msg, const struct vgpu_cmd_scanout *p
 {
 	struct virtio_gpu_set_scanout *c = &msg->request.set_scanout;
 
-	set_type(msg, VIRTIO_GPU_CMD_SET_SCANOUT, sizeof(*c));
+	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_SET_SCANOUT, sizeof(*c));
 	set_rect(&c->r, p->x, p->y, p->w, p->h);
 	c->scanout_id = cpu_to_le32(p->scanout);
 	c->resource_id = cpu_to_le32(p->resource);
@@ -230,7 +218,7 @@ void vgpu_cmd_set_scanout_blob(struct vgpu_msg *msg,
 {
 	struct virtio_gpu_set_scanout_blob *c = &msg->request.set_scanout_blob;
 
-	set_type(msg, VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, sizeof(*c));
+	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, sizeof(*c));
 	set_rect(&c->r, p->x, p->y, p->w, p->h);
 	c->scanout_id = cpu_to_le32(p->scanout);
 	c->resource_id = cpu_to_le32(p->resource);
@@ -256,7 +244,7 @@ void vgpu_cmd_transfer_to_host_2d(struct vgpu_msg *msg, u32 resource,
 {
 	struct virtio_gpu_transfer_to_host_2d *c = &msg->request.transfer_2d;
 
-	set_type(msg, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, sizeof(*c));
+	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, sizeof(*c));
 	set_rect(&c->r, r->x1, r->y1, drm_rect_width(r), drm_rect_height(r));
 	c->offset = cpu_to_le64(offset);
 	c->resource_id = cpu_to_le32(resource);
@@ -275,7 +263,7 @@ void vgpu_cmd_flush(struct vgpu_msg *msg, u32 resource, const struct drm_rect *r
 {
 	struct virtio_gpu_resource_flush *c = &msg->request.flush;
 
-	set_type(msg, VIRTIO_GPU_CMD_RESOURCE_FLUSH, sizeof(*c));
+	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_FLUSH, sizeof(*c));
 	set_rect(&c->r, r->x1, r->y1, drm_rect_width(r), drm_rect_height(r));
 	c->resource_id = cpu_to_le32(resource);
 }
@@ -286,7 +274,7 @@ static void fill_cursor(struct vgpu_msg *msg, u32 type,
 {
 	struct virtio_gpu_update_cursor *c = &msg->request.cursor_cmd;
 
-	set_type(msg, type, sizeof(*c));
+	vgpu_msg_set_request(msg, type, sizeof(*c));
 	msg->cursor = true;
 	msg->reply_size = 0;
 	c->pos.scanout_id = cpu_to_le32(p->scanout);

@@ -33,15 +33,8 @@ static_assert(sizeof_field(struct virtio_gpu_ctx_create, debug_name) == VGPU_CON
 
 static void begin(struct vgpu_msg *msg, u32 type, u32 size, u32 context)
 {
-	msg->request.hdr.type = cpu_to_le32(type);
+	vgpu_msg_set_request(msg, type, size);
 	msg->request.hdr.ctx_id = cpu_to_le32(context);
-	msg->request_size = size;
-}
-
-static void want(struct vgpu_msg *msg, u32 type, u32 least)
-{
-	msg->expect = type;
-	msg->reply_min = least;
 }
 
 /**
@@ -57,8 +50,8 @@ void vgpu_cmd_get_capset_info(struct vgpu_msg *msg, u32 index)
 
 	begin(msg, VIRTIO_GPU_CMD_GET_CAPSET_INFO, sizeof(*c), 0);
 	c->capset_index = cpu_to_le32(index);
-	want(msg, VIRTIO_GPU_RESP_OK_CAPSET_INFO,
-	     sizeof(struct virtio_gpu_resp_capset_info));
+	vgpu_msg_set_reply(msg, VIRTIO_GPU_RESP_OK_CAPSET_INFO,
+			   sizeof(struct virtio_gpu_resp_capset_info));
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_capset_info);
 
@@ -77,7 +70,8 @@ void vgpu_cmd_get_capset(struct vgpu_msg *msg, u32 id, u32 version)
 	begin(msg, VIRTIO_GPU_CMD_GET_CAPSET, sizeof(*c), 0);
 	c->capset_id = cpu_to_le32(id);
 	c->capset_version = cpu_to_le32(version);
-	want(msg, VIRTIO_GPU_RESP_OK_CAPSET, sizeof(struct virtio_gpu_resp_capset));
+	vgpu_msg_set_reply(msg, VIRTIO_GPU_RESP_OK_CAPSET,
+			   sizeof(struct virtio_gpu_resp_capset));
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_capset);
 
@@ -274,7 +268,8 @@ void vgpu_cmd_map_blob(struct vgpu_msg *msg, u32 resource, u64 offset)
 	begin(msg, VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, sizeof(*c), 0);
 	c->resource_id = cpu_to_le32(resource);
 	c->offset = cpu_to_le64(offset);
-	want(msg, VIRTIO_GPU_RESP_OK_MAP_INFO, sizeof(struct virtio_gpu_resp_map_info));
+	vgpu_msg_set_reply(msg, VIRTIO_GPU_RESP_OK_MAP_INFO,
+			   sizeof(struct virtio_gpu_resp_map_info));
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_map_blob);
 

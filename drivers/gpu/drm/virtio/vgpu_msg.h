@@ -7,6 +7,7 @@
 #include <linux/list.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
+#include <asm/byteorder.h>
 #include <uapi/linux/virtio_gpu.h>
 
 struct vgpu_entries;
@@ -113,6 +114,30 @@ struct vgpu_msg *vgpu_msg_alloc_reply(size_t reply_size);
 void vgpu_msg_recycle(struct vgpu_msg *msg);
 void vgpu_msg_get(struct vgpu_msg *msg);
 void vgpu_msg_put(struct vgpu_msg *msg);
+
+/**
+ * vgpu_msg_set_request - begin to fill a message
+ * @msg: reserved, its request zeroed
+ * @type: the command
+ * @size: bytes of the request that are sent
+ */
+static inline void vgpu_msg_set_request(struct vgpu_msg *msg, u32 type, u32 size)
+{
+	msg->request.hdr.type = cpu_to_le32(type);
+	msg->request_size = size;
+}
+
+/**
+ * vgpu_msg_set_reply - say which answer has a body
+ * @msg: reserved
+ * @type: of that answer
+ * @least: bytes that a valid one has
+ */
+static inline void vgpu_msg_set_reply(struct vgpu_msg *msg, u32 type, u32 least)
+{
+	msg->expect = type;
+	msg->reply_min = least;
+}
 
 u32 vgpu_msg_type(const struct vgpu_msg *msg);
 int vgpu_reply_check(const struct vgpu_msg *msg);
