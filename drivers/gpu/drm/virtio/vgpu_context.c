@@ -68,7 +68,7 @@ void vgpu_contexts_lose(struct vgpu_contexts *pool)
 
 	spin_lock_irqsave(&pool->lock, flags);
 	list_for_each_entry(ctx, &pool->list, link)
-		ctx->lost = true;
+		WRITE_ONCE(ctx->lost, true);
 	spin_unlock_irqrestore(&pool->lock, flags);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_contexts_lose);
@@ -90,7 +90,7 @@ void vgpu_contexts_print(struct vgpu_contexts *pool, struct drm_printer *p)
 		drm_printf(p, "context: id=%u capset=%u rings=%u polled=0x%llx", ctx->id,
 			   ctx->params.capset, ctx->params.rings, ctx->params.polled);
 		drm_printf(p, " state=%s error=%d name=%s\n",
-			   ctx->lost ? "lost" : ctx->destroy ? "live" : "dying",
+			   READ_ONCE(ctx->lost) ? "lost" : ctx->destroy ? "live" : "dying",
 			   ctx->error, ctx->params.name);
 	}
 	spin_unlock_irqrestore(&pool->lock, flags);
@@ -146,7 +146,7 @@ void vgpu_context_put(struct vgpu_context *ctx)
 
 	if (!ctx || !refcount_dec_and_test(&ctx->ref))
 		return;
-	if (ctx->lost) {
+	if (READ_ONCE(ctx->lost)) {
 		context_free(ctx);
 		return;
 	}

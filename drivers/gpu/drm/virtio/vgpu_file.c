@@ -62,7 +62,8 @@ static void detach(struct vgpu_file *vf, struct vgpu_use *use)
 	struct vgpu_msg *msg = use->detach;
 
 	/* What has ended has left its contexts. */
-	if (use->res && vgpu_resource_is_live(use->res) && !vf->ctx->lost) {
+	if (use->res && vgpu_resource_is_live(use->res) &&
+	    !READ_ONCE(vf->ctx->lost)) {
 		use->detach = NULL;
 		vgpu_cmd_ctx_detach(msg, vf->ctx->id, use->res->id);
 		vgpu_context_track(vf->ctx, msg);

@@ -514,7 +514,7 @@ static struct vgpu_resource *blob_or_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 
 	/* This forgets a name that was given before the device was reset. */
 	if (gem->host)
-		res = gem->host->lost ? ERR_PTR(-EIO) : gem->host;
+		res = READ_ONCE(gem->host->lost) ? ERR_PTR(-EIO) : gem->host;
 	else
 		res = gem->import ? ERR_PTR(-EOPNOTSUPP) : vgpu_gem_blob(gem);
 	if (gem->uuid_known) {

@@ -630,7 +630,7 @@ bool vgpu_resource_is_rendered(const struct vgpu_resource *res)
  */
 bool vgpu_resource_is_live(const struct vgpu_resource *res)
 {
-	return res->unref && !res->lost;
+	return res->unref && !READ_ONCE(res->lost);
 }
 
 /**
