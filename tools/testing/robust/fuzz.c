@@ -470,6 +470,18 @@ static uint64_t plausible(struct thread *t, const char *name)
 	return 0;
 }
 
+/* The object, its @n properties and their values are in the plot. */
+static void one_object(struct thread *t, struct drm_mode_atomic *a, int n)
+{
+	t->plot->flat[1][0] = n;
+	a->count_objs = 1;
+	a->objs_ptr = (uintptr_t)t->plot->flat[0];
+	a->count_props_ptr = (uintptr_t)t->plot->flat[1];
+	a->props_ptr = (uintptr_t)t->plot->flat[2];
+	a->prop_values_ptr = (uintptr_t)t->plot->values;
+	t->plot->fence = -1;
+}
+
 /* A few properties of one object, mostly with values that fit. */
 OP(atomic)
 {
@@ -488,18 +500,12 @@ OP(atomic)
 			t->plot->values[i] = one_in(t, 2) ? odd_value(t) :
 						      odd_pointer(t);
 	}
-	t->plot->flat[1][0] = i;
+	one_object(t, a, i);
 	a->flags = (one_in(t, 3) ? DRM_MODE_ATOMIC_TEST_ONLY :
 		    one_in(t, 3) ? DRM_MODE_PAGE_FLIP_EVENT : 0) |
 		   (one_in(t, 2) ? DRM_MODE_ATOMIC_NONBLOCK : 0) |
 		   (one_in(t, 2) ? DRM_MODE_ATOMIC_ALLOW_MODESET : 0) |
 		   (one_in(t, 8) ? DRM_MODE_PAGE_FLIP_ASYNC : 0);
-	a->count_objs = 1;
-	a->objs_ptr = (uintptr_t)t->plot->flat[0];
-	a->count_props_ptr = (uintptr_t)t->plot->flat[1];
-	a->props_ptr = (uintptr_t)t->plot->flat[2];
-	a->prop_values_ptr = (uintptr_t)t->plot->values;
-	t->plot->fence = -1;
 }
 
 END(atomic)
@@ -532,15 +538,9 @@ OP(show)
 		t->plot->values[n++] = !strcmp(p->prop[i].name, "CRTC_ID") ? p->crtc :
 				 plausible(t, p->prop[i].name);
 	}
-	t->plot->flat[1][0] = n;
+	one_object(t, a, n);
 	a->flags = (one_in(t, 2) ? DRM_MODE_PAGE_FLIP_EVENT : 0) |
 		   (one_in(t, 2) ? DRM_MODE_ATOMIC_NONBLOCK : 0);
-	a->count_objs = 1;
-	a->objs_ptr = (uintptr_t)t->plot->flat[0];
-	a->count_props_ptr = (uintptr_t)t->plot->flat[1];
-	a->props_ptr = (uintptr_t)t->plot->flat[2];
-	a->prop_values_ptr = (uintptr_t)t->plot->values;
-	t->plot->fence = -1;
 }
 
 OP(gamma)
