@@ -500,14 +500,17 @@ static void give_up(struct vgpu_queue *q, struct vgpu_msg *msg)
 		vgpu_fence_signal(msg->fence, -ETIMEDOUT);
 }
 
-/* Under the lock: the next overdue message, with a reference. */
+/*
+ * Under the lock: the next overdue message, with a reference.  On a broken device
+ * all are: it will answer nothing.
+ */
 static struct vgpu_msg *overdue(struct vgpu_queue *q, struct list_head *list)
 {
 	struct vgpu_msg *msg;
 
 	list_for_each_entry(msg, list, link) {
 		if (msg->timed_out ||
-		    time_before(jiffies, msg->published + msg->patience))
+		    (time_before(jiffies, msg->published + msg->patience) && !q->ops->dead(q)))
 			continue;
 		msg->timed_out = true;
 		q->stats.timeouts++;
@@ -521,8 +524,10 @@ static struct vgpu_msg *overdue(struct vgpu_queue *q, struct list_head *list)
 /* Under the lock: @msg is overdue.  True if that is the news of a wedged host. */
 static bool find_wedged(struct vgpu_queue *q, const struct vgpu_msg *msg)
 {
-	if (q->wedged || msg->patience < VGPU_PATIENCE ||
-	    time_after(q->answered, msg->published))
+	if (q->wedged)
+		return false;
+	if (!q->ops->dead(q) &&
+	    (msg->patience < VGPU_PATIENCE || time_after(q->answered, msg->published)))
 		return false;
 	q->wedged = true;
 

@@ -447,6 +447,7 @@ static void life_broken(struct kunit *test)
 	start_waiter(&s, &w);
 	msleep(50);
 	virtio_break_device(&s.m->vdev);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_queue_is_wedged(&vgpu_mock_vgpu(s.m)->ctrl)));
 
 	/* Who waits has his time-out, at the latest. */
 	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(s.u, 0) == 1));

@@ -1004,6 +1004,31 @@ static void queue_broken(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, new.ends, 1);
 }
 
+/* And it is found out by the next look at it, not by a time-out. */
+static void queue_broken_in_flight(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	struct test_end end = {};
+	struct vgpu_timeline tl;
+	struct dma_fence *fence;
+
+	vgpu_timeline_init(&tl, "test");
+	fence = publish_fenced(r, &end, &tl, 0);
+	publish_many(r, NULL, 1);
+	/* The last answer. */
+	test_reply(r, 1, 0x1100);
+	r->dead = true;
+	flush_delayed_work(&r->q.watchdog);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ETIMEDOUT);
+	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), -EIO);
+	/* The message itself may be in the device's hands until the reset. */
+	KUNIT_EXPECT_EQ(test, end.ends, 0);
+	vgpu_queue_stop(&r->q);
+	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	dma_fence_put(fence);
+}
+
 /*
  * Waiting
  */
@@ -1253,6 +1278,7 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE(queue_publish_stopped),
 	KUNIT_CASE(queue_restart),
 	KUNIT_CASE_PARAM(queue_broken, flight_gen_params),
+	KUNIT_CASE(queue_broken_in_flight),
 	KUNIT_CASE(queue_send_sync),
 	KUNIT_CASE(queue_send_sync_dies),
 	KUNIT_CASE(queue_throttle_below),
