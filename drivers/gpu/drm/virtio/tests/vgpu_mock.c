@@ -103,9 +103,9 @@ static void mock_reset(struct virtio_device *vdev)
 {
 	struct vgpu_mock *m = to_mock(vdev);
 
+	vgpu_mock_host_reset(m);
 	WRITE_ONCE(m->status, 0);
 	m->resets++;
-	vgpu_mock_host_reset(m);
 	vgpu_mock_model_reset(m);
 }
 

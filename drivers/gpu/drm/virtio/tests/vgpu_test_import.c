@@ -405,8 +405,10 @@ static void import_detach_refused(struct kunit *test)
 	hide(&s);
 	vgpu_mock_hold(s.m, CMD(RESOURCE_UNREF));
 	vgpu_mock_refuse(s.m, CMD(RESOURCE_DETACH_BACKING), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	vgpu_mock_freeze(s.m);
 	KUNIT_EXPECT_EQ(test, vgpu_mock_buffer_move(s.b), 0);
 	fence = detach_fence(&s);
+	vgpu_mock_thaw(s.m);
 	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(dma_fence_is_signaled(fence)));
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -EIO);
 	dma_fence_put(fence);
