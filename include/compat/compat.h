@@ -20,10 +20,8 @@
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
 #define drm_atomic_commit drm_atomic_state
-#define drm_atomic_commit_init drm_atomic_state_init
 #define drm_atomic_commit_get drm_atomic_state_get
 #define drm_atomic_commit_put drm_atomic_state_put
-#define drm_atomic_commit_default_release drm_atomic_state_default_release
 #endif
 
 /* 6.17: fb_create() and its helpers are given the format's info. */

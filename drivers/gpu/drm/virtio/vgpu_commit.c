@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
-#include <linux/slab.h>
+#include <linux/workqueue.h>
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_crtc.h>
@@ -14,26 +14,17 @@
  *
  * A commit queues what all its planes have to say to the host, notifies the host
  * once, and is done.  It does not wait: the flip event is sent at the first vblank
- * after the host has answered to the frame's flush (see vgpu_output.c), and the
- * buffers that were shown before are released by a work item that this answer
- * starts.
+ * after the host has answered to the frame's flush (see vgpu_output.c).
+ *
+ * Nor does it keep the buffers that were shown before until then.  Whatever their end
+ * has to say to the host follows the frame that replaces them in the ring, and memory
+ * is used for something else only when the host has answered to that.  So they are
+ * released where the commit was carried out, and no worker has to be woken for it.
  *
  * A nonblocking commit that has nothing to wait for, no rendering fence and no
  * commit before it, runs in its caller's context, where it costs no switch to a
  * worker and back.
  */
-
-/**
- * struct vgpu_commit - an atomic commit with an end of its own
- * @base: DRM's
- * @pending: frames that the host has not answered to, and one while it runs
- * @cleanup: releases the old buffers
- */
-struct vgpu_commit {
-	struct drm_atomic_commit base;
-	atomic_t pending;
-	struct work_struct cleanup;
-};
 
 /*
  * The module's, not a device's: the end of a commit may drop the last reference to
@@ -71,59 +62,13 @@ void vgpu_commits_flush(void)
 	flush_workqueue(commits);
 }
 
-static struct vgpu_commit *to_commit(struct drm_atomic_commit *state)
-{
-	return container_of(state, struct vgpu_commit, base);
-}
-
-static void cleanup_work(struct work_struct *work)
-{
-	struct vgpu_commit *c = container_of(work, struct vgpu_commit, cleanup);
-	struct drm_atomic_commit *state = &c->base;
-
-	drm_atomic_helper_cleanup_planes(state->dev, state);
-	drm_atomic_helper_commit_cleanup_done(state);
-	drm_atomic_commit_put(state);
-}
-
-/**
- * vgpu_commit_get - a frame of a commit is on its way
- * @state: a commit that is being carried out
- *
- * Return: what vgpu_commit_put() takes once the frame is acknowledged.
- */
-struct vgpu_commit *vgpu_commit_get(struct drm_atomic_commit *state)
-{
-	struct vgpu_commit *c = to_commit(state);
-
-	atomic_inc(&c->pending);
-
-	return c;
-}
-
-/**
- * vgpu_commit_put - a frame of a commit was acknowledged
- * @c: from vgpu_commit_get()
- *
- * Context: any.
- */
-void vgpu_commit_put(struct vgpu_commit *c)
-{
-	if (atomic_dec_and_test(&c->pending))
-		queue_work(commits, &c->cleanup);
-}
-
 /* Everything from here on cannot fail and does not wait for the host. */
 static void commit_tail(struct drm_atomic_commit *state)
 {
 	struct drm_device *dev = state->dev;
-	struct vgpu_commit *c = to_commit(state);
 
 	drm_atomic_helper_wait_for_fences(dev, state, false);
 	drm_atomic_helper_wait_for_dependencies(state);
-
-	atomic_set(&c->pending, 1);
-	INIT_WORK(&c->cleanup, cleanup_work);
 
 	/* CRTCs first, so that flushes find their vblanks running. */
 	drm_atomic_helper_commit_modeset_disables(dev, state);
@@ -132,7 +77,9 @@ static void commit_tail(struct drm_atomic_commit *state)
 	vgpu_queue_kick(&to_vgpu(dev)->ctrl);
 
 	drm_atomic_helper_commit_hw_done(state);
-	vgpu_commit_put(c);
+	drm_atomic_helper_cleanup_planes(dev, state);
+	drm_atomic_helper_commit_cleanup_done(state);
+	drm_atomic_commit_put(state);
 }
 
 static void commit_work(struct work_struct *work)
@@ -144,6 +91,23 @@ static bool commit_ended(struct drm_crtc_commit *commit)
 {
 	return !commit || (completion_done(&commit->hw_done) &&
 			   completion_done(&commit->flip_done));
+}
+
+/*
+ * Is a frame before a state's still on its way?  DRM looks for those only among the
+ * commits that were not cleaned up.
+ */
+static bool flip_pending(struct drm_atomic_commit *state)
+{
+	struct drm_crtc_state *old_crtc;
+	struct drm_crtc *crtc;
+	int i;
+
+	for_each_old_crtc_in_state(state, crtc, old_crtc, i)
+		if (old_crtc->commit && !completion_done(&old_crtc->commit->flip_done))
+			return true;
+
+	return false;
 }
 
 /* Has a swapped state anything to wait for? */
@@ -201,6 +165,9 @@ int vgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
 	if (state->async_update)
 		return commit_async(dev, state);
 
+	if (nonblock && flip_pending(state))
+		return -EBUSY;
+
 	ret = drm_atomic_helper_setup_commit(state, nonblock);
 	if (ret)
 		return ret;
@@ -235,34 +202,4 @@ int vgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
 unprepare:
 	drm_atomic_helper_unprepare_planes(dev, state);
 	return ret;
-}
-
-/**
- * vgpu_atomic_state_alloc - &drm_mode_config_funcs.atomic_state_alloc
- * @dev: the device
- *
- * Return: an empty state, or NULL without memory.
- */
-struct drm_atomic_commit *vgpu_atomic_state_alloc(struct drm_device *dev)
-{
-	struct vgpu_commit *c = kzalloc_obj(*c);
-
-	if (!c)
-		return NULL;
-	if (drm_atomic_commit_init(dev, &c->base) < 0) {
-		kfree(c);
-		return NULL;
-	}
-
-	return &c->base;
-}
-
-/**
- * vgpu_atomic_state_free - &drm_mode_config_funcs.atomic_state_free
- * @state: a state without users
- */
-void vgpu_atomic_state_free(struct drm_atomic_commit *state)
-{
-	drm_atomic_commit_default_release(state);
-	kfree(to_commit(state));
 }

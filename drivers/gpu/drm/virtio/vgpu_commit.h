@@ -6,7 +6,6 @@
 
 struct drm_atomic_commit;
 struct drm_device;
-struct vgpu_commit;
 
 #ifdef CONFIG_DRM_VIRTIO_GPU_KMS
 int vgpu_commits_init(void);
@@ -26,10 +25,5 @@ void vgpu_commits_flush(void);
 
 int vgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
 		       bool nonblock);
-struct drm_atomic_commit *vgpu_atomic_state_alloc(struct drm_device *dev);
-void vgpu_atomic_state_free(struct drm_atomic_commit *state);
-
-struct vgpu_commit *vgpu_commit_get(struct drm_atomic_commit *state);
-void vgpu_commit_put(struct vgpu_commit *c);
 
 #endif

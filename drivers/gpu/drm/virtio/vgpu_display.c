@@ -308,8 +308,6 @@ static const struct drm_mode_config_funcs mode_config_funcs = {
 	.fb_create = vgpu_fb_create,
 	.atomic_check = drm_atomic_helper_check,
 	.atomic_commit = vgpu_atomic_commit,
-	.atomic_state_alloc = vgpu_atomic_state_alloc,
-	.atomic_state_free = vgpu_atomic_state_free,
 };
 
 static int init_mode_config(struct vgpu_device *vgpu)
@@ -458,7 +456,7 @@ int vgpu_display_suspend(struct vgpu_device *vgpu)
 	ret = drm_mode_config_helper_suspend(&vgpu->drm);
 	if (ret)
 		return ret;
-	/* What was shown is let go of by a worker. */
+	/* A worker may still be letting go of what was shown. */
 	cancel_works(&vgpu->display);
 
 	return 0;

@@ -10,7 +10,6 @@
 #include <drm/drm_vblank.h>
 #include <drm/drm_vblank_helper.h>
 
-#include "vgpu_commit.h"
 #include "vgpu_device.h"
 #include "vgpu_fb.h"
 #include "vgpu_msg.h"
@@ -58,10 +57,7 @@ static void end_flip(struct drm_crtc *crtc, struct drm_pending_vblank_event *eve
  */
 void vgpu_output_flipped(struct vgpu_output *out)
 {
-	struct vgpu_commit *commit = out->flip.commit;
-
 	end_flip(&out->crtc, out->flip.event, out->flip.end);
-	vgpu_commit_put(commit);
 }
 
 static void show_frame(struct vgpu_output *out)
@@ -98,13 +94,11 @@ static struct drm_pending_vblank_event *take_event(struct drm_crtc *crtc)
 }
 
 /* The event waits for @fence, whose reference is taken over, if there is one. */
-static void start_flip(struct vgpu_output *out, struct drm_atomic_commit *state,
-		       struct drm_pending_vblank_event *event, enum vgpu_flip_end end,
-		       struct dma_fence *fence)
+static void start_flip(struct vgpu_output *out, struct drm_pending_vblank_event *event,
+		       enum vgpu_flip_end end, struct dma_fence *fence)
 {
 	out->flip.event = event;
 	out->flip.end = end;
-	out->flip.commit = vgpu_commit_get(state);
 	if (!fence)
 		show_frame(out);
 	else if (dma_fence_add_callback(fence, &out->flip.cb, frame_done))
@@ -132,7 +126,7 @@ static void crtc_atomic_flush(struct drm_crtc *crtc, struct drm_atomic_commit *s
 	else if (crtc->state->async_flip)
 		end = VGPU_FLIP_ASYNC;
 	vgpu_crc_queue(out);
-	start_flip(out, state, event, end, fence);
+	start_flip(out, event, end, fence);
 }
 
 static void crtc_atomic_enable(struct drm_crtc *crtc, struct drm_atomic_commit *state)
@@ -160,7 +154,7 @@ static void crtc_atomic_disable(struct drm_crtc *crtc, struct drm_atomic_commit 
 	fence = vgpu_plane_hide(out, drm_atomic_get_new_plane_state(state, out->primary));
 	event = take_event(crtc);
 	if (event)
-		start_flip(out, state, event, VGPU_FLIP_OFF, fence);
+		start_flip(out, event, VGPU_FLIP_OFF, fence);
 	else
 		dma_fence_put(fence);
 }

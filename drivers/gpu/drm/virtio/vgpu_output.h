@@ -13,7 +13,6 @@
 #include "vgpu_fence.h"
 
 struct drm_edid;
-struct vgpu_commit;
 struct vgpu_device;
 struct vgpu_msg;
 
@@ -50,13 +49,11 @@ enum vgpu_flip_end {
  * @cb: on the fence of its RESOURCE_FLUSH
  * @event: to be sent after the fence
  * @end: when
- * @commit: to be cleaned up after the fence
  */
 struct vgpu_flip {
 	struct dma_fence_cb cb;
 	struct drm_pending_vblank_event *event;
 	enum vgpu_flip_end end;
-	struct vgpu_commit *commit;
 };
 
 /**

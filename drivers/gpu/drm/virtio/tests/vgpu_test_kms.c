@@ -231,20 +231,25 @@ static void kms_event_waits_for_vblank(struct kunit *test)
 	KUNIT_EXPECT_GE(test, jiffies_to_msecs(jiffies - began), 15 * 16);
 }
 
-/* The old buffer is the host's until it has shown the new one. */
-static void kms_old_buffer_is_kept(struct kunit *test)
+/* The old buffer's end follows the frame that replaces it, and waits for no answer to that. */
+static void kms_old_buffer_ends_behind(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
 	struct drm_framebuffer *first = show_first(u, 1), *next = vgpu_user_new_fb(u, W, H);
+	unsigned int i = vgpu_mock_mark(u->mock);
+	struct vgpu_mock_entry e;
 
 	vgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
 	KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, next), 0);
-	KUNIT_ASSERT_TRUE(test, vgpu_mock_wait(vgpu_mock_held(u->mock, CMD(RESOURCE_FLUSH)) == 1));
 	vgpu_user_rmfb(u, first);
-	vgpu_mock_settle(u->mock);
-	KUNIT_EXPECT_EQ(test, vgpu_mock_resources(u->mock), 2);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_find(u->mock, i, CMD(RESOURCE_UNREF),
+							      &e)));
+	KUNIT_EXPECT_EQ(test, vgpu_mock_held(u->mock, CMD(RESOURCE_FLUSH)), 1);
+	for (; vgpu_mock_entry(u->mock, i, &e) && e.type != CMD(RESOURCE_FLUSH); i++)
+		KUNIT_EXPECT_NE(test, e.type, CMD(RESOURCE_UNREF));
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_find(u->mock, i, CMD(RESOURCE_UNREF), &e));
 	vgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH));
-	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_resources(u->mock) == 1));
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == 1));
 	KUNIT_EXPECT_EQ(test, u->mock->model.lost, 0);
 }
 
@@ -713,7 +718,7 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE_PARAM(kms_one_kick, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM(kms_event_waits_for_host, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM(kms_event_waits_for_vblank, vgpu_host_gen_params),
-	KUNIT_CASE_PARAM(kms_old_buffer_is_kept, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_old_buffer_ends_behind, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM_ATTR(kms_silent_frame, vgpu_host_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_SLOW(kms_silent_frame_fence),
