@@ -48,13 +48,26 @@ static void events(int arg)
 	check_ok(kms_off(&kms, &kms.out[0]));
 }
 
-/* A second flip before the first one's event is refused, and no event lost. */
+/* A commit of the output alone, without any plane. */
+static int commit_output(struct kms *kms)
+{
+	drmModeAtomicReq *req = drmModeAtomicAlloc();
+	int ret;
+
+	kms_add(kms, req, kms->out[0].crtc, DRM_MODE_OBJECT_CRTC, "ACTIVE", 1);
+	ret = kms_commit(kms, req, DRM_MODE_ATOMIC_NONBLOCK);
+	drmModeAtomicFree(req);
+
+	return ret;
+}
+
+/* Any commit before the event of a flip is refused, and no event lost. */
 static void busy(int arg)
 {
 	struct buffer a, b;
 	struct kms kms;
 	int ret, i;
-	int refused = 0;
+	int refused = 0, refused_alone = 0;
 	int made = 0;
 
 	(void)arg;
@@ -68,8 +81,14 @@ static void busy(int arg)
 		else
 			check_ok(ret);
 		made += !ret;
+		ret = commit_output(&kms);
+		if (ret == -EBUSY)
+			refused_alone++;
+		else
+			check_ok(ret);
 	}
 	check_cmp(refused, >, 0);
+	check_cmp(refused_alone, >, 0);
 	check_eq(kms_wait_flips(&kms, made, 5000), made);
 	check_eq(kms_wait_flips(&kms, 1, 200), 0);
 	check_ok(kms_flip(&kms, &kms.out[0], a.fb));
