@@ -241,8 +241,10 @@ static int resolve_in(struct submit *s)
 	if (!n && !(s->args->flags & VIRTGPU_EXECBUF_FENCE_FD_IN))
 		return 0;
 	s->in = kvcalloc(n + 1, sizeof(*s->in), GFP_KERNEL);
+	if (!s->in)
+		return -ENOMEM;
 	s->resets = kvcalloc(n + 1, sizeof(*s->resets), GFP_KERNEL);
-	if (!s->in || !s->resets)
+	if (!s->resets)
 		return -ENOMEM;
 
 	for (i = 0; i < n; i++) {
@@ -593,17 +595,9 @@ static void publish_fence(struct submit *s)
 	}
 }
 
-/* Give back whatever was obtained and not published. */
-static void clean_up(struct submit *s)
+static void release_in(struct submit *s)
 {
 	unsigned int i;
-
-	if (s->event)
-		drm_event_cancel_free(&s->vgpu->drm, &s->event->base);
-	if (s->sync_file)
-		fput(s->sync_file->file);
-	if (s->fd >= 0)
-		put_unused_fd(s->fd);
 
 	for (i = 0; i < s->in_count; i++)
 		dma_fence_put(s->in[i]);
@@ -611,14 +605,45 @@ static void clean_up(struct submit *s)
 	for (i = 0; i < s->reset_count; i++)
 		drm_syncobj_put(s->resets[i]);
 	kvfree(s->resets);
+}
+
+static void release_out(struct submit *s)
+{
+	unsigned int i;
+
 	for (i = 0; i < s->out_count; i++) {
 		dma_fence_chain_free(s->outs[i].chain);
 		drm_syncobj_put(s->outs[i].syncobj);
 	}
 	kvfree(s->outs);
-	for (i = 0; s->bos && i < s->bo_count; i++)
+}
+
+static void release_buffers(struct submit *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->bo_count; i++)
 		drm_gem_object_put(s->bos[i]);
 	kvfree(s->bos);
+}
+
+/* Give back whatever was obtained and not published. */
+static void clean_up(struct submit *s)
+{
+	if (s->event)
+		drm_event_cancel_free(&s->vgpu->drm, &s->event->base);
+	if (s->sync_file)
+		fput(s->sync_file->file);
+	if (s->fd >= 0)
+		put_unused_fd(s->fd);
+
+	/* Most submissions have none of these. */
+	if (s->in)
+		release_in(s);
+	if (s->outs)
+		release_out(s);
+	if (s->bos)
+		release_buffers(s);
 
 	vgpu_entries_free(s->stream);
 	vgpu_msg_put(s->msg);
