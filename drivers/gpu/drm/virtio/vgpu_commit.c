@@ -21,9 +21,8 @@
  * is used for something else only when the host has answered to that.  So they are
  * released where the commit was carried out, and no worker has to be woken for it.
  *
- * A nonblocking commit that has nothing to wait for, no rendering fence and no
- * commit before it, runs in its caller's context, where it costs no switch to a
- * worker and back.
+ * A nonblocking commit that has no rendering fence to wait for runs in its caller's
+ * context, where it costs no switch to a worker and back.
  */
 
 /*
@@ -67,9 +66,6 @@ static void commit_tail(struct drm_atomic_commit *state)
 {
 	struct drm_device *dev = state->dev;
 
-	drm_atomic_helper_wait_for_fences(dev, state, false);
-	drm_atomic_helper_wait_for_dependencies(state);
-
 	/* CRTCs first, so that flushes find their vblanks running. */
 	drm_atomic_helper_commit_modeset_disables(dev, state);
 	drm_atomic_helper_commit_modeset_enables(dev, state);
@@ -84,18 +80,16 @@ static void commit_tail(struct drm_atomic_commit *state)
 
 static void commit_work(struct work_struct *work)
 {
-	commit_tail(container_of(work, struct drm_atomic_commit, commit_work));
-}
+	struct drm_atomic_commit *state = container_of(work, struct drm_atomic_commit,
+						       commit_work);
 
-static bool commit_ended(struct drm_crtc_commit *commit)
-{
-	return !commit || (completion_done(&commit->hw_done) &&
-			   completion_done(&commit->flip_done));
+	drm_atomic_helper_wait_for_fences(state->dev, state, false);
+	commit_tail(state);
 }
 
 /*
- * Is a frame before a state's still on its way?  DRM looks for those only among the
- * commits that were not cleaned up.
+ * Is a frame before a state's still on its way?  DRM looks for those of planes and
+ * connectors, but for a CRTC's only among the commits that were not cleaned up.
  */
 static bool flip_pending(struct drm_atomic_commit *state)
 {
@@ -110,25 +104,16 @@ static bool flip_pending(struct drm_atomic_commit *state)
 	return false;
 }
 
-/* Has a swapped state anything to wait for? */
-static bool would_wait(struct drm_atomic_commit *state)
+/* Is something still drawing what a state shows? */
+static bool fence_pending(struct drm_atomic_commit *state)
 {
-	struct drm_plane_state *old_plane, *new_plane;
-	struct drm_crtc_state *old_crtc;
+	struct drm_plane_state *new_plane;
 	struct drm_plane *plane;
-	struct drm_crtc *crtc;
 	int i;
 
-	for_each_old_crtc_in_state(state, crtc, old_crtc, i)
-		if (!commit_ended(old_crtc->commit))
-			return true;
-
-	for_each_oldnew_plane_in_state(state, plane, old_plane, new_plane, i) {
-		if (!commit_ended(old_plane->commit))
-			return true;
+	for_each_new_plane_in_state(state, plane, new_plane, i)
 		if (new_plane->fence && !dma_fence_is_signaled(new_plane->fence))
 			return true;
-	}
 
 	return false;
 }
@@ -187,12 +172,15 @@ int vgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
 		goto unprepare;
 
 	drm_atomic_commit_get(state);
-	if (nonblock && (state->allow_modeset || would_wait(state))) {
+	if (nonblock && (state->allow_modeset || fence_pending(state))) {
 		INIT_WORK(&state->commit_work, commit_work);
 		queue_work(commits, &state->commit_work);
 		return 0;
 	}
 
+	/* A nonblocking one was refused if it had commits to wait for. */
+	if (!nonblock)
+		drm_atomic_helper_wait_for_dependencies(state);
 	commit_tail(state);
 	if (!nonblock)
 		drm_atomic_helper_wait_for_flip_done(dev, state);
