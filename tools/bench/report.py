@@ -28,15 +28,15 @@ SLOW = {"ioctl": "longest in the commit ioctl, us", "worker": "longest in its wo
 GOALS = (
     ("blob: flip-4", "notifications", 0.25, None),
     ("count: flip-4-imported", "notifications", 0.25, None),
-    ("surface: flip-1", "instructions", 0.6, 0.9),
-    ("blob: flip-1", "instructions", 0.6, 0.85),
-    ("count: flip-1-imported", "instructions", 0.6, 0.9),
+    ("surface: flip-1", "instructions", 0.6, 0.8),
+    ("blob: flip-1", "instructions", 0.6, 0.7),
+    ("count: flip-1-imported", "instructions", 0.6, 0.7),
     ("blob: held-40-4", "longest", 0.1, None),
     ("blob: shown-2160", "entries", 0.02, None),
     ("blob: dumb-2160", "instructions", 0.7, None),
     ("count: moves", "notify_sleeps", 0, None),
     ("virgl: exec-wait", "instructions", 0.7, None),
-    ("virgl: exec-empty", "instructions", 0.7, 1.2),
+    ("virgl: exec-empty", "instructions", 0.7, 1.1),
 )
 
 # Where ours may cost more: the ratio, what comes on top of it each time, and why.
