@@ -3,6 +3,7 @@
 #include <linux/slab.h>
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
+#include <uapi/linux/virtio_gpu.h>
 
 #include "vgpu_context.h"
 #include "vgpu_device.h"
@@ -244,6 +245,28 @@ struct vgpu_context *vgpu_file_context(struct drm_file *file)
 	mutex_unlock(&vf->lock);
 
 	return ret ? ERR_PTR(ret) : ctx;
+}
+
+/**
+ * vgpu_file_speaks_virgl - is the context of a file one for OpenGL?
+ * @file: the caller
+ *
+ * Context: may sleep.
+ * Return: true also if it has none yet, as that is what it would get; false without 3D.
+ */
+bool vgpu_file_speaks_virgl(struct drm_file *file)
+{
+	struct vgpu_file *vf = file->driver_priv;
+	u32 capset;
+
+	if (!vf)
+		return false;
+
+	mutex_lock(&vf->lock);
+	capset = vf->ctx ? vf->ctx->params.capset : 0;
+	mutex_unlock(&vf->lock);
+
+	return !capset || capset == VIRTIO_GPU_CAPSET_VIRGL || capset == VIRTIO_GPU_CAPSET_VIRGL2;
 }
 
 /**

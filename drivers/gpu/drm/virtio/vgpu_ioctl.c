@@ -132,6 +132,15 @@ static int ioctl_resource_info(struct drm_device *dev, void *data,
 	if (!obj)
 		return -ENOENT;
 
+	/*
+	 * Hosts have no OpenGL in other than their own memory.  A stream that names such a
+	 * buffer ends all rendering of its context, and the host tells nobody.
+	 */
+	if (to_vgpu_gem(obj)->import && vgpu_file_speaks_virgl(file)) {
+		ret = -EOPNOTSUPP;
+		goto put;
+	}
+
 	res = host_resource(to_vgpu_gem(obj));
 	if (IS_ERR(res)) {
 		ret = PTR_ERR(res);

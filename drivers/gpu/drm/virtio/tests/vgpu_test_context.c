@@ -11,6 +11,7 @@
 
 #include "vgpu_device.h"
 #include "vgpu_mock.h"
+#include "vgpu_mock_buffer.h"
 #include "vgpu_test_render.h"
 #include "vgpu_test_user.h"
 
@@ -484,6 +485,57 @@ static void use_dumb(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(CTX_DETACH_RESOURCE)), 1);
 }
 
+struct speech {
+	const char *name;
+	bool context;
+	u32 capset;
+	bool has_number;
+};
+
+static const struct speech speeches[] = {
+	{ "no context", false, 0, false },
+	{ "virgl", true, 1, false },
+	{ "virgl2", true, 2, false },
+	{ "native", true, 6, true },
+};
+
+static void speech_name(const struct speech *s, char *desc)
+{
+	strscpy(desc, s->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(speech, speeches, speech_name);
+
+/*
+ * Another device's buffer has a number for who can use it: it stays where it is then.  Who
+ * would come to grief by naming it hears so.
+ */
+static void use_import(struct kunit *test)
+{
+	const struct speech *s = test->param_value;
+	struct vgpu_mock *m = vgpu_render_host(test);
+	struct vgpu_mock_buffer *b = vgpu_mock_buffer_create(test, m, VGPU_MOCK_DYNAMIC, SIZE);
+	struct vgpu_user *u = vgpu_user_open(test, m);
+	struct drm_virtgpu_resource_info info = { };
+
+	if (s->context)
+		KUNIT_ASSERT_EQ(test, vgpu_render_init(u, s->capset, 0, 0), 0);
+	KUNIT_ASSERT_EQ(test, vgpu_user_import(u, b->dma_buf, &info.bo_handle), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info),
+			s->has_number ? 0 : -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, info.res_handle != 0, s->has_number);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(b->pins), s->has_number);
+	vgpu_mock_settle(m);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(m, CMD(RESOURCE_CREATE_BLOB)), s->has_number);
+	if (s->has_number) {
+		KUNIT_EXPECT_EQ(test, info.blob_mem, VIRTGPU_BLOB_MEM_GUEST);
+		KUNIT_EXPECT_TRUE(test, has(u, info.res_handle));
+		KUNIT_EXPECT_EQ(test, vgpu_mock_buffer_move(b), -EBUSY);
+	}
+	vgpu_user_drop(u, info.bo_handle);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!READ_ONCE(b->pins)));
+}
+
 /* That the host will not have it in the context is told in the log, and harms nothing. */
 static void use_refused(struct kunit *test)
 {
@@ -572,6 +624,7 @@ static struct kunit_case context_tests[] = {
 	KUNIT_CASE(use_shared_before),
 	KUNIT_CASE(use_shared_after),
 	KUNIT_CASE(use_dumb),
+	KUNIT_CASE_PARAM(use_import, speech_gen_params),
 	KUNIT_CASE(use_refused),
 	KUNIT_CASE(transfer_both_ways),
 	KUNIT_CASE(transfer_refused),
