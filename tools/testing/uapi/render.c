@@ -549,6 +549,30 @@ static void number(int arg)
 	check_err(info(fd, NO_HANDLE, &again), ENOENT);
 }
 
+/*
+ * A host has no OpenGL in another device's memory: who asks for it hears so, before the
+ * host has ended the context over it.
+ */
+static void foreign(int arg)
+{
+	int fd = open_render(), vgem = open_card("vgem", 0, NULL), dmabuf;
+	struct drm_virtgpu_execbuffer args = { .flags = VIRTGPU_EXECBUF_FENCE_FD_OUT };
+	struct drm_virtgpu_resource_info i;
+	uint32_t handle, pitch;
+	uint64_t size;
+
+	(void)arg;
+	if (vgem < 0)
+		skip("no vgem card");
+	check_ok(drmModeCreateDumbBuffer(vgem, 320, 200, 32, 0, &handle, &pitch, &size));
+	check_ok(kms_prime_export(vgem, handle, &dmabuf));
+	check_ok(kms_prime_import(fd, dmabuf, &handle));
+	check_err(info(fd, handle, &i), EOPNOTSUPP);
+	check_ok(submit(fd, &args));
+	check(signals(args.fence_fd, 10000));
+	check_err(info(fd, handle, &i), EOPNOTSUPP);
+}
+
 int new_blob(int fd, struct drm_virtgpu_resource_create_blob *args)
 {
 	return call(fd, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE_BLOB, args);
@@ -660,6 +684,7 @@ const struct test_case render_cases[] = {
 	{ "render/share", share, 0, 0 },
 	{ "render/share-context-first", share, 1, 0 },
 	{ "render/number", number, 0, 0 },
+	{ "render/foreign", foreign, 0, 0 },
 	{ "render/blob-bad", blob_bad, 0, 0 },
 	{ "render/blob-guest", blob_guest, 0, 0 },
 	{ "render/storm", storm, 32, 0 },
