@@ -42,6 +42,8 @@ In virtual machines; the first of them fetches and builds what it needs
   kunit COVERAGE=1    the same, and how much of the driver they run   8    3 GB
   igt                 all IGT tests, against expectation lists       30    2 GB
   igt PEER=1          the same, and on the in-tree driver beside it   60    2 GB
+  igt DEVICE=...      the same on a device without blobs (2d) or
+                      with 3D (virgl), or OUTPUTS=2 connected         30    3 GB
   sparse              static checks                                   2    1 GB
   bench               what it costs against the in-tree driver        8    2 GB
   check [STAGES=...]  every test (tools/check --list names them)     60    8 GB
