@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -75,6 +77,61 @@ static void show(int arg)
 	buffer_free(&two, &kms);
 	if (ours)
 		exporter_check_balance(&before);
+}
+
+/* What the plane shows is another device's memory, by the driver's own words. */
+static void check_imported(struct kms *kms, uint32_t fb)
+{
+	char text[16384], name[16];
+	char *plane, *end;
+
+	check(kms_debugfs(kms, "state", text, sizeof(text)));
+	snprintf(name, sizeof(name), "\tfb=%u\n", fb);
+	plane = strstr(text, name);
+	check(plane);
+	end = strstr(plane, "\nplane[");
+	if (end)
+		*end = '\0';
+	check(strstr(plane, "memory=imported"));
+}
+
+static void show_in_place(struct kms *kms, uint32_t fb)
+{
+	drmModeAtomicReq *req = drmModeAtomicAlloc();
+
+	kms_show(kms, req, &kms->out[0], fb, NULL);
+	check_ok(kms_commit(kms, req, 0));
+	drmModeAtomicFree(req);
+}
+
+/* Between two frames of a compositor, which is stopped: on its plane, without a modeset. */
+static void desktop(int arg)
+{
+	const char *compositor = getenv("VGPU_COMPOSITOR");
+	struct buffer one, two;
+	struct kms kms;
+	uint32_t frame;
+
+	if (!compositor)
+		skip("no compositor");
+	kms_borrow(&kms, atoi(compositor), 640, 480);
+	frame = kms_shown(&kms, &kms.out[0]);
+	check(frame);
+	new_screen(&one, &kms, arg, &picture_a);
+	new_screen(&two, &kms, arg, &picture_b);
+	buffer_import(&one, &kms);
+	buffer_import(&two, &kms);
+
+	show_in_place(&kms, one.fb);
+	check_imported(&kms, one.fb);
+	take_shot(&kms.out[0], "first", &picture_a, NULL);
+	show_in_place(&kms, two.fb);
+	check_imported(&kms, two.fb);
+	take_shot(&kms.out[0], "second", &picture_b, NULL);
+
+	show_in_place(&kms, frame);
+	buffer_free(&one, &kms);
+	buffer_free(&two, &kms);
 }
 
 /* Every pixel in its place, in each of a chain of buffers. */
@@ -360,6 +417,9 @@ const struct test_case import_cases[] = {
 	{ "import/second-virtio-gpu", show, SOURCE_VIRTIO, 0 },
 	{ "import/udmabuf", show, SOURCE_UDMABUF, 0 },
 	{ "import/dma-heap", show, SOURCE_HEAP, 0 },
+	{ "import/desktop-bochs", desktop, SOURCE_BOCHS, 0 },
+	{ "import/desktop-vgem", desktop, SOURCE_VGEM, 0 },
+	{ "import/desktop-udmabuf", desktop, SOURCE_UDMABUF, 0 },
 	{ "import/exporter-static", show, SOURCE_STATIC, 0 },
 	{ "import/exporter-ram", show, SOURCE_RAM, 0 },
 	{ "import/exporter-vram", show, SOURCE_VRAM, 0 },

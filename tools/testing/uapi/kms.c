@@ -7,12 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "harness.h"
 #include "kms.h"
 
 #define MAX_CARDS	16
+#define MAX_FILES	256
 #define FLIP_TIMEOUT	5000
 
 static int minus_errno(int ret)
@@ -143,6 +146,41 @@ void kms_open(struct kms *kms, uint32_t width, uint32_t height)
 	kms_probe(kms, width, height, false);
 	if (!kms->n_outputs)
 		skip("no output is connected");
+}
+
+void kms_borrow(struct kms *kms, pid_t compositor, uint32_t width, uint32_t height)
+{
+	int process = syscall(SYS_pidfd_open, compositor, 0), number, fd;
+	struct stat card, file;
+
+	check_cmp(process, >=, 0);
+	kms_open(kms, width, height);
+	check_eq(fstat(kms->fd, &card), 0);
+	close(kms->fd);
+	kms->fd = -1;
+	for (number = 0; number < MAX_FILES && kms->fd < 0; number++) {
+		fd = syscall(SYS_pidfd_getfd, process, number, 0);
+		if (fd < 0)
+			continue;
+		if (!fstat(fd, &file) && file.st_rdev == card.st_rdev && drmIsMaster(fd))
+			kms->fd = fd;
+		else
+			close(fd);
+	}
+	close(process);
+	if (kms->fd < 0)
+		fail("process %d does not set modes", compositor);
+}
+
+uint32_t kms_shown(struct kms *kms, const struct output *out)
+{
+	drmModePlanePtr plane = drmModeGetPlane(kms->fd, out->primary);
+	uint32_t fb;
+
+	check(plane);
+	fb = plane->fb_id;
+	drmModeFreePlane(plane);
+	return fb;
 }
 
 void kms_close(struct kms *kms)

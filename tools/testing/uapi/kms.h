@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <drm_fourcc.h>
 #include <xf86drm.h>
@@ -63,6 +64,13 @@ int open_card(const char *driver, int nth, int *card);
  * card.
  */
 void kms_open(struct kms *kms, uint32_t width, uint32_t height);
+/*
+ * The same by the file with which a compositor sets modes.  It has to show
+ * @width by @height pixels, and to stand still meanwhile.
+ */
+void kms_borrow(struct kms *kms, pid_t compositor, uint32_t width, uint32_t height);
+/* The framebuffer on an output's primary plane, or 0. */
+uint32_t kms_shown(struct kms *kms, const struct output *out);
 /* Find the outputs again, disconnected ones included if @all. */
 void kms_probe(struct kms *kms, uint32_t width, uint32_t height, bool all);
 /* Connect this many outputs, by force where the host has them off. */
