@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <kunit/test.h>
+#include <linux/completion.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
@@ -165,6 +166,28 @@ static int buffer_vmap(struct dma_buf *dma_buf, struct iosys_map *map)
 	return 0;
 }
 
+static int buffer_begin_cpu_access(struct dma_buf *dma_buf, enum dma_data_direction dir)
+{
+	struct vgpu_mock_buffer *b = to_buffer(dma_buf);
+	struct completion *gate = READ_ONCE(b->gate);
+
+	if (b->read_error)
+		return b->read_error;
+	b->reads++;
+	WRITE_ONCE(b->reading, true);
+	if (gate)
+		wait_for_completion(gate);
+
+	return 0;
+}
+
+static int buffer_end_cpu_access(struct dma_buf *dma_buf, enum dma_data_direction dir)
+{
+	WRITE_ONCE(to_buffer(dma_buf)->reading, false);
+
+	return 0;
+}
+
 static void buffer_release(struct dma_buf *dma_buf)
 {
 	WRITE_ONCE(to_buffer(dma_buf)->released, true);
@@ -175,6 +198,8 @@ static const struct dma_buf_ops static_ops = {
 	.detach = buffer_detach,
 	.map_dma_buf = buffer_map,
 	.unmap_dma_buf = buffer_unmap,
+	.begin_cpu_access = buffer_begin_cpu_access,
+	.end_cpu_access = buffer_end_cpu_access,
 	.vmap = buffer_vmap,
 	.release = buffer_release,
 };
@@ -186,6 +211,8 @@ static const struct dma_buf_ops dynamic_ops = {
 	.unpin = buffer_unpin,
 	.map_dma_buf = buffer_map,
 	.unmap_dma_buf = buffer_unmap,
+	.begin_cpu_access = buffer_begin_cpu_access,
+	.end_cpu_access = buffer_end_cpu_access,
 	.vmap = buffer_vmap,
 	.release = buffer_release,
 };

@@ -4,6 +4,7 @@
 
 #include <linux/types.h>
 
+struct completion;
 struct dma_buf;
 struct kunit;
 struct vgpu_mock;
@@ -34,13 +35,18 @@ enum vgpu_mock_exporter {
  * @attach_error: what the next attachments get
  * @pin_error: what the next pins get
  * @map_error: what the next mappings get
+ * @read_error: what who wants to read it gets
+ * @gate: what he has to wait for first, or NULL
+ * @reading: somebody reads it, or waits for @gate
+ * @reads: how often it was read
  * @attachments: that there are
  * @pins: that there are
  * @mappings: that there are, those from before a move included
  * @maps: how often it was mapped
  * @released: nobody has it any more
  *
- * All but @released and @attachments is protected by the reservation lock.
+ * All but @released, @attachments and what is about reading is protected by the
+ * reservation lock.
  */
 struct vgpu_mock_buffer {
 	struct kunit *test;
@@ -53,6 +59,10 @@ struct vgpu_mock_buffer {
 	int attach_error;
 	int pin_error;
 	int map_error;
+	int read_error;
+	struct completion *gate;
+	bool reading;
+	unsigned int reads;
 	unsigned int attachments;
 	unsigned int pins;
 	unsigned int mappings;

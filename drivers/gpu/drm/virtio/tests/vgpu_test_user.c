@@ -159,7 +159,7 @@ int vgpu_user_import(struct vgpu_user *u, struct dma_buf *dma_buf, u32 *handle)
 	return ret;
 }
 
-static struct drm_framebuffer *add_fb(struct vgpu_user *u, const struct drm_mode_fb_cmd2 *cmd)
+struct drm_framebuffer *vgpu_user_add_fb(struct vgpu_user *u, const struct drm_mode_fb_cmd2 *cmd)
 {
 	struct drm_framebuffer *fb;
 
@@ -183,7 +183,7 @@ struct drm_framebuffer *vgpu_user_fb(struct vgpu_user *u, u32 handle, u32 width,
 		.offsets[0] = offset,
 	};
 
-	return add_fb(u, &cmd);
+	return vgpu_user_add_fb(u, &cmd);
 }
 
 /* In the one format that cursors have. */
@@ -198,7 +198,7 @@ struct drm_framebuffer *vgpu_user_cursor_fb(struct vgpu_user *u, u32 handle, u32
 		.pitches[0] = width * 4,
 	};
 
-	return add_fb(u, &cmd);
+	return vgpu_user_add_fb(u, &cmd);
 }
 
 /* A framebuffer in a dumb buffer that nothing else refers to. */

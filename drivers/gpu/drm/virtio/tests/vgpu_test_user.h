@@ -12,6 +12,7 @@ struct drm_device;
 struct drm_file;
 struct drm_framebuffer;
 struct drm_gem_object;
+struct drm_mode_fb_cmd2;
 struct drm_mode_rect;
 struct file;
 struct kunit;
@@ -97,6 +98,7 @@ u32 vgpu_user_dumb(struct vgpu_user *u, u32 width, u32 height);
 struct drm_gem_object *vgpu_user_object(struct vgpu_user *u, u32 handle);
 void vgpu_user_drop(struct vgpu_user *u, u32 handle);
 int vgpu_user_import(struct vgpu_user *u, struct dma_buf *dma_buf, u32 *handle);
+struct drm_framebuffer *vgpu_user_add_fb(struct vgpu_user *u, const struct drm_mode_fb_cmd2 *cmd);
 struct drm_framebuffer *vgpu_user_fb(struct vgpu_user *u, u32 handle, u32 width, u32 height,
 				     u32 pitch, u32 offset);
 struct drm_framebuffer *vgpu_user_new_fb(struct vgpu_user *u, u32 width, u32 height);
