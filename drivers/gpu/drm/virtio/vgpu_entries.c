@@ -19,98 +19,12 @@
  * same way.
  */
 
-/* A merged run; its length fits the wire's 32 bits, in whole pages. */
-struct run {
-	u64 addr;
-	u64 len;
-};
-
-#define RUN_MAX ((u64)U32_MAX & PAGE_MASK)
+#define ENTRY_SIZE sizeof(struct virtio_gpu_mem_entry)
 #define PIECE_MAX SZ_64K
-
-/* Where entries are written to; @entry has room for @room of them, the next piece for more. */
-struct cursor {
-	struct vgpu_entries *list;
-	struct scatterlist *piece;
-	struct virtio_gpu_mem_entry *entry;
-	unsigned int room;
-};
-
-static void write_entry(struct cursor *to, u64 addr, u32 len)
-{
-	if (!to->room) {
-		to->piece = to->piece ? sg_next(to->piece) : to->list->sgt.sgl;
-		to->entry = sg_virt(to->piece);
-		to->room = to->piece->length / sizeof(*to->entry);
-	}
-	to->entry->addr = cpu_to_le64(addr);
-	to->entry->length = cpu_to_le32(len);
-	to->entry->padding = 0;
-	to->entry++;
-	to->room--;
-	to->list->bytes += len;
-}
-
-/* The entries of a run, 0 of an empty one; they are written if there is a place. */
-static u32 put_run(struct cursor *to, struct run r)
-{
-	u32 n = 0;
-
-	while (r.len) {
-		u32 len = min(r.len, RUN_MAX);
-
-		if (to)
-			write_entry(to, r.addr, len);
-		r.addr += len;
-		r.len -= len;
-		n++;
-	}
-
-	return n;
-}
-
-/* One step for each page of a buffer in small pieces, and taken twice: it has to be short. */
-static u32 put_runs(struct cursor *to, struct sg_table *sgt, enum vgpu_address which)
-{
-	bool dma = which == VGPU_ADDRESS_DMA;
-	unsigned int left = dma ? sgt->nents : sgt->orig_nents;
-	struct scatterlist *sg = sgt->sgl;
-	struct run r = {};
-	u32 n = 0;
-
-	for (; left; left--, sg = sg_next(sg)) {
-		u64 addr = dma ? sg_dma_address(sg) : sg_phys(sg);
-		unsigned int len = dma ? sg_dma_len(sg) : sg->length;
-
-		if (r.addr + r.len == addr || !len) {
-			r.len += len;
-			continue;
-		}
-		n += put_run(to, r);
-		r.addr = addr;
-		r.len = len;
-	}
-
-	return n + put_run(to, r);
-}
-
-/**
- * vgpu_entries_count - how many entries a scatter list becomes
- * @sgt: the scatter list
- * @which: the addresses to look at
- *
- * Context: any.
- * Return: the number of entries, after merging.
- */
-u32 vgpu_entries_count(struct sg_table *sgt, enum vgpu_address which)
-{
-	return put_runs(NULL, sgt, which);
-}
-EXPORT_SYMBOL_IF_KUNIT(vgpu_entries_count);
 
 static size_t half(size_t size)
 {
-	return round_down(size / 2, sizeof(struct virtio_gpu_mem_entry));
+	return round_down(size / 2, ENTRY_SIZE);
 }
 
 /* Large pieces are a wish; the smallest that the ring can carry is not. */
@@ -131,30 +45,104 @@ done:
 	return p;
 }
 
+/* Prepare for up to @size bytes.  Returns the least that a piece has to take, or 0. */
+static size_t start_pieces(struct vgpu_entries *e, size_t size, unsigned int max_pieces)
+{
+	size_t least = roundup_pow_of_two(DIV_ROUND_UP(size, max_pieces));
+
+	least = max_t(size_t, least, min_t(size_t, size, PAGE_SIZE));
+	if (sg_alloc_table(&e->sgt, DIV_ROUND_UP(size, least), GFP_KERNEL))
+		return 0;
+	e->sgt.nents = 0;
+
+	return least;
+}
+
+/* The piece after @last, which may be NULL, for no more than @left bytes. */
+static struct scatterlist *add_piece(struct vgpu_entries *e, struct scatterlist *last,
+				     size_t left, size_t least)
+{
+	struct scatterlist *sg = last ? sg_next(last) : e->sgt.sgl;
+	size_t size = min_t(size_t, left, max_t(size_t, least, PIECE_MAX));
+	void *p = piece_alloc(&size, min(least, left));
+
+	if (!p)
+		return NULL;
+	sg_set_buf(sg, p, size);
+	e->sgt.nents++;
+
+	return sg;
+}
+
 static int alloc_pieces(struct vgpu_entries *e, size_t left, unsigned int max_pieces)
 {
-	size_t least = roundup_pow_of_two(DIV_ROUND_UP(left, max_pieces));
-	struct scatterlist *sg;
-	unsigned int i = 0;
-	int ret;
+	size_t least = start_pieces(e, left, max_pieces);
+	struct scatterlist *sg = NULL;
 
-	least = max_t(size_t, least, min_t(size_t, left, PAGE_SIZE));
-	ret = sg_alloc_table(&e->sgt, DIV_ROUND_UP(left, least), GFP_KERNEL);
-	if (ret)
-		return ret;
-
-	for (sg = e->sgt.sgl; left; sg = sg_next(sg), i++) {
-		size_t size = min_t(size_t, left, max_t(size_t, least, PIECE_MAX));
-		void *p = piece_alloc(&size, min(least, left));
-
-		if (!p)
+	if (!least)
+		return -ENOMEM;
+	for (; left; left -= sg->length) {
+		sg = add_piece(e, sg, left, least);
+		if (!sg)
 			return -ENOMEM;
-		sg_set_buf(sg, p, size);
-		left -= size;
-		if (!left)
-			sg_mark_end(sg);
 	}
-	e->sgt.nents = i;
+	sg_mark_end(sg);
+
+	return 0;
+}
+
+/* One step for each page of a buffer in small pieces: it has to be short. */
+static int write_entries(struct vgpu_entries *e, struct sg_table *sgt, bool dma,
+			 unsigned int max_pieces)
+{
+	unsigned int left = dma ? sgt->nents : sgt->orig_nents;
+	/* The next one's place, and how far these go. */
+	struct virtio_gpu_mem_entry *entry = NULL, *end = NULL;
+	struct scatterlist *sg = sgt->sgl, *piece = NULL;
+	u64 next = 0, bytes = 0;
+	u32 run = 0, count = 0;
+	size_t least;
+
+	if (!left)
+		return -EINVAL;
+	/* There are no more entries than elements. */
+	least = start_pieces(e, array_size(left, ENTRY_SIZE), max_pieces);
+	if (!least)
+		return -ENOMEM;
+
+	for (; left; left--, sg = sg_next(sg)) {
+		u64 addr = dma ? sg_dma_address(sg) : sg_phys(sg);
+		u32 len = dma ? sg_dma_len(sg) : sg->length;
+
+		if (!len)
+			continue;
+		if (addr == next && run && len <= U32_MAX - run) {
+			run += len;
+		} else {
+			if (entry == end) {
+				piece = add_piece(e, piece, left * ENTRY_SIZE, least);
+				if (!piece)
+					return -ENOMEM;
+				entry = sg_virt(piece);
+				end = sg_virt(piece) + piece->length;
+			}
+			entry->addr = cpu_to_le64(addr);
+			entry->padding = 0;
+			entry++;
+			count++;
+			run = len;
+		}
+		entry[-1].length = cpu_to_le32(run);
+		bytes += len;
+		next = addr + len;
+	}
+	if (!count)
+		return -EINVAL;
+
+	piece->length = (void *)entry - sg_virt(piece);
+	sg_mark_end(piece);
+	e->count = count;
+	e->bytes = bytes;
 
 	return 0;
 }
@@ -175,22 +163,16 @@ struct vgpu_entries *vgpu_entries_alloc(struct sg_table *sgt,
 					unsigned int max_pieces)
 {
 	struct vgpu_entries *e = kzalloc_obj(*e);
-	struct cursor to = { .list = e };
+	int ret;
 
 	if (!e)
 		return ERR_PTR(-ENOMEM);
 
-	e->count = vgpu_entries_count(sgt, which);
-	if (!e->count) {
-		kfree(e);
-		return ERR_PTR(-EINVAL);
-	}
-	if (alloc_pieces(e, array_size(e->count, sizeof(struct virtio_gpu_mem_entry)),
-			 max_pieces)) {
+	ret = write_entries(e, sgt, which == VGPU_ADDRESS_DMA, max_pieces);
+	if (ret) {
 		vgpu_entries_free(e);
-		return ERR_PTR(-ENOMEM);
+		return ERR_PTR(ret);
 	}
-	put_runs(&to, sgt, which);
 
 	return e;
 }

@@ -32,6 +32,5 @@ struct vgpu_entries *vgpu_entries_alloc(struct sg_table *sgt,
 					unsigned int max_pieces);
 struct vgpu_entries *vgpu_entries_alloc_bytes(size_t size, unsigned int max_pieces);
 void vgpu_entries_free(struct vgpu_entries *e);
-u32 vgpu_entries_count(struct sg_table *sgt, enum vgpu_address which);
 
 #endif
