@@ -30,8 +30,13 @@
  * vgpu_queue_kick(), once for all that was published on the way.
  */
 
-/* Published messages that a user may pile up before he has to wait. */
+/*
+ * Published messages that a user may pile up before he has to wait.  Commits may not
+ * wait; they go on, as what others pile up is no reason not to show a frame, up to
+ * where it can only be their own.
+ */
 #define THROTTLE_AT 512
+#define CROWDED_AT (4 * THROTTLE_AT)
 
 /* How often the watchdog looks while there is something to look at. */
 #define WATCHDOG_PERIOD (HZ / 4)
@@ -317,20 +322,27 @@ void vgpu_queue_kick(struct vgpu_queue *q)
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_kick);
 
+/* Never on a device that is gone, where nothing is outstanding for long. */
+static bool holds_at_least(const struct vgpu_queue *q, unsigned int n)
+{
+	return READ_ONCE(q->outstanding) >= n && !READ_ONCE(q->gone);
+}
+
 /**
  * vgpu_queue_is_crowded - does the device lag far behind?
  * @q: the queue
  *
- * For operations that may not wait for it, instead of vgpu_queue_throttle().
+ * For operations that may not wait for it, instead of vgpu_queue_throttle(); what
+ * that holds back does not get as far.
  *
  * Context: any.
- * Return: true if there is too much outstanding to add to it; never on a device
- * that is gone, where nothing is outstanding for long.
+ * Return: true if there is too much outstanding to add to it.
  */
 bool vgpu_queue_is_crowded(struct vgpu_queue *q)
 {
-	return READ_ONCE(q->outstanding) >= THROTTLE_AT && !READ_ONCE(q->gone);
+	return holds_at_least(q, CROWDED_AT);
 }
+EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_is_crowded);
 
 /**
  * vgpu_queue_is_wedged - has the host stopped answering?
@@ -359,10 +371,10 @@ int vgpu_queue_throttle(struct vgpu_queue *q)
 {
 	long left = 1;
 
-	if (vgpu_queue_is_crowded(q) && !vgpu_queue_is_wedged(q)) {
+	if (holds_at_least(q, THROTTLE_AT) && !vgpu_queue_is_wedged(q)) {
 		vgpu_queue_kick(q);
 		left = wait_event_killable_timeout(q->room,
-						   !vgpu_queue_is_crowded(q) ||
+						   !holds_at_least(q, THROTTLE_AT) ||
 						   vgpu_queue_is_wedged(q),
 						   VGPU_PATIENCE);
 	}

@@ -8,6 +8,7 @@
 #include <drm/drm_modes.h>
 #include <drm/drm_modeset_helper_vtables.h>
 #include <uapi/drm/drm_mode.h>
+#include <uapi/drm/virtgpu_drm.h>
 
 #include "vgpu_device.h"
 #include "vgpu_mock.h"
@@ -251,6 +252,38 @@ static void kms_old_buffer_ends_behind(struct kunit *test)
 	vgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH));
 	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == 1));
 	KUNIT_EXPECT_EQ(test, u->mock->model.lost, 0);
+}
+
+/* Whoever else keeps the host busy as far as he may: a frame is shown in its turn. */
+static void kms_flip_behind_many(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct vgpu_queue *ctrl = &vgpu_mock_vgpu(u->mock)->ctrl;
+	struct drm_virtgpu_resource_create args = {
+		.target = 2,
+		.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+		.width = 16,
+		.height = 16,
+		.depth = 1,
+		.array_size = 1,
+		.size = PAGE_SIZE,
+	};
+	struct drm_framebuffer *next, *cursor;
+
+	show_first(u, 1);
+	next = vgpu_user_new_fb(u, W, H);
+	vgpu_user_paint(u, next, 2);
+	cursor = vgpu_user_new_cursor(u, 16, 16);
+	vgpu_mock_freeze(u->mock);
+	while (READ_ONCE(ctrl->outstanding) < 512) {
+		args.bo_handle = 0;
+		KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
+	}
+	KUNIT_EXPECT_EQ(test, vgpu_user_cursor(u, 0, cursor, 1, 2), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_user_flip(u, 0, next), 0);
+	vgpu_mock_thaw(u->mock);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == 1));
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_sees(u, 0, 2, 0, 0, W, H)));
 }
 
 /* A host that never answers to a frame gets a second; then programs go on. */
@@ -719,6 +752,7 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE_PARAM(kms_event_waits_for_host, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM(kms_event_waits_for_vblank, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM(kms_old_buffer_ends_behind, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM(kms_flip_behind_many, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM_ATTR(kms_silent_frame, vgpu_host_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_SLOW(kms_silent_frame_fence),

@@ -16,6 +16,7 @@
 
 /* As in vgpu_queue.c: messages that a user may pile up. */
 #define THROTTLE_AT 512
+#define CROWDED_AT 2048
 
 /* More than the watchdog's period, less than any host's patience. */
 #define SOON (5 * HZ)
@@ -1127,6 +1128,19 @@ static void queue_throttle_waits(struct kunit *test)
 	KUNIT_EXPECT_LT(test, READ_ONCE(r->q.outstanding), THROTTLE_AT);
 }
 
+/* Commits have room left where others have to wait. */
+static void queue_crowded(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+
+	publish_many(r, NULL, CROWDED_AT - 1);
+	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_crowded(&r->q));
+	publish_many(r, NULL, 1);
+	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_crowded(&r->q));
+	vgpu_queue_stop(&r->q);
+	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_crowded(&r->q));
+}
+
 static void queue_throttle_dies(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
@@ -1283,6 +1297,7 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE(queue_send_sync_dies),
 	KUNIT_CASE(queue_throttle_below),
 	KUNIT_CASE(queue_throttle_waits),
+	KUNIT_CASE(queue_crowded),
 	KUNIT_CASE(queue_throttle_dies),
 	KUNIT_CASE(queue_throttle_killed),
 	KUNIT_CASE_SLOW(queue_throttle_bounded),
