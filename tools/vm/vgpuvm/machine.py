@@ -50,6 +50,7 @@ class Options:
     gpu: list = field(default_factory=list)
     ivshmem: str = ""
     ports: bool = False
+    serial: bool = False
     udmabuf: str = "host"
     preload: list = field(default_factory=list)
     dbus: bool = False
@@ -198,6 +199,7 @@ class Machine:
             "vm_share": "1" if options.share else "",
             "vm_udev": "1" if options.udev else "",
             "vm_bochs": "1" if options.vga == "bochs" or "-device VGA" in options.line else "",
+            "vm_serial": "1" if options.serial else "",
             "vm_interactive": "1" if options.interactive else "",
         }
         (inside / "env").write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items()))
@@ -242,9 +244,10 @@ class Machine:
             "-kernel", str(self.kernel.image), "-initrd", str(self.out / ".vm/initramfs"), "-append", append,
             "-device", f"virtio-serial-{virtio}", *extra,
         ]
-        for port in ("control", "log"):
-            command += ["-chardev", f"socket,id={port},fd={fds[port]}",
-                        "-device", f"virtserialport,chardev={port},name={port}"]
+        # An interrupt of its own for each line: these kernels do not share them.
+        for port, line in (("control", "iobase=0x2f8,irq=3"), ("log", "iobase=0x3e8,irq=5")):
+            device = f"isa-serial,{line}" if options.serial else f"virtserialport,name={port}"
+            command += ["-chardev", f"socket,id={port},fd={fds[port]}", "-device", f"{device},chardev={port}"]
         command += ["-chardev", f"socket,id=qmp,fd={fds['qmp']}", "-mon", "chardev=qmp,mode=control"]
         if options.interactive:
             command += ["-chardev", f"stdio,id=console,signal=off,mux=on,logfile={self.out / 'console.log'}",
