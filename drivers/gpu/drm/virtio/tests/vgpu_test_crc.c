@@ -208,25 +208,11 @@ static u32 image_color(u32 seed, u32 x, u32 y)
 	return pack(x * y, x * 3 + seed, y * 5, x ^ y);
 }
 
-static void paint(struct vgpu_user *u, struct drm_framebuffer *fb, u32 seed,
-		  u32 (*color)(u32 seed, u32 x, u32 y))
-{
-	struct iosys_map map;
-	u32 x, y;
-
-	KUNIT_ASSERT_EQ(u->test, drm_gem_vmap(fb->obj[0], &map), 0);
-	for (y = 0; y < fb->height; y++)
-		for (x = 0; x < fb->width; x++)
-			iosys_map_wr(&map, fb->offsets[0] + y * fb->pitches[0] + x * 4, u32,
-				     color(seed, x, y));
-	drm_gem_vunmap(fb->obj[0], &map);
-}
-
 static struct drm_framebuffer *painted(struct vgpu_user *u, u32 seed)
 {
 	struct drm_framebuffer *fb = vgpu_user_new_fb(u, W, H);
 
-	paint(u, fb, seed, image_color);
+	vgpu_user_fill(u, fb, seed, image_color);
 
 	return fb;
 }
@@ -235,7 +221,7 @@ static struct drm_framebuffer *painted_cursor(struct vgpu_user *u, u32 seed)
 {
 	struct drm_framebuffer *fb = vgpu_user_new_cursor(u, CURSOR, CURSOR);
 
-	paint(u, fb, seed, cursor_color);
+	vgpu_user_fill(u, fb, seed, cursor_color);
 
 	return fb;
 }
@@ -302,7 +288,7 @@ static void crc_value(struct kunit *test)
 	struct vgpu_show show = { .fb = fb, .x = s->x, .y = s->y, .w = s->w, .h = s->h };
 	struct listener *l;
 
-	paint(u, fb, 3, image_color);
+	vgpu_user_fill(u, fb, 3, image_color);
 	KUNIT_ASSERT_EQ(test, vgpu_user_commit(u, &show, 1, VGPU_WAIT), 0);
 	if (s->cursor)
 		KUNIT_ASSERT_EQ(test, vgpu_user_cursor(u, 0, painted_cursor(u, 5), s->cursor_x,
@@ -312,7 +298,7 @@ static void crc_value(struct kunit *test)
 	l = listen(u);
 	KUNIT_EXPECT_EQ(test, next_entry(l).crcs[0], expected(s, 3, 5));
 	KUNIT_ASSERT_NE(test, expected(s, 3, 5), expected(s, 4, 5));
-	paint(u, fb, 4, image_color);
+	vgpu_user_fill(u, fb, 4, image_color);
 	KUNIT_ASSERT_EQ(test, vgpu_user_commit(u, &show, 1, VGPU_WAIT), 0);
 	KUNIT_EXPECT_TRUE(test, hears(l, expected(s, 4, 5)));
 }
@@ -376,7 +362,7 @@ static void crc_painted_behind(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, vgpu_user_show(u, 0, fb), 0);
 	l = listen(u);
-	paint(u, fb, 2, image_color);
+	vgpu_user_fill(u, fb, 2, image_color);
 	forget_entries(l);
 	for (i = 0; i < 5; i++)
 		KUNIT_EXPECT_EQ(test, next_entry(l).crcs[0], expected_plain(1));

@@ -243,7 +243,8 @@ u32 vgpu_user_color(u32 seed, u32 x, u32 y)
 	return seed << 24 | y << 12 | x;
 }
 
-void vgpu_user_paint(struct vgpu_user *u, struct drm_framebuffer *fb, u32 seed)
+void vgpu_user_fill(struct vgpu_user *u, struct drm_framebuffer *fb, u32 seed,
+		    u32 (*color)(u32 seed, u32 x, u32 y))
 {
 	struct iosys_map map;
 	u32 x, y;
@@ -252,8 +253,13 @@ void vgpu_user_paint(struct vgpu_user *u, struct drm_framebuffer *fb, u32 seed)
 	for (y = 0; y < fb->height; y++)
 		for (x = 0; x < fb->width; x++)
 			iosys_map_wr(&map, fb->offsets[0] + y * fb->pitches[0] + x * 4, u32,
-				     vgpu_user_color(seed, x, y));
+				     color(seed, x, y));
 	drm_gem_vunmap(fb->obj[0], &map);
+}
+
+void vgpu_user_paint(struct vgpu_user *u, struct drm_framebuffer *fb, u32 seed)
+{
+	vgpu_user_fill(u, fb, seed, vgpu_user_color);
 }
 
 /* Does an output show this part, @w times @h, of that picture, and no more? */

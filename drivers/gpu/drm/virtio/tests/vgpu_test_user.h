@@ -106,6 +106,8 @@ struct drm_framebuffer *vgpu_user_cursor_fb(struct vgpu_user *u, u32 handle, u32
 					    u32 height);
 struct drm_framebuffer *vgpu_user_new_cursor(struct vgpu_user *u, u32 width, u32 height);
 void vgpu_user_rmfb(struct vgpu_user *u, struct drm_framebuffer *fb);
+void vgpu_user_fill(struct vgpu_user *u, struct drm_framebuffer *fb, u32 seed,
+		    u32 (*color)(u32 seed, u32 x, u32 y));
 void vgpu_user_paint(struct vgpu_user *u, struct drm_framebuffer *fb, u32 seed);
 u32 vgpu_user_color(u32 seed, u32 x, u32 y);
 bool vgpu_user_sees(struct vgpu_user *u, unsigned int output, u32 seed, u32 x, u32 y, u32 w, u32 h);
