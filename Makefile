@@ -46,7 +46,7 @@ In virtual machines; the first of them fetches and builds what it needs
                       with 3D (virgl), or OUTPUTS=2 connected         30    3 GB
   sparse              static checks                                   2    1 GB
   bench               what it costs against the in-tree driver        8    2 GB
-  check [STAGES=...]  every test (tools/check --list names them)     60    8 GB
+  check [STAGES=...]  the tests (tools/check --list names them)      60    8 GB
   check FULL=1        also those that take longer                   240   12 GB
   clean               remove build/; the cache stays                  0    none
 The minutes are those of two processors without KVM, after setup. The kernel that modules

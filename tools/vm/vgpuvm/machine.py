@@ -318,11 +318,11 @@ class Machine:
         environment = dict(os.environ)
         preload = list(self.options.preload)
         if any(needs_udmabuf(text) for text in (*self.options.gpu, self.options.vga, self.options.line)):
-            if self.options.udmabuf != "host" or not os.path.exists("/dev/udmabuf"):
+            if self.options.udmabuf != "host" or not os.access("/dev/udmabuf", os.R_OK | os.W_OK):
                 preload.append(standin_library())
                 self.standin = True
                 if self.options.udmabuf == "host":
-                    self.say("this host has no /dev/udmabuf: QEMU runs with the stand-in")
+                    self.say("QEMU cannot use this host's /dev/udmabuf, and runs with the stand-in")
                 elif self.options.udmabuf == "refuse":
                     environment["VGPU_UDMABUF_REFUSE"] = "1"
         if preload:
