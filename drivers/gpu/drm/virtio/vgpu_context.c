@@ -143,6 +143,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_context_get);
 void vgpu_context_put(struct vgpu_context *ctx)
 {
 	struct vgpu_msg *destroy;
+	struct vgpu_queue *q;
 
 	if (!ctx || !refcount_dec_and_test(&ctx->ref))
 		return;
@@ -151,13 +152,15 @@ void vgpu_context_put(struct vgpu_context *ctx)
 		return;
 	}
 
+	q = ctx->pool->queue;
 	destroy = ctx->destroy;
 	ctx->destroy = NULL;
 	destroy->owner = ctx;
 	destroy->done = destroy_done;
-	vgpu_queue_publish(ctx->pool->queue, destroy);
+	/* Once it is answered the context is gone. */
+	vgpu_queue_publish(q, destroy);
 	/* The last answer to its commands may have been what ended it. */
-	vgpu_queue_kick(ctx->pool->queue);
+	vgpu_queue_kick(q);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_context_put);
 

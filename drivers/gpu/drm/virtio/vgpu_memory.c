@@ -173,11 +173,14 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_backing_get);
  */
 void vgpu_backing_put(struct vgpu_backing *b)
 {
+	struct vgpu_memory *mem = b->mem;
+
 	if (!refcount_dec_and_test(&b->ref))
 		return;
 
-	llist_add(&b->reap, &b->mem->reap);
-	schedule_work(&b->mem->reaper);
+	/* A reaper that is at work already frees it at once. */
+	llist_add(&b->reap, &mem->reap);
+	schedule_work(&mem->reaper);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_backing_put);
 
