@@ -23,7 +23,8 @@
  * vgpu_queue_throttle() first, which bounds the backlog.
  *
  * A host that leaves a message without an answer for VGPU_PATIENCE, and answers to
- * nothing else either, is wedged.  Who was waiting has his time-out by then; others
+ * nothing else either, is wedged; unless the message stands behind one that may take
+ * longer, as hosts draw one after the other.  Who was waiting has his time-out by then; others
  * are refused at once until it answers again.
  *
  * Publishing does not notify the device.  The end of the operation does, with
@@ -376,7 +377,7 @@ int vgpu_queue_throttle(struct vgpu_queue *q)
 		left = wait_event_killable_timeout(q->room,
 						   !holds_at_least(q, THROTTLE_AT) ||
 						   vgpu_queue_is_wedged(q),
-						   VGPU_PATIENCE);
+						   VGPU_RENDER_PATIENCE);
 	}
 	if (left < 0)
 		return -EINTR;
@@ -533,10 +534,27 @@ static struct vgpu_msg *overdue(struct vgpu_queue *q, struct list_head *list)
 	return NULL;
 }
 
+/* Under the lock: may the host still be at work on what came before @msg? */
+static bool waits_its_turn(struct vgpu_queue *q, const struct vgpu_msg *msg)
+{
+	const struct vgpu_msg *before;
+
+	list_for_each_entry(before, &q->in_ring, link) {
+		if (before == msg)
+			break;
+		if (time_before(jiffies, before->published + before->patience))
+			return true;
+	}
+
+	return false;
+}
+
 /* Under the lock: @msg is overdue.  True if that is the news of a wedged host. */
 static bool find_wedged(struct vgpu_queue *q, const struct vgpu_msg *msg)
 {
 	if (q->wedged)
+		return false;
+	if (!q->ops->dead(q) && waits_its_turn(q, msg))
 		return false;
 	if (!q->ops->dead(q) &&
 	    (msg->patience < VGPU_PATIENCE || time_after(q->answered, msg->published)))

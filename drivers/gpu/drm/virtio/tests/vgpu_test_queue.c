@@ -790,6 +790,26 @@ static void queue_wedged(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
 }
 
+/* Behind one that may take longer nobody knows. */
+static void queue_behind_slow(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 16);
+	struct vgpu_msg *slow = test_msg(test, NULL);
+
+	slow->patience = VGPU_RENDER_PATIENCE;
+	vgpu_queue_publish(&r->q, slow);
+	publish_many(r, NULL, 1);
+	vgpu_queue_kick(&r->q);
+	grow_old(r, 1);
+	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 1);
+	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), 0);
+
+	/* Until that has had its time too. */
+	grow_old(r, 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+}
+
 /* Who forgets one command but answers others is only slow. */
 static void queue_forgetful(struct kunit *test)
 {
@@ -1282,6 +1302,7 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE(queue_backlog_times_out),
 	KUNIT_CASE(queue_patience),
 	KUNIT_CASE(queue_wedged),
+	KUNIT_CASE(queue_behind_slow),
 	KUNIT_CASE(queue_forgetful),
 	KUNIT_CASE(queue_slow_frame),
 	KUNIT_CASE(queue_watchdog_idle),
