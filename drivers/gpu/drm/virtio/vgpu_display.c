@@ -3,6 +3,7 @@
 #include <linux/virtio_config.h>
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
+#include <drm/drm_atomic_uapi.h>
 #include <drm/drm_damage_helper.h>
 #include <drm/drm_edid.h>
 #include <drm/drm_framebuffer.h>
@@ -462,25 +463,48 @@ int vgpu_display_suspend(struct vgpu_device *vgpu)
 	return 0;
 }
 
+/* What contexts had made is gone.  Its outputs are black until their program draws anew. */
+static void leave_out_lost(struct drm_atomic_commit *state)
+{
+	struct drm_crtc_state *crtc_state;
+	struct drm_plane_state *new;
+	struct drm_plane *plane;
+	int i;
+
+	for_each_new_plane_in_state(state, plane, new, i) {
+		if (!new->fb || !vgpu_gem_host_error(to_vgpu_gem(new->fb->obj[0])))
+			continue;
+		crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);
+		crtc_state->plane_mask &= ~drm_plane_mask(plane);
+		new->crtc = NULL;
+		drm_atomic_set_fb_for_plane(new, NULL);
+	}
+}
+
 /**
  * vgpu_display_resume - show again what was shown before the suspend
  * @vgpu: a device that was reset and answers again
  *
+ * Where that cannot be the outputs stay dark until somebody sets a mode.
+ *
  * Context: may sleep; waits for the host, bounded.
- * Return: 0, or an errno if the outputs stay dark.
  */
-int vgpu_display_resume(struct vgpu_device *vgpu)
+void vgpu_display_resume(struct vgpu_device *vgpu)
 {
 	struct vgpu_display *d = &vgpu->display;
 
 	if (!d->count)
-		return 0;
+		return;
 
 	/* The host may have other wishes by now. */
 	d->stale = true;
 	vgpu_display_changed(vgpu);
 
-	return drm_mode_config_helper_resume(&vgpu->drm);
+	if (vgpu->drm.mode_config.suspend_state)
+		leave_out_lost(vgpu->drm.mode_config.suspend_state);
+	/* It tells of an error. */
+	if (drm_mode_config_helper_resume(&vgpu->drm))
+		drm_kms_helper_hotplug_event(&vgpu->drm);
 }
 
 /**

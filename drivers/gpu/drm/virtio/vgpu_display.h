@@ -36,7 +36,7 @@ int vgpu_display_init(struct vgpu_device *vgpu);
 int vgpu_display_start(struct vgpu_device *vgpu);
 void vgpu_display_changed(struct vgpu_device *vgpu);
 int vgpu_display_suspend(struct vgpu_device *vgpu);
-int vgpu_display_resume(struct vgpu_device *vgpu);
+void vgpu_display_resume(struct vgpu_device *vgpu);
 void vgpu_display_stop(struct vgpu_device *vgpu);
 #else
 static inline int vgpu_display_init(struct vgpu_device *vgpu)

@@ -18,6 +18,8 @@
 /* What the host's renderers can do, and what programs have on the host. */
 
 #define SIZE 8192
+#define W 64
+#define H 48
 
 /*
  * Capability sets
@@ -382,6 +384,45 @@ static void context_lost(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vgpu_mock_count(m, CMD(CTX_DESTROY)), 0);
 }
 
+/* What it had drawn is lost with it: a black screen, and no trouble for the others. */
+static void context_lost_shown(struct kunit *test)
+{
+	struct vgpu_mock_config config = { VGPU_MOCK_CONFIG_3D };
+	struct drm_virtgpu_resource_create args = {
+		.target = 2,
+		.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+		.width = W,
+		.height = H,
+		.depth = 1,
+		.array_size = 1,
+		.size = W * H * 4,
+	};
+	struct drm_framebuffer *drawn, *plain;
+	struct vgpu_user *u;
+
+	config.scanouts = 2;
+	u = vgpu_user_open(test, vgpu_mock_start(test, &config));
+	KUNIT_ASSERT_EQ(test, vgpu_render_init(u, VIRTIO_GPU_CAPSET_VIRGL2, 0, 0), 0);
+	KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
+	drawn = vgpu_user_fb(u, args.bo_handle, W, H, W * 4, 0);
+	plain = vgpu_user_new_fb(u, W, H);
+	vgpu_user_paint(u, plain, 7);
+	KUNIT_ASSERT_EQ(test, vgpu_user_show(u, 0, drawn), 0);
+	KUNIT_ASSERT_EQ(test, vgpu_user_show(u, 1, plain), 0);
+	KUNIT_EXPECT_NE(test, u->mock->model.scanouts[0].resource, 0);
+
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
+	KUNIT_EXPECT_EQ(test, u->mock->model.scanouts[0].resource, 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 1, 7, 0, 0, W, H));
+
+	/* The output is on: its program draws anew and flips. */
+	KUNIT_EXPECT_EQ(test, vgpu_user_flip(u, 0, drawn), -EIO);
+	KUNIT_EXPECT_EQ(test, vgpu_user_flip(u, 0, plain), 0);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == 1));
+	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(u, 0, 7, 0, 0, W, H));
+}
+
 /* What is under way when the device goes has its end. */
 static void context_unplugged(struct kunit *test)
 {
@@ -619,6 +660,7 @@ static struct kunit_case context_tests[] = {
 	KUNIT_CASE(context_number),
 	KUNIT_CASE(context_outlives_file),
 	KUNIT_CASE(context_lost),
+	KUNIT_CASE(context_lost_shown),
 	KUNIT_CASE(context_unplugged),
 	KUNIT_CASE(use_handles),
 	KUNIT_CASE(use_shared_before),
