@@ -140,13 +140,17 @@ static int commit_async(struct drm_device *dev, struct drm_atomic_commit *state)
  * @nonblock: return before it is shown
  *
  * Context: may sleep, under the KMS locks of the state.
- * Return: 0; -EBUSY while an earlier flip is pending; what preparing a plane says.
+ * Return: 0; -EBUSY while an earlier flip is pending, or for cursors that come faster
+ * than the host takes them; what preparing a plane says.
  */
 int vgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
 		       bool nonblock)
 {
 	int ret;
 
+	/* Nothing else holds these back. */
+	if (state->legacy_cursor_update && vgpu_queue_is_crowded(&to_vgpu(dev)->ctrl))
+		return -EBUSY;
 	if (state->async_update)
 		return commit_async(dev, state);
 

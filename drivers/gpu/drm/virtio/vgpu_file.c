@@ -305,7 +305,7 @@ int vgpu_file_use_object(struct drm_gem_object *obj, struct drm_file *file)
  * Published, and kicked: not all handles are made by calls of ours.
  *
  * Context: may sleep.
- * Return: 0 or -ENOMEM.
+ * Return: 0; -ENOMEM; what vgpu_queue_throttle() says.
  */
 int vgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file)
 {
@@ -315,6 +315,11 @@ int vgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file)
 
 	if (!vf)
 		return 0;
+	/* Handles can be made and closed for ever. */
+	if (READ_ONCE(vf->ctx))
+		ret = vgpu_queue_throttle(&vf->vgpu->ctrl);
+	if (ret)
+		return ret;
 
 	mutex_lock(&vf->lock);
 	use = find_use(vf, obj);

@@ -100,7 +100,9 @@ static struct vgpu_resource *host_resource(struct vgpu_gem *gem)
 	struct vgpu_resource *res;
 	int ret;
 
-	ret = dma_resv_lock_interruptible(gem->base.resv, NULL);
+	ret = vgpu_queue_throttle(&to_vgpu(gem->base.dev)->ctrl);
+	if (!ret)
+		ret = dma_resv_lock_interruptible(gem->base.resv, NULL);
 	if (ret)
 		return ERR_PTR(ret);
 

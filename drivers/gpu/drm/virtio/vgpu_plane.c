@@ -282,8 +282,6 @@ static int plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *sta
 	/* Nobody waits for the host here: there are modeset locks. */
 	if (state->fb && vgpu_queue_is_wedged(&out->vgpu->ctrl))
 		return -EIO;
-	if (state->fb && vgpu_queue_is_crowded(&out->vgpu->ctrl))
-		return -EBUSY;
 
 	if (state->fb && plane->type == DRM_PLANE_TYPE_CURSOR) {
 		ret = prepare_image(plane, vs);

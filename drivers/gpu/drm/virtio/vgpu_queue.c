@@ -32,9 +32,8 @@
  */
 
 /*
- * Published messages that a user may pile up before he has to wait.  Commits may not
- * wait; they go on, as what others pile up is no reason not to show a frame, up to
- * where it can only be their own.
+ * Published messages that a user may pile up before he has to wait.  Cursors may not
+ * wait, so they have some room left.
  */
 #define THROTTLE_AT 512
 #define CROWDED_AT (4 * THROTTLE_AT)

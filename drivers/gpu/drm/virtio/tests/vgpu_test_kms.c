@@ -20,6 +20,9 @@
 #define W 64
 #define H 48
 
+/* More messages than cursors may wait behind. */
+#define MANY 2100
+
 /* A painted framebuffer on the first output. */
 static struct drm_framebuffer *show_first(struct vgpu_user *u, u32 seed)
 {
@@ -254,7 +257,7 @@ static void kms_old_buffer_ends_behind(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, u->mock->model.lost, 0);
 }
 
-/* Whoever else keeps the host busy as far as he may: a frame is shown in its turn. */
+/* However much others have piled up: a frame is shown in its turn. */
 static void kms_flip_behind_many(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
@@ -268,19 +271,32 @@ static void kms_flip_behind_many(struct kunit *test)
 		.array_size = 1,
 		.size = PAGE_SIZE,
 	};
-	struct drm_framebuffer *next, *cursor;
+	u32 *handles = kunit_kcalloc(test, MANY, sizeof(*handles), GFP_KERNEL);
+	struct drm_framebuffer *next, *cursors[2];
+	unsigned int i;
 
+	KUNIT_ASSERT_NOT_NULL(test, handles);
 	show_first(u, 1);
 	next = vgpu_user_new_fb(u, W, H);
 	vgpu_user_paint(u, next, 2);
-	cursor = vgpu_user_new_cursor(u, 16, 16);
-	vgpu_mock_freeze(u->mock);
-	while (READ_ONCE(ctrl->outstanding) < 512) {
+	for (i = 0; i < 2; i++)
+		cursors[i] = vgpu_user_new_cursor(u, 16, 16);
+	KUNIT_EXPECT_EQ(test, vgpu_user_cursor(u, 0, cursors[0], 1, 2), 0);
+	for (i = 0; i < MANY; i++) {
 		args.bo_handle = 0;
 		KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
+		handles[i] = args.bo_handle;
 	}
-	KUNIT_EXPECT_EQ(test, vgpu_user_cursor(u, 0, cursor, 1, 2), 0);
+	vgpu_mock_settle(u->mock);
+
+	/* As at the end of a program. */
+	vgpu_mock_freeze(u->mock);
+	for (i = 0; i < MANY; i++)
+		vgpu_user_drop(u, handles[i]);
+	KUNIT_EXPECT_GE(test, READ_ONCE(ctrl->outstanding), MANY);
 	KUNIT_EXPECT_EQ(test, vgpu_user_flip(u, 0, next), 0);
+	/* Only these have nothing else to hold them back. */
+	KUNIT_EXPECT_EQ(test, vgpu_user_cursor(u, 0, cursors[1], 1, 2), -EBUSY);
 	vgpu_mock_thaw(u->mock);
 	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == 1));
 	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_sees(u, 0, 2, 0, 0, W, H)));
