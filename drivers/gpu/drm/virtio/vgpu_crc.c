@@ -91,7 +91,7 @@ static void put_framebuffer(struct drm_framebuffer *fb)
 		drm_framebuffer_put(fb);
 }
 
-/* Of the current states, which nobody changes meanwhile; NULL without memory. */
+/* Of the current states, of which only the cursor's may change; NULL without memory. */
 static struct vgpu_picture *take_picture(struct vgpu_output *out)
 {
 	const struct drm_plane_state *primary = out->primary->state;
@@ -106,11 +106,13 @@ static struct vgpu_picture *take_picture(struct vgpu_output *out)
 	p->y = primary->src.y1 >> 16;
 	p->width = out->crtc.state->mode.hdisplay;
 	p->height = out->crtc.state->mode.vdisplay;
+	spin_lock_irq(&out->crc.lock);
 	p->cursor = get_framebuffer(cursor);
 	p->cursor_src = DRM_RECT_INIT(cursor->src_x >> 16, cursor->src_y >> 16,
 				      cursor->src_w >> 16, cursor->src_h >> 16);
 	p->cursor_x = cursor->crtc_x;
 	p->cursor_y = cursor->crtc_y;
+	spin_unlock_irq(&out->crc.lock);
 
 	return p;
 }

@@ -13,7 +13,7 @@ struct vgpu_picture;
 
 /**
  * struct vgpu_crc - checksums of what an output shows
- * @lock: protects all below
+ * @lock: protects all below, and the cursor's state against updates out of turn
  * @on: somebody listens
  * @queued: the picture of the frame that the host has not acknowledged yet, or NULL
  * @shown: the picture that the host shows, or NULL

@@ -543,7 +543,9 @@ static void cursor_update(struct drm_plane *plane, struct drm_atomic_commit *sta
 {
 	struct drm_plane_state *old = drm_atomic_get_old_plane_state(state, plane);
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
-	bool redraw = !old->crtc || !vgpu_image_equal(old, new);
+	/* When the output went off, an image may have been on its way that nobody wanted then. */
+	bool redraw = !old->crtc || !vgpu_image_equal(old, new) ||
+		      drm_atomic_get_new_crtc_state(state, new->crtc)->active_changed;
 
 	show_cursor(plane_output(plane), new, redraw);
 }
@@ -571,9 +573,14 @@ static int vgpu_cursor_async_check(struct drm_plane *plane,
 static void cursor_async_update(struct drm_plane *plane, struct drm_atomic_commit *state)
 {
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
+	struct vgpu_output *out = plane_output(plane);
 	struct drm_plane_state *cur = plane->state;
 	bool redraw = !vgpu_image_equal(cur, new);
 
+	show_cursor(out, new, redraw);
+
+	/* A frame that waited for a fence may look at it now, see vgpu_crc_queue(). */
+	spin_lock_irq(&out->crc.lock);
 	cur->crtc_x = new->crtc_x;
 	cur->crtc_y = new->crtc_y;
 	cur->crtc_w = new->crtc_w;
@@ -587,15 +594,13 @@ static void cursor_async_update(struct drm_plane *plane, struct drm_atomic_commi
 	cur->visible = new->visible;
 	cur->hotspot_x = new->hotspot_x;
 	cur->hotspot_y = new->hotspot_y;
-
-	show_cursor(plane_output(plane), new, redraw);
-
 	/* What is cleaned up afterwards is what was shown before. */
 	swap(cur->fb, new->fb);
+	spin_unlock_irq(&out->crc.lock);
 	swap(to_vgpu_plane_state(cur)->res, to_vgpu_plane_state(new)->res);
 	swap(to_vgpu_plane_state(cur)->image, to_vgpu_plane_state(new)->image);
 
-	vgpu_crc_cursor(plane_output(plane));
+	vgpu_crc_cursor(out);
 }
 
 static const struct drm_plane_helper_funcs cursor_helper_funcs = {
