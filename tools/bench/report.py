@@ -42,7 +42,6 @@ GOALS = (
 # Where ours may cost more: the ratio, what comes on top of it each time, and why.
 REFUSED = "a host refuses a blob in too many pieces: ours shows a copy then, the in-tree driver nothing"
 TRIED = "memory is put in order for large pages, a few entries instead of thousands; where that fails the tries are lost"
-MERGES = "each page's neighbour is looked for, to be merged with; here none has one"
 MORE = {
     ("blob: cursor-images", "copied"):
         (1, 64 * 64 * 4, "the image is a surface: hosts do not say when they cannot use a blob for it"),
@@ -51,9 +50,7 @@ MORE = {
     ("count: moves", "entries"):
         (1, 640 * 480 * 4 / PAGE, "the same"),
     ("count: moves", "instructions"):
-        (1.1, 0, "each move's memory is described anew, which in some boots is in hundreds of pieces"),
-    ("count: import-1080", "instructions"): (1.2, 0, MERGES),
-    ("count: import-2160", "instructions"): (1.2, 0, MERGES),
+        (1.05, 0, "each move's memory is described anew, which in some boots is in hundreds of pieces"),
     ("fragmented: shown-2160", "commands"): (2, 0, REFUSED),
     ("fragmented: shown-2160", "copied"): (1, 3840 * 2160 * 4, REFUSED),
     ("fragmented: shown-2160", "entries"): (2, 0, TRIED),
