@@ -401,6 +401,25 @@ static void life_suspend_mid_flip(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_sees(s.u, 1, 3, 0, 0, W, H)));
 }
 
+/* The other device is not back yet: screens stay dark, but not for whoever sets a mode. */
+static void life_resume_dark(struct kunit *test)
+{
+	struct busy s = start_busy(test, BLOBS);
+
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	s.b->pin_error = -EBUSY;
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	s.b->pin_error = 0;
+	KUNIT_EXPECT_EQ(test, s.m->model.scanouts[1].resource, 0);
+
+	KUNIT_EXPECT_EQ(test, vgpu_user_show(s.u, 0, s.own[0]), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_user_show(s.u, 1, s.imported), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_user_cursor(s.u, 0, s.cursor, 7, 8), 0);
+	expect_pictures(&s);
+	vgpu_user_close(s.u);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!READ_ONCE(s.b->attachments)));
+}
+
 /* It has no rings after the sleep: an error, and nothing hangs from then on. */
 static void life_restore_fails(struct kunit *test)
 {
@@ -528,6 +547,7 @@ static struct kunit_case life_tests[] = {
 	KUNIT_CASE_PARAM_ATTR(life_suspend_silent, vgpu_host_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_PARAM(life_suspend_mid_flip, vgpu_host_gen_params),
+	KUNIT_CASE(life_resume_dark),
 	KUNIT_CASE(life_restore_fails),
 	KUNIT_CASE_PARAM(life_unplug_asleep, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM_ATTR(life_broken, vgpu_host_gen_params, { .speed = KUNIT_SPEED_SLOW }),
