@@ -370,6 +370,9 @@ static void show_queued(struct vgpu_crc *crc)
 
 	if (crc->shown)
 		crc->shown->last = now;
+	/* The tick of the last vblank may be late. */
+	if (crc->shown && crc->shown->valid)
+		give_out(crc, crc->shown);
 	crc->queued->next = now + 1;
 	drop_picture(crc, &crc->shown);
 	swap(crc->shown, crc->queued);
