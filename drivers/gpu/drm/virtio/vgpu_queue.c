@@ -219,7 +219,8 @@ static void account_ended(struct vgpu_queue *q, struct list_head *ended)
 	list_for_each_entry(msg, ended, link) {
 		msg->state = VGPU_MSG_ENDED;
 		q->outstanding--;
-		if (msg->error)
+		/* Not what the end of the device, or a suspend, has cut off. */
+		if (msg->error && msg->error != -ENODEV)
 			q->stats.errors++;
 	}
 }

@@ -64,7 +64,7 @@ enum {
  * @kicks: notifications of the device
  * @interrupts: calls of the virtqueue callback
  * @full: messages that had to wait for room in the ring
- * @errors: messages that ended with an error
+ * @errors: messages that ended with an error, but for the device's end
  * @timeouts: messages that the watchdog gave up on
  */
 struct vgpu_queue_stats {
