@@ -23,6 +23,13 @@
 /* An entry for each MiB of VRAM, so that importers see more than one. */
 #define VGPU_EXP_VRAM_CHUNK	SZ_1M
 
+/* Who imports a buffer again and again has as many mappings of the same memory. */
+#ifdef DMA_ATTR_DEBUGGING_IGNORE_CACHELINES
+#define VGPU_EXP_RAM_ATTRS	DMA_ATTR_DEBUGGING_IGNORE_CACHELINES
+#else
+#define VGPU_EXP_RAM_ATTRS	0
+#endif
+
 /**
  * struct vgpu_exp_attach - an importer's attachment
  * @pins: pins taken through it
@@ -205,7 +212,7 @@ static void vgpu_exp_unmap_memory(struct dma_buf_attachment *attach,
 	int i;
 
 	if (mapping->backing->pages) {
-		dma_unmap_sgtable(attach->dev, sgt, dir, 0);
+		dma_unmap_sgtable(attach->dev, sgt, dir, VGPU_EXP_RAM_ATTRS);
 	} else {
 		for_each_sgtable_sg(sgt, sg, i)
 			if (sg_dma_len(sg))
@@ -297,7 +304,7 @@ static int vgpu_exp_map_ram(struct device *dev, struct sg_table *sgt,
 					backing->size, GFP_KERNEL);
 	if (ret)
 		return ret;
-	ret = dma_map_sgtable(dev, sgt, dir, 0);
+	ret = dma_map_sgtable(dev, sgt, dir, VGPU_EXP_RAM_ATTRS);
 	if (ret)
 		sg_free_table(sgt);
 	return ret;
