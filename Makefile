@@ -38,16 +38,16 @@ In virtual machines; the first of them fetches and builds what it needs
   setup               fetch and build all of it now                  30   10 GB
   demo                Weston across two GPUs, build/demo              2   20 MB
   vm                  a shell in a guest with the driver loaded       1   20 MB
-  kunit               unit tests                                      5    2 GB
-  kunit COVERAGE=1    the same, and how much of the driver they run   8    3 GB
+  kunit               unit tests                                      1    1 GB
+  kunit COVERAGE=1    the same, and how much of the driver they run   1    1 GB
   igt                 all IGT tests, against expectation lists       30    2 GB
   igt PEER=1          the same, and on the in-tree driver beside it   60    2 GB
   igt DEVICE=...      the same on a device without blobs (2d) or
                       with 3D (virgl), or OUTPUTS=2 connected         30    3 GB
   sparse              static checks                                   2    1 GB
   bench               what it costs against the in-tree driver        8    2 GB
-  check [STAGES=...]  the tests (tools/check --list names them)      60    8 GB
-  check FULL=1        also those that take longer                   240   12 GB
+  check [STAGES=...]  the tests (tools/check --list names them)      25    8 GB
+  check FULL=1        also those that take longer                   180   12 GB
   clean               remove build/; the cache stays                  0    none
 The minutes are those of two processors without KVM, after setup. The kernel that modules
 are built for is the running one; without its headers, Debian's LTS kernel.
