@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/device.h>
+#include <linux/rcupdate.h>
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_edid.h>
@@ -143,6 +144,11 @@ static void crtc_atomic_disable(struct drm_crtc *crtc, struct drm_atomic_commit 
 
 	vgpu_crc_disable(out);
 	drm_crtc_vblank_off(crtc);
+	/*
+	 * The timer may be in its interrupt yet, on its way to locks that DRM holds while
+	 * it starts the timer again, and waits for it.  Let that interrupt end first.
+	 */
+	synchronize_rcu_expedited();
 
 	/* One that is only set to another mode goes on showing until then. */
 	if (crtc->state->active)
