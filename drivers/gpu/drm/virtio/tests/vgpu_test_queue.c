@@ -1148,7 +1148,7 @@ static void queue_throttle_waits(struct kunit *test)
 	KUNIT_EXPECT_LT(test, READ_ONCE(r->q.outstanding), THROTTLE_AT);
 }
 
-/* Commits have room left where others have to wait. */
+/* Cursors have room left where others have to wait. */
 static void queue_crowded(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
