@@ -89,6 +89,20 @@
 #define drm_dev_wedged_event(dev, method, task) ((void)(dev))
 #endif
 
+/* 6.13: a timer and its function are set up in one call. */
+#ifndef HAVE_HRTIMER_SETUP
+#include <linux/hrtimer.h>
+static inline void vgpu_compat_hrtimer_setup(struct hrtimer *timer,
+					     enum hrtimer_restart (*function)(struct hrtimer *),
+					     clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
+
+#define hrtimer_setup vgpu_compat_hrtimer_setup
+#endif
+
 /* 6.17: the queue of works that may run anywhere got another name. */
 #ifndef HAVE_SYSTEM_DFL_WQ
 #define system_dfl_wq system_unbound_wq

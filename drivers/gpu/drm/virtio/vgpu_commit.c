@@ -12,14 +12,12 @@
 /**
  * DOC: commits
  *
- * A commit queues what all its planes have to say to the host, notifies the host
- * once, and is done.  It does not wait: the flip event is sent at the first vblank
- * after the host has answered to the frame's flush (see vgpu_output.c).
+ * A commit queues the commands of all its planes, notifies the host once, and is
+ * done.  It does not wait for the host (see vgpu_frame.c).
  *
- * Nor does it keep the buffers that were shown before until then.  Whatever their end
- * has to say to the host follows the frame that replaces them in the ring, and memory
- * is used for something else only when the host has answered to that.  So they are
- * released where the commit was carried out, and no worker has to be woken for it.
+ * The buffers that were shown before are released at the end of the commit, without a
+ * worker: commands that end them follow the frame that replaces them in the ring, and
+ * their memory is reused only when the host has responded to those.
  *
  * A nonblocking commit that has no rendering fence to wait for runs in its caller's
  * context, where it costs no switch to a worker and back.
@@ -59,6 +57,17 @@ void vgpu_commits_exit(void)
 void vgpu_commits_flush(void)
 {
 	flush_workqueue(commits);
+}
+
+/**
+ * vgpu_commits_queue - release what a commit has left, in process context
+ * @work: the work
+ *
+ * Context: any.
+ */
+void vgpu_commits_queue(struct work_struct *work)
+{
+	queue_work(commits, work);
 }
 
 /* Everything from here on cannot fail and does not wait for the host. */

@@ -6,6 +6,7 @@
 
 struct drm_atomic_commit;
 struct drm_device;
+struct work_struct;
 
 #ifdef CONFIG_DRM_VIRTIO_GPU_KMS
 int vgpu_commits_init(void);
@@ -22,6 +23,7 @@ static inline void vgpu_commits_exit(void)
 #endif
 
 void vgpu_commits_flush(void);
+void vgpu_commits_queue(struct work_struct *work);
 
 int vgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
 		       bool nonblock);

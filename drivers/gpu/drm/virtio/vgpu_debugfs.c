@@ -14,7 +14,7 @@
  *
  * Beside DRM's own files there are in ``/sys/kernel/debug/dri/N``: ``features``
  * (what was negotiated), ``outputs`` (what the host wants and what it is told to
- * show), ``resources`` (what the host knows by a number), ``contexts`` (what programs
+ * show), ``frames`` (how frames fared on their way), ``resources`` (what the host knows by a number), ``contexts`` (what programs
  * have there), ``window`` (what is mapped of the host's memory) and ``counters``.  All
  * are lines of ``name: value``.
  */
@@ -144,8 +144,6 @@ static int counters_show(struct seq_file *m, void *data)
 	queue_show(&vgpu->ctrl, &p);
 	queue_show(&vgpu->cursor, &p);
 	drm_printf(&p, "fallbacks: %d\n", atomic_read(&vgpu->counters.fallbacks));
-	drm_printf(&p, "frame_timeouts: %d\n",
-		   atomic_read(&vgpu->counters.frame_timeouts));
 	drm_printf(&p, "move_waits: %d\n", atomic_read(&vgpu->counters.move_waits));
 
 	return 0;
@@ -162,16 +160,29 @@ static int outputs_show(struct seq_file *m, void *data)
 
 	mutex_lock(&d->lock);
 	for (i = 0; i < d->count; i++) {
-		const struct vgpu_output *out = &d->outputs[i];
+		struct vgpu_output *out = &d->outputs[i];
+		const struct vgpu_cmd_scanout *s = &out->frames.scanout;
 
 		drm_printf(&p, "output: id=%u connector=%s enabled=%u edid=%u", i,
 			   out->connector.name, out->info.enabled, !!out->info.edid);
 		drm_printf(&p, " position=%u,%u size=%ux%u", out->info.x,
 			   out->info.y, out->info.width, out->info.height);
-		drm_printf(&p, " shown=%u rect=%u,%u+%ux%u\n", out->shown.resource,
-			   out->shown.x, out->shown.y, out->shown.w, out->shown.h);
+		drm_printf(&p, " shown=%u rect=%u,%u+%ux%u held_ms=%u\n", s->resource,
+			   s->x, s->y, s->w, s->h, vgpu_frames_held_ms(&out->frames));
 	}
 	mutex_unlock(&d->lock);
+
+	return 0;
+}
+
+static int frames_show(struct seq_file *m, void *data)
+{
+	struct vgpu_display *d = &vgpu_of(m)->display;
+	struct drm_printer p = drm_seq_file_printer(m);
+	unsigned int i;
+
+	for (i = 0; i < d->count; i++)
+		vgpu_frames_print(&d->outputs[i].frames, i, &p);
 
 	return 0;
 }
@@ -183,6 +194,7 @@ static const struct drm_debugfs_info files[] = {
 	{ "window", window_show, 0 },
 	{ "counters", counters_show, 0 },
 	{ "outputs", outputs_show, 0 },
+	{ "frames", frames_show, 0 },
 };
 
 /**

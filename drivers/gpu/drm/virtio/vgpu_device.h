@@ -18,12 +18,10 @@ struct virtio_device;
 /**
  * struct vgpu_counters - rare events, for debugfs
  * @fallbacks: blobs that were replaced by a surface
- * @frame_timeouts: frames that the host did not acknowledge in time
  * @move_waits: moves of a buffer that had to wait for the host
  */
 struct vgpu_counters {
 	atomic_t fallbacks;
-	atomic_t frame_timeouts;
 	atomic_t move_waits;
 };
 

@@ -403,6 +403,9 @@ int vgpu_display_init(struct vgpu_device *vgpu)
 	ret = init_outputs(vgpu);
 	if (ret)
 		return ret;
+	/* The vblank clock counts vblanks that nobody waits for without a timer. */
+	vgpu->drm.max_vblank_count = U32_MAX;
+	vgpu->drm.vblank_disable_immediate = true;
 	ret = drm_vblank_init(&vgpu->drm, d->count);
 	if (ret)
 		return ret;
@@ -438,6 +441,20 @@ static void cancel_works(struct vgpu_display *d)
 	cancel_delayed_work_sync(&d->changed);
 	cancel_work_sync(&d->repair);
 	vgpu_commits_flush();
+}
+
+/**
+ * vgpu_display_tick - look after frames that the host does not respond to
+ * @vgpu: the device
+ *
+ * Context: process context, once each watchdog period of the control queue.
+ */
+void vgpu_display_tick(struct vgpu_device *vgpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < vgpu->display.count; i++)
+		vgpu_frames_tick(&vgpu->display.outputs[i].frames);
 }
 
 /**

@@ -38,6 +38,7 @@ void vgpu_display_changed(struct vgpu_device *vgpu);
 int vgpu_display_suspend(struct vgpu_device *vgpu);
 void vgpu_display_resume(struct vgpu_device *vgpu);
 void vgpu_display_stop(struct vgpu_device *vgpu);
+void vgpu_display_tick(struct vgpu_device *vgpu);
 #else
 static inline int vgpu_display_init(struct vgpu_device *vgpu)
 {
@@ -64,6 +65,10 @@ static inline int vgpu_display_resume(struct vgpu_device *vgpu)
 }
 
 static inline void vgpu_display_stop(struct vgpu_device *vgpu)
+{
+}
+
+static inline void vgpu_display_tick(struct vgpu_device *vgpu)
 {
 }
 #endif

@@ -125,6 +125,11 @@ static void release_layers(struct drm_device *dev, void *data)
 	put_device(vgpu->memory.dev);
 }
 
+static void ctrl_tick(struct vgpu_queue *q)
+{
+	vgpu_display_tick(container_of(q, struct vgpu_device, ctrl));
+}
+
 /* Taking the driver off the device and back resets it; that is for the user to decide. */
 static void ctrl_wedged(struct vgpu_queue *q)
 {
@@ -144,6 +149,7 @@ static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 	vgpu_queue_init(&vgpu->ctrl, &vdev->dev, "control");
 	vgpu_queue_init(&vgpu->cursor, &vdev->dev, "cursor");
 	vgpu->ctrl.on_wedged = ctrl_wedged;
+	vgpu->ctrl.on_tick = ctrl_tick;
 	vgpu_memory_init(&vgpu->memory, parent, vgpu->features.dma ?
 			 VGPU_ADDRESS_DMA : VGPU_ADDRESS_PHYSICAL);
 	/* A renderer writes, a display only reads. */

@@ -36,6 +36,7 @@ enum vgpu_msg_state {
  * @error: the result, final once @state is VGPU_MSG_ENDED
  * @timed_out: the watchdog gave up on it; it may still be answered
  * @cursor: the request is a cursor command: another header, no answer's body
+ * @fenced: the request has VIRTIO_GPU_FLAG_FENCE, with or without @fence
  * @published: jiffies at publication
  * @patience: jiffies until the watchdog complains
  * @fence: signalled when the message ends, or NULL
@@ -63,6 +64,7 @@ struct vgpu_msg {
 	int error;
 	bool timed_out;
 	bool cursor;
+	bool fenced;
 	unsigned long published;
 	unsigned long patience;
 	struct vgpu_fence *fence;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
-#include <linux/device.h>
-#include <linux/rcupdate.h>
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_edid.h>
@@ -9,7 +7,6 @@
 #include <drm/drm_modeset_helper_vtables.h>
 #include <drm/drm_probe_helper.h>
 #include <drm/drm_vblank.h>
-#include <drm/drm_vblank_helper.h>
 
 #include "vgpu_device.h"
 #include "vgpu_fb.h"
@@ -20,69 +17,39 @@
 /**
  * DOC: outputs
  *
- * The device has no vblanks; a timer at the mode's rate stands in for them.  A
- * frame is on the screen when the host has answered to its flush, so that is what
- * the flip event waits for first, and then, unless the flip is asynchronous, for the
- * next tick of the timer.  A host that does not answer is bounded by the patience of
- * the flush message: its fence is then signalled with an error, and the event goes
- * out.
+ * An output is a scanout of the device with its CRTC, planes and connector.  What it
+ * shows goes through its frames, which also send the flip events and are the clock of
+ * its vblanks: see vgpu_frame.c.
  */
 
 /*
- * Flips
+ * CRTCs
  */
 
-/* Once the event is on its way the next flip may be set up. */
-static void end_flip(struct drm_crtc *crtc, struct drm_pending_vblank_event *event,
-		     enum vgpu_flip_end end)
+static struct vgpu_output *frames_to_output(struct vgpu_frames *f)
 {
-	struct drm_device *dev = crtc->dev;
-	unsigned long flags;
-
-	spin_lock_irqsave(&dev->event_lock, flags);
-	if (end == VGPU_FLIP_VBLANK)
-		drm_crtc_arm_vblank_event(crtc, event);
-	else
-		drm_crtc_send_vblank_event(crtc, event);
-	spin_unlock_irqrestore(&dev->event_lock, flags);
-
-	if (end == VGPU_FLIP_ASYNC)
-		drm_crtc_vblank_put(crtc);
+	return container_of(f, struct vgpu_output, frames);
 }
 
+static bool output_before_event(struct vgpu_frames *f)
+{
+	return vgpu_crc_show(frames_to_output(f));
+}
+
+static const struct vgpu_frames_ops output_frames_ops = {
+	.before_event = output_before_event,
+	.put_buffer = vgpu_plane_put_buffer,
+};
+
 /**
- * vgpu_output_flipped - a frame has replaced the one before
- * @out: the output, with a flip that was set up
+ * vgpu_output_flipped - send the flip event that waited for a CRC
+ * @out: the output, for which vgpu_crc_show() has returned true
  *
  * Context: any.
  */
 void vgpu_output_flipped(struct vgpu_output *out)
 {
-	end_flip(&out->crtc, out->flip.event, out->flip.end);
-}
-
-static void show_frame(struct vgpu_output *out)
-{
-	if (!vgpu_crc_show(out))
-		vgpu_output_flipped(out);
-}
-
-/* The frame is shown, or given up.  In an interrupt, under the fence's lock. */
-static void frame_done(struct dma_fence *fence, struct dma_fence_cb *cb)
-{
-	struct vgpu_output *out = container_of(cb, struct vgpu_output, flip.cb);
-	struct drm_pending_vblank_event *event = out->flip.event;
-
-	if (fence->error == -ETIMEDOUT) {
-		atomic_inc(&out->vgpu->counters.frame_timeouts);
-		dev_warn_ratelimited(out->crtc.dev->dev, "%s: the host did not acknowledge a frame\n",
-				     out->connector.name);
-	}
-
-	if (fence->error && event->base.fence)
-		dma_fence_set_error(event->base.fence, fence->error);
-
-	show_frame(out);
+	vgpu_frames_send_deferred(&out->frames);
 }
 
 static struct drm_pending_vblank_event *take_event(struct drm_crtc *crtc)
@@ -94,75 +61,78 @@ static struct drm_pending_vblank_event *take_event(struct drm_crtc *crtc)
 	return event;
 }
 
-/* The event waits for @fence, whose reference is taken over, if there is one. */
-static void start_flip(struct vgpu_output *out, struct drm_pending_vblank_event *event,
-		       enum vgpu_flip_end end, struct dma_fence *fence)
-{
-	out->flip.event = event;
-	out->flip.end = end;
-	if (!fence)
-		show_frame(out);
-	else if (dma_fence_add_callback(fence, &out->flip.cb, frame_done))
-		frame_done(fence, &out->flip.cb);
-	dma_fence_put(fence);
-}
-
 static void crtc_atomic_flush(struct drm_crtc *crtc, struct drm_atomic_commit *state)
 {
 	struct vgpu_output *out = crtc_to_output(crtc);
 	struct drm_pending_vblank_event *event = take_event(crtc);
-	enum vgpu_flip_end end = VGPU_FLIP_VBLANK;
-	struct dma_fence *fence = out->frame;
 
-	out->frame = NULL;
 	/* Updates of the cursor by its own ioctl have none. */
 	if (!event) {
 		vgpu_crc_cursor(out);
-		dma_fence_put(fence);
 		return;
 	}
 
-	if (drm_crtc_vblank_get(crtc))
-		end = VGPU_FLIP_OFF;
-	else if (crtc->state->async_flip)
-		end = VGPU_FLIP_ASYNC;
 	vgpu_crc_queue(out);
-	start_flip(out, event, end, fence);
+	vgpu_frames_arm(&out->frames, event, crtc->state->async_flip ? VGPU_FLIP_ASYNC :
+								       VGPU_FLIP_VBLANK);
 }
 
 static void crtc_atomic_enable(struct drm_crtc *crtc, struct drm_atomic_commit *state)
 {
+	struct vgpu_output *out = crtc_to_output(crtc);
+
+	drm_calc_timestamping_constants(crtc, &crtc->state->adjusted_mode);
+	vgpu_vblank_start(&out->frames.clock, drm_crtc_vblank_crtc(crtc)->framedur_ns);
 	drm_crtc_vblank_on(crtc);
-	vgpu_crc_enable(crtc_to_output(crtc));
+	vgpu_crc_enable(out);
 }
 
 static void crtc_atomic_disable(struct drm_crtc *crtc, struct drm_atomic_commit *state)
 {
 	struct vgpu_output *out = crtc_to_output(crtc);
 	struct drm_pending_vblank_event *event;
-	struct dma_fence *fence;
 
 	vgpu_crc_disable(out);
 	drm_crtc_vblank_off(crtc);
-	/*
-	 * The timer may be in its interrupt yet, on its way to locks that DRM holds while
-	 * it starts the timer again, and waits for it.  Let that interrupt end first.
-	 */
-	synchronize_rcu_expedited();
 
-	/* One that is only set to another mode goes on showing until then. */
+	/* On a mode change keep scanning out the old framebuffer until the CRTC is re-enabled. */
 	if (crtc->state->active)
 		return;
 
-	/* The planes of a CRTC that goes off are not told. */
+	/* The planes of a CRTC that goes off are not disabled on their own. */
 	vgpu_cursor_hide(&out->cursor);
+	vgpu_plane_hide(out, drm_atomic_get_new_plane_state(state, out->primary));
 
-	fence = vgpu_plane_hide(out, drm_atomic_get_new_plane_state(state, out->primary));
+	/* Nothing new is shown that the event could wait for. */
 	event = take_event(crtc);
-	if (event)
-		start_flip(out, event, VGPU_FLIP_OFF, fence);
-	else
-		dma_fence_put(fence);
+	if (!event)
+		return;
+	spin_lock_irq(&crtc->dev->event_lock);
+	drm_crtc_send_vblank_event(crtc, event);
+	spin_unlock_irq(&crtc->dev->event_lock);
+}
+
+static int crtc_enable_vblank(struct drm_crtc *crtc)
+{
+	return vgpu_vblank_enable(&crtc_to_output(crtc)->frames.clock);
+}
+
+static void crtc_disable_vblank(struct drm_crtc *crtc)
+{
+	vgpu_vblank_disable(&crtc_to_output(crtc)->frames.clock);
+}
+
+static u32 crtc_get_vblank_counter(struct drm_crtc *crtc)
+{
+	return vgpu_vblank_count(&crtc_to_output(crtc)->frames.clock);
+}
+
+static bool crtc_get_vblank_timestamp(struct drm_crtc *crtc, int *max_error,
+				      ktime_t *vblank_time, bool in_vblank_irq)
+{
+	*vblank_time = vgpu_vblank_time(&crtc_to_output(crtc)->frames.clock);
+
+	return true;
 }
 
 static enum drm_mode_status crtc_mode_valid(struct drm_crtc *crtc,
@@ -197,28 +167,11 @@ static const struct drm_crtc_funcs crtc_funcs = {
 	.get_crc_sources = vgpu_crc_sources,
 	.verify_crc_source = vgpu_crc_verify_source,
 	.set_crc_source = vgpu_crc_set_source,
-	DRM_CRTC_VBLANK_TIMER_FUNCS,
+	.enable_vblank = crtc_enable_vblank,
+	.disable_vblank = crtc_disable_vblank,
+	.get_vblank_counter = crtc_get_vblank_counter,
+	.get_vblank_timestamp = crtc_get_vblank_timestamp,
 };
-
-/**
- * vgpu_output_show - queue what an output shows from now on
- * @out: the output
- * @msg: reserved for it; the device's from here on
- * @scanout: what to show
- * @blob: it is a blob
- *
- * Context: the commit of @out.
- */
-void vgpu_output_show(struct vgpu_output *out, struct vgpu_msg *msg,
-		      const struct vgpu_cmd_scanout *scanout, bool blob)
-{
-	if (blob)
-		vgpu_cmd_set_scanout_blob(msg, scanout);
-	else
-		vgpu_cmd_set_scanout(msg, scanout);
-	vgpu_queue_publish(&out->vgpu->ctrl, msg);
-	out->shown = *scanout;
-}
 
 /*
  * Connectors
@@ -331,9 +284,8 @@ int vgpu_output_init(struct vgpu_output *out, struct vgpu_device *vgpu,
 
 	out->vgpu = vgpu;
 	out->index = index;
-	out->shown.scanout = index;
 	out->connector.dev = dev;
-	vgpu_timeline_init(&out->frames, "frames");
+	vgpu_frames_init(&out->frames, &vgpu->ctrl, &out->crtc, index, &output_frames_ops);
 
 	ret = vgpu_cursor_init(&out->cursor, &vgpu->cursor, &vgpu->ctrl, index);
 	if (ret)
@@ -374,6 +326,7 @@ void vgpu_output_fini(struct vgpu_output *out)
 {
 	unsigned int i;
 
+	vgpu_frames_fini(&out->frames);
 	vgpu_cursor_fini(&out->cursor);
 	drm_edid_free(out->info.edid);
 	for (i = 0; i < ARRAY_SIZE(out->panic); i++)

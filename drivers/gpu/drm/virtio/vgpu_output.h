@@ -2,7 +2,6 @@
 #ifndef VGPU_OUTPUT_H
 #define VGPU_OUTPUT_H
 
-#include <linux/dma-fence.h>
 #include <drm/drm_connector.h>
 #include <drm/drm_crtc.h>
 #include <drm/drm_encoder.h>
@@ -10,7 +9,7 @@
 #include "vgpu_cmd.h"
 #include "vgpu_crc.h"
 #include "vgpu_cursor.h"
-#include "vgpu_fence.h"
+#include "vgpu_frame.h"
 
 struct drm_edid;
 struct vgpu_device;
@@ -33,30 +32,6 @@ struct vgpu_output_info {
 };
 
 /**
- * enum vgpu_flip_end - when the event of a flip is sent, once the host has the frame
- * @VGPU_FLIP_VBLANK: at the next vblank; the flip has a reference to them
- * @VGPU_FLIP_ASYNC: at once; likewise
- * @VGPU_FLIP_OFF: at once; there are no vblanks any more
- */
-enum vgpu_flip_end {
-	VGPU_FLIP_VBLANK,
-	VGPU_FLIP_ASYNC,
-	VGPU_FLIP_OFF,
-};
-
-/**
- * struct vgpu_flip - a frame that the host has not acknowledged yet
- * @cb: on the fence of its RESOURCE_FLUSH
- * @event: to be sent after the fence
- * @end: when
- */
-struct vgpu_flip {
-	struct dma_fence_cb cb;
-	struct drm_pending_vblank_event *event;
-	enum vgpu_flip_end end;
-};
-
-/**
  * struct vgpu_output - a scanout with its CRTC, planes and connector
  * @vgpu: the device
  * @index: the number of the scanout
@@ -65,10 +40,7 @@ struct vgpu_flip {
  * @connector: the connector
  * @primary: the primary plane
  * @info: under &vgpu_display.lock
- * @frames: timeline of its RESOURCE_FLUSH commands
- * @shown: the last SET_SCANOUT(_BLOB), changed by commits only
- * @frame: fence of the frame that the running commit has queued, or NULL
- * @flip: the frame before, until it is acknowledged
+ * @frames: what it shows
  * @cursor: the host's cursor
  * @crc: checksums of what it shows
  * @panic: messages reserved for the panic screen
@@ -81,10 +53,7 @@ struct vgpu_output {
 	struct drm_connector connector;
 	struct drm_plane *primary;
 	struct vgpu_output_info info;
-	struct vgpu_timeline frames;
-	struct vgpu_cmd_scanout shown;
-	struct dma_fence *frame;
-	struct vgpu_flip flip;
+	struct vgpu_frames frames;
 	struct vgpu_cursor cursor;
 	struct vgpu_crc crc;
 	struct vgpu_msg *panic[2];
@@ -104,7 +73,5 @@ int vgpu_output_init(struct vgpu_output *out, struct vgpu_device *vgpu,
 		     unsigned int index);
 void vgpu_output_fini(struct vgpu_output *out);
 void vgpu_output_flipped(struct vgpu_output *out);
-void vgpu_output_show(struct vgpu_output *out, struct vgpu_msg *msg,
-		      const struct vgpu_cmd_scanout *scanout, bool blob);
 
 #endif

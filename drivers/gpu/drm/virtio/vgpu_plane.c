@@ -22,11 +22,10 @@
 /**
  * DOC: planes
  *
- * prepare_fb makes sure that the host knows the buffer, pins it if it is another
- * device's, and reserves the messages of the frame; it may fail.  The update fills
- * and publishes them, and cannot fail: TRANSFER if the host keeps a copy, SET_SCANOUT
- * if the output shows something else than before, RESOURCE_FLUSH with the fence
- * that the flip event waits for.
+ * prepare_fb makes sure that the host knows the buffer, pins it if it is imported, and
+ * reserves the messages of the frame; it may fail.  The update fills them and hands
+ * them to the output's frames, and cannot fail: TRANSFER if the host may keep a copy,
+ * SET_SCANOUT if the output shows something else than before, RESOURCE_FLUSH.
  */
 
 static struct vgpu_output *plane_output(struct drm_plane *plane)
@@ -177,7 +176,31 @@ unlock:
 	return ret;
 }
 
-static void drop_resource(struct vgpu_plane_state *vs)
+static void unpin_gem(struct vgpu_gem *gem)
+{
+	if (!gem->import)
+		return;
+
+	dma_resv_lock(gem->base.resv, NULL);
+	vgpu_import_unpin(gem->import);
+	dma_resv_unlock(gem->base.resv);
+}
+
+/**
+ * vgpu_plane_put_buffer - release a buffer that was kept for the host
+ * @gem: the buffer, pinned if it is imported; its reference is dropped
+ * @res: its resource; likewise
+ *
+ * Context: may sleep.
+ */
+void vgpu_plane_put_buffer(struct vgpu_gem *gem, struct vgpu_resource *res)
+{
+	unpin_gem(gem);
+	vgpu_resource_put(res);
+	drm_gem_object_put(&gem->base);
+}
+
+static void drop_resource(struct drm_plane *plane, struct vgpu_plane_state *vs)
 {
 	struct vgpu_gem *gem;
 
@@ -185,31 +208,12 @@ static void drop_resource(struct vgpu_plane_state *vs)
 		return;
 
 	gem = shown_gem(vs);
-	if (gem->import) {
-		dma_resv_lock(gem->base.resv, NULL);
-		vgpu_import_unpin(gem->import);
-		dma_resv_unlock(gem->base.resv);
+	if (plane->type != DRM_PLANE_TYPE_PRIMARY ||
+	    !vgpu_frames_keep(&plane_output(plane)->frames, gem, vs->res)) {
+		unpin_gem(gem);
+		vgpu_resource_put(vs->res);
 	}
-	vgpu_resource_put(vs->res);
 	vs->res = NULL;
-}
-
-/* The one whose answer ends a frame. */
-static struct vgpu_msg *alloc_frame_msg(struct vgpu_output *out)
-{
-	struct vgpu_msg *msg = vgpu_msg_alloc();
-
-	if (!msg)
-		return NULL;
-
-	msg->patience = VGPU_FRAME_PATIENCE;
-	msg->fence = vgpu_fence_alloc(&out->frames);
-	if (!msg->fence) {
-		vgpu_msg_put(msg);
-		return NULL;
-	}
-
-	return msg;
 }
 
 /* Is a primary plane about to show nothing?  Before the states are swapped. */
@@ -228,8 +232,6 @@ static bool may_be_copied(const struct vgpu_plane_state *vs)
 
 static int reserve_messages(struct drm_plane *plane, struct vgpu_plane_state *vs)
 {
-	struct vgpu_output *out = plane_output(plane);
-
 	if (vs->res && may_be_copied(vs)) {
 		vs->transfer = vgpu_msg_alloc();
 		if (!vs->transfer)
@@ -238,15 +240,13 @@ static int reserve_messages(struct drm_plane *plane, struct vgpu_plane_state *vs
 	if (plane->type != DRM_PLANE_TYPE_PRIMARY)
 		return 0;
 
-	if (will_hide(&vs->base)) {
-		vs->scanout = alloc_frame_msg(out);
-		return vs->scanout ? 0 : -ENOMEM;
-	}
-
 	vs->scanout = vgpu_msg_alloc();
 	if (!vs->scanout)
 		return -ENOMEM;
-	vs->flush = alloc_frame_msg(out);
+	if (will_hide(&vs->base))
+		return 0;
+	vs->prepared = ktime_get();
+	vs->flush = vgpu_msg_alloc();
 
 	return vs->flush ? 0 : -ENOMEM;
 }
@@ -256,7 +256,7 @@ static void plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *st
 	struct vgpu_plane_state *vs = to_vgpu_plane_state(state);
 
 	release_messages(vs);
-	drop_resource(vs);
+	drop_resource(plane, vs);
 	vgpu_image_release(&vs->image);
 }
 
@@ -279,7 +279,7 @@ static int plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *sta
 	struct vgpu_output *out = plane_output(plane);
 	int ret;
 
-	/* Nobody waits for the host here: there are modeset locks. */
+	/* Caller holds modeset locks, so there is no waiting for the host here. */
 	if (state->fb && vgpu_queue_is_wedged(&out->vgpu->ctrl))
 		return -EIO;
 
@@ -366,20 +366,8 @@ static struct vgpu_msg *fill_transfer(struct vgpu_plane_state *vs,
 	if (gem->pages)
 		vgpu_pages_sync_for_device(gem->pages);
 	vgpu_cmd_transfer_to_host_2d(msg, vs->res->id, r, offset);
-	vs->res->transferred = true;
 
 	return msg;
-}
-
-static void publish_transfer(struct vgpu_output *out, struct vgpu_plane_state *vs,
-			     const struct drm_rect *r)
-{
-	struct vgpu_msg *msg = fill_transfer(vs, r);
-
-	/* Some hosts have errors for transfers of blobs, which harm nothing. */
-	if (vs->res->kind == VGPU_SURFACE)
-		vgpu_resource_track(vs->res, msg);
-	vgpu_queue_publish(&out->vgpu->ctrl, msg);
 }
 
 static void describe_scanout(const struct vgpu_output *out,
@@ -405,62 +393,38 @@ static void describe_scanout(const struct vgpu_output *out,
 	}
 }
 
-static void publish_scanout(struct vgpu_output *out, struct vgpu_plane_state *vs,
-			    const struct vgpu_cmd_scanout *s)
-{
-	struct vgpu_msg *msg = vs->scanout;
-
-	vs->scanout = NULL;
-	vgpu_resource_track(vs->res, msg);
-	vgpu_output_show(out, msg, s, vgpu_resource_is_blob(vs->res));
-}
-
-static void publish_flush(struct vgpu_output *out, struct vgpu_plane_state *vs,
-			  const struct drm_rect *r)
-{
-	struct vgpu_msg *msg = vs->flush;
-
-	vs->flush = NULL;
-	out->frame = dma_fence_get(&msg->fence->base);
-	vgpu_cmd_flush(msg, vs->res->id, r);
-	vgpu_queue_publish(&out->vgpu->ctrl, msg);
-}
-
 static void primary_update(struct drm_plane *plane, struct drm_atomic_commit *state)
 {
 	struct drm_plane_state *old = drm_atomic_get_old_plane_state(state, plane);
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
 	struct vgpu_plane_state *vs = to_vgpu_plane_state(new);
-	struct vgpu_output *out = plane_output(plane);
-	struct vgpu_cmd_scanout scanout;
+	struct vgpu_frames *frames = &plane_output(plane)->frames;
+	struct vgpu_frame frame = { .res = vs->res, .committed = vs->prepared };
 	struct drm_rect src, damage;
-	bool changed, damaged;
+	bool changed, damaged, whole;
 
 	if (!vs->res)
 		return;
 
 	drm_rect_fp_to_int(&src, &new->src);
 	damaged = drm_atomic_helper_damage_merged(old, new, &damage);
-	describe_scanout(out, vs, &src, &scanout);
-	changed = memcmp(&scanout, &out->shown, sizeof(scanout));
+	frame.blob = vgpu_resource_is_blob(vs->res);
+	describe_scanout(plane_output(plane), vs, &src, &frame.scanout);
+	changed = vgpu_frames_would_change(frames, &frame.scanout);
+	if (!changed && !damaged)
+		return;
 
 	/*
 	 * Damage counts from the frame before.  A copy that was not shown then, or
 	 * is shown on another output too, may be older than that.
 	 */
-	if (changed || old->fb != new->fb || !vs->res->transferred) {
-		if (vs->transfer)
-			publish_transfer(out, vs, &src);
-	} else if (damaged && vs->transfer) {
-		publish_transfer(out, vs, &damage);
-	}
-	if (changed) {
-		publish_scanout(out, vs, &scanout);
-		damage = src;
-		damaged = true;
-	}
-	if (damaged)
-		publish_flush(out, vs, &damage);
+	whole = changed || old->fb != new->fb || !vs->res->transferred;
+	if (vs->transfer)
+		frame.transfer = fill_transfer(vs, whole ? &src : &damage);
+	swap(frame.set_scanout, vs->scanout);
+	swap(frame.flush, vs->flush);
+	vgpu_cmd_flush(frame.flush, vs->res->id, changed ? &src : &damage);
+	vgpu_frames_queue(frames, &frame);
 }
 
 /**
@@ -469,36 +433,22 @@ static void primary_update(struct drm_plane *plane, struct drm_atomic_commit *st
  * @state: the new state of its primary plane, with its message reserved, or NULL
  *
  * Context: the commit of @out.
- * Return: a reference to the fence of the host's answer, or NULL if the output
- * shows nothing already.
  */
-struct dma_fence *vgpu_plane_hide(struct vgpu_output *out, struct drm_plane_state *state)
+void vgpu_plane_hide(struct vgpu_output *out, struct drm_plane_state *state)
 {
-	struct vgpu_cmd_scanout none = { .scanout = out->index };
-	struct vgpu_plane_state *vs;
-	struct dma_fence *fence;
-	struct vgpu_msg *msg;
+	struct vgpu_msg *msg = NULL;
 
-	if (!state || !out->shown.resource)
-		return NULL;
+	if (!state)
+		return;
 
-	vs = to_vgpu_plane_state(state);
-	msg = vs->scanout;
-	if (WARN_ON(!msg || !msg->fence))
-		return NULL;
-
-	vs->scanout = NULL;
-	fence = dma_fence_get(&msg->fence->base);
-	vgpu_output_show(out, msg, &none, false);
-
-	return fence;
+	swap(msg, to_vgpu_plane_state(state)->scanout);
+	if (!WARN_ON(!msg))
+		vgpu_frames_hide(&out->frames, msg);
 }
 
 static void primary_disable(struct drm_plane *plane, struct drm_atomic_commit *state)
 {
-	struct vgpu_output *out = plane_output(plane);
-
-	out->frame = vgpu_plane_hide(out, drm_atomic_get_new_plane_state(state, plane));
+	vgpu_plane_hide(plane_output(plane), drm_atomic_get_new_plane_state(state, plane));
 }
 
 static const struct drm_plane_helper_funcs primary_helper_funcs = {
@@ -532,6 +482,7 @@ static void show_cursor(struct vgpu_output *out, struct drm_plane_state *new, bo
 		want.hot_y = new->hotspot_y;
 		vgpu_image_draw(&vs->image, new);
 		if (vs->transfer && (redraw || !vs->res->transferred)) {
+			vs->res->transferred = true;
 			vgpu_cursor_load(&out->cursor, fill_transfer(vs, &whole));
 			redraw = true;
 		}

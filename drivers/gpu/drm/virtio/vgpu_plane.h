@@ -2,11 +2,12 @@
 #ifndef VGPU_PLANE_H
 #define VGPU_PLANE_H
 
+#include <linux/ktime.h>
 #include <drm/drm_plane.h>
 
 #include "vgpu_image.h"
 
-struct dma_fence;
+struct vgpu_gem;
 struct vgpu_msg;
 struct vgpu_output;
 struct vgpu_resource;
@@ -28,9 +29,9 @@ struct vgpu_plane {
  * @res: what the host is to show; held and, if imported, pinned from prepare_fb
  *	to cleanup_fb
  * @transfer: reserved for TRANSFER_TO_HOST_2D, or NULL
- * @scanout: reserved for SET_SCANOUT(_BLOB), or NULL; with a fence if it is going
- *	to hide the output
- * @flush: reserved for RESOURCE_FLUSH, with its fence, or NULL
+ * @scanout: reserved for SET_SCANOUT(_BLOB), or NULL
+ * @flush: reserved for RESOURCE_FLUSH, or NULL
+ * @prepared: when the messages were reserved
  */
 struct vgpu_plane_state {
 	struct drm_plane_state base;
@@ -39,6 +40,7 @@ struct vgpu_plane_state {
 	struct vgpu_msg *transfer;
 	struct vgpu_msg *scanout;
 	struct vgpu_msg *flush;
+	ktime_t prepared;
 };
 
 static inline struct vgpu_plane_state *to_vgpu_plane_state(struct drm_plane_state *s)
@@ -47,7 +49,8 @@ static inline struct vgpu_plane_state *to_vgpu_plane_state(struct drm_plane_stat
 }
 
 struct drm_plane *vgpu_plane_create(struct vgpu_output *out, enum drm_plane_type type);
-struct dma_fence *vgpu_plane_hide(struct vgpu_output *out, struct drm_plane_state *state);
+void vgpu_plane_hide(struct vgpu_output *out, struct drm_plane_state *state);
+void vgpu_plane_put_buffer(struct vgpu_gem *gem, struct vgpu_resource *res);
 
 #ifdef CONFIG_DRM_PANIC
 struct drm_scanout_buffer;

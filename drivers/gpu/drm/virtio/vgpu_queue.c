@@ -198,7 +198,7 @@ static bool pump(struct vgpu_queue *q, struct list_head *ended)
 	return added;
 }
 
-static void end_messages(struct vgpu_queue *q, struct list_head *ended)
+static void end_messages(struct list_head *ended)
 {
 	struct vgpu_msg *msg, *next;
 	bool cookie;
@@ -217,6 +217,8 @@ static void account_ended(struct vgpu_queue *q, struct list_head *ended)
 	struct vgpu_msg *msg;
 
 	list_for_each_entry(msg, ended, link) {
+		if (msg->state == VGPU_MSG_ENDED)
+			continue;
 		msg->state = VGPU_MSG_ENDED;
 		q->outstanding--;
 		/* Not what the end of the device, or a suspend, has cut off. */
@@ -228,6 +230,14 @@ static void account_ended(struct vgpu_queue *q, struct list_head *ended)
 /* Under the lock: put a message into the books and the backlog. */
 static void enlist(struct vgpu_queue *q, struct vgpu_msg *msg)
 {
+	if (msg->fence)
+		vgpu_fence_arm(msg->fence);
+	if (msg->fence || msg->fenced) {
+		msg->fenced = true;
+		msg->request.hdr.flags |= cpu_to_le32(VIRTIO_GPU_FLAG_FENCE);
+		msg->request.hdr.fence_id = cpu_to_le64(q->next_fence++);
+	}
+	trace_vgpu_queue(q, msg);
 	msg->published = jiffies;
 	if (!msg->patience)
 		msg->patience = VGPU_PATIENCE;
@@ -238,7 +248,59 @@ static void enlist(struct vgpu_queue *q, struct vgpu_msg *msg)
 }
 
 /**
- * vgpu_queue_publish - hand a message to the device
+ * vgpu_queue_publish_batch - queue messages that belong together
+ * @q: the queue
+ * @msgs: filled messages, in their order; the caller's references become the queue's
+ * @n: how many
+ * @ended: messages that have ended at once are added to this list
+ *
+ * For callers that hold a lock which callbacks of the messages take: such a caller
+ * passes @ended to vgpu_queue_end() after it has released that lock.  The device is
+ * not notified.
+ *
+ * Context: any, without @q's lock.
+ */
+void vgpu_queue_publish_batch(struct vgpu_queue *q, struct vgpu_msg *msgs[],
+			      unsigned int n, struct list_head *ended)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	spin_lock_irqsave(&q->lock, flags);
+
+	for (i = 0; i < n; i++) {
+		enlist(q, msgs[i]);
+		if (q->gone) {
+			msgs[i]->error = -ENODEV;
+			list_move_tail(&msgs[i]->link, ended);
+		} else if (list_is_singular(&q->backlog)) {
+			pump(q, ended);
+		}
+		if (!list_empty(&q->backlog))
+			q->stats.full++;
+	}
+	account_ended(q, ended);
+
+	if (!q->gone && !delayed_work_pending(&q->watchdog))
+		schedule_delayed_work(&q->watchdog, WATCHDOG_PERIOD);
+
+	spin_unlock_irqrestore(&q->lock, flags);
+}
+
+/**
+ * vgpu_queue_end - run the callbacks of messages that have ended
+ * @ended: from vgpu_queue_publish_batch(); empty afterwards
+ *
+ * Context: any, without locks that the callbacks take.
+ */
+void vgpu_queue_end(struct list_head *ended)
+{
+	if (!list_empty(ended))
+		end_messages(ended);
+}
+
+/**
+ * vgpu_queue_publish - queue a message for the device
  * @q: the queue
  * @msg: a filled message; the caller's reference becomes the queue's
  *
@@ -250,35 +312,9 @@ static void enlist(struct vgpu_queue *q, struct vgpu_msg *msg)
 void vgpu_queue_publish(struct vgpu_queue *q, struct vgpu_msg *msg)
 {
 	LIST_HEAD(ended);
-	unsigned long flags;
 
-	spin_lock_irqsave(&q->lock, flags);
-
-	if (msg->fence) {
-		vgpu_fence_arm(msg->fence);
-		msg->request.hdr.flags |= cpu_to_le32(VIRTIO_GPU_FLAG_FENCE);
-		msg->request.hdr.fence_id = cpu_to_le64(q->next_fence++);
-	}
-	trace_vgpu_queue(q, msg);
-	enlist(q, msg);
-
-	if (q->gone) {
-		msg->error = -ENODEV;
-		list_move_tail(&msg->link, &ended);
-	} else if (list_is_singular(&q->backlog)) {
-		pump(q, &ended);
-	}
-	if (!list_empty(&q->backlog))
-		q->stats.full++;
-	account_ended(q, &ended);
-
-	if (!q->gone && !delayed_work_pending(&q->watchdog))
-		schedule_delayed_work(&q->watchdog, WATCHDOG_PERIOD);
-
-	spin_unlock_irqrestore(&q->lock, flags);
-
-	if (!list_empty(&ended))
-		end_messages(q, &ended);
+	vgpu_queue_publish_batch(q, &msg, 1, &ended);
+	vgpu_queue_end(&ended);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_publish);
 
@@ -461,7 +497,7 @@ static bool take_replies(struct vgpu_queue *q, unsigned int interrupts)
 
 	if (back)
 		dev_info(q->dev, "%s queue: the host answers again\n", q->name);
-	end_messages(q, &ended);
+	end_messages(&ended);
 	if (wq_has_sleeper(&q->room))
 		wake_up_all(&q->room);
 
@@ -623,6 +659,8 @@ static void watchdog_work(struct work_struct *work)
 		}
 	} while (msg);
 
+	if (q->on_tick)
+		q->on_tick(q);
 	if (again)
 		schedule_delayed_work(&q->watchdog, WATCHDOG_PERIOD);
 }
@@ -701,7 +739,7 @@ void vgpu_queue_stop(struct vgpu_queue *q)
 	/* Who was about to notify has done so. */
 	synchronize_rcu();
 
-	end_messages(q, &ended);
+	end_messages(&ended);
 	wake_up_all(&q->room);
 	cancel_work_sync(&q->drain);
 	cancel_delayed_work_sync(&q->watchdog);
@@ -744,7 +782,7 @@ bool vgpu_queue_panic_send(struct vgpu_queue *q, struct vgpu_msg *msgs[],
 
 	if (kick)
 		q->ops->kick(q);
-	end_messages(q, &ended);
+	end_messages(&ended);
 
 	return ok;
 }

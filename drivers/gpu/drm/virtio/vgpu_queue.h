@@ -93,6 +93,7 @@ struct vgpu_queue_stats {
  * @wedged: the host has answered nothing for long, see vgpu_queue_is_wedged()
  * @answered: jiffies of the last answer
  * @on_wedged: called, without the lock, when the host is found silent; may be NULL
+ * @on_tick: called by the watchdog, without the lock; may be NULL
  * @room: who waits in vgpu_queue_throttle()
  * @watchdog: looks after the silent host
  * @drain: continues a callback that had too much to do
@@ -115,6 +116,7 @@ struct vgpu_queue {
 	bool wedged;
 	unsigned long answered;
 	void (*on_wedged)(struct vgpu_queue *q);
+	void (*on_tick)(struct vgpu_queue *q);
 	wait_queue_head_t room;
 	struct delayed_work watchdog;
 	struct work_struct drain;
@@ -130,6 +132,9 @@ bool vgpu_queue_is_crowded(struct vgpu_queue *q);
 bool vgpu_queue_is_wedged(struct vgpu_queue *q);
 int vgpu_queue_throttle(struct vgpu_queue *q);
 void vgpu_queue_publish(struct vgpu_queue *q, struct vgpu_msg *msg);
+void vgpu_queue_publish_batch(struct vgpu_queue *q, struct vgpu_msg *msgs[],
+			      unsigned int n, struct list_head *ended);
+void vgpu_queue_end(struct list_head *ended);
 void vgpu_queue_kick(struct vgpu_queue *q);
 int vgpu_queue_send_sync(struct vgpu_queue *q, struct vgpu_msg *msg);
 void vgpu_queue_interrupt(struct vgpu_queue *q);

@@ -9,6 +9,7 @@
 
 #include "vgpu_entries.h"
 #include "vgpu_fence.h"
+#include "vgpu_frame.h"
 #include "vgpu_msg.h"
 #include "vgpu_queue.h"
 
@@ -130,6 +131,40 @@ DEFINE_EVENT(vgpu_backing, vgpu_attach,
 DEFINE_EVENT(vgpu_backing, vgpu_detach,
 	TP_PROTO(u32 resource, u32 entries, u64 bytes),
 	TP_ARGS(resource, entries, bytes)
+);
+
+DECLARE_EVENT_CLASS(virtio_gpu_frame,
+	TP_PROTO(const struct vgpu_frames *f),
+	TP_ARGS(f),
+	TP_STRUCT__entry(
+		__field(u32, output)
+		__field(u64, frame)
+		__field(s64, queued_us)
+		__field(bool, holding)
+	),
+	TP_fast_assign(
+		__entry->output = f->scanout.scanout;
+		__entry->frame = f->stats.frames;
+		__entry->queued_us = ktime_to_us(f->queued);
+		__entry->holding = f->holding;
+	),
+	TP_printk("output=%u frame=%llu queued_us=%lld holding=%d", __entry->output,
+		  __entry->frame, __entry->queued_us, __entry->holding)
+);
+
+DEFINE_EVENT(virtio_gpu_frame, virtio_gpu_frame_queued,
+	TP_PROTO(const struct vgpu_frames *f),
+	TP_ARGS(f)
+);
+
+DEFINE_EVENT(virtio_gpu_frame, virtio_gpu_frame_answered,
+	TP_PROTO(const struct vgpu_frames *f),
+	TP_ARGS(f)
+);
+
+DEFINE_EVENT(virtio_gpu_frame, virtio_gpu_frame_event,
+	TP_PROTO(const struct vgpu_frames *f),
+	TP_ARGS(f)
 );
 
 #endif

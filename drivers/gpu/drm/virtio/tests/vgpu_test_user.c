@@ -464,7 +464,7 @@ retry:
 	for (i = 0; i < n && !ret; i++) {
 		ret = add_show(u, state, &shows[i], how);
 		/* Compositors do not ask for more than they need. */
-		if (!shows[i].fb || !output(u, shows[i].output)->shown.resource)
+		if (!shows[i].fb || !output(u, shows[i].output)->frames.scanout.resource)
 			state->allow_modeset = true;
 	}
 	if (!ret && how == VGPU_FLIP)

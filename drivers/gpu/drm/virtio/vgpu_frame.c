@@ -1,0 +1,625 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/visibility.h>
+#include <linux/dma-fence.h>
+#include <linux/moduleparam.h>
+#include <linux/string.h>
+#include <drm/drm_crtc.h>
+#include <drm/drm_device.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_print.h>
+#include <drm/drm_vblank.h>
+
+#include "vgpu_commit.h"
+#include "vgpu_frame.h"
+#include "vgpu_gem.h"
+#include "vgpu_msg.h"
+#include "vgpu_queue.h"
+#include "vgpu_resource.h"
+#include "vgpu_trace.h"
+
+/**
+ * DOC: frames
+ *
+ * A frame is shown by RESOURCE_FLUSH, and the host responds when its display has taken
+ * the frame.  An output has one RESOURCE_FLUSH in flight.
+ *
+ * The response is the vblank.  Where the host's display has a rate of its own, which is
+ * seen from responses that take time, the flip event is sent from the response, or one
+ * period of the mode after the last event if that is later, and the vblank clock takes
+ * its phase from it.  So frames follow the host's display at every phase.  A host that
+ * responds at once has no rate; its frames are paced by the vblank clock alone.
+ *
+ * A display may hold a frame: a hidden or minimised window, for as long as it is
+ * hidden.  After half a second, commits complete without the host, at a low rate (see
+ * the module parameter held_rate).  Each replaces the one before; when the host
+ * responds the newest frame is queued at once.  The buffer that the host shows
+ * meanwhile stays pinned until the commands that replace it are queued.
+ */
+
+static unsigned int vgpu_held_rate = 10;
+module_param_named(held_rate, vgpu_held_rate, uint, 0644);
+MODULE_PARM_DESC(held_rate, "Frames per second that commits complete at while the host's display holds a frame (default 10)");
+
+/* Watchdog periods after which the display is taken to hold a frame. */
+#define HELD_TICKS 2
+
+/* So many more slow responses than fast ones mean that the host's display has a rate. */
+#define HOST_PACED_AT 4
+#define HOST_PACED_MAX 8
+
+/*
+ * Statistics
+ */
+
+static void count_step(struct vgpu_frames *f, enum vgpu_frame_step step, s64 ns)
+{
+	unsigned int bucket = 0;
+
+	lockdep_assert_held(&f->lock);
+
+	while (bucket < VGPU_FRAME_BUCKETS - 1 && ns >= (s64)NSEC_PER_MSEC << bucket)
+		bucket++;
+	f->stats.steps[step][bucket]++;
+}
+
+/*
+ * Flip events
+ */
+
+/* Takes the event out, to be sent by send_flip() without the lock. */
+static void take_event(struct vgpu_frames *f, ktime_t when, bool in_phase,
+		       struct vgpu_flip *flip)
+{
+	lockdep_assert_held(&f->lock);
+
+	flip->event = f->event;
+	flip->error = f->error;
+	flip->when = when;
+	flip->in_phase = in_phase;
+	flip->async = f->end == VGPU_FLIP_ASYNC;
+	f->event = NULL;
+	f->waits_for_host = false;
+	f->last = in_phase ? vgpu_vblank_before(&f->clock, when) : when;
+}
+
+static void emit_flip(struct vgpu_frames *f)
+{
+	struct vgpu_flip flip = f->flip;
+	struct drm_crtc *crtc = f->clock.crtc;
+	struct drm_pending_event *base = &flip.event->base;
+	unsigned long flags;
+
+	if (flip.error && base->fence)
+		dma_fence_set_error(base->fence, flip.error);
+	if (flip.async)
+		drm_crtc_accurate_vblank_count(crtc);
+	else
+		vgpu_vblank_signal(&f->clock, flip.when, flip.in_phase);
+	trace_virtio_gpu_frame_event(f);
+
+	spin_lock_irqsave(&crtc->dev->event_lock, flags);
+	drm_crtc_send_vblank_event(crtc, flip.event);
+	spin_unlock_irqrestore(&crtc->dev->event_lock, flags);
+}
+
+static void send_flip(struct vgpu_frames *f, const struct vgpu_flip *flip)
+{
+	if (!flip->event)
+		return;
+
+	/* There is no other event before this one is sent. */
+	f->flip = *flip;
+	if (!f->ops->before_event(f))
+		emit_flip(f);
+}
+
+/**
+ * vgpu_frames_send_deferred - send the event that &vgpu_frames_ops.before_event deferred
+ * @f: the frames
+ *
+ * Context: any.
+ */
+void vgpu_frames_send_deferred(struct vgpu_frames *f)
+{
+	/* Meanwhile the time of the vblank may have passed. */
+	f->flip.when = ktime_get();
+	f->flip.in_phase = true;
+	emit_flip(f);
+}
+
+static void send_later(struct vgpu_frames *f, ktime_t due, bool in_phase)
+{
+	lockdep_assert_held(&f->lock);
+
+	f->waits_for_host = false;
+	f->due = due;
+	f->in_phase = in_phase;
+	vgpu_vblank_set_alarm(&f->clock, due);
+}
+
+/* The host has responded to the frame that the event belongs to. */
+static void settle(struct vgpu_frames *f, struct vgpu_flip *flip)
+{
+	u32 period = f->clock.period;
+	ktime_t at = f->answered, due;
+
+	lockdep_assert_held(&f->lock);
+
+	if (f->end == VGPU_FLIP_ASYNC) {
+		take_event(f, at, true, flip);
+		return;
+	}
+	if (f->host_paced >= HOST_PACED_AT) {
+		due = max(at, ktime_add_ns(f->last, period));
+		count_step(f, VGPU_STEP_EVENT, ktime_to_ns(ktime_sub(due, at)));
+		if (ktime_before(at, due))
+			send_later(f, due, false);
+		else
+			take_event(f, at, false, flip);
+		return;
+	}
+
+	/* A response shortly after a vblank may still be one of that vblank. */
+	due = vgpu_vblank_before(&f->clock, at);
+	if (ktime_after(due, f->queued) && ktime_before(at, ktime_add_ns(due, period / 4)) &&
+	    ktime_after(due, ktime_add_ns(f->last, period / 2))) {
+		count_step(f, VGPU_STEP_EVENT, 0);
+		take_event(f, at, true, flip);
+		return;
+	}
+	due = ktime_add_ns(due, period);
+	count_step(f, VGPU_STEP_EVENT, ktime_to_ns(ktime_sub(due, at)));
+	send_later(f, due, true);
+}
+
+static struct vgpu_frames *clock_to_frames(struct vgpu_vblank *v)
+{
+	return container_of(v, struct vgpu_frames, clock);
+}
+
+static void frames_alarm(struct vgpu_vblank *v, ktime_t now)
+{
+	struct vgpu_frames *f = clock_to_frames(v);
+	struct vgpu_flip flip = { };
+	unsigned long flags;
+
+	spin_lock_irqsave(&f->lock, flags);
+	if (f->event && !f->waits_for_host && !ktime_before(now, f->due))
+		take_event(f, f->in_phase ? now : f->due, f->in_phase, &flip);
+	spin_unlock_irqrestore(&f->lock, flags);
+
+	send_flip(f, &flip);
+}
+
+static ktime_t held_period(void)
+{
+	return NSEC_PER_SEC / clamp(READ_ONCE(vgpu_held_rate), 1U, 1000U);
+}
+
+/**
+ * vgpu_frames_arm - send a flip event when the host shows the running commit's frame
+ * @f: the frames; no event is pending
+ * @event: the event
+ * @end: when to send it
+ *
+ * Without a frame in the commit the event is sent with the next vblank.
+ *
+ * Context: the commit of the output, after its frame was queued.
+ */
+void vgpu_frames_arm(struct vgpu_frames *f, struct drm_pending_vblank_event *event,
+		     enum vgpu_flip_end end)
+{
+	struct vgpu_flip flip = { };
+	ktime_t now = ktime_get();
+	unsigned long flags;
+	bool has_frame;
+
+	spin_lock_irqsave(&f->lock, flags);
+	has_frame = f->committed;
+	f->committed = false;
+	/* Otherwise the error is that of a frame before. */
+	if (!has_frame || f->in_flight)
+		f->error = 0;
+	f->event = event;
+	f->end = end;
+	if (f->holding)
+		send_later(f, ktime_add(max(f->last, ktime_sub(now, held_period())),
+					held_period()), true);
+	else if (has_frame && f->in_flight)
+		f->waits_for_host = true;
+	else if (has_frame)
+		settle(f, &flip);
+	else if (end == VGPU_FLIP_ASYNC)
+		take_event(f, now, true, &flip);
+	else
+		send_later(f, ktime_add_ns(vgpu_vblank_before(&f->clock, now),
+					   f->clock.period), true);
+	spin_unlock_irqrestore(&f->lock, flags);
+
+	send_flip(f, &flip);
+}
+
+/*
+ * Frames
+ */
+
+/* References and messages that are given up, without the lock. */
+static void drop_frame(struct vgpu_frame *frame)
+{
+	vgpu_msg_put(frame->transfer);
+	vgpu_msg_put(frame->set_scanout);
+	vgpu_msg_put(frame->flush);
+	vgpu_resource_put(frame->res);
+}
+
+/* Takes the frame out that waits for the one in flight. */
+static void take_next(struct vgpu_frames *f, struct vgpu_frame *next)
+{
+	lockdep_assert_held(&f->lock);
+
+	*next = f->next;
+	memset(&f->next, 0, sizeof(f->next));
+	f->has_next = false;
+	if (f->kept)
+		vgpu_commits_queue(&f->release_work);
+}
+
+static void flush_done(struct vgpu_msg *msg);
+
+/* Queues the messages of @frame; those that were not needed are left in it. */
+static void queue_frame(struct vgpu_frames *f, struct vgpu_frame *frame, ktime_t now,
+			struct list_head *ended)
+{
+	struct vgpu_msg *msgs[3];
+	unsigned int n = 0;
+
+	lockdep_assert_held(&f->lock);
+
+	if (frame->transfer) {
+		/* Some hosts reject transfers to blobs, which need none. */
+		if (!frame->blob)
+			vgpu_resource_track(frame->res, frame->transfer);
+		frame->res->transferred = true;
+		msgs[n++] = frame->transfer;
+		frame->transfer = NULL;
+	}
+	if (memcmp(&frame->scanout, &f->scanout, sizeof(f->scanout))) {
+		f->scanout = frame->scanout;
+		vgpu_resource_track(frame->res, frame->set_scanout);
+		if (frame->blob)
+			vgpu_cmd_set_scanout_blob(frame->set_scanout, &frame->scanout);
+		else
+			vgpu_cmd_set_scanout(frame->set_scanout, &frame->scanout);
+		msgs[n++] = frame->set_scanout;
+		frame->set_scanout = NULL;
+	}
+	/* With the flag the host responds when its display has taken the frame. */
+	frame->flush->fenced = true;
+	frame->flush->owner = f;
+	frame->flush->done = flush_done;
+	msgs[n++] = frame->flush;
+	frame->flush = NULL;
+
+	f->in_flight = true;
+	f->ticks = 0;
+	f->queued = now;
+	f->stats.frames++;
+	count_step(f, VGPU_STEP_QUEUE, ktime_to_ns(ktime_sub(now, frame->committed)));
+	vgpu_vblank_defer(&f->clock, true);
+	vgpu_queue_publish_batch(f->queue, msgs, n, ended);
+	trace_virtio_gpu_frame_queued(f);
+}
+
+/* The host has responded to the frame in flight. */
+static void account_response(struct vgpu_frames *f, ktime_t now)
+{
+	s64 ns = ktime_to_ns(ktime_sub(now, f->queued));
+
+	lockdep_assert_held(&f->lock);
+
+	f->in_flight = false;
+	f->answered = now;
+	vgpu_vblank_defer(&f->clock, false);
+	count_step(f, VGPU_STEP_ANSWER, ns);
+	if (ns >= f->clock.period && !f->holding)
+		f->stats.missed += div_u64(ns, f->clock.period);
+	if (ns > max_t(s64, f->clock.period / 8, NSEC_PER_MSEC))
+		f->host_paced = min(f->host_paced + 1, HOST_PACED_MAX);
+	else if (f->host_paced)
+		f->host_paced--;
+	if (f->holding)
+		f->stats.held_ms += div_u64(ns, NSEC_PER_MSEC);
+	f->holding = false;
+}
+
+static void flush_done(struct vgpu_msg *msg)
+{
+	struct vgpu_frames *f = msg->owner;
+	struct vgpu_frame next = { };
+	struct vgpu_flip flip = { };
+	ktime_t now = ktime_get();
+	unsigned long flags;
+	LIST_HEAD(ended);
+
+	spin_lock_irqsave(&f->lock, flags);
+	account_response(f, now);
+	f->error = msg->error;
+	trace_virtio_gpu_frame_answered(f);
+	if (f->has_next) {
+		take_next(f, &next);
+		/* Without a device there is nothing that could show it. */
+		if (msg->error != -ENODEV)
+			queue_frame(f, &next, now, &ended);
+	}
+	if (f->event && f->in_flight)
+		f->waits_for_host = true;
+	else if (f->event && f->waits_for_host)
+		settle(f, &flip);
+	spin_unlock_irqrestore(&f->lock, flags);
+
+	if (next.res)
+		vgpu_queue_kick(f->queue);
+	vgpu_queue_end(&ended);
+	drop_frame(&next);
+	send_flip(f, &flip);
+}
+
+/**
+ * vgpu_frames_behind - would a frame wait for the one before?
+ * @f: the frames
+ *
+ * If so, it has to describe all that is shown, as it may replace others.
+ *
+ * Context: any.
+ */
+bool vgpu_frames_behind(struct vgpu_frames *f)
+{
+	return READ_ONCE(f->in_flight);
+}
+
+/**
+ * vgpu_frames_would_change - does the host show something else?
+ * @f: the frames
+ * @s: what is to be shown
+ *
+ * Context: the commit of the output.
+ * Return: false if the host was last asked to show just @s.
+ */
+bool vgpu_frames_would_change(struct vgpu_frames *f, const struct vgpu_cmd_scanout *s)
+{
+	/* Only a response to a frame before changes it meanwhile. */
+	return vgpu_frames_behind(f) || memcmp(&f->scanout, s, sizeof(*s));
+}
+
+/**
+ * vgpu_frames_queue - have a frame shown
+ * @f: the frames
+ * @frame: the frame, with a RESOURCE_FLUSH; its messages are taken over
+ *
+ * The frame waits if one is in flight, and replaces another one that waits.  The
+ * device is not notified.
+ *
+ * Context: the commit of the output.
+ */
+void vgpu_frames_queue(struct vgpu_frames *f, struct vgpu_frame *frame)
+{
+	struct vgpu_frame old = { };
+	ktime_t now = ktime_get();
+	unsigned long flags;
+	LIST_HEAD(ended);
+
+	spin_lock_irqsave(&f->lock, flags);
+	f->committed = true;
+	if (f->in_flight) {
+		old = f->next;
+		f->stats.replaced += f->has_next;
+		f->next = *frame;
+		vgpu_resource_get(frame->res);
+		f->has_next = true;
+	} else {
+		queue_frame(f, frame, now, &ended);
+		old = *frame;
+		old.res = NULL;
+	}
+	spin_unlock_irqrestore(&f->lock, flags);
+
+	vgpu_queue_end(&ended);
+	drop_frame(&old);
+}
+
+/**
+ * vgpu_frames_hide - have the output show nothing
+ * @f: the frames
+ * @msg: reserved for SET_SCANOUT; taken over
+ *
+ * The device is not notified.
+ *
+ * Context: the commit of the output.
+ */
+void vgpu_frames_hide(struct vgpu_frames *f, struct vgpu_msg *msg)
+{
+	struct vgpu_cmd_scanout none = { .scanout = f->scanout.scanout };
+	struct vgpu_frame next = { };
+	unsigned long flags;
+	LIST_HEAD(ended);
+
+	vgpu_cmd_set_scanout(msg, &none);
+	spin_lock_irqsave(&f->lock, flags);
+	take_next(f, &next);
+	f->committed = false;
+	if (f->scanout.resource) {
+		f->scanout = none;
+		vgpu_queue_publish_batch(f->queue, &msg, 1, &ended);
+		msg = NULL;
+	}
+	spin_unlock_irqrestore(&f->lock, flags);
+
+	vgpu_queue_end(&ended);
+	drop_frame(&next);
+	vgpu_msg_put(msg);
+}
+
+/**
+ * vgpu_frames_keep - keep what the host shows until it is replaced
+ * @f: the frames
+ * @gem: a buffer that the output has shown before
+ * @res: its resource; on success the caller's reference and pin are taken over
+ *
+ * Context: may sleep; the commit of the output.
+ * Return: true if the host shows @res and the frame that replaces it waits.
+ */
+bool vgpu_frames_keep(struct vgpu_frames *f, struct vgpu_gem *gem, struct vgpu_resource *res)
+{
+	unsigned long flags;
+	bool keep;
+
+	if (!READ_ONCE(f->has_next))
+		return false;
+
+	spin_lock_irqsave(&f->lock, flags);
+	keep = f->has_next && !f->kept && f->scanout.resource == res->id;
+	if (keep) {
+		drm_gem_object_get(&gem->base);
+		f->kept = gem;
+		f->kept_res = res;
+	}
+	spin_unlock_irqrestore(&f->lock, flags);
+
+	return keep;
+}
+
+static void release_kept(struct work_struct *work)
+{
+	struct vgpu_frames *f = container_of(work, struct vgpu_frames, release_work);
+	struct vgpu_resource *res;
+	struct vgpu_gem *gem;
+
+	spin_lock_irq(&f->lock);
+	gem = f->kept;
+	res = f->kept_res;
+	f->kept = NULL;
+	f->kept_res = NULL;
+	spin_unlock_irq(&f->lock);
+
+	if (!gem)
+		return;
+	f->ops->put_buffer(gem, res);
+	vgpu_queue_kick(f->queue);
+}
+
+/**
+ * vgpu_frames_tick - find out whether the display holds a frame
+ * @f: the frames
+ *
+ * Context: process context, once each watchdog period of the queue.
+ */
+void vgpu_frames_tick(struct vgpu_frames *f)
+{
+	struct vgpu_flip flip = { };
+	ktime_t now = ktime_get();
+
+	spin_lock_irq(&f->lock);
+	if (f->in_flight && !f->holding && ++f->ticks >= HELD_TICKS) {
+		f->holding = true;
+		f->stats.held++;
+		if (f->event && f->waits_for_host)
+			take_event(f, now, true, &flip);
+	}
+	spin_unlock_irq(&f->lock);
+
+	send_flip(f, &flip);
+}
+
+/**
+ * vgpu_frames_held_ms - how long has the display held its frame?
+ * @f: the frames
+ *
+ * Context: process context.
+ * Return: milliseconds, 0 if it does not hold one.
+ */
+unsigned int vgpu_frames_held_ms(struct vgpu_frames *f)
+{
+	unsigned int ms = 0;
+
+	spin_lock_irq(&f->lock);
+	if (f->holding)
+		ms = max(ktime_ms_delta(ktime_get(), f->queued), 1);
+	spin_unlock_irq(&f->lock);
+
+	return ms;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_frames_held_ms);
+
+static void print_step(struct drm_printer *p, unsigned int index, const char *name,
+		       const u64 *buckets)
+{
+	unsigned int i;
+
+	drm_printf(p, "output: id=%u step=%s", index, name);
+	for (i = 0; i < VGPU_FRAME_BUCKETS - 1; i++)
+		drm_printf(p, " lt_%ums=%llu", 1 << i, buckets[i]);
+	drm_printf(p, " more=%llu\n", buckets[i]);
+}
+
+/**
+ * vgpu_frames_print - print statistics for debugfs
+ * @f: the frames
+ * @index: number of the output
+ * @p: where to print
+ *
+ * Context: process context.
+ */
+void vgpu_frames_print(struct vgpu_frames *f, unsigned int index, struct drm_printer *p)
+{
+	static const char *const steps[] = { "queue", "answer", "event" };
+	struct vgpu_frame_stats s;
+	unsigned int i, paced;
+
+	spin_lock_irq(&f->lock);
+	s = f->stats;
+	paced = f->host_paced;
+	spin_unlock_irq(&f->lock);
+
+	drm_printf(p, "output: id=%u frames=%llu missed=%llu replaced=%llu", index, s.frames,
+		   s.missed, s.replaced);
+	drm_printf(p, " held=%llu held_ms=%llu pacing=%s\n", s.held, s.held_ms,
+		   paced >= HOST_PACED_AT ? "host" : "timer");
+	for (i = 0; i < VGPU_STEPS; i++)
+		print_step(p, index, steps[i], s.steps[i]);
+}
+
+/**
+ * vgpu_frames_init - set up the frames of an output
+ * @f: zeroed memory
+ * @queue: the control queue
+ * @crtc: the CRTC of the output
+ * @scanout: number of the output
+ * @ops: what the owner does
+ */
+void vgpu_frames_init(struct vgpu_frames *f, struct vgpu_queue *queue, struct drm_crtc *crtc,
+		      unsigned int scanout, const struct vgpu_frames_ops *ops)
+{
+	f->queue = queue;
+	f->ops = ops;
+	f->scanout.scanout = scanout;
+	spin_lock_init(&f->lock);
+	INIT_WORK(&f->release_work, release_kept);
+	vgpu_vblank_init(&f->clock, crtc, frames_alarm);
+}
+
+/**
+ * vgpu_frames_fini - release what frames have
+ * @f: frames of an output whose queue was stopped, or zeroed memory
+ *
+ * Context: may sleep.
+ */
+void vgpu_frames_fini(struct vgpu_frames *f)
+{
+	if (!f->ops)
+		return;
+
+	vgpu_vblank_fini(&f->clock);
+	cancel_work_sync(&f->release_work);
+	drop_frame(&f->next);
+}
