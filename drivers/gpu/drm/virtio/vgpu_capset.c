@@ -14,10 +14,10 @@
  * DOC: capability sets
  *
  * A capability set says what one of the host's renderers can do.  Which sets there
- * are is asked for when the device is set up, without waiting for the answers; who
- * needs one waits for it, bounded.  An answer that comes late is as good as any.  An
- * error, or no answer, costs that set only, and it is asked for again the next time
- * that somebody wants to know.
+ * are is asked for when the device is set up, without waiting for the responses; a
+ * caller that needs one waits for it as long as the device makes progress.  An error,
+ * or no response, costs that set only, and the set is asked for again by the next
+ * caller.
  *
  * The contents of a set are asked for when they are first wanted, and kept, one
  * version of each.
@@ -42,7 +42,6 @@ int vgpu_capsets_init(struct vgpu_capsets *c, struct vgpu_queue *queue, u32 coun
 
 	c->queue = queue;
 	spin_lock_init(&c->lock);
-	init_waitqueue_head(&c->answered);
 	count = min(count, MAX_SETS);
 	c->sets = kcalloc(count, sizeof(*c->sets), GFP_KERNEL);
 	if (!c->sets)
@@ -91,8 +90,6 @@ static void info_done(struct vgpu_msg *msg)
 		set->known = true;
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
-
-	wake_up_all(&c->answered);
 }
 
 /* Mark a set that is neither known nor asked for: true if that is to be done now. */
@@ -171,19 +168,17 @@ static bool all_answered(struct vgpu_capsets *c)
 /* Wait until as much is known as there is to know. */
 static int learn(struct vgpu_capsets *c)
 {
-	long left;
+	int ret;
 
 	if (all_known(c))
 		return 0;
 	if (!vgpu_queue_is_wedged(c->queue))
 		vgpu_capsets_ask(c);
 
-	left = wait_event_killable_timeout(c->answered, all_answered(c) ||
-					   vgpu_queue_is_wedged(c->queue),
-					   VGPU_PATIENCE);
+	ret = vgpu_queue_wait_event(c->queue, all_answered(c));
 
-	/* Without an answer in time there are the sets that did answer. */
-	return left < 0 ? -EINTR : 0;
+	/* Without a response the sets that are known remain usable. */
+	return ret == -EINTR ? ret : 0;
 }
 
 /**
@@ -191,7 +186,7 @@ static int learn(struct vgpu_capsets *c)
  * @c: the sets
  * @ids: filled: a bit for each number
  *
- * Context: may sleep; waits for the host, bounded.
+ * Context: may sleep; waits for the host.
  * Return: 0, with the sets that the host has told of; -EINTR for a fatal signal.
  */
 int vgpu_capsets_ids(struct vgpu_capsets *c, u64 *ids)
@@ -266,7 +261,7 @@ static struct vgpu_msg *fetch(struct vgpu_capsets *c, struct vgpu_capset *set,
  * @version: which version of it
  * @size: filled: bytes
  *
- * Context: may sleep; waits for the host, bounded.
+ * Context: may sleep; waits for the host.
  * Return: a reference to the message whose answer has the contents, behind struct
  * virtio_gpu_resp_capset; -EINVAL for a set that the host does not have; the host's
  * error; -ETIMEDOUT; -EINTR; -ENOMEM.

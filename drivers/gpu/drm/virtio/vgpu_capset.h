@@ -40,14 +40,12 @@ struct vgpu_capset {
  * struct vgpu_capsets - the capability sets of a device
  * @queue: the control queue
  * @lock: protects the sets, taken in interrupts
- * @answered: who waits for an answer to GET_CAPSET_INFO
  * @count: how many sets there are
  * @sets: each of them
  */
 struct vgpu_capsets {
 	struct vgpu_queue *queue;
 	spinlock_t lock; /* the sets */
-	wait_queue_head_t answered;
 	u32 count;
 	struct vgpu_capset *sets;
 };

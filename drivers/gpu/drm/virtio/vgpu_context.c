@@ -15,9 +15,11 @@
  * DOC: contexts
  *
  * A context is what the host keeps for one program: the objects of its renderer,
- * and timelines on which that ends its work in order.  A context lives until its
- * file is closed and everything that was submitted to it was answered; then the
- * host is told, with a message that was reserved when it was made.
+ * and timelines on which the host ends its work in order.  CTX_DESTROY is queued when
+ * the file is closed, with a message that was reserved when the context was created.
+ * It does not wait for what was submitted before: a fence of a cross-domain poll may
+ * stay open until the context ends.  The ID is free again once the host has confirmed
+ * CTX_DESTROY.
  *
  * A device that was reset, as over a suspend, knows no contexts.  What a program had
  * in its own is gone, and nobody but the program can make it again.  So a context
@@ -108,17 +110,32 @@ static void context_free(struct vgpu_context *ctx)
 	vgpu_msg_put(ctx->destroy);
 	if (ctx->id)
 		ida_free(&pool->ids, ctx->id);
+	vgpu_client_put(ctx->client);
 	kfree_rcu(ctx, rcu);
 }
 
+/*
+ * The host has ended the context, or has never had one.  An ID that the host refuses
+ * to give up is not used again.
+ */
 static void destroy_done(struct vgpu_msg *msg)
 {
 	struct vgpu_context *ctx = msg->owner;
+	unsigned int id = ctx->id;
+	unsigned long flags;
 
-	if (msg->error && msg->error != -ENODEV && !ctx->error)
-		dev_err_ratelimited(ctx->pool->dev, "context %u: cannot be ended: %d\n",
-				    ctx->id, msg->error);
-	context_free(ctx);
+	spin_lock_irqsave(&ctx->pool->lock, flags);
+	ctx->id = 0;
+	spin_unlock_irqrestore(&ctx->pool->lock, flags);
+
+	if (!msg->error || msg->error == -ENODEV || ctx->error) {
+		ida_free(&ctx->pool->ids, id);
+		vgpu_queue_close_client(ctx->pool->queue, ctx->client);
+	} else {
+		dev_err_ratelimited(ctx->pool->dev, "context %u: CTX_DESTROY failed: %d\n",
+				    id, msg->error);
+	}
+	vgpu_context_put(ctx);
 }
 
 /**
@@ -135,34 +152,45 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_context_get);
  * vgpu_context_put - drop a reference
  * @ctx: the context or NULL
  *
- * With the last one the host is told to end it; with the answer the number is free
- * again.
- *
  * Context: any.
  */
 void vgpu_context_put(struct vgpu_context *ctx)
 {
+	if (ctx && refcount_dec_and_test(&ctx->ref))
+		context_free(ctx);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_context_put);
+
+/**
+ * vgpu_context_close - end a context
+ * @ctx: the context or NULL; the reference of its file is dropped
+ *
+ * CTX_DESTROY is queued and the device notified.
+ *
+ * Context: any.
+ */
+void vgpu_context_close(struct vgpu_context *ctx)
+{
 	struct vgpu_msg *destroy;
 	struct vgpu_queue *q;
 
-	if (!ctx || !refcount_dec_and_test(&ctx->ref))
+	if (!ctx)
 		return;
-	if (READ_ONCE(ctx->lost)) {
-		context_free(ctx);
-		return;
-	}
 
-	q = ctx->pool->queue;
-	destroy = ctx->destroy;
-	ctx->destroy = NULL;
-	destroy->owner = ctx;
-	destroy->done = destroy_done;
-	/* Once it is answered the context is gone. */
-	vgpu_queue_publish(q, destroy);
-	/* The last answer to its commands may have been what ended it. */
-	vgpu_queue_kick(q);
+	if (!READ_ONCE(ctx->lost)) {
+		/* Once CTX_DESTROY is confirmed the context may be freed. */
+		q = ctx->pool->queue;
+		destroy = ctx->destroy;
+		ctx->destroy = NULL;
+		vgpu_context_get(ctx);
+		destroy->owner = ctx;
+		destroy->done = destroy_done;
+		vgpu_queue_publish(q, destroy);
+		vgpu_queue_kick(q);
+	}
+	vgpu_context_put(ctx);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_context_put);
+EXPORT_SYMBOL_IF_KUNIT(vgpu_context_close);
 
 static void create_done(struct vgpu_msg *msg)
 {
@@ -238,10 +266,11 @@ struct vgpu_context *vgpu_context_create(struct vgpu_contexts *pool,
 
 	create = vgpu_msg_alloc();
 	ctx->destroy = vgpu_msg_alloc();
+	ctx->client = vgpu_client_alloc();
 	id = ida_alloc_min(&pool->ids, 1, GFP_KERNEL);
 	if (id > 0)
 		ctx->id = id;
-	if (!create || !ctx->destroy || id < 0) {
+	if (!create || !ctx->destroy || !ctx->client || id < 0) {
 		vgpu_msg_put(create);
 		context_free(ctx);
 		return ERR_PTR(-ENOMEM);
@@ -291,6 +320,7 @@ static void tracked_done(struct vgpu_msg *msg)
 void vgpu_context_track(struct vgpu_context *ctx, struct vgpu_msg *msg)
 {
 	vgpu_context_get(ctx);
+	vgpu_msg_set_client(msg, ctx->client);
 	msg->owner = ctx;
 	msg->done = tracked_done;
 }

@@ -13,6 +13,7 @@
 
 struct device;
 struct drm_printer;
+struct vgpu_client;
 struct vgpu_msg;
 struct vgpu_queue;
 
@@ -54,15 +55,16 @@ struct vgpu_context_params {
 
 /**
  * struct vgpu_context - a program's state on the host
- * @ref: its file's, and one for each message that names it
+ * @ref: the reference of its file, and one for each message that names it
  * @rcu: the fences of @ring may be looked at when it has ended
  * @pool: where it belongs
  * @link: in @pool's list
- * @id: the number
+ * @id: the number, 0 once the host has confirmed CTX_DESTROY
  * @params: what was asked for
  * @error: latched: the host would not make it, an errno
  * @lost: the device was reset and has forgotten it
- * @destroy: reserved at creation
+ * @destroy: reserved at creation; NULL once CTX_DESTROY is queued
+ * @client: what the context has outstanding
  * @ring: its timelines
  */
 struct vgpu_context {
@@ -75,6 +77,7 @@ struct vgpu_context {
 	int error;
 	bool lost;
 	struct vgpu_msg *destroy;
+	struct vgpu_client *client;
 	struct vgpu_timeline ring[];
 };
 
@@ -89,6 +92,7 @@ struct vgpu_context *vgpu_context_create(struct vgpu_contexts *pool,
 					 const struct vgpu_context_params *params);
 void vgpu_context_get(struct vgpu_context *ctx);
 void vgpu_context_put(struct vgpu_context *ctx);
+void vgpu_context_close(struct vgpu_context *ctx);
 int vgpu_context_error(const struct vgpu_context *ctx);
 void vgpu_context_track(struct vgpu_context *ctx, struct vgpu_msg *msg);
 

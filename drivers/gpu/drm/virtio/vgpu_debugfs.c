@@ -132,6 +132,7 @@ static void queue_show(struct vgpu_queue *q, struct drm_printer *p)
 	drm_printf(p, "%s_full: %llu\n", q->name, s.full);
 	drm_printf(p, "%s_errors: %llu\n", q->name, s.errors);
 	drm_printf(p, "%s_timeouts: %llu\n", q->name, s.timeouts);
+	drm_printf(p, "%s_probes: %llu\n", q->name, s.probes);
 	drm_printf(p, "%s_outstanding: %u\n", q->name, outstanding);
 	drm_printf(p, "%s_wedged: %u\n", q->name, vgpu_queue_is_wedged(q));
 }

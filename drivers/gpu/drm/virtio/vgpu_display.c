@@ -156,15 +156,9 @@ static void set_positions(struct vgpu_output *out)
 	drm_object_property_set_value(obj, config->suggested_y_property, out->info.y);
 }
 
-static unsigned long time_left(unsigned long deadline)
-{
-	return time_before(jiffies, deadline) ? deadline - jiffies : 0;
-}
-
 /* Returns 1 if something has changed, 0, or an errno. */
 static int query_outputs(struct vgpu_device *vgpu)
 {
-	unsigned long deadline = jiffies + VGPU_PATIENCE;
 	const struct virtio_gpu_resp_display_info *reply;
 	struct vgpu_display *d = &vgpu->display;
 	const struct drm_edid *edid;
@@ -180,14 +174,14 @@ static int query_outputs(struct vgpu_device *vgpu)
 		return -ENOMEM;
 
 	query_publish(vgpu, q);
-	ret = vgpu_msg_wait(q->info, VGPU_PATIENCE);
+	ret = vgpu_queue_wait_msg(&vgpu->ctrl, q->info);
 	if (ret)
 		goto free;
 
 	reply = q->info->reply;
 	for (i = 0; i < d->count; i++) {
 		edid = NULL;
-		if (q->edid[i] && !vgpu_msg_wait(q->edid[i], time_left(deadline)))
+		if (q->edid[i] && !vgpu_queue_wait_msg(&vgpu->ctrl, q->edid[i]))
 			edid = drm_edid_read_custom(&d->outputs[i].connector,
 						    edid_block, q->edid[i]);
 		mutex_lock(&d->lock);

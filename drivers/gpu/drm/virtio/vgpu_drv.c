@@ -19,6 +19,7 @@
 #include <drm/drm_module.h>
 #include <drm/drm_print.h>
 
+#include "vgpu_cmd.h"
 #include "vgpu_commit.h"
 #include "vgpu_debugfs.h"
 #include "vgpu_device.h"
@@ -85,6 +86,8 @@ static int start_queues(struct vgpu_device *vgpu)
 	if (ret)
 		return ret;
 
+	vgpu->ctrl.indirect = vgpu->features.indirect;
+	vgpu->ctrl.renders = vgpu->features.virgl;
 	vgpu_queue_start(&vgpu->ctrl, &vgpu_virtqueue_ops, vqs[0],
 			 virtqueue_get_vring_size(vqs[0]));
 	vgpu_queue_start(&vgpu->cursor, &vgpu_virtqueue_ops, vqs[1],
@@ -96,6 +99,9 @@ static int start_queues(struct vgpu_device *vgpu)
 static void stop_queues(struct vgpu_device *vgpu)
 {
 	virtio_reset_device(vgpu->vdev);
+	/* A program that sees an error on a fence finds its context lost. */
+	vgpu_contexts_lose(&vgpu->contexts);
+	vgpu_resources_lose(&vgpu->resources);
 	vgpu_queue_stop(&vgpu->ctrl);
 	vgpu_queue_stop(&vgpu->cursor);
 	vgpu->vdev->config->del_vqs(vgpu->vdev);
@@ -125,6 +131,18 @@ static void release_layers(struct drm_device *dev, void *data)
 	put_device(vgpu->memory.dev);
 }
 
+/* Hosts respond to this at once, on any device. */
+static struct vgpu_msg *ctrl_alloc_probe(struct vgpu_queue *q)
+{
+	struct vgpu_msg *msg;
+
+	msg = vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_resp_display_info));
+	if (msg)
+		vgpu_cmd_get_display_info(msg);
+
+	return msg;
+}
+
 static void ctrl_tick(struct vgpu_queue *q)
 {
 	vgpu_display_tick(container_of(q, struct vgpu_device, ctrl));
@@ -143,6 +161,7 @@ static void ctrl_wedged(struct vgpu_queue *q)
 static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 {
 	struct device *parent = vdev->dev.parent;
+	int ret;
 
 	vgpu->vdev = vdev;
 	vgpu_features_read(vdev, &vgpu->features);
@@ -150,12 +169,15 @@ static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 	vgpu_queue_init(&vgpu->cursor, &vdev->dev, "cursor");
 	vgpu->ctrl.on_wedged = ctrl_wedged;
 	vgpu->ctrl.on_tick = ctrl_tick;
+	vgpu->ctrl.alloc_probe = ctrl_alloc_probe;
 	vgpu_memory_init(&vgpu->memory, parent, vgpu->features.dma ?
 			 VGPU_ADDRESS_DMA : VGPU_ADDRESS_PHYSICAL);
 	/* A renderer writes, a display only reads. */
 	if (vgpu->features.virgl)
 		vgpu->memory.dir = DMA_BIDIRECTIONAL;
-	vgpu_resources_init(&vgpu->resources, &vdev->dev, &vgpu->ctrl);
+	ret = vgpu_resources_init(&vgpu->resources, &vdev->dev, &vgpu->ctrl);
+	if (ret)
+		return ret;
 	vgpu_contexts_init(&vgpu->contexts, &vdev->dev, &vgpu->ctrl);
 	vgpu_hostmem_init(&vgpu->hostmem, &vgpu->ctrl, vgpu->drm.anon_inode->i_mapping);
 
@@ -303,8 +325,6 @@ static int vgpu_freeze(struct virtio_device *vdev)
 		return ret;
 
 	stop_queues(vgpu);
-	vgpu_resources_lose(&vgpu->resources);
-	vgpu_contexts_lose(&vgpu->contexts);
 	vgpu_hostmem_lose(&vgpu->hostmem, -EIO);
 
 	return 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <kunit/visibility.h>
 #include <linux/slab.h>
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
@@ -162,7 +163,7 @@ void vgpu_file_close(struct drm_device *dev, struct drm_file *file)
 	if (!vf)
 		return;
 
-	vgpu_context_put(vf->ctx);
+	vgpu_context_close(vf->ctx);
 	mutex_destroy(&vf->lock);
 	kfree(vf);
 }
@@ -191,7 +192,7 @@ static int make_context(struct vgpu_file *vf, const struct vgpu_context_params *
 	hash_for_each(vf->uses, bucket, use, node)
 		forget(use);
 	vf->ctx = NULL;
-	vgpu_context_put(ctx);
+	vgpu_context_close(ctx);
 
 	return ret;
 }
@@ -246,6 +247,30 @@ struct vgpu_context *vgpu_file_context(struct drm_file *file)
 
 	return ret ? ERR_PTR(ret) : ctx;
 }
+EXPORT_SYMBOL_IF_KUNIT(vgpu_file_context);
+
+/**
+ * vgpu_file_client - what a file's messages are counted for
+ * @file: the caller
+ *
+ * Return: the client of the file's context, valid while @file is open, or NULL if the
+ * file has no context.
+ */
+struct vgpu_client *vgpu_file_client(struct drm_file *file)
+{
+	struct vgpu_file *vf = file->driver_priv;
+	struct vgpu_client *client;
+
+	if (!vf)
+		return NULL;
+
+	mutex_lock(&vf->lock);
+	client = vf->ctx ? vf->ctx->client : NULL;
+	mutex_unlock(&vf->lock);
+
+	return client;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_file_client);
 
 /**
  * vgpu_file_speaks_virgl - is the context of a file one for OpenGL?
@@ -317,7 +342,7 @@ int vgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file)
 		return 0;
 	/* Handles can be made and closed for ever. */
 	if (READ_ONCE(vf->ctx))
-		ret = vgpu_queue_throttle(&vf->vgpu->ctrl);
+		ret = vgpu_queue_throttle(&vf->vgpu->ctrl, vgpu_file_client(file));
 	if (ret)
 		return ret;
 

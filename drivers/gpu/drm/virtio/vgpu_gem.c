@@ -286,6 +286,11 @@ int vgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 	if (args->bpp != 32)
 		return -EINVAL;
 
+	/* What is shown from buffers becomes resources of the host. */
+	ret = vgpu_resources_throttle(&to_vgpu(dev)->resources);
+	if (ret)
+		return ret;
+
 	args->pitch = args->width * 4;
 	gem = vgpu_gem_create(to_vgpu(dev), (u64)args->pitch * args->height);
 	if (IS_ERR(gem))

@@ -37,7 +37,6 @@ void vgpu_hostmem_init(struct vgpu_hostmem *pool, struct vgpu_queue *queue,
 	INIT_LIST_HEAD(&pool->maps);
 	spin_lock_init(&pool->lock);
 	INIT_LIST_HEAD(&pool->idle);
-	init_waitqueue_head(&pool->answered);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_hostmem_init);
 
@@ -138,7 +137,6 @@ static void unmap_done(struct vgpu_msg *msg)
 		leave(map, map->error ? VGPU_HOSTMAP_FAILED : VGPU_HOSTMAP_OUT, map->error);
 	spin_unlock_irqrestore(&pool->lock, flags);
 
-	wake_up_all(&pool->answered);
 	map_put(map);
 }
 
@@ -194,7 +192,6 @@ static void map_done(struct vgpu_msg *msg)
 		vgpu_queue_publish(pool->queue, unmap);
 		vgpu_queue_kick(pool->queue);
 	}
-	wake_up_all(&pool->answered);
 	map_put(map);
 }
 
@@ -328,15 +325,13 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_hostmap_start);
  * It is brought in if need be, also if that failed before; of a lost blob the caller
  * does not ask for that.
  *
- * Context: may sleep; waits for the host, bounded; no lock may be held that an
- * answer needs.
- * Return: 0; -ENOSPC; -ETIMEDOUT; -EINTR for a fatal signal; -EIO for a host that is
- * wedged; what vgpu_hostmap_start() says.
+ * Context: may sleep; waits for the host; the caller must not hold a lock that a
+ * response needs.
+ * Return: 0; -ENOSPC; what vgpu_queue_wait_event() and vgpu_hostmap_start() return.
  */
 int vgpu_hostmap_wait(struct vgpu_hostmap *map)
 {
 	struct vgpu_hostmem *pool = map->pool;
-	long left = VGPU_PATIENCE;
 	u64 seen;
 	int ret;
 
@@ -353,12 +348,11 @@ int vgpu_hostmap_wait(struct vgpu_hostmap *map)
 		ret = vgpu_hostmap_start(map);
 		if (ret && ret != -EAGAIN)
 			return ret;
-		if (left <= 0)
-			return left ? -EINTR : -ETIMEDOUT;
-		left = wait_event_killable_timeout(pool->answered,
-						   READ_ONCE(pool->answers) != seen ||
-						   READ_ONCE(map->state) == VGPU_HOSTMAP_IN,
-						   left);
+		ret = vgpu_queue_wait_event(pool->queue,
+					    READ_ONCE(pool->answers) != seen ||
+					    READ_ONCE(map->state) == VGPU_HOSTMAP_IN);
+		if (ret)
+			return ret;
 	}
 
 	return 0;
@@ -518,6 +512,5 @@ void vgpu_hostmem_lose(struct vgpu_hostmem *pool, int error)
 		drm_vma_node_unmap(map->vma_node, pool->mapping);
 	}
 	mutex_unlock(&pool->maps_lock);
-	wake_up_all(&pool->answered);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_hostmem_lose);

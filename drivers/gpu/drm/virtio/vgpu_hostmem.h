@@ -48,8 +48,7 @@ enum vgpu_hostmap_state {
  * @mapped: MAP_BLOBs sent
  * @unmapped: UNMAP_BLOBs sent
  * @reused: blobs that were there when they were wanted again
- * @answers: answers of the host, so that a waiter can tell
- * @answered: who waits for one
+ * @answers: responses of the host, so that a waiter can tell
  */
 struct vgpu_hostmem {
 	struct vgpu_queue *queue;
@@ -66,7 +65,6 @@ struct vgpu_hostmem {
 	u64 unmapped;
 	u64 reused;
 	u64 answers;
-	wait_queue_head_t answered;
 };
 
 /**

@@ -28,6 +28,9 @@
  * mapping is undone when the host has answered.
  */
 
+/* How often memory for a slot of a reservation object is tried for again. */
+#define RESERVE_RETRY (HZ / 50)
+
 /**
  * struct vgpu_import - the importer's side of a foreign buffer
  * @ref: the GEM object's and each mapping's
@@ -207,12 +210,13 @@ void vgpu_import_unpin(struct vgpu_import *imp)
 }
 
 /**
- * vgpu_import_hand_over - tell the exporter when the host has let go
+ * vgpu_import_hand_over - add the fence of a detach to the exporter's reservation object
  * @imp: the import
  * @fence: of a DETACH_BACKING; the reference is taken over
  *
- * The exporter will wait for this fence before it uses the memory for something
- * else.  Without memory to note that, there is only waiting here, bounded.
+ * The exporter waits for @fence before it uses the memory for something else.  Without
+ * memory for a slot this function waits for that memory or for @fence, whichever comes
+ * first, because the exporter must not reuse what the host may still access.
  *
  * Context: may sleep, under the reservation lock.
  */
@@ -220,13 +224,17 @@ void vgpu_import_hand_over(struct vgpu_import *imp, struct dma_fence *fence)
 {
 	struct dma_resv *resv = imp->dma_buf->resv;
 
-	if (!dma_resv_reserve_fences(resv, 1)) {
-		dma_resv_add_fence(resv, fence, DMA_RESV_USAGE_BOOKKEEP);
-	} else {
+	int ret;
+
+	ret = dma_resv_reserve_fences(resv, 1);
+	if (ret) {
 		atomic_inc(imp->waits);
 		vgpu_queue_kick(imp->ctrl);
-		dma_fence_wait_timeout(fence, false, VGPU_PATIENCE);
 	}
+	while (ret && !dma_fence_wait_timeout(fence, false, RESERVE_RETRY))
+		ret = dma_resv_reserve_fences(resv, 1);
+	if (!ret)
+		dma_resv_add_fence(resv, fence, DMA_RESV_USAGE_BOOKKEEP);
 	dma_fence_put(fence);
 }
 

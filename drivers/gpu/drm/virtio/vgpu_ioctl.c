@@ -100,7 +100,7 @@ static struct vgpu_resource *host_resource(struct vgpu_gem *gem)
 	struct vgpu_resource *res;
 	int ret;
 
-	ret = vgpu_queue_throttle(&to_vgpu(gem->base.dev)->ctrl);
+	ret = vgpu_resources_throttle(&to_vgpu(gem->base.dev)->resources);
 	if (!ret)
 		ret = dma_resv_lock_interruptible(gem->base.resv, NULL);
 	if (ret)
@@ -247,7 +247,7 @@ static int ioctl_resource_create(struct drm_device *dev, void *data,
 	struct vgpu_gem *gem;
 	int ret;
 
-	ret = vgpu_queue_throttle(&vgpu->ctrl);
+	ret = vgpu_resources_throttle(&vgpu->resources);
 	if (ret)
 		return ret;
 
@@ -354,7 +354,7 @@ static int ioctl_create_blob(struct drm_device *dev, void *data, struct drm_file
 	ret = check_blob(&vgpu->features, args);
 	if (ret)
 		return ret;
-	ret = vgpu_queue_throttle(&vgpu->ctrl);
+	ret = vgpu_resources_throttle(&vgpu->resources);
 	if (ret)
 		return ret;
 
@@ -385,7 +385,7 @@ static int ioctl_transfer_to_host(struct drm_device *dev, void *data,
 	obj = drm_gem_object_lookup(file, args->bo_handle);
 	if (!obj)
 		return -ENOENT;
-	ret = vgpu_queue_throttle(&vgpu->ctrl);
+	ret = vgpu_resources_throttle(&vgpu->resources);
 	if (ret)
 		goto put;
 	msg = vgpu_msg_alloc();

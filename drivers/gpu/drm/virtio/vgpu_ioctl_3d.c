@@ -139,7 +139,7 @@ int vgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_file 
 
 	if (!vgpu->features.virgl || !vgpu->features.context_init)
 		return -EINVAL;
-	ret = vgpu_queue_throttle(&vgpu->ctrl);
+	ret = vgpu_queue_throttle(&vgpu->ctrl, vgpu_file_client(file));
 	if (ret)
 		return ret;
 	ret = read_params(vgpu, data, &params);
@@ -181,7 +181,7 @@ static int lock_for_transfer(struct vgpu_gem *gem)
 {
 	bool bounces = gem->pages && gem->pages->which == VGPU_ADDRESS_DMA;
 	struct dma_resv *resv = gem->base.resv;
-	long left = VGPU_RENDER_PATIENCE;
+	long left;
 	int ret;
 
 	for (;;) {
@@ -190,9 +190,10 @@ static int lock_for_transfer(struct vgpu_gem *gem)
 			return ret;
 		dma_resv_unlock(resv);
 
-		left = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_READ, true, left);
-		if (left <= 0)
-			return left ?: -ETIMEDOUT;
+		left = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_READ, true,
+					     MAX_SCHEDULE_TIMEOUT);
+		if (left < 0)
+			return left;
 	}
 }
 
@@ -230,7 +231,8 @@ static int publish_transfer(struct vgpu_gem *gem, struct vgpu_msg *msg,
 	return 0;
 }
 
-static int transfer(struct vgpu_gem *gem, struct vgpu_cmd_transfer_3d *cmd, bool to_host)
+static int transfer(struct vgpu_gem *gem, struct vgpu_client *client,
+		    struct vgpu_cmd_transfer_3d *cmd, bool to_host)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
 	struct vgpu_msg *msg;
@@ -239,8 +241,7 @@ static int transfer(struct vgpu_gem *gem, struct vgpu_cmd_transfer_3d *cmd, bool
 	msg = vgpu_msg_alloc();
 	if (!msg)
 		return ret;
-	/* It may be behind a submission. */
-	msg->patience = VGPU_RENDER_PATIENCE;
+	vgpu_msg_set_client(msg, client);
 	msg->fence = vgpu_fence_alloc(&vgpu->contexts.global);
 	if (!msg->fence)
 		goto put;
@@ -266,7 +267,7 @@ static int transfer_handle(struct drm_device *dev, struct drm_file *file, u32 ha
 	struct vgpu_context *ctx;
 	int ret;
 
-	ret = vgpu_queue_throttle(&vgpu->ctrl);
+	ret = vgpu_queue_throttle(&vgpu->ctrl, vgpu_file_client(file));
 	if (ret)
 		return ret;
 	obj = drm_gem_object_lookup(file, handle);
@@ -285,7 +286,7 @@ static int transfer_handle(struct drm_device *dev, struct drm_file *file, u32 ha
 	cmd->w = box->w;
 	cmd->h = box->h;
 	cmd->d = box->d;
-	ret = transfer(to_vgpu_gem(obj), cmd, to_host);
+	ret = transfer(to_vgpu_gem(obj), ctx->client, cmd, to_host);
 	vgpu_context_put(ctx);
 put:
 	drm_gem_object_put(obj);
@@ -300,7 +301,7 @@ put:
  *
  * The buffer's fences tell when it is done.
  *
- * Context: may sleep; with bounce buffers it waits for earlier transfers, bounded.
+ * Context: may sleep; with bounce buffers it waits for earlier transfers.
  * Return: 0; -ENOENT; -EINVAL for a buffer that has no copy, or a stride that it
  * cannot have; -EIO for one that was lost; -ENOMEM; -ERESTARTSYS.
  */

@@ -15,8 +15,8 @@
  * all that it will need, so that publishing it cannot fail, and it ends exactly
  * once, in vgpu_msg_finish(): with the answer, with the device's error, or with
  * the device's death.  The queue holds a reference from publication to the end.
- * Who waits holds one of his own, so he may give up at any time and a late
- * answer still finds its memory.
+ * Each waiter holds its own reference, so a waiter can return early while the
+ * device still owns the response buffer.
  */
 
 static struct kmem_cache *msg_cache;
@@ -99,6 +99,8 @@ void vgpu_msg_recycle(struct vgpu_msg *msg)
 	msg->state = VGPU_MSG_RESERVED;
 	msg->error = 0;
 	msg->timed_out = false;
+	msg->seen = false;
+	msg->ticks = 0;
 	reinit_completion(&msg->finished);
 	memset(&msg->request, 0, sizeof(msg->request));
 }
@@ -128,6 +130,7 @@ void vgpu_msg_put(struct vgpu_msg *msg)
 	vgpu_entries_free(msg->payload);
 	if (msg->fence)
 		dma_fence_put(&msg->fence->base);
+	vgpu_client_put(msg->client);
 	if (msg->reply != msg->small_reply)
 		kfree(msg->reply);
 	kmem_cache_free(msg_cache, msg);
@@ -217,20 +220,48 @@ void vgpu_msg_finish(struct vgpu_msg *msg)
 }
 
 /**
- * vgpu_msg_wait - wait for the host
- * @msg: a published message of which the caller holds a reference
- * @timeout: jiffies
+ * vgpu_client_alloc - start to count for a program
  *
- * Context: may sleep, so no lock may be held that a completion needs.
- * Return: the message's result, -ETIMEDOUT, or -EINTR for a fatal signal.
+ * Context: may sleep.
+ * Return: a client with one reference, or NULL without memory.
  */
-int vgpu_msg_wait(struct vgpu_msg *msg, unsigned long timeout)
+struct vgpu_client *vgpu_client_alloc(void)
 {
-	long left = wait_for_completion_killable_timeout(&msg->finished, timeout);
+	struct vgpu_client *client = kzalloc_obj(*client);
 
-	if (left < 0)
-		return -EINTR;
+	if (client)
+		refcount_set(&client->ref, 1);
 
-	return left ? msg->error : -ETIMEDOUT;
+	return client;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_wait);
+EXPORT_SYMBOL_IF_KUNIT(vgpu_client_alloc);
+
+/**
+ * vgpu_client_put - drop a reference
+ * @client: the client or NULL
+ *
+ * Context: any.
+ */
+void vgpu_client_put(struct vgpu_client *client)
+{
+	if (client && refcount_dec_and_test(&client->ref))
+		kfree(client);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_client_put);
+
+/**
+ * vgpu_msg_set_client - count a message for a program
+ * @msg: reserved; holds a reference to @client until it is freed
+ * @client: the client or NULL
+ *
+ * Context: any.
+ */
+void vgpu_msg_set_client(struct vgpu_msg *msg, struct vgpu_client *client)
+{
+	if (!client || msg->client)
+		return;
+
+	refcount_inc(&client->ref);
+	msg->client = client;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_set_client);

@@ -29,21 +29,58 @@ enum vgpu_msg_state {
 };
 
 /**
+ * enum vgpu_msg_class - what the host's response to a command waits for
+ * @VGPU_MSG_PROMPT: nothing; hosts respond at once
+ * @VGPU_MSG_DISPLAY: the host's display, which may hold a frame without end
+ * @VGPU_MSG_RENDER: rendering, which may take hours
+ * @VGPU_MSG_CURSOR: the cursor queue, which some hosts never serve
+ */
+enum vgpu_msg_class {
+	VGPU_MSG_PROMPT,
+	VGPU_MSG_DISPLAY,
+	VGPU_MSG_RENDER,
+	VGPU_MSG_CURSOR,
+};
+
+/**
+ * struct vgpu_client - what one program has outstanding on a queue
+ * @ref: the program's reference, and one for each message
+ * @bound: messages that the client may have outstanding, in the backlog too; 0 for a
+ *	client whose messages may take long, and that has a share of the ring instead
+ * @slots: without @bound, descriptors that its messages take, else messages; under
+ *	the lock of the queue
+ * @bytes: size of their payloads, likewise
+ * @closed: the host has confirmed the end of its context
+ */
+struct vgpu_client {
+	refcount_t ref;
+	unsigned int bound;
+	unsigned int slots;
+	size_t bytes;
+	bool closed;
+};
+
+/**
  * struct vgpu_msg - one command on its way to the host and back
  * @link: in the queue's backlog or ring list
  * @ref: the queue's reference while published, the owner's, the waiters'
  * @state: under the queue's lock while published
  * @error: the result, final once @state is VGPU_MSG_ENDED
- * @timed_out: the watchdog gave up on it; it may still be answered
+ * @timed_out: the host has responded to later messages for long, but not to this
+ *	one; a waiter has returned, the message may still end
  * @cursor: the request is a cursor command: another header, no answer's body
  * @fenced: the request has VIRTIO_GPU_FLAG_FENCE, with or without @fence
- * @published: jiffies at publication
- * @patience: jiffies until the watchdog complains
+ * @seen: the watchdog has seen the message in the ring
+ * @class: what the response waits for; set when the message is queued
+ * @ticks: watchdog periods for which the message was the oldest one in the ring
+ * @closed_ticks: watchdog periods since the host has confirmed the end of @client
+ * @slots: descriptors in the ring, counted for @client
+ * @client: the program that the message is counted for, or NULL
  * @fence: signalled when the message ends, or NULL
  * @written: called before @fence is signalled, in interrupt context, may be NULL
  * @done: called once when the message ends, in interrupt context, may be NULL
  * @owner: for @written and @done
- * @finished: for vgpu_msg_wait()
+ * @finished: for vgpu_queue_wait_msg()
  * @payload: second part of the request, or NULL
  * @request_size: bytes of @request that are sent
  * @expect: type of the answer, if it has a body
@@ -65,8 +102,12 @@ struct vgpu_msg {
 	bool timed_out;
 	bool cursor;
 	bool fenced;
-	unsigned long published;
-	unsigned long patience;
+	bool seen;
+	enum vgpu_msg_class class;
+	unsigned int ticks;
+	unsigned int closed_ticks;
+	unsigned int slots;
+	struct vgpu_client *client;
 	struct vgpu_fence *fence;
 	void (*written)(struct vgpu_msg *msg);
 	void (*done)(struct vgpu_msg *msg);
@@ -144,6 +185,9 @@ static inline void vgpu_msg_set_reply(struct vgpu_msg *msg, u32 type, u32 least)
 u32 vgpu_msg_type(const struct vgpu_msg *msg);
 int vgpu_reply_check(const struct vgpu_msg *msg);
 void vgpu_msg_finish(struct vgpu_msg *msg);
-int vgpu_msg_wait(struct vgpu_msg *msg, unsigned long timeout);
+
+struct vgpu_client *vgpu_client_alloc(void);
+void vgpu_client_put(struct vgpu_client *client);
+void vgpu_msg_set_client(struct vgpu_msg *msg, struct vgpu_client *client);
 
 #endif

@@ -16,30 +16,31 @@
 /**
  * DOC: transport
  *
- * vgpu_queue_publish() puts a message into the ring, or, while the ring is
- * full, behind the others in a backlog which the callback moves on.  So room in
- * the ring is nothing that a publisher has to wait for, and a commit of sixteen
- * outputs works on a ring of sixteen entries.  Who lets users create work calls
- * vgpu_queue_throttle() first, which bounds the backlog.
+ * vgpu_queue_publish() puts a message into the ring, or, while the ring is full,
+ * into a backlog that the virtqueue callback moves on.  Queueing never waits for
+ * room, so a commit of sixteen outputs works on a ring of sixteen entries.  The
+ * device is notified by vgpu_queue_kick(), once for each operation.
  *
- * A host that leaves a message without an answer for VGPU_PATIENCE, and answers to
- * nothing else either, is wedged; unless the message stands behind one that may take
- * longer, as hosts draw one after the other.  Who was waiting has his time-out by then; others
- * are refused at once until it answers again.
+ * Callers that let user space create work call vgpu_queue_throttle() first.  It
+ * leaves a quarter of the ring to the display and to teardown, and gives each
+ * program at most half of what the others leave of the rest, so that a program
+ * whose jobs take hours delays no other program's calls.
  *
- * Publishing does not notify the device.  The end of the operation does, with
- * vgpu_queue_kick(), once for all that was published on the way.
+ * No decision rests on the age of a message.  The device is unresponsive when it has
+ * responded to nothing for ten seconds although the oldest command in the ring is one
+ * that hosts respond to at once, or, behind rendering, has not responded to a probe
+ * for ten seconds.  A RESOURCE_FLUSH at the head of the ring is neither: the host's
+ * display holds the frame, and hosts take no other command meanwhile.  While the
+ * device is unresponsive, new commands of callers that would wait fail with -EIO, and
+ * the watchdog goes on probing.  Messages keep their memory until the device has given
+ * them back or was reset, and so do fences stay unsignalled.
  */
 
-/*
- * Published messages that a user may pile up before he has to wait.  Cursors may not
- * wait, so they have some room left.
- */
-#define THROTTLE_AT 512
-#define CROWDED_AT (4 * THROTTLE_AT)
+/* Callers that must not wait see a congested queue at this length. */
+#define CROWDED_AT 2048
 
-/* How often the watchdog looks while there is something to look at. */
-#define WATCHDOG_PERIOD (HZ / 4)
+/* Watchdog periods between two looks while only rendering is outstanding. */
+#define RELAXED_TICKS 10
 
 /* Rounds through the used ring in one interrupt. */
 #define INTERRUPT_ROUNDS 4
@@ -161,6 +162,24 @@ static int add_to_ring(struct vgpu_queue *q, struct vgpu_msg *msg)
 	return q->ops->add(q, sgs, out, in, msg);
 }
 
+static enum vgpu_msg_class msg_class(const struct vgpu_queue *q, const struct vgpu_msg *msg)
+{
+	if (msg->cursor)
+		return VGPU_MSG_CURSOR;
+
+	switch (vgpu_msg_type(msg)) {
+	case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
+		return VGPU_MSG_DISPLAY;
+	case VIRTIO_GPU_CMD_SUBMIT_3D:
+	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D:
+	case VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D:
+		return VGPU_MSG_RENDER;
+	default:
+		/* Renderers end fences in the order of their timeline. */
+		return q->renders && msg->fenced ? VGPU_MSG_RENDER : VGPU_MSG_PROMPT;
+	}
+}
+
 static void to_ring_list(struct vgpu_queue *q, struct vgpu_msg *msg)
 {
 	msg->state = VGPU_MSG_RING;
@@ -211,7 +230,37 @@ static void end_messages(struct list_head *ended)
 	dma_fence_end_signalling(cookie);
 }
 
-/* Under the lock: @ended leave the books. */
+static size_t payload_bytes(const struct vgpu_msg *msg)
+{
+	const struct vgpu_entries *e = msg->payload;
+
+	if (!e)
+		return 0;
+
+	return e->count ? e->count * sizeof(struct virtio_gpu_mem_entry) : e->bytes;
+}
+
+static void client_add(struct vgpu_queue *q, struct vgpu_msg *msg)
+{
+	/* Request, payload and response. */
+	msg->slots = 1;
+	if (!msg->client->bound && !q->indirect)
+		msg->slots = 2 + (msg->payload ? msg->payload->sgt.nents : 0);
+	if (!msg->client->bound)
+		q->client_slots += msg->slots;
+	msg->client->slots += msg->slots;
+	msg->client->bytes += payload_bytes(msg);
+}
+
+static void client_remove(struct vgpu_queue *q, struct vgpu_msg *msg)
+{
+	if (!msg->client->bound)
+		q->client_slots -= msg->slots;
+	msg->client->slots -= msg->slots;
+	msg->client->bytes -= payload_bytes(msg);
+}
+
+/* Update the accounting for messages that have ended.  Caller must hold @q->lock. */
 static void account_ended(struct vgpu_queue *q, struct list_head *ended)
 {
 	struct vgpu_msg *msg;
@@ -221,13 +270,15 @@ static void account_ended(struct vgpu_queue *q, struct list_head *ended)
 			continue;
 		msg->state = VGPU_MSG_ENDED;
 		q->outstanding--;
-		/* Not what the end of the device, or a suspend, has cut off. */
+		if (msg->client)
+			client_remove(q, msg);
+		/* Do not count commands that a suspend or the end of the device has cut off. */
 		if (msg->error && msg->error != -ENODEV)
 			q->stats.errors++;
 	}
 }
 
-/* Under the lock: put a message into the books and the backlog. */
+/* Account for a message and put it into the backlog.  Caller must hold @q->lock. */
 static void enlist(struct vgpu_queue *q, struct vgpu_msg *msg)
 {
 	if (msg->fence)
@@ -237,14 +288,31 @@ static void enlist(struct vgpu_queue *q, struct vgpu_msg *msg)
 		msg->request.hdr.flags |= cpu_to_le32(VIRTIO_GPU_FLAG_FENCE);
 		msg->request.hdr.fence_id = cpu_to_le64(q->next_fence++);
 	}
+	msg->class = msg_class(q, msg);
 	trace_vgpu_queue(q, msg);
-	msg->published = jiffies;
-	if (!msg->patience)
-		msg->patience = VGPU_PATIENCE;
 	q->stats.commands[vgpu_stat_index(vgpu_msg_type(msg))]++;
 	q->outstanding++;
+	if (msg->client)
+		client_add(q, msg);
+	/* Waiters see that the device is unresponsive and do not wait. */
+	if (q->wedged)
+		complete_all(&msg->finished);
 	msg->state = VGPU_MSG_BACKLOG;
 	list_add_tail(&msg->link, &q->backlog);
+}
+
+/* Have the watchdog look at the queue soon.  Caller must hold @q->lock. */
+static void watch(struct vgpu_queue *q)
+{
+	if (q->gone)
+		return;
+	if (!delayed_work_pending(&q->watchdog)) {
+		q->ticks = 1;
+		queue_delayed_work(system_highpri_wq, &q->watchdog, VGPU_WATCHDOG_PERIOD);
+	} else if (q->ticks != 1) {
+		q->ticks = 1;
+		mod_delayed_work(system_highpri_wq, &q->watchdog, VGPU_WATCHDOG_PERIOD);
+	}
 }
 
 /**
@@ -281,9 +349,7 @@ void vgpu_queue_publish_batch(struct vgpu_queue *q, struct vgpu_msg *msgs[],
 	}
 	account_ended(q, ended);
 
-	if (!q->gone && !delayed_work_pending(&q->watchdog))
-		schedule_delayed_work(&q->watchdog, WATCHDOG_PERIOD);
-
+	watch(q);
 	spin_unlock_irqrestore(&q->lock, flags);
 }
 
@@ -359,34 +425,28 @@ void vgpu_queue_kick(struct vgpu_queue *q)
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_kick);
 
-/* Never on a device that is gone, where nothing is outstanding for long. */
-static bool holds_at_least(const struct vgpu_queue *q, unsigned int n)
-{
-	return READ_ONCE(q->outstanding) >= n && !READ_ONCE(q->gone);
-}
-
 /**
- * vgpu_queue_is_crowded - does the device lag far behind?
+ * vgpu_queue_is_crowded - is the device far behind?
  * @q: the queue
  *
- * For operations that may not wait for it, instead of vgpu_queue_throttle(); what
- * that holds back does not get as far.
+ * For operations that must not wait and that nothing else bounds.
  *
  * Context: any.
- * Return: true if there is too much outstanding to add to it.
+ * Return: true if too much is outstanding to add to it.
  */
 bool vgpu_queue_is_crowded(struct vgpu_queue *q)
 {
-	return holds_at_least(q, CROWDED_AT);
+	/* On a device that is gone nothing stays outstanding. */
+	return READ_ONCE(q->outstanding) >= CROWDED_AT && !READ_ONCE(q->gone);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_is_crowded);
 
 /**
- * vgpu_queue_is_wedged - has the host stopped answering?
+ * vgpu_queue_is_wedged - is the device unresponsive?
  * @q: the queue
  *
  * Context: any.
- * Return: true from the first time-out to the next answer.
+ * Return: true until the device has responded to something.
  */
 bool vgpu_queue_is_wedged(struct vgpu_queue *q)
 {
@@ -395,44 +455,118 @@ bool vgpu_queue_is_wedged(struct vgpu_queue *q)
 EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_is_wedged);
 
 /**
- * vgpu_queue_throttle - wait until the device has caught up
+ * vgpu_queue_has_room - may a program queue more?
  * @q: the queue
+ * @client: the program, or NULL
  *
- * For the start of an operation that users can repeat at will.
+ * A client may take half of what the others leave of the clients' share.  So each
+ * further client finds room, however much those before have outstanding.
  *
- * Context: may sleep; no lock that a completion needs.
- * Return: 0, -ENODEV, -ETIMEDOUT, -EIO for a host that is wedged, or -EINTR for a
- * fatal signal.
+ * Context: any.
+ * Return: true if vgpu_queue_throttle() would not wait.
  */
-int vgpu_queue_throttle(struct vgpu_queue *q)
+bool vgpu_queue_has_room(const struct vgpu_queue *q, const struct vgpu_client *client)
 {
-	long left = 1;
+	unsigned int share = q->ring_size - q->ring_size / 4;
+	unsigned int all = READ_ONCE(q->client_slots);
+	unsigned int own = client ? READ_ONCE(client->slots) : all;
+	unsigned int others = all - min(own, all);
 
-	if (holds_at_least(q, THROTTLE_AT) && !vgpu_queue_is_wedged(q)) {
-		vgpu_queue_kick(q);
-		left = wait_event_killable_timeout(q->room,
-						   !holds_at_least(q, THROTTLE_AT) ||
-						   vgpu_queue_is_wedged(q),
-						   VGPU_RENDER_PATIENCE);
-	}
-	if (left < 0)
-		return -EINTR;
+	if (client && client->bound)
+		return own < client->bound;
+	if (client && READ_ONCE(client->bytes) >= VGPU_CLIENT_BYTES)
+		return false;
+
+	return all < share && own < max((share - others) / 2, 1);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_has_room);
+
+/**
+ * vgpu_queue_throttle - wait until a program may queue more
+ * @q: the queue
+ * @client: the program, or NULL for one whose messages are not counted
+ *
+ * For the start of an operation that user space can repeat at will.
+ *
+ * Context: may sleep; the caller must not hold a lock that a response needs.
+ * Return: 0; -EINTR for a fatal signal; -ENODEV; -EIO if the device is unresponsive.
+ */
+int vgpu_queue_throttle(struct vgpu_queue *q, const struct vgpu_client *client)
+{
+	int ret;
+
+	if (vgpu_queue_is_wedged(q))
+		return -EIO;
 	if (READ_ONCE(q->gone))
 		return -ENODEV;
-	if (!left)
-		return -ETIMEDOUT;
+	if (likely(vgpu_queue_has_room(q, client)))
+		return 0;
 
-	return vgpu_queue_is_wedged(q) ? -EIO : 0;
+	vgpu_queue_kick(q);
+	do {
+		ret = vgpu_queue_wait_event(q, vgpu_queue_has_room(q, client));
+	} while (ret == -ETIMEDOUT);
+	if (!ret && READ_ONCE(q->gone))
+		ret = -ENODEV;
+
+	return ret;
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_throttle);
 
 /**
- * vgpu_queue_send_sync - publish, notify, wait
+ * vgpu_queue_close_client - the host has ended all that belongs to a client
  * @q: the queue
- * @msg: a filled message of which the caller keeps his reference
+ * @client: its context has ended, and the host has confirmed that
  *
- * Context: may sleep; no lock that a completion needs.
- * Return: see vgpu_msg_wait(); -EIO, with nothing sent, to a host that is wedged.
+ * What the host does not respond to within ten seconds from now it never will.  The
+ * fences of such messages are signalled with -ECANCELED then.
+ *
+ * Context: any, without @q's lock.
+ */
+void vgpu_queue_close_client(struct vgpu_queue *q, struct vgpu_client *client)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&q->lock, flags);
+	client->closed = true;
+	spin_unlock_irqrestore(&q->lock, flags);
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_close_client);
+
+/**
+ * vgpu_queue_wait_msg - wait for the host's response
+ * @q: the queue
+ * @msg: a message that was queued, of which the caller holds a reference
+ *
+ * Waits for as long as the device makes progress.
+ *
+ * Context: may sleep; the caller must not hold a lock that a response needs.
+ * Return: the message's result; -EINTR for a fatal signal; -ETIMEDOUT if the device is
+ * unresponsive, or has skipped the message.
+ */
+int vgpu_queue_wait_msg(struct vgpu_queue *q, struct vgpu_msg *msg)
+{
+	bool ended;
+
+	if (wait_for_completion_killable(&msg->finished))
+		return -EINTR;
+
+	spin_lock_irq(&q->lock);
+	ended = msg->state == VGPU_MSG_ENDED;
+	spin_unlock_irq(&q->lock);
+
+	return ended ? msg->error : -ETIMEDOUT;
+}
+EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_wait_msg);
+
+/**
+ * vgpu_queue_send_sync - queue, notify, wait
+ * @q: the queue
+ * @msg: a filled message of which the caller keeps its reference
+ *
+ * Context: may sleep; the caller must not hold a lock that a response needs.
+ * Return: see vgpu_queue_wait_msg(); -EIO, with nothing sent, if the device is
+ * unresponsive.
  */
 int vgpu_queue_send_sync(struct vgpu_queue *q, struct vgpu_msg *msg)
 {
@@ -443,7 +577,7 @@ int vgpu_queue_send_sync(struct vgpu_queue *q, struct vgpu_msg *msg)
 	vgpu_queue_publish(q, msg);
 	vgpu_queue_kick(q);
 
-	return vgpu_msg_wait(msg, VGPU_PATIENCE);
+	return vgpu_queue_wait_msg(q, msg);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_send_sync);
 
@@ -460,6 +594,7 @@ static void collect(struct vgpu_queue *q, struct list_head *ended)
 		msg->reply_used = used;
 		msg->error = vgpu_reply_check(msg);
 		list_move_tail(&msg->link, ended);
+		q->responses++;
 	}
 }
 
@@ -481,7 +616,6 @@ static bool take_replies(struct vgpu_queue *q, unsigned int interrupts)
 	q->ops->disable(q);
 	collect(q, &ended);
 	if (!list_empty(&ended)) {
-		q->answered = jiffies;
 		back = q->wedged;
 		q->wedged = false;
 	}
@@ -496,10 +630,10 @@ static bool take_replies(struct vgpu_queue *q, unsigned int interrupts)
 	rcu_read_unlock();
 
 	if (back)
-		dev_info(q->dev, "%s queue: the host answers again\n", q->name);
+		dev_info(q->dev, "%s queue: device is responding again\n", q->name);
 	end_messages(&ended);
-	if (wq_has_sleeper(&q->room))
-		wake_up_all(&q->room);
+	if (wq_has_sleeper(&q->wait))
+		wake_up_all(&q->wait);
 
 	return more;
 }
@@ -537,83 +671,198 @@ void vgpu_queue_interrupt(struct vgpu_queue *q)
 EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_interrupt);
 
 /*
- * The silent host
+ * Watchdog
  */
 
-static void give_up(struct vgpu_queue *q, struct vgpu_msg *msg)
-{
-	dev_err_ratelimited(q->dev, "host is silent: %s queue, command 0x%04x for %u ms\n",
-			    q->name, vgpu_msg_type(msg),
-			    jiffies_to_msecs(jiffies - msg->published));
-	if (msg->fence)
-		vgpu_fence_signal(msg->fence, -ETIMEDOUT);
-}
-
-/*
- * Under the lock: the next overdue message, with a reference.  On a broken device
- * all are: it will answer nothing.
- */
-static struct vgpu_msg *overdue(struct vgpu_queue *q, struct list_head *list)
+/* The oldest message that the device may still respond to.  Caller must hold @q->lock. */
+static struct vgpu_msg *oldest(struct vgpu_queue *q)
 {
 	struct vgpu_msg *msg;
 
-	list_for_each_entry(msg, list, link) {
-		if (msg->timed_out ||
-		    (time_before(jiffies, msg->published + msg->patience) && !q->ops->dead(q)))
-			continue;
-		msg->timed_out = true;
-		q->stats.timeouts++;
-		vgpu_msg_get(msg);
-		return msg;
-	}
+	list_for_each_entry(msg, &q->in_ring, link)
+		if (!msg->timed_out)
+			return msg;
 
 	return NULL;
 }
 
-/* Under the lock: may the host still be at work on what came before @msg? */
-static bool waits_its_turn(struct vgpu_queue *q, const struct vgpu_msg *msg)
+/* Does the display hold back what came before @msg?  Caller must hold @q->lock. */
+static bool behind_display(struct vgpu_queue *q, const struct vgpu_msg *msg)
 {
 	const struct vgpu_msg *before;
 
+	if (msg->state != VGPU_MSG_RING)
+		return true;
 	list_for_each_entry(before, &q->in_ring, link) {
 		if (before == msg)
 			break;
-		if (time_before(jiffies, before->published + before->patience))
+		if (before->class == VGPU_MSG_DISPLAY)
 			return true;
 	}
 
 	return false;
 }
 
-/* Under the lock: @msg is overdue.  True if that is the news of a wedged host. */
-static bool find_wedged(struct vgpu_queue *q, const struct vgpu_msg *msg)
-{
-	if (q->wedged)
-		return false;
-	if (!q->ops->dead(q) && waits_its_turn(q, msg))
-		return false;
-	if (!q->ops->dead(q) &&
-	    (msg->patience < VGPU_PATIENCE || time_after(q->answered, msg->published)))
-		return false;
-	q->wedged = true;
+/**
+ * enum verdict - what the watchdog has found
+ * @GOOD: nothing to do
+ * @PROBE: send a command that hosts respond to at once
+ * @LOST: the host has skipped a message
+ * @WEDGED: the device is unresponsive
+ */
+enum verdict { GOOD, PROBE, LOST, WEDGED };
 
-	return true;
+/* Look at the head of the ring.  Caller must hold @q->lock. */
+static enum verdict judge(struct vgpu_queue *q)
+{
+	unsigned int limit = VGPU_UNRESPONSIVE_TICKS;
+	struct vgpu_msg *msg = oldest(q);
+
+	if (q->responses != q->seen || !msg)
+		q->stalled = 0;
+	else
+		q->stalled += q->ticks;
+	q->seen = q->responses;
+	if (q->gone || !q->outstanding)
+		return GOOD;
+	/* A broken device responds to nothing. */
+	if (q->ops->dead(q))
+		return q->wedged ? GOOD : WEDGED;
+	if (!msg)
+		return GOOD;
+	if (msg->class == VGPU_MSG_DISPLAY || msg->class == VGPU_MSG_CURSOR) {
+		q->stalled = 0;
+		return GOOD;
+	}
+
+	msg->ticks += q->ticks;
+	if (msg->class == VGPU_MSG_RENDER)
+		limit *= 2;
+	else if (msg->ticks >= limit && q->stalled < limit)
+		return LOST;
+	if (q->stalled >= limit / 2 && !q->probe)
+		return PROBE;
+	if (q->wedged || q->stalled < limit)
+		return GOOD;
+	/* Rendering may take hours; only the probe behind it decides. */
+	if (msg->class == VGPU_MSG_RENDER && (!q->probe || behind_display(q, q->probe)))
+		return GOOD;
+
+	return WEDGED;
 }
 
-static void tell_wedged(struct vgpu_queue *q)
+/* Is there nothing that the device has to respond to soon?  Caller must hold @q->lock. */
+static bool only_renders(struct vgpu_queue *q)
 {
-	dev_err(q->dev, "%s queue: the host answers nothing any more; until it does, commands are refused\n",
+	struct vgpu_msg *msg;
+
+	list_for_each_entry(msg, &q->in_ring, link)
+		if (msg->class != VGPU_MSG_RENDER)
+			return false;
+
+	return list_empty(&q->backlog) && !q->kick;
+}
+
+/* Let callers that wait for @msg return.  Caller must hold @q->lock. */
+static void skip_msg(struct vgpu_queue *q, struct vgpu_msg *msg)
+{
+	msg->timed_out = true;
+	q->lost++;
+	q->stats.timeouts++;
+	complete_all(&msg->finished);
+}
+
+/* Let all callers that wait for the device return.  Caller must hold @q->lock. */
+static void set_wedged(struct vgpu_queue *q)
+{
+	struct vgpu_msg *msg;
+
+	q->wedged = true;
+	list_for_each_entry(msg, &q->in_ring, link)
+		complete_all(&msg->finished);
+	list_for_each_entry(msg, &q->backlog, link)
+		complete_all(&msg->finished);
+}
+
+static void probe_done(struct vgpu_msg *msg)
+{
+	struct vgpu_queue *q = msg->owner;
+	unsigned long flags;
+
+	spin_lock_irqsave(&q->lock, flags);
+	q->probe = NULL;
+	spin_unlock_irqrestore(&q->lock, flags);
+}
+
+static void send_probe(struct vgpu_queue *q)
+{
+	struct vgpu_msg *msg = q->alloc_probe ? q->alloc_probe(q) : NULL;
+
+	/* Without memory the next period tries again. */
+	if (!msg)
+		return;
+
+	msg->owner = q;
+	msg->done = probe_done;
+	spin_lock_irq(&q->lock);
+	q->probe = msg;
+	q->stats.probes++;
+	spin_unlock_irq(&q->lock);
+	vgpu_queue_publish(q, msg);
+	vgpu_queue_kick(q);
+}
+
+static void report_wedged(struct vgpu_queue *q)
+{
+	dev_err(q->dev, "%s queue: device is not responding; failing new commands with -EIO\n",
 		q->name);
-	wake_up_all(&q->room);
 	if (q->on_wedged)
 		q->on_wedged(q);
 }
 
 /*
- * Under the lock: an operation that failed half way has not come to its end, the
- * kick.  One that is still at it has published something just now.
+ * A message whose client the host has ended, and which the host has not responded to
+ * for long since then; with a reference.  Caller must hold @q->lock.
  */
-static bool kick_forgotten(struct vgpu_queue *q)
+static struct vgpu_msg *abandoned(struct vgpu_queue *q)
+{
+	struct vgpu_msg *msg;
+
+	list_for_each_entry(msg, &q->in_ring, link)
+		if (msg->closed_ticks == VGPU_UNRESPONSIVE_TICKS && !msg->timed_out) {
+			msg->timed_out = true;
+			vgpu_msg_get(msg);
+			return msg;
+		}
+
+	return NULL;
+}
+
+static void end_abandoned(struct vgpu_queue *q)
+{
+	struct vgpu_msg *msg;
+
+	spin_lock_irq(&q->lock);
+	list_for_each_entry(msg, &q->in_ring, link)
+		if (msg->client && msg->client->closed &&
+		    msg->closed_ticks < VGPU_UNRESPONSIVE_TICKS)
+			msg->closed_ticks = min(msg->closed_ticks + q->ticks,
+						VGPU_UNRESPONSIVE_TICKS);
+	while ((msg = abandoned(q))) {
+		spin_unlock_irq(&q->lock);
+		if (msg->fence)
+			vgpu_fence_signal(msg->fence, -ECANCELED);
+		vgpu_msg_put(msg);
+		spin_lock_irq(&q->lock);
+	}
+	spin_unlock_irq(&q->lock);
+}
+
+/*
+ * An operation that failed half way has not notified the device.  One that is still
+ * running has queued something since the last look.  Caller must hold @q->lock.
+ */
+static bool kick_missed(struct vgpu_queue *q)
 {
 	struct vgpu_msg *newest;
 
@@ -621,52 +870,52 @@ static bool kick_forgotten(struct vgpu_queue *q)
 		return false;
 
 	newest = list_last_entry(&q->in_ring, struct vgpu_msg, link);
+	if (newest->seen)
+		return true;
+	newest->seen = true;
 
-	return time_after(jiffies, newest->published + WATCHDOG_PERIOD);
+	return false;
 }
 
-/*
- * A message that the host does not answer keeps its place, as the device may
- * still write to it.  Its fence does not: nobody waits without a bound.
- */
 static void watchdog_work(struct work_struct *work)
 {
 	struct vgpu_queue *q = container_of(to_delayed_work(work),
 					    struct vgpu_queue, watchdog);
-	struct vgpu_msg *msg;
-	bool again, wedged;
+	enum verdict verdict;
+	bool kick;
 
 	spin_lock_irq(&q->lock);
-	again = kick_forgotten(q);
+	kick = kick_missed(q);
+	verdict = judge(q);
+	if (verdict == LOST)
+		skip_msg(q, oldest(q));
+	if (verdict == WEDGED)
+		set_wedged(q);
 	spin_unlock_irq(&q->lock);
-	if (again)
+
+	if (kick)
 		vgpu_queue_kick(q);
-
-	do {
-		spin_lock_irq(&q->lock);
-		msg = overdue(q, &q->in_ring);
-		if (!msg)
-			msg = overdue(q, &q->backlog);
-		wedged = msg && find_wedged(q, msg);
-		again = q->outstanding && !q->gone;
-		spin_unlock_irq(&q->lock);
-
-		if (wedged)
-			tell_wedged(q);
-		if (msg) {
-			give_up(q, msg);
-			vgpu_msg_put(msg);
-		}
-	} while (msg);
-
+	if (verdict == PROBE)
+		send_probe(q);
+	if (verdict == WEDGED)
+		report_wedged(q);
+	if (verdict == LOST || verdict == WEDGED)
+		wake_up_all(&q->wait);
+	end_abandoned(q);
 	if (q->on_tick)
 		q->on_tick(q);
-	if (again)
-		schedule_delayed_work(&q->watchdog, WATCHDOG_PERIOD);
+
+	spin_lock_irq(&q->lock);
+	if (q->outstanding && !q->gone) {
+		q->ticks = only_renders(q) ? RELAXED_TICKS : 1;
+		queue_delayed_work(system_highpri_wq, &q->watchdog,
+				   q->ticks * VGPU_WATCHDOG_PERIOD);
+	}
+	spin_unlock_irq(&q->lock);
 }
 
 /*
- * Life and death
+ * Setup and teardown
  */
 
 /**
@@ -684,7 +933,7 @@ void vgpu_queue_init(struct vgpu_queue *q, struct device *dev, const char *name)
 	spin_lock_init(&q->lock);
 	INIT_LIST_HEAD(&q->backlog);
 	INIT_LIST_HEAD(&q->in_ring);
-	init_waitqueue_head(&q->room);
+	init_waitqueue_head(&q->wait);
 	INIT_DELAYED_WORK(&q->watchdog, watchdog_work);
 	INIT_WORK(&q->drain, drain_work);
 }
@@ -706,7 +955,8 @@ void vgpu_queue_start(struct vgpu_queue *q, const struct vgpu_queue_ops *ops,
 	q->ring_size = ring_size;
 	q->kick = false;
 	q->wedged = false;
-	q->answered = jiffies;
+	q->ticks = 1;
+	q->stalled = 0;
 	q->gone = false;
 	spin_unlock_irq(&q->lock);
 }
@@ -736,11 +986,11 @@ void vgpu_queue_stop(struct vgpu_queue *q)
 	account_ended(q, &ended);
 	spin_unlock_irq(&q->lock);
 
-	/* Who was about to notify has done so. */
+	/* Wait for concurrent vgpu_queue_kick(). */
 	synchronize_rcu();
 
 	end_messages(&ended);
-	wake_up_all(&q->room);
+	wake_up_all(&q->wait);
 	cancel_work_sync(&q->drain);
 	cancel_delayed_work_sync(&q->watchdog);
 }

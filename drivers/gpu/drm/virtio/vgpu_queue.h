@@ -3,6 +3,7 @@
 #define VGPU_QUEUE_H
 
 #include <linux/list.h>
+#include <linux/sizes.h>
 #include <linux/spinlock_types.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -13,13 +14,18 @@ struct scatterlist;
 struct vgpu_msg;
 struct vgpu_queue;
 
+/* How often the watchdog looks at a queue that has something outstanding. */
+#define VGPU_WATCHDOG_PERIOD	(HZ / 4)
+
 /*
- * How long a host may take for a command, for a frame, and for what it renders: it may
- * have to compile shaders first, or have no GPU.
+ * Watchdog periods after which a device that does not respond to what hosts respond to
+ * at once is unresponsive: ten seconds.  Periods are counted, not jiffies, because
+ * guest clocks jump when a machine was paused or migrated.
  */
-#define VGPU_PATIENCE		(10 * HZ)
-#define VGPU_FRAME_PATIENCE	(1 * HZ)
-#define VGPU_RENDER_PATIENCE	(60 * HZ)
+#define VGPU_UNRESPONSIVE_TICKS	40
+
+/* What the payloads of one program's outstanding messages may sum up to. */
+#define VGPU_CLIENT_BYTES	SZ_64M
 
 /**
  * struct vgpu_queue_ops - what a queue needs of a ring
@@ -65,7 +71,8 @@ enum {
  * @interrupts: calls of the virtqueue callback
  * @full: messages that had to wait for room in the ring
  * @errors: messages that ended with an error, but for the device's end
- * @timeouts: messages that the watchdog gave up on
+ * @timeouts: messages that the host responded to neither before nor after later ones
+ * @probes: commands sent to find out whether the device responds
  */
 struct vgpu_queue_stats {
 	u64 commands[VGPU_STAT_COMMANDS];
@@ -74,6 +81,7 @@ struct vgpu_queue_stats {
 	u64 full;
 	u64 errors;
 	u64 timeouts;
+	u64 probes;
 };
 
 /**
@@ -83,19 +91,31 @@ struct vgpu_queue_stats {
  * @ops: the ring
  * @ring: what @ops works on
  * @ring_size: descriptors in the ring
+ * @indirect: a chain takes one descriptor of the ring, however long it is
+ * @renders: responses to fenced commands wait for rendering
  * @lock: protects all below, and the numbers of the fences
  * @backlog: published, no room in the ring yet; in order
  * @in_ring: the device's
  * @outstanding: length of both lists
+ * @client_slots: descriptors that messages of clients take
  * @next_fence: the next fence_id on the wire
  * @kick: something was added since the last notification
  * @gone: the device was removed or died: nothing is published any more
- * @wedged: the host has answered nothing for long, see vgpu_queue_is_wedged()
- * @answered: jiffies of the last answer
- * @on_wedged: called, without the lock, when the host is found silent; may be NULL
+ * @wedged: the device is unresponsive, see vgpu_queue_is_wedged()
+ * @responses: messages that the device has given back
+ * @seen: @responses at the last look of the watchdog
+ * @stalled: watchdog periods without a response
+ * @ticks: watchdog periods until its next look
+ * @lost: messages of &vgpu_msg.timed_out
+ * @probe: on its way to an unresponsive device, or NULL
+ * @alloc_probe: returns a command that hosts respond to at once, or NULL without
+ *	memory; may be NULL
+ * @on_wedged: called, without the lock, when the device is found unresponsive; may be
+ *	NULL
  * @on_tick: called by the watchdog, without the lock; may be NULL
- * @room: who waits in vgpu_queue_throttle()
- * @watchdog: looks after the silent host
+ * @wait: waits of callers for the host; woken by each response and by the end of
+ *	the device
+ * @watchdog: finds out whether the device responds
  * @drain: continues a callback that had too much to do
  * @stats: counters
  */
@@ -105,19 +125,28 @@ struct vgpu_queue {
 	const struct vgpu_queue_ops *ops;
 	void *ring;
 	unsigned int ring_size;
+	bool indirect;
+	bool renders;
 
 	spinlock_t lock; /* all below, and the numbers of fences */
 	struct list_head backlog;
 	struct list_head in_ring;
 	unsigned int outstanding;
+	unsigned int client_slots;
 	u64 next_fence;
 	bool kick;
 	bool gone;
 	bool wedged;
-	unsigned long answered;
+	u64 responses;
+	u64 seen;
+	unsigned int stalled;
+	unsigned int ticks;
+	unsigned int lost;
+	struct vgpu_msg *probe;
+	struct vgpu_msg *(*alloc_probe)(struct vgpu_queue *q);
 	void (*on_wedged)(struct vgpu_queue *q);
 	void (*on_tick)(struct vgpu_queue *q);
-	wait_queue_head_t room;
+	wait_queue_head_t wait;
 	struct delayed_work watchdog;
 	struct work_struct drain;
 	struct vgpu_queue_stats stats;
@@ -130,14 +159,50 @@ void vgpu_queue_stop(struct vgpu_queue *q);
 
 bool vgpu_queue_is_crowded(struct vgpu_queue *q);
 bool vgpu_queue_is_wedged(struct vgpu_queue *q);
-int vgpu_queue_throttle(struct vgpu_queue *q);
+bool vgpu_queue_has_room(const struct vgpu_queue *q, const struct vgpu_client *client);
+int vgpu_queue_throttle(struct vgpu_queue *q, const struct vgpu_client *client);
+void vgpu_queue_close_client(struct vgpu_queue *q, struct vgpu_client *client);
 void vgpu_queue_publish(struct vgpu_queue *q, struct vgpu_msg *msg);
 void vgpu_queue_publish_batch(struct vgpu_queue *q, struct vgpu_msg *msgs[],
 			      unsigned int n, struct list_head *ended);
 void vgpu_queue_end(struct list_head *ended);
 void vgpu_queue_kick(struct vgpu_queue *q);
+int vgpu_queue_wait_msg(struct vgpu_queue *q, struct vgpu_msg *msg);
 int vgpu_queue_send_sync(struct vgpu_queue *q, struct vgpu_msg *msg);
 void vgpu_queue_interrupt(struct vgpu_queue *q);
+
+/**
+ * vgpu_queue_wait_event - wait for what a response brings about
+ * @q: the queue
+ * @condition: becomes true in a callback of a message
+ *
+ * Waits for as long as the device makes progress.
+ *
+ * Context: may sleep; the caller must not hold a lock that a response needs.
+ * Return: 0 if @condition is true; -EINTR for a fatal signal; -ENODEV without a
+ * device; -EIO if the device is unresponsive; -ETIMEDOUT if the host has skipped a
+ * message, perhaps the one waited for.
+ */
+#define vgpu_queue_wait_event(q, condition)				\
+({									\
+	struct vgpu_queue *__q = (q);					\
+	unsigned int __lost = READ_ONCE(__q->lost);			\
+	int __ret;							\
+									\
+	__ret = wait_event_killable(__q->wait, (condition) ||		\
+				    READ_ONCE(__q->gone) ||		\
+				    READ_ONCE(__q->wedged) ||		\
+				    READ_ONCE(__q->lost) != __lost);	\
+	if (condition)							\
+		__ret = 0;						\
+	else if (__ret)							\
+		__ret = -EINTR;						\
+	else if (READ_ONCE(__q->gone))					\
+		__ret = -ENODEV;					\
+	else								\
+		__ret = READ_ONCE(__q->wedged) ? -EIO : -ETIMEDOUT;	\
+	__ret;								\
+})
 
 bool vgpu_queue_panic_send(struct vgpu_queue *q, struct vgpu_msg *msgs[],
 			   unsigned int n);

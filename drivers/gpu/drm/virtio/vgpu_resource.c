@@ -33,13 +33,21 @@
  * stays lost, and its use fails with -EIO.
  */
 
+/*
+ * Commands outstanding that create resources, of all programs.  Hosts respond to them
+ * at once, but not while their display holds a frame.
+ */
+#define MAX_CREATIONS 128
+
 /**
  * vgpu_resources_init - start with no resources
  * @pool: what to initialise
  * @dev: for log messages
  * @queue: the control queue
+ *
+ * Return: 0 or -ENOMEM.
  */
-void vgpu_resources_init(struct vgpu_resources *pool, struct device *dev,
+int vgpu_resources_init(struct vgpu_resources *pool, struct device *dev,
 			 struct vgpu_queue *queue)
 {
 	pool->dev = dev;
@@ -48,6 +56,12 @@ void vgpu_resources_init(struct vgpu_resources *pool, struct device *dev,
 	ida_init(&pool->ids);
 	spin_lock_init(&pool->lock);
 	INIT_LIST_HEAD(&pool->list);
+	pool->client = vgpu_client_alloc();
+	if (!pool->client)
+		return -ENOMEM;
+	pool->client->bound = MAX_CREATIONS;
+
+	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resources_init);
 
@@ -57,11 +71,27 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_resources_init);
  */
 void vgpu_resources_fini(struct vgpu_resources *pool)
 {
+	vgpu_client_put(pool->client);
+	pool->client = NULL;
 	if (WARN_ON(!list_empty(&pool->list)))
 		return;
 	ida_destroy(&pool->ids);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resources_fini);
+
+/**
+ * vgpu_resources_throttle - wait until more resources may be created
+ * @pool: the pool
+ *
+ * Creations of all programs share one bound, as hosts respond to them at once.
+ *
+ * Context: may sleep; the caller must not hold a lock that a response needs.
+ * Return: see vgpu_queue_throttle().
+ */
+int vgpu_resources_throttle(struct vgpu_resources *pool)
+{
+	return vgpu_queue_throttle(pool->queue, pool->client);
+}
 
 /**
  * vgpu_resources_lose - the device was reset and has forgotten them all
@@ -313,6 +343,7 @@ static void detached_done(struct vgpu_msg *msg)
 static void publish_making(struct vgpu_resource *res, struct vgpu_msg *msg)
 {
 	hold(res, msg, tracked_done);
+	vgpu_msg_set_client(msg, res->pool->client);
 	vgpu_queue_publish(res->pool->queue, msg);
 }
 
@@ -654,16 +685,6 @@ void vgpu_resource_retire(struct vgpu_resource *res)
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_retire);
 
-/*
- * The exporter waits no longer than for the fence, and wants its mapping back soon
- * after.  A host that has not answered by then has had its time.
- */
-static void detach_signalled(struct dma_fence *fence, struct dma_fence_cb *cb)
-{
-	if (fence->error == -ETIMEDOUT)
-		put_backing(container_of(cb, struct vgpu_resource, detached));
-}
-
 /**
  * vgpu_resource_detach - end a resource whose memory is about to move
  * @res: the owner's reference of a movable resource
@@ -692,8 +713,6 @@ struct dma_fence *vgpu_resource_detach(struct vgpu_resource *res)
 	trace_vgpu_detach(res->id, res->entries, res->size);
 
 	res->detach = NULL;
-	/* The message holds the resource until after its fence has signalled. */
-	dma_fence_add_callback(fence, &res->detached, detach_signalled);
 	hold(res, detach, detached_done);
 	vgpu_queue_publish(res->pool->queue, detach);
 	vgpu_resource_retire(res);

@@ -36,6 +36,7 @@ enum vgpu_resource_kind {
  * struct vgpu_resources - all resources of a device
  * @dev: for log messages
  * @queue: the control queue
+ * @client: what the creation of resources has outstanding
  * @detaches: the timeline of DETACH_BACKING
  * @ids: the numbers in use; given back when UNREF was answered
  * @lock: protects @list and @refused, taken in interrupts
@@ -48,6 +49,7 @@ enum vgpu_resource_kind {
 struct vgpu_resources {
 	struct device *dev;
 	struct vgpu_queue *queue;
+	struct vgpu_client *client;
 	struct vgpu_timeline detaches;
 	struct ida ids;
 	spinlock_t lock; /* @list and the counters */
@@ -89,7 +91,6 @@ struct vgpu_surface_key {
  * @detach: reserved at creation if the memory may move, with its fence
  * @unref: reserved at creation
  * @siblings: in the owner's list of surfaces
- * @detached: on the fence of @detach, for a host that does not answer
  * @transferred: the host's copy was filled at least once
  */
 struct vgpu_resource {
@@ -108,14 +109,14 @@ struct vgpu_resource {
 	struct vgpu_msg *detach;
 	struct vgpu_msg *unref;
 	struct list_head siblings;
-	struct dma_fence_cb detached;
 	bool transferred;
 };
 
-void vgpu_resources_init(struct vgpu_resources *pool, struct device *dev,
+int vgpu_resources_init(struct vgpu_resources *pool, struct device *dev,
 			 struct vgpu_queue *queue);
 void vgpu_resources_fini(struct vgpu_resources *pool);
 void vgpu_resources_lose(struct vgpu_resources *pool);
+int vgpu_resources_throttle(struct vgpu_resources *pool);
 void vgpu_resources_print(struct vgpu_resources *pool, struct drm_printer *p);
 
 struct vgpu_resource *vgpu_resource_create_blob(struct vgpu_resources *pool,

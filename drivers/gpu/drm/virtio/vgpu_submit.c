@@ -40,9 +40,6 @@
 #define MAX_BUFFERS	SZ_64K
 #define MAX_SYNCOBJS	SZ_16K
 
-/* Fences signal by then: other drivers promise so, and ours give up on the host. */
-#define FENCE_PATIENCE	(VGPU_RENDER_PATIENCE + VGPU_PATIENCE)
-
 struct submit_event {
 	struct drm_pending_event base;
 	struct drm_event event;
@@ -376,7 +373,6 @@ static int reserve_message(struct submit *s)
 	if (!s->msg)
 		return -ENOMEM;
 
-	s->msg->patience = VGPU_RENDER_PATIENCE;
 	vgpu_cmd_submit_3d(s->msg, s->ctx->id, s->stream);
 	s->stream = NULL;
 	if (!wants_fence(s))
@@ -425,15 +421,15 @@ static int wait_for(const struct submit *s, struct dma_fence *fence)
 {
 	struct dma_fence_unwrap it;
 	struct dma_fence *f;
-	long left;
+	int ret;
 
 	dma_fence_unwrap_for_each(f, &it, fence) {
 		if (f->context == s->timeline->context)
 			continue;
-		left = dma_fence_wait_timeout(f, true, FENCE_PATIENCE);
-		if (left <= 0) {
+		ret = dma_fence_wait(f, true);
+		if (ret) {
 			dma_fence_put(it.chain);
-			return left ?: -ETIMEDOUT;
+			return ret;
 		}
 	}
 
@@ -657,11 +653,10 @@ static void clean_up(struct submit *s)
  * @data: struct drm_virtgpu_execbuffer
  * @file: the caller
  *
- * Context: may sleep; waits for fences of others, bounded.
+ * Context: may sleep; waits for fences of others without a deadline, interruptibly.
  * Return: 0; with nothing done: -EINVAL, also without 3D; -E2BIG; -EFAULT; -ENOENT
  * for a handle that is none; -ENOMEM; -EIO for a context or a buffer that was lost;
- * the host's error if that would not make them; -ETIMEDOUT for a fence that does not
- * signal; -ERESTARTSYS.
+ * the host's error if that would not make them; -ERESTARTSYS.
  */
 int vgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *file)
 {
@@ -676,7 +671,7 @@ int vgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *file)
 
 	if (!s.vgpu->features.virgl)
 		return -EINVAL;
-	ret = vgpu_queue_throttle(&s.vgpu->ctrl);
+	ret = vgpu_queue_throttle(&s.vgpu->ctrl, vgpu_file_client(file));
 	if (ret)
 		return ret;
 

@@ -311,6 +311,24 @@ void vgpu_mock_unplug(struct vgpu_mock *m)
 		vgpu_mock_breach(m, "the device was not reset when it went");
 }
 
+/**
+ * vgpu_mock_ticks - have the watchdog of the control queue count time
+ * @m: a device to which the driver is bound
+ * @n: periods of the watchdog
+ *
+ * What the host works on its own it has done after each of them.
+ */
+void vgpu_mock_ticks(struct vgpu_mock *m, unsigned int n)
+{
+	struct vgpu_queue *ctrl = &vgpu_mock_vgpu(m)->ctrl;
+
+	while (n--) {
+		flush_delayed_work(&ctrl->watchdog);
+		if (!m->host.stopped)
+			vgpu_mock_settle(m);
+	}
+}
+
 /* When all programs have gone, so has what they had on the host. */
 static void check_leaks(struct vgpu_mock *m)
 {

@@ -142,7 +142,12 @@ void vgpu_mock_set_output(struct vgpu_mock *m, unsigned int scanout, bool enable
 			  u32 width, u32 height);
 void vgpu_mock_raise_display(struct vgpu_mock *m);
 
+void vgpu_mock_ticks(struct vgpu_mock *m, unsigned int n);
+
 __printf(2, 3) void vgpu_mock_breach(struct vgpu_mock *m, const char *format, ...);
+
+/* Watchdog periods in ten minutes. */
+#define VGPU_MOCK_TEN_MINUTES (600 * HZ / VGPU_WATCHDOG_PERIOD)
 
 /**
  * vgpu_mock_wait - wait until something has happened

@@ -10,6 +10,7 @@
 #include <drm/drm_prime.h>
 
 #include "vgpu_device.h"
+#include "vgpu_file.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
 #include "vgpu_test_render.h"
@@ -341,8 +342,8 @@ static void context_number(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vgpu_render_context(u[0]), first);
 }
 
-/* It lives until all that was submitted to it is answered. */
-static void context_outlives_file(struct kunit *test)
+/* It ends with its file, whatever was submitted to it; the host still ends that. */
+static void context_ends_with_file(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_render_start(test, 6, 1, 0);
 	struct vgpu_mock *m = u->mock;
@@ -350,15 +351,79 @@ static void context_outlives_file(struct kunit *test)
 
 	vgpu_mock_hold(m, CMD(SUBMIT_3D));
 	fence = vgpu_render_fence(u, 0);
+	vgpu_mock_settle(m);
 	vgpu_user_close(u);
 	vgpu_mock_settle(m);
-	KUNIT_EXPECT_EQ(test, vgpu_mock_count(m, CMD(CTX_DESTROY)), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_contexts(m), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(m, CMD(CTX_DESTROY)), 1);
+	vgpu_mock_ticks(m, 2);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
 
 	KUNIT_EXPECT_EQ(test, vgpu_mock_release(m, 0), 1);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
+	dma_fence_put(fence);
+}
+
+/* A poll that the host will never respond to once its context has ended. */
+static void context_poll_abandoned(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 6, 1, 1), *other;
+	struct vgpu_mock_rule rule = { .type = CMD(SUBMIT_3D), .hold = true, .times = 1 };
+	struct vgpu_mock *m = u->mock;
+	struct dma_fence *fence;
+
+	vgpu_mock_rule(m, &rule);
+	fence = vgpu_render_fence(u, 0);
+	vgpu_mock_settle(m);
+	vgpu_user_close(u);
 	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_mock_contexts(m)));
-	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
-	KUNIT_EXPECT_EQ(test, vgpu_mock_count(m, CMD(CTX_DESTROY)), 1);
+	vgpu_mock_ticks(m, VGPU_MOCK_TEN_MINUTES);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ECANCELED);
+	dma_fence_put(fence);
+	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&vgpu_mock_vgpu(m)->ctrl));
+
+	/* Nothing of it is in the way of others. */
+	other = vgpu_user_open(test, m);
+	KUNIT_EXPECT_EQ(test, vgpu_render_init(other, 6, 1, 0), 0);
+	fence = vgpu_render_fence(other, 0);
+	KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(fence, false, HZ), 0);
+	dma_fence_put(fence);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_release(m, 0), 1);
+}
+
+/* Seen by a fence's callback: its context is lost already. */
+struct lost_seen {
+	struct dma_fence_cb cb;
+	struct vgpu_context *ctx;
+	int error;
+};
+
+static void see_lost(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	struct lost_seen *seen = container_of(cb, struct lost_seen, cb);
+
+	seen->error = vgpu_context_error(seen->ctx);
+}
+
+static void context_lost_before_fences(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_render_start(test, 6, 1, 0);
+	struct drm_virtgpu_execbuffer args = { };
+	struct lost_seen seen = { };
+	struct vgpu_mock *m = u->mock;
+	struct dma_fence *fence;
+
+	vgpu_mock_hold(m, CMD(SUBMIT_3D));
+	fence = vgpu_render_fence(u, 0);
+	seen.ctx = vgpu_file_context(u->file);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(seen.ctx));
+	KUNIT_ASSERT_EQ(test, dma_fence_add_callback(fence, &seen.cb, see_lost), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&m->vdev), 0);
+	KUNIT_EXPECT_EQ(test, seen.error, -EIO);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&m->vdev), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_render_submit(u, &args, NULL, 0), -EIO);
+	vgpu_context_put(seen.ctx);
 	dma_fence_put(fence);
 }
 
@@ -658,7 +723,9 @@ static struct kunit_case context_tests[] = {
 	KUNIT_CASE(context_old_host),
 	KUNIT_CASE(context_refused),
 	KUNIT_CASE(context_number),
-	KUNIT_CASE(context_outlives_file),
+	KUNIT_CASE(context_ends_with_file),
+	KUNIT_CASE(context_poll_abandoned),
+	KUNIT_CASE(context_lost_before_fences),
 	KUNIT_CASE(context_lost),
 	KUNIT_CASE(context_lost_shown),
 	KUNIT_CASE(context_unplugged),

@@ -108,8 +108,8 @@ struct twice_case {
 static const struct twice_case twice_cases[] = {
 	{ "good, then good", 0, 0 },
 	{ "good, then bad", 0, -EIO },
-	{ "timed out, then answered", -ETIMEDOUT, 0 },
-	{ "timed out, then refused", -ETIMEDOUT, -EINVAL },
+	{ "cancelled, then answered", -ECANCELED, 0 },
+	{ "cancelled, then refused", -ECANCELED, -EINVAL },
 	{ "refused, then gone", -ENOMEM, -ENODEV },
 };
 

@@ -372,6 +372,26 @@ static void kms_held(struct kunit *test)
 	expect_idle(u);
 }
 
+/* For ten minutes, as the watchdog counts them. */
+static void kms_held_long(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct vgpu_queue *ctrl = &vgpu_mock_vgpu(u->mock)->ctrl;
+	struct drm_framebuffer *fbs[2];
+
+	fbs[0] = show_first(u, 1);
+	fbs[1] = vgpu_user_new_fb(u, W, H);
+	hold_display(u, fbs[1]);
+	vgpu_mock_ticks(u->mock, VGPU_MOCK_TEN_MINUTES);
+	vgpu_user_paint(u, fbs[0], 5);
+	KUNIT_EXPECT_EQ(test, vgpu_user_show(u, 0, fbs[0]), 0);
+	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(ctrl));
+	KUNIT_EXPECT_EQ(test, ctrl->stats.timeouts, 0);
+	KUNIT_EXPECT_EQ(test, frames_of(u, 0)->stats.held, 1);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH)), 1);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_sees(u, 0, 5, 0, 0, W, H)));
+}
+
 /* What goes to the same buffer again and again, as on a console or under Xorg. */
 static void kms_held_dirty(struct kunit *test)
 {
@@ -1064,6 +1084,7 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE_PARAM(kms_old_buffer_ends_behind, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM(kms_flip_behind_many, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM_ATTR(kms_held, vgpu_host_gen_params, { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM(kms_held_long, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM(kms_held_dirty, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM_ATTR(kms_held_outputs, vgpu_host_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),

@@ -229,21 +229,27 @@ static void msg_put_nothing(struct kunit *test)
 	vgpu_msg_put(msg);
 }
 
-static void msg_wait_ends(struct kunit *test)
+static void msg_client(struct kunit *test)
 {
+	struct vgpu_client *client = vgpu_client_alloc(), *other = vgpu_client_alloc();
 	struct vgpu_msg *msg = vgpu_msg_alloc();
 
+	KUNIT_ASSERT_NOT_NULL(test, client);
+	KUNIT_ASSERT_NOT_NULL(test, other);
 	KUNIT_ASSERT_NOT_NULL(test, msg);
-	KUNIT_EXPECT_EQ(test, vgpu_msg_wait(msg, 1), -ETIMEDOUT);
-
-	/* Test threads are kernel threads, which signals do not reach unasked. */
-	allow_signal(SIGKILL);
-	send_sig(SIGKILL, current, 1);
-	KUNIT_EXPECT_EQ(test, vgpu_msg_wait(msg, 60 * HZ), -EINTR);
-	flush_signals(current);
-	disallow_signal(SIGKILL);
-
+	vgpu_msg_set_client(msg, NULL);
+	KUNIT_EXPECT_NULL(test, msg->client);
+	vgpu_msg_set_client(msg, client);
+	/* The first one counts. */
+	vgpu_msg_set_client(msg, other);
+	KUNIT_EXPECT_PTR_EQ(test, msg->client, client);
+	KUNIT_EXPECT_EQ(test, refcount_read(&client->ref), 2);
+	KUNIT_EXPECT_EQ(test, refcount_read(&other->ref), 1);
 	vgpu_msg_put(msg);
+	KUNIT_EXPECT_EQ(test, refcount_read(&client->ref), 1);
+	vgpu_client_put(client);
+	vgpu_client_put(other);
+	vgpu_client_put(NULL);
 }
 
 static struct kunit_case msg_tests[] = {
@@ -253,7 +259,7 @@ static struct kunit_case msg_tests[] = {
 	KUNIT_CASE_PARAM(msg_room, room_gen_params),
 	KUNIT_CASE(msg_cache_lines),
 	KUNIT_CASE(msg_put_nothing),
-	KUNIT_CASE(msg_wait_ends),
+	KUNIT_CASE(msg_client),
 	{}
 };
 

@@ -6,20 +6,21 @@
 #include <linux/dma-fence.h>
 #include <linux/sched/signal.h>
 #include <linux/workqueue.h>
+#include <drm/drm_rect.h>
 #include <uapi/linux/virtio_gpu.h>
 
 #include "vgpu_cmd.h"
+#include "vgpu_cmd_3d.h"
 #include "vgpu_entries.h"
 #include "vgpu_fence.h"
 #include "vgpu_msg.h"
 #include "vgpu_test_ring.h"
 
-/* As in vgpu_queue.c: messages that a user may pile up. */
-#define THROTTLE_AT 512
+/* As in vgpu_queue.c: length of a congested queue. */
 #define CROWDED_AT 2048
 
-/* More than the watchdog's period, less than any host's patience. */
-#define SOON (5 * HZ)
+/* Watchdog periods in ten minutes. */
+#define TEN_MINUTES (600 * HZ / VGPU_WATCHDOG_PERIOD)
 
 static void publish_many(struct test_ring *r, struct test_end *ends, unsigned int n)
 {
@@ -30,12 +31,11 @@ static void publish_many(struct test_ring *r, struct test_end *ends, unsigned in
 }
 
 static struct dma_fence *publish_fenced(struct test_ring *r, struct test_end *end,
-					struct vgpu_timeline *tl, unsigned long patience)
+					struct vgpu_timeline *tl)
 {
 	struct vgpu_msg *msg = test_msg_fenced(r->test, end, tl);
 	struct dma_fence *fence = dma_fence_get(&msg->fence->base);
 
-	msg->patience = patience;
 	vgpu_queue_publish(&r->q, msg);
 
 	return fence;
@@ -213,7 +213,7 @@ static void queue_exactly_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
 	KUNIT_EXPECT_EQ(test, end.error, c->error);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), c->error ?: 1);
-	KUNIT_EXPECT_EQ(test, vgpu_msg_wait(msg, 1), c->error);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_wait_msg(&r->q, msg), c->error);
 	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_ENDED);
 	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
 	KUNIT_EXPECT_EQ(test, r->q.stats.errors, c->error ? 1 : 0);
@@ -234,7 +234,7 @@ static void queue_drops_reference(struct kunit *test)
 	struct vgpu_timeline tl;
 
 	vgpu_timeline_init(&tl, "test");
-	fence = publish_fenced(r, NULL, &tl, 0);
+	fence = publish_fenced(r, NULL, &tl);
 	KUNIT_EXPECT_EQ(test, kref_read(&fence->refcount), 2);
 	test_reply(r, 0, 0x1100);
 	KUNIT_EXPECT_EQ(test, kref_read(&fence->refcount), 1);
@@ -464,7 +464,7 @@ static void queue_add_fails_alone(struct kunit *test)
 	vgpu_timeline_init(&tl, "test");
 	r->add_error = *error;
 	r->add_errors = 1;
-	fence = publish_fenced(r, &end, &tl, 0);
+	fence = publish_fenced(r, &end, &tl);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
 	KUNIT_EXPECT_EQ(test, end.error, *error);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), *error);
@@ -622,8 +622,65 @@ static void queue_republish_dead(struct kunit *test)
 }
 
 /*
- * The silent host
+ * Time
  */
+
+/* As if so many periods of the watchdog had passed. */
+static void ticks(struct test_ring *r, unsigned int n)
+{
+	while (n--)
+		flush_delayed_work(&r->q.watchdog);
+}
+
+static struct vgpu_msg *flush_msg(struct kunit *test)
+{
+	struct drm_rect rect = DRM_RECT_INIT(0, 0, 64, 64);
+	struct vgpu_msg *msg = test_msg(test, NULL);
+
+	memset(&msg->request, 0, sizeof(msg->request));
+	vgpu_cmd_flush(msg, 1, &rect);
+	msg->fenced = true;
+
+	return msg;
+}
+
+static struct vgpu_msg *submit_msg(struct kunit *test, size_t size)
+{
+	struct vgpu_msg *msg = test_msg(test, NULL);
+
+	memset(&msg->request, 0, sizeof(msg->request));
+	vgpu_cmd_submit_3d(msg, 1, vgpu_entries_alloc_bytes(size, 14));
+	KUNIT_ASSERT_NOT_NULL(test, msg->payload);
+
+	return msg;
+}
+
+static void count_wedged(struct vgpu_queue *q)
+{
+	struct test_ring *r = container_of(q, struct test_ring, q);
+
+	r->wedged++;
+}
+
+static struct vgpu_msg *alloc_probe(struct vgpu_queue *q)
+{
+	struct vgpu_msg *msg = vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_resp_display_info));
+
+	if (msg)
+		vgpu_cmd_get_display_info(msg);
+
+	return msg;
+}
+
+static struct test_ring *watched_ring(struct kunit *test, unsigned int size)
+{
+	struct test_ring *r = test_ring_create(test, size);
+
+	r->q.on_wedged = count_wedged;
+	r->q.alloc_probe = alloc_probe;
+
+	return r;
+}
 
 struct late_case {
 	const char *name;
@@ -640,54 +697,54 @@ static const struct late_case late_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(late, late_cases, name);
 
-/* The fence does not wait for ever; the message keeps its memory until the end. */
+/* A fence has no deadline: after ten minutes it is signalled by the response, once. */
 static void queue_late_answer(struct kunit *test)
 {
 	const struct late_case *c = test->param_value;
 	struct virtio_gpu_ctrl_hdr hdr = { .type = cpu_to_le32(c->type) };
-	struct test_ring *r = test_ring_create(test, 16);
+	struct test_ring *r = watched_ring(test, 16);
 	struct test_end end = {};
 	struct vgpu_timeline tl;
 	struct dma_fence *fence;
 
 	vgpu_timeline_init(&tl, "test");
-	fence = publish_fenced(r, &end, &tl, 1);
-	KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(fence, false, SOON), 0);
-	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ETIMEDOUT);
+	fence = publish_fenced(r, &end, &tl);
+	ticks(r, TEN_MINUTES);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
 	KUNIT_EXPECT_EQ(test, end.ends, 0);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 1);
-	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 1);
 
 	test_answer_raw(r, 0, &hdr, sizeof(hdr), c->used);
 	test_interrupt(r);
+	ticks(r, 1);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
 	KUNIT_EXPECT_EQ(test, end.error, c->error);
-	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), c->error ?: 1);
+	test_reply_all(r);
 	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
-	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 1);
 	dma_fence_put(fence);
 }
 
-/* Never answered: the death of the queue ends it, and its fence stays as it was. */
+/* Without a response, the reset of the device ends the message and its fence. */
 static void queue_never_answered(struct kunit *test)
 {
-	struct test_ring *r = test_ring_create(test, 16);
+	struct test_ring *r = watched_ring(test, 16);
 	struct test_end end = {};
 	struct vgpu_timeline tl;
 	struct dma_fence *fence;
 
 	vgpu_timeline_init(&tl, "test");
-	fence = publish_fenced(r, &end, &tl, 1);
-	KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(fence, false, SOON), 0);
+	fence = publish_fenced(r, &end, &tl);
+	ticks(r, TEN_MINUTES);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 0);
 	vgpu_queue_stop(&r->q);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
 	KUNIT_EXPECT_EQ(test, end.error, -ENODEV);
-	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
 	dma_fence_put(fence);
 }
 
-/* Behind a silent host's command, the backlog's fences are bounded as well. */
-static void queue_backlog_times_out(struct kunit *test)
+/* What waits for room in the ring is not given up either. */
+static void queue_backlog_waits(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 2);
 	struct test_end ends[2] = {};
@@ -697,145 +754,174 @@ static void queue_backlog_times_out(struct kunit *test)
 
 	vgpu_timeline_init(&tl, "test");
 	for (i = 0; i < 2; i++)
-		fence[i] = publish_fenced(r, &ends[i], &tl, 1);
+		fence[i] = publish_fenced(r, &ends[i], &tl);
 	KUNIT_EXPECT_EQ(test, r->count, 1);
+	ticks(r, TEN_MINUTES);
 	for (i = 0; i < 2; i++) {
-		KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(fence[i], false, SOON), 0);
-		KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence[i]), -ETIMEDOUT);
+		KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence[i]), 0);
 		KUNIT_EXPECT_EQ(test, ends[i].ends, 0);
 	}
-	/* The host comes back: both commands are done, in order. */
+	/* The device responds again: both commands are done, in order. */
 	test_reply_all(r);
 	KUNIT_EXPECT_EQ(test, r->count, 2);
 	for (i = 0; i < 2; i++) {
 		KUNIT_EXPECT_EQ(test, ends[i].ends, 1);
 		KUNIT_EXPECT_EQ(test, ends[i].error, 0);
+		KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence[i]), 1);
 		dma_fence_put(fence[i]);
 	}
 }
 
-/* Patience is each message's own. */
-static void queue_patience(struct kunit *test)
-{
-	struct test_ring *r = test_ring_create(test, 16);
-	struct dma_fence *slow, *quick;
-	struct vgpu_timeline tl;
-
-	vgpu_timeline_init(&tl, "test");
-	slow = publish_fenced(r, NULL, &tl, 0);
-	quick = publish_fenced(r, NULL, &tl, 1);
-	KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(quick, false, SOON), 0);
-	KUNIT_EXPECT_EQ(test, dma_fence_get_status(quick), -ETIMEDOUT);
-	KUNIT_EXPECT_EQ(test, dma_fence_get_status(slow), 0);
-	KUNIT_EXPECT_EQ(test, r->slots[0].msg->patience, VGPU_PATIENCE);
-	test_reply_all(r);
-	KUNIT_EXPECT_EQ(test, dma_fence_get_status(slow), 1);
-	dma_fence_put(slow);
-	dma_fence_put(quick);
-}
-
-static void count_wedged(struct vgpu_queue *q)
-{
-	struct test_ring *r = container_of(q, struct test_ring, q);
-
-	r->wedged++;
-}
-
-/* As if @i had been published, and nothing answered, its patience ago. */
-static void grow_old(struct test_ring *r, unsigned int i)
-{
-	struct vgpu_msg *msg = r->slots[i].msg;
-
-	spin_lock_irq(&r->q.lock);
-	msg->published -= msg->patience;
-	r->q.answered = msg->published;
-	spin_unlock_irq(&r->q.lock);
-	flush_delayed_work(&r->q.watchdog);
-}
-
-/* A host that answers nothing is not asked any more, until it answers. */
+/* No response for ten seconds to what hosts respond to at once. */
 static void queue_wedged(struct kunit *test)
 {
-	struct test_ring *r = test_ring_create(test, 16);
+	struct test_ring *r = watched_ring(test, 16);
 	struct vgpu_msg *refused = test_msg(test, NULL);
 
-	r->q.on_wedged = count_wedged;
 	publish_many(r, NULL, 2);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, NULL), 0);
+	ticks(r, VGPU_UNRESPONSIVE_TICKS - 1);
 	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
-	grow_old(r, 0);
+	ticks(r, 2);
 	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 1);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), -EIO);
+	KUNIT_EXPECT_EQ(test, r->q.stats.probes, 1);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, NULL), -EIO);
 	KUNIT_EXPECT_EQ(test, vgpu_queue_send_sync(&r->q, refused), -EIO);
-	KUNIT_EXPECT_EQ(test, r->count, 2);
+	KUNIT_EXPECT_EQ(test, r->count, 3);
 	vgpu_msg_put(refused);
 
-	/* That is no news. */
-	grow_old(r, 1);
+	/* It is reported once. */
+	ticks(r, TEN_MINUTES);
 	KUNIT_EXPECT_EQ(test, r->wedged, 1);
 
 	test_reply(r, 1, 0x1100);
 	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, NULL), 0);
+	test_reply_all(r);
 
 	publish_many(r, NULL, 1);
-	grow_old(r, 2);
+	ticks(r, VGPU_UNRESPONSIVE_TICKS + 1);
 	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 2);
 
-	/* So is another device in its place. */
+	/* A device that is started again is not. */
 	vgpu_queue_stop(&r->q);
 	test_ring_start(r, 16);
 	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
 }
 
-/* Behind one that may take longer nobody knows. */
-static void queue_behind_slow(struct kunit *test)
+/* The display holds a frame: no error for as long as it lasts, whatever stands behind. */
+static void queue_held(struct kunit *test)
 {
-	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_msg *slow = test_msg(test, NULL);
+	struct test_ring *r = watched_ring(test, 16);
 
-	slow->patience = VGPU_RENDER_PATIENCE;
-	vgpu_queue_publish(&r->q, slow);
-	publish_many(r, NULL, 1);
-	vgpu_queue_kick(&r->q);
-	grow_old(r, 1);
-	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 1);
+	vgpu_queue_publish(&r->q, flush_msg(test));
+	publish_many(r, NULL, 3);
+	ticks(r, TEN_MINUTES);
 	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), 0);
+	KUNIT_EXPECT_EQ(test, r->wedged, 0);
+	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 0);
+	KUNIT_EXPECT_EQ(test, r->q.stats.probes, 0);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, NULL), 0);
 
-	/* Until that has had its time too. */
-	grow_old(r, 0);
+	/* From the moment that the display lets go, the device has ten seconds. */
+	test_reply(r, 0, 0x1100);
+	ticks(r, VGPU_UNRESPONSIVE_TICKS - 1);
+	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	ticks(r, 2);
 	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
 }
 
-/* Who forgets one command but answers others is only slow. */
-static void queue_forgetful(struct kunit *test)
+/* Rendering takes as long as it takes, while the device responds to probes behind it. */
+static void queue_long_job(struct kunit *test)
 {
-	struct test_ring *r = test_ring_create(test, 16);
+	struct test_ring *r = watched_ring(test, 256);
+	unsigned int i, n;
 
-	publish_many(r, NULL, 2);
-	spin_lock_irq(&r->q.lock);
-	r->slots[0].msg->published -= VGPU_PATIENCE;
-	spin_unlock_irq(&r->q.lock);
-	test_reply(r, 1, 0x1100);
-	flush_delayed_work(&r->q.watchdog);
-	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 1);
+	vgpu_queue_publish(&r->q, submit_msg(test, 64));
+	for (i = 0; i < TEN_MINUTES / 10; i++) {
+		ticks(r, 1);
+		for (n = 1; n < r->count; n++)
+			if (r->slots[n].state == TEST_SLOT_HELD)
+				test_reply(r, n, VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+	}
+	KUNIT_EXPECT_GT(test, r->q.stats.probes, 10);
 	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_EQ(test, r->wedged, 0);
+	KUNIT_EXPECT_EQ(test, r->slots[0].state, TEST_SLOT_HELD);
+
+	/* A probe that the device does not respond to for ten seconds decides. */
+	ticks(r, 2 * VGPU_UNRESPONSIVE_TICKS + 1);
+	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_EQ(test, r->wedged, 1);
 }
 
-/* A frame that comes late is no reason to give the host up. */
-static void queue_slow_frame(struct kunit *test)
+/* Unless the display holds a frame between the job and the probe. */
+static void queue_long_job_held(struct kunit *test)
 {
-	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_msg *msg = test_msg(test, NULL);
+	struct test_ring *r = watched_ring(test, 16);
 
-	msg->patience = VGPU_FRAME_PATIENCE;
+	vgpu_queue_publish(&r->q, submit_msg(test, 64));
+	vgpu_queue_publish(&r->q, flush_msg(test));
+	ticks(r, TEN_MINUTES);
+	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_EQ(test, r->q.stats.probes, 1);
+}
+
+/* With a renderer, responses to fenced commands wait for what was submitted before. */
+static void queue_fenced_renders(struct kunit *test)
+{
+	struct test_ring *r = watched_ring(test, 16);
+	struct vgpu_timeline tl;
+
+	vgpu_timeline_init(&tl, "test");
+	r->q.renders = true;
+	dma_fence_put(publish_fenced(r, NULL, &tl));
+	ticks(r, VGPU_UNRESPONSIVE_TICKS + 1);
+	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	ticks(r, VGPU_UNRESPONSIVE_TICKS);
+	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+}
+
+/* Only a long job needs no look four times a second. */
+static void queue_relaxed(struct kunit *test)
+{
+	struct test_ring *r = watched_ring(test, 16);
+
+	vgpu_queue_publish(&r->q, submit_msg(test, 64));
+	vgpu_queue_kick(&r->q);
+	KUNIT_EXPECT_EQ(test, r->q.ticks, 1);
+	ticks(r, 1);
+	KUNIT_EXPECT_GT(test, r->q.ticks, 1);
+	publish_many(r, NULL, 1);
+	KUNIT_EXPECT_EQ(test, r->q.ticks, 1);
+}
+
+/* A host that skips one command and responds to others: only that one's waiter returns. */
+static void queue_forgetful(struct kunit *test)
+{
+	struct test_ring *r = watched_ring(test, 256);
+	struct vgpu_msg *msg = test_msg(test, NULL);
+	unsigned int i;
+
+	vgpu_msg_get(msg);
 	vgpu_queue_publish(&r->q, msg);
-	grow_old(r, 0);
+	for (i = 0; i < VGPU_UNRESPONSIVE_TICKS + 1; i++) {
+		publish_many(r, NULL, 1);
+		test_reply(r, i + 1, 0x1100);
+		ticks(r, 1);
+	}
+	KUNIT_EXPECT_EQ(test, vgpu_queue_wait_msg(&r->q, msg), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_RING);
 	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 1);
 	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_EQ(test, r->wedged, 0);
+
+	/* The response may still come. */
+	test_reply(r, 0, 0x1201);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_wait_msg(&r->q, msg), -ENOMEM);
+	vgpu_msg_put(msg);
 }
 
 /* One that was answered in time is left alone by the watchdog. */
@@ -846,7 +932,7 @@ static void queue_watchdog_idle(struct kunit *test)
 	struct dma_fence *fence;
 
 	vgpu_timeline_init(&tl, "test");
-	fence = publish_fenced(r, NULL, &tl, 1);
+	fence = publish_fenced(r, NULL, &tl);
 	test_reply(r, 0, 0x1100);
 	KUNIT_EXPECT_TRUE(test, delayed_work_pending(&r->q.watchdog));
 	flush_delayed_work(&r->q.watchdog);
@@ -857,23 +943,32 @@ static void queue_watchdog_idle(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* A waiter that gave up has still its reference, and learns the end later. */
-static void queue_wait_gives_up(struct kunit *test)
+/* Waiters return when the device is unresponsive, and so do those that come later. */
+static void queue_wait_wedged(struct kunit *test)
 {
-	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_msg *msg = test_msg(test, NULL);
+	struct test_ring *r = watched_ring(test, 16);
+	struct test_end end = {};
+	struct vgpu_msg *msg = test_msg(test, &end), *late = test_msg(test, NULL);
 
 	vgpu_msg_get(msg);
+	vgpu_msg_get(late);
 	vgpu_queue_publish(&r->q, msg);
-	KUNIT_EXPECT_EQ(test, vgpu_msg_wait(msg, 1), -ETIMEDOUT);
+	ticks(r, VGPU_UNRESPONSIVE_TICKS + 1);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_wait_msg(&r->q, msg), -ETIMEDOUT);
 	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_RING);
+	vgpu_queue_publish(&r->q, late);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_wait_msg(&r->q, late), -ETIMEDOUT);
+	vgpu_msg_put(late);
+
 	test_reply(r, 0, 0x1201);
-	KUNIT_EXPECT_EQ(test, vgpu_msg_wait(msg, 1), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_wait_msg(&r->q, msg), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, end.ends, 1);
 	vgpu_msg_put(msg);
+	test_reply_all(r);
 }
 
-/* One that gave up and left: the answer still has a place to go to. */
-static void queue_waiter_leaves(struct kunit *test)
+/* A waiter that was killed: the response still has memory to go to. */
+static void queue_wait_killed(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
 	struct test_end end = {};
@@ -881,10 +976,165 @@ static void queue_waiter_leaves(struct kunit *test)
 
 	vgpu_msg_get(msg);
 	vgpu_queue_publish(&r->q, msg);
-	KUNIT_EXPECT_EQ(test, vgpu_msg_wait(msg, 1), -ETIMEDOUT);
+	/* Test threads are kernel threads, which signals do not reach unasked. */
+	allow_signal(SIGKILL);
+	send_sig(SIGKILL, current, 1);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_wait_msg(&r->q, msg), -EINTR);
+	flush_signals(current);
+	disallow_signal(SIGKILL);
 	vgpu_msg_put(msg);
 	test_reply(r, 0, 0x1100);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
+}
+
+/*
+ * Shares of the ring
+ */
+
+static struct vgpu_client *test_client(struct test_ring *r)
+{
+	struct vgpu_client *client = vgpu_client_alloc();
+
+	KUNIT_ASSERT_NOT_NULL(r->test, client);
+
+	return client;
+}
+
+/* Queue jobs of a program for as long as it may; returns how many. */
+static unsigned int fill_share(struct test_ring *r, struct vgpu_client *client)
+{
+	struct vgpu_msg *msg;
+	unsigned int n = 0;
+
+	while (vgpu_queue_has_room(&r->q, client) && n < TEST_RING_MAX) {
+		msg = submit_msg(r->test, 64);
+		vgpu_msg_set_client(msg, client);
+		vgpu_queue_publish(&r->q, msg);
+		n++;
+	}
+
+	return n;
+}
+
+static const unsigned int share_rings[] = { 16, 64, 256, 512 };
+
+static void share_desc(const unsigned int *n, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "ring of %u", *n);
+}
+
+KUNIT_ARRAY_PARAM(share, share_rings, share_desc);
+
+/* However much some have outstanding, others and the display find room in the ring. */
+static void queue_shares(struct kunit *test)
+{
+	const unsigned int *size = test->param_value;
+	struct test_ring *r = watched_ring(test, *size);
+	struct vgpu_client *clients[3];
+	unsigned int i, before;
+
+	for (i = 0; i < 3; i++) {
+		clients[i] = test_client(r);
+		KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, clients[i]), 0);
+		KUNIT_EXPECT_GE(test, fill_share(r, clients[i]), 1);
+		KUNIT_EXPECT_LE(test, r->q.client_slots, *size - *size / 4 + 2);
+	}
+	/* Nothing of it waits for room, nor does a frame. */
+	KUNIT_EXPECT_EQ(test, r->q.stats.full, 0);
+	before = r->count;
+	vgpu_queue_publish(&r->q, flush_msg(test));
+	KUNIT_EXPECT_EQ(test, r->count, before + 1);
+	KUNIT_EXPECT_EQ(test, r->q.stats.full, 0);
+
+	test_reply_all(r);
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ(test, clients[i]->slots, 0);
+		KUNIT_EXPECT_EQ(test, clients[i]->bytes, 0);
+		KUNIT_EXPECT_EQ(test, refcount_read(&clients[i]->ref), 1);
+		vgpu_client_put(clients[i]);
+	}
+	KUNIT_EXPECT_EQ(test, r->q.client_slots, 0);
+}
+
+/* With indirect descriptors a chain takes one place in the ring, however long it is. */
+static void queue_share_indirect(struct kunit *test)
+{
+	struct test_ring *r = watched_ring(test, 64);
+	struct vgpu_client *client = test_client(r);
+	struct vgpu_msg *msg = submit_msg(test, 64);
+
+	vgpu_msg_set_client(msg, client);
+	vgpu_queue_publish(&r->q, msg);
+	KUNIT_EXPECT_EQ(test, client->slots, 3);
+	r->q.indirect = true;
+	msg = submit_msg(test, 64);
+	vgpu_msg_set_client(msg, client);
+	vgpu_queue_publish(&r->q, msg);
+	KUNIT_EXPECT_EQ(test, client->slots, 4);
+	/* What was counted is what is taken off, whatever the device is now. */
+	test_reply_all(r);
+	KUNIT_EXPECT_EQ(test, client->slots, 0);
+	vgpu_client_put(client);
+}
+
+/* A few large jobs are bounded as well as many small ones. */
+static void queue_share_bytes(struct kunit *test)
+{
+	struct test_ring *r = watched_ring(test, 256);
+	struct vgpu_client *client = test_client(r), *other = test_client(r);
+	unsigned int n = 0;
+
+	while (vgpu_queue_has_room(&r->q, client) && n < 100) {
+		struct vgpu_msg *msg = submit_msg(test, SZ_8M);
+
+		vgpu_msg_set_client(msg, client);
+		vgpu_queue_publish(&r->q, msg);
+		n++;
+	}
+	KUNIT_EXPECT_EQ(test, n, VGPU_CLIENT_BYTES / SZ_8M);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, other), 0);
+	test_reply_all(r);
+	KUNIT_EXPECT_TRUE(test, vgpu_queue_has_room(&r->q, client));
+	vgpu_client_put(client);
+	vgpu_client_put(other);
+}
+
+/* The host has ended a context: what it does not respond to any more is cancelled. */
+static void queue_client_closed(struct kunit *test)
+{
+	struct test_ring *r = watched_ring(test, 64);
+	struct vgpu_client *client = test_client(r);
+	struct test_end end = {};
+	struct dma_fence *fence, *other;
+	struct vgpu_timeline tl;
+	struct vgpu_msg *msg;
+
+	vgpu_timeline_init(&tl, "test");
+	msg = test_msg_fenced(test, &end, &tl);
+	vgpu_msg_set_client(msg, client);
+	fence = dma_fence_get(&msg->fence->base);
+	vgpu_queue_publish(&r->q, msg);
+	r->q.renders = true;
+	other = publish_fenced(r, NULL, &tl);
+	ticks(r, VGPU_UNRESPONSIVE_TICKS - 2);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
+
+	vgpu_queue_close_client(&r->q, client);
+	ticks(r, VGPU_UNRESPONSIVE_TICKS - 1);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
+	ticks(r, 1);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ECANCELED);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(other));
+	KUNIT_EXPECT_EQ(test, end.ends, 0);
+
+	/* The message keeps its memory until the device has given it back. */
+	test_reply(r, 0, 0x1100);
+	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ECANCELED);
+	test_reply_all(r);
+	dma_fence_put(fence);
+	dma_fence_put(other);
+	vgpu_client_put(client);
 }
 
 /*
@@ -899,13 +1149,13 @@ static void queue_not_started(struct kunit *test)
 	struct dma_fence *fence;
 
 	vgpu_timeline_init(&tl, "test");
-	fence = publish_fenced(r, &end, &tl, 0);
+	fence = publish_fenced(r, &end, &tl);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
 	KUNIT_EXPECT_EQ(test, end.error, -ENODEV);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
 	vgpu_queue_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), -ENODEV);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, NULL), -ENODEV);
 	dma_fence_put(fence);
 }
 
@@ -921,7 +1171,7 @@ static void queue_stop(struct kunit *test)
 	vgpu_timeline_init(&tl, "test");
 	for (i = 0; i < 7; i++) {
 		ends[i].clock = &clock;
-		fence[i] = publish_fenced(r, &ends[i], &tl, 0);
+		fence[i] = publish_fenced(r, &ends[i], &tl);
 	}
 	KUNIT_ASSERT_EQ(test, r->count, 3);
 	/* Answered, but the driver has not heard of it before the reset. */
@@ -973,10 +1223,10 @@ static void queue_restart(struct kunit *test)
 	struct dma_fence *fence;
 
 	vgpu_timeline_init(&tl, "test");
-	dma_fence_put(publish_fenced(r, NULL, &tl, 0));
+	dma_fence_put(publish_fenced(r, NULL, &tl));
 	vgpu_queue_stop(&r->q);
 	test_ring_start(r, 16);
-	fence = publish_fenced(r, &end, &tl, 0);
+	fence = publish_fenced(r, &end, &tl);
 	KUNIT_ASSERT_EQ(test, r->count, 2);
 	KUNIT_EXPECT_EQ(test, r->slots[1].fence_id, 2);
 	KUNIT_EXPECT_EQ(test, fence->seqno, 2);
@@ -1009,7 +1259,7 @@ static void queue_broken(struct kunit *test)
 	vgpu_timeline_init(&tl, "test");
 	publish_many(r, old, *n);
 	r->dead = true;
-	fence = publish_fenced(r, &new, &tl, 0);
+	fence = publish_fenced(r, &new, &tl);
 	KUNIT_EXPECT_EQ(test, new.ends, 1);
 	KUNIT_EXPECT_EQ(test, new.error, -ENODEV);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
@@ -1034,19 +1284,20 @@ static void queue_broken_in_flight(struct kunit *test)
 	struct dma_fence *fence;
 
 	vgpu_timeline_init(&tl, "test");
-	fence = publish_fenced(r, &end, &tl, 0);
+	fence = publish_fenced(r, &end, &tl);
 	publish_many(r, NULL, 1);
 	/* The last answer. */
 	test_reply(r, 1, 0x1100);
 	r->dead = true;
 	flush_delayed_work(&r->q.watchdog);
-	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ETIMEDOUT);
 	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), -EIO);
-	/* The message itself may be in the device's hands until the reset. */
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, NULL), -EIO);
+	/* The memory may be the device's until it is reset. */
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
 	KUNIT_EXPECT_EQ(test, end.ends, 0);
 	vgpu_queue_stop(&r->q);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
 	dma_fence_put(fence);
 }
 
@@ -1125,27 +1376,34 @@ static void queue_send_sync_dies(struct kunit *test)
 	vgpu_msg_put(msg);
 }
 
-/* Whoever is below the limit is not held up and disturbs nobody. */
+/* Below its share a program is not held up, and the device not notified early. */
 static void queue_throttle_below(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
+	struct vgpu_client *client = test_client(r);
+	struct vgpu_msg *msg = test_msg(test, NULL);
 
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), 0);
-	publish_many(r, NULL, THROTTLE_AT - 1);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), 0);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, client), 0);
+	vgpu_msg_set_client(msg, client);
+	vgpu_queue_publish(&r->q, msg);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, client), 0);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
+	test_reply_all(r);
+	vgpu_client_put(client);
 }
 
-/* At the limit the host is told, and its first answers let the user go on. */
+/* Beyond its share the device is notified, and its first responses let the program go on. */
 static void queue_throttle_waits(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
+	struct vgpu_client *client = test_client(r);
 
 	host_create(r);
-	publish_many(r, NULL, THROTTLE_AT);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), 0);
+	fill_share(r, client);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, client), 0);
 	KUNIT_EXPECT_GE(test, r->kicks, 1);
-	KUNIT_EXPECT_LT(test, READ_ONCE(r->q.outstanding), THROTTLE_AT);
+	KUNIT_EXPECT_TRUE(test, vgpu_queue_has_room(&r->q, client));
+	vgpu_client_put(client);
 }
 
 /* Cursors have room left where others have to wait. */
@@ -1164,39 +1422,44 @@ static void queue_crowded(struct kunit *test)
 static void queue_throttle_dies(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
+	struct vgpu_client *client = test_client(r);
 
 	host_create(r)->dies = true;
-	publish_many(r, NULL, THROTTLE_AT);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), -ENODEV);
+	fill_share(r, client);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, client), -ENODEV);
+	vgpu_client_put(client);
 }
 
 static void queue_throttle_killed(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
+	struct vgpu_client *client = test_client(r);
 
 	host_create(r)->silent = true;
-	publish_many(r, NULL, THROTTLE_AT);
+	fill_share(r, client);
 	allow_signal(SIGKILL);
 	send_sig(SIGKILL, current, 1);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q), -EINTR);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, client), -EINTR);
 	flush_signals(current);
 	disallow_signal(SIGKILL);
+	test_reply_all(r);
+	vgpu_client_put(client);
 }
 
-/* With a host that is silent it ends nevertheless. */
-static void queue_throttle_bounded(struct kunit *test)
+/* It ends when the device is found unresponsive. */
+static void queue_throttle_wedged(struct kunit *test)
 {
-	struct test_ring *r = test_ring_create(test, 16);
-	unsigned long began = jiffies;
-	int ret;
+	struct test_ring *r = watched_ring(test, 64);
+	struct vgpu_client *client = test_client(r);
 
 	host_create(r)->silent = true;
-	publish_many(r, NULL, THROTTLE_AT);
-	ret = vgpu_queue_throttle(&r->q);
-	/* The watchdog may have found the host wedged just before. */
-	KUNIT_EXPECT_TRUE(test, ret == -ETIMEDOUT || ret == -EIO);
-	KUNIT_EXPECT_TRUE(test, time_after_eq(jiffies, began + VGPU_PATIENCE));
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, THROTTLE_AT);
+	/* The probe would come after ten seconds, and decide after ten more. */
+	r->q.stalled = 2 * VGPU_UNRESPONSIVE_TICKS - 2;
+	fill_share(r, client);
+	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, client), -EIO);
+	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+	test_reply_all(r);
+	vgpu_client_put(client);
 }
 
 /*
@@ -1299,15 +1562,21 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE(queue_republish_dead),
 	KUNIT_CASE_PARAM(queue_late_answer, late_gen_params),
 	KUNIT_CASE(queue_never_answered),
-	KUNIT_CASE(queue_backlog_times_out),
-	KUNIT_CASE(queue_patience),
+	KUNIT_CASE(queue_backlog_waits),
 	KUNIT_CASE(queue_wedged),
-	KUNIT_CASE(queue_behind_slow),
+	KUNIT_CASE(queue_held),
+	KUNIT_CASE(queue_long_job),
+	KUNIT_CASE(queue_long_job_held),
+	KUNIT_CASE(queue_fenced_renders),
+	KUNIT_CASE(queue_relaxed),
 	KUNIT_CASE(queue_forgetful),
-	KUNIT_CASE(queue_slow_frame),
 	KUNIT_CASE(queue_watchdog_idle),
-	KUNIT_CASE(queue_wait_gives_up),
-	KUNIT_CASE(queue_waiter_leaves),
+	KUNIT_CASE(queue_wait_wedged),
+	KUNIT_CASE(queue_wait_killed),
+	KUNIT_CASE_PARAM(queue_shares, share_gen_params),
+	KUNIT_CASE(queue_share_indirect),
+	KUNIT_CASE(queue_share_bytes),
+	KUNIT_CASE(queue_client_closed),
 	KUNIT_CASE(queue_not_started),
 	KUNIT_CASE(queue_stop),
 	KUNIT_CASE(queue_publish_stopped),
@@ -1321,7 +1590,7 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE(queue_crowded),
 	KUNIT_CASE(queue_throttle_dies),
 	KUNIT_CASE(queue_throttle_killed),
-	KUNIT_CASE_SLOW(queue_throttle_bounded),
+	KUNIT_CASE(queue_throttle_wedged),
 	KUNIT_CASE(queue_panic),
 	KUNIT_CASE(queue_panic_full),
 	KUNIT_CASE(queue_panic_refused),

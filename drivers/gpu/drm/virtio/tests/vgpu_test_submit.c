@@ -11,8 +11,10 @@
 #include <drm/drm_gem.h>
 
 #include "vgpu_device.h"
+#include "vgpu_file.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
+#include "vgpu_msg.h"
 #include "vgpu_test_fault.h"
 #include "vgpu_test_render.h"
 #include "vgpu_test_user.h"
@@ -353,13 +355,6 @@ static void no_stride(struct kunit *test, struct all *a, struct drm_virtgpu_exec
 	args->syncobj_stride = 0;
 }
 
-/* As long as the host has not signalled it, and that takes longer than anybody waits. */
-static void slow_fence(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
-{
-	a->last = vgpu_user_painter(a->u, NULL);
-	give_in(test, args, vgpu_render_syncobj(a->u, a->last), 0, 0);
-}
-
 static const struct wrong wrongs[] = {
 	{ "unknown flag", unknown_flag, -EINVAL },
 	{ "no such timeline", no_such_ring, -EINVAL },
@@ -381,7 +376,6 @@ static const struct wrong wrongs[] = {
 	{ "no such out", no_such_out, -ENOENT },
 	{ "out with flags", out_flags, -EINVAL },
 	{ "no stride", no_stride, -ENOENT },
-	{ "a fence that does not signal", slow_fence, -ETIMEDOUT },
 };
 
 KUNIT_ARRAY_PARAM_DESC(wrong, wrongs, name);
@@ -613,23 +607,37 @@ static void error_is_seen(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* A host that says nothing for a minute is given up on; its answer harms nothing. */
-static void error_of_silence(struct kunit *test)
+/*
+ * A cross-domain poll: the host responds when its compositor has something to say.  No
+ * deadline, no error, and just one event.
+ */
+static void poll_ten_minutes(struct kunit *test)
 {
-	struct vgpu_user *u = vgpu_render_start(test, 6, 1, 0);
-	struct dma_fence *fence;
+	struct vgpu_mock_rule rule = { .type = CMD(SUBMIT_3D), .hold = true, .times = 1 };
+	struct vgpu_user *u = vgpu_render_start(test, 6, 2, 2);
+	struct vgpu_queue *ctrl = &to_vgpu(u->drm)->ctrl;
+	struct dma_fence *poll, *fence;
 
-	vgpu_mock_hold(u->mock, CMD(SUBMIT_3D));
-	fence = vgpu_render_fence(u, 0);
-	KUNIT_EXPECT_EQ(test, dma_fence_wait_timeout(fence, false, 50 * HZ), 0);
-	KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(fence, false, 20 * HZ), 0);
-	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ETIMEDOUT);
-	dma_fence_put(fence);
-	KUNIT_EXPECT_EQ(test, vgpu_mock_release(u->mock, 0), 1);
+	vgpu_mock_rule(u->mock, &rule);
+	poll = vgpu_render_fence(u, 1);
+	vgpu_mock_settle(u->mock);
+	vgpu_mock_ticks(u->mock, VGPU_MOCK_TEN_MINUTES);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(poll));
+	KUNIT_EXPECT_EQ(test, vgpu_user_signals(u), 0);
+	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(ctrl));
+	KUNIT_EXPECT_EQ(test, ctrl->stats.timeouts, 0);
+
+	/* Meanwhile other timelines go on. */
 	fence = vgpu_render_fence(u, 0);
 	KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(fence, false, HZ), 0);
-	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
 	dma_fence_put(fence);
+
+	KUNIT_EXPECT_EQ(test, vgpu_mock_release(u->mock, 0), 1);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(poll), 1);
+	KUNIT_EXPECT_EQ(test, vgpu_user_signals(u), 1);
+	dma_fence_put(poll);
+	vgpu_mock_ticks(u->mock, 4);
+	KUNIT_EXPECT_EQ(test, vgpu_user_signals(u), 1);
 }
 
 /*
@@ -664,8 +672,60 @@ static void wait_same_ring(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* Of another timeline there is no such promise; but nobody waits for ever. */
+/* What somebody else does while a submission waits for it. */
+struct later {
+	struct delayed_work work;
+	struct vgpu_mock *mock;
+	struct dma_fence *fence;
+	bool done;
+};
+
+static void later_work(struct work_struct *work)
+{
+	struct later *l = container_of(to_delayed_work(work), struct later, work);
+
+	WRITE_ONCE(l->done, true);
+	if (l->fence)
+		dma_fence_signal(l->fence);
+	else
+		vgpu_mock_release(l->mock, 0);
+}
+
+static void do_later(struct later *l)
+{
+	INIT_DELAYED_WORK_ONSTACK(&l->work, later_work);
+	schedule_delayed_work(&l->work, HZ / 20);
+}
+
+static void end_later(struct later *l)
+{
+	flush_delayed_work(&l->work);
+	destroy_delayed_work_on_stack(&l->work);
+}
+
+/* Of another timeline there is no such promise, so it is waited for. */
 static void wait_other_ring(struct kunit *test)
+{
+	struct vgpu_mock_rule rule = { .type = CMD(SUBMIT_3D), .times = 1, .hold = true };
+	struct vgpu_user *u = vgpu_render_start(test, 6, 2, 0);
+	struct later l = { .mock = u->mock };
+	struct dma_fence *fence;
+
+	vgpu_mock_rule(u->mock, &rule);
+	fence = vgpu_render_fence(u, 0);
+	vgpu_mock_settle(u->mock);
+	do_later(&l);
+	KUNIT_EXPECT_EQ(test, submit_behind(u, fence, 1), 0);
+	KUNIT_EXPECT_TRUE(test, l.done);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
+	end_later(&l);
+	dma_fence_put(fence);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(SUBMIT_3D)), 2);
+}
+
+/* A signal ends the wait, and nothing was submitted. */
+static void wait_interrupted(struct kunit *test)
 {
 	struct vgpu_mock_rule rule = { .type = CMD(SUBMIT_3D), .times = 1, .hold = true };
 	struct vgpu_user *u = vgpu_render_start(test, 6, 2, 0);
@@ -673,12 +733,16 @@ static void wait_other_ring(struct kunit *test)
 
 	vgpu_mock_rule(u->mock, &rule);
 	fence = vgpu_render_fence(u, 0);
-	/* It signals when the driver gives up on the host. */
-	KUNIT_EXPECT_EQ(test, submit_behind(u, fence, 1), 0);
-	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ETIMEDOUT);
-	dma_fence_put(fence);
 	vgpu_mock_settle(u->mock);
-	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(SUBMIT_3D)), 2);
+	allow_signal(SIGUSR1);
+	send_sig(SIGUSR1, current, 1);
+	KUNIT_EXPECT_EQ(test, submit_behind(u, fence, 1), -ERESTARTSYS);
+	flush_signals(current);
+	disallow_signal(SIGUSR1);
+	vgpu_mock_settle(u->mock);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(SUBMIT_3D)), 1);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_release(u->mock, 0), 1);
+	dma_fence_put(fence);
 }
 
 /* Another device paints a buffer that the submission names. */
@@ -688,19 +752,60 @@ static void wait_for_painter(struct kunit *test)
 	struct vgpu_mock_buffer *b = vgpu_mock_buffer_create(test, m, VGPU_MOCK_DYNAMIC, SIZE);
 	struct vgpu_user *u = vgpu_user_open(test, m);
 	struct drm_virtgpu_execbuffer args = { .num_bo_handles = 1 };
-	struct dma_fence *fence;
+	struct later l = { };
 	u32 handle;
 
 	KUNIT_ASSERT_EQ(test, vgpu_user_import(u, b->dma_buf, &handle), 0);
 	args.bo_handles = vgpu_user_memory(test, &handle, sizeof(handle));
-	fence = vgpu_user_painter(u, vgpu_user_object(u, handle)->resv);
-	KUNIT_EXPECT_EQ(test, vgpu_render_submit(u, &args, &nothing, 1), -ETIMEDOUT);
-	KUNIT_EXPECT_EQ(test, vgpu_mock_count(m, CMD(SUBMIT_3D)), 0);
-	dma_fence_signal(fence);
-	dma_fence_put(fence);
+	l.fence = vgpu_user_painter(u, vgpu_user_object(u, handle)->resv);
+	do_later(&l);
 	KUNIT_EXPECT_EQ(test, vgpu_render_submit(u, &args, &nothing, 1), 0);
+	KUNIT_EXPECT_TRUE(test, l.done);
+	end_later(&l);
+	dma_fence_put(l.fence);
 	vgpu_mock_settle(m);
 	KUNIT_EXPECT_EQ(test, vgpu_mock_count(m, CMD(SUBMIT_3D)), 1);
+}
+
+/* One program's long jobs fill its share; others render, and frames are shown. */
+static void share_of_the_ring(struct kunit *test)
+{
+	struct vgpu_mock *m = vgpu_render_host(test);
+	struct vgpu_user *u = vgpu_user_open(test, m), *other = vgpu_user_open(test, m);
+	struct vgpu_queue *ctrl = &vgpu_mock_vgpu(m)->ctrl;
+	struct vgpu_client *client;
+	struct drm_framebuffer *fb;
+	struct dma_fence *fence;
+	unsigned int n = 0, i;
+
+	KUNIT_ASSERT_EQ(test, vgpu_render_init(u, 6, 1, 0), 0);
+	KUNIT_ASSERT_EQ(test, vgpu_render_init(other, 6, 1, 0), 0);
+	fb = vgpu_user_new_fb(other, 64, 48);
+	vgpu_user_paint(other, fb, 3);
+	KUNIT_ASSERT_EQ(test, vgpu_user_show(other, 0, fb), 0);
+
+	client = vgpu_file_client(u->file);
+	vgpu_mock_hold(m, CMD(SUBMIT_3D));
+	while (vgpu_queue_has_room(ctrl, client) && n++ < 1000)
+		dma_fence_put(vgpu_render_fence(u, 0));
+	KUNIT_EXPECT_GT(test, n, 10);
+	KUNIT_EXPECT_LT(test, n, ctrl->ring_size);
+	vgpu_mock_settle(m);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_held(m, CMD(SUBMIT_3D)), n);
+
+	fence = vgpu_render_fence(other, 0);
+	vgpu_mock_settle(m);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_held(m, CMD(SUBMIT_3D)), n + 1);
+	dma_fence_put(fence);
+	for (i = 1; i <= 5; i++) {
+		vgpu_user_paint(other, fb, 3 + i);
+		KUNIT_ASSERT_EQ(test, vgpu_user_flip(other, 0, fb), 0);
+		KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(other, 0) == i));
+	}
+	KUNIT_EXPECT_EQ(test, ctrl->stats.full, 0);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_release(m, 0), n + 1);
+	KUNIT_EXPECT_TRUE(test, vgpu_queue_has_room(ctrl, client));
+	KUNIT_EXPECT_EQ(test, vgpu_file_client(other->file)->slots, 0);
 }
 
 /*
@@ -757,10 +862,12 @@ static struct kunit_case submit_tests[] = {
 	KUNIT_CASE(order_on_the_wire),
 	KUNIT_CASE(error_in_turn),
 	KUNIT_CASE(error_is_seen),
-	KUNIT_CASE_SLOW(error_of_silence),
+	KUNIT_CASE(poll_ten_minutes),
 	KUNIT_CASE(wait_same_ring),
-	KUNIT_CASE_SLOW(wait_other_ring),
-	KUNIT_CASE_SLOW(wait_for_painter),
+	KUNIT_CASE(wait_other_ring),
+	KUNIT_CASE(wait_interrupted),
+	KUNIT_CASE(wait_for_painter),
+	KUNIT_CASE(share_of_the_ring),
 	KUNIT_CASE(buffers_are_busy),
 	KUNIT_CASE(buffer_refused),
 	{}
