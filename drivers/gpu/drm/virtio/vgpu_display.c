@@ -33,37 +33,46 @@
  * answers are kept, and all that DRM asks of a connector is answered from there.
  */
 
-/* Changes in a row before others get a turn. */
-#define QUERY_ROUNDS 8
-
 /*
  * Asking the host
  */
 
-/* Everything is asked at once: the outputs, and the EDID of each. */
-struct query {
+/**
+ * struct vgpu_display_query - GET_DISPLAY_INFO, and GET_EDID of each output
+ * @vgpu: the device
+ * @info: GET_DISPLAY_INFO
+ * @edid: GET_EDID of each output, if the device has EDIDs
+ * @left: messages that have not ended
+ */
+struct vgpu_display_query {
+	struct vgpu_device *vgpu;
 	struct vgpu_msg *info;
 	struct vgpu_msg *edid[VIRTIO_GPU_MAX_SCANOUTS];
+	atomic_t left;
 };
 
-static void query_free(struct query *q, unsigned int count)
+static void query_free(struct vgpu_display_query *q)
 {
 	unsigned int i;
 
+	if (!q)
+		return;
+
 	vgpu_msg_put(q->info);
-	for (i = 0; i < count; i++)
+	for (i = 0; i < ARRAY_SIZE(q->edid); i++)
 		vgpu_msg_put(q->edid[i]);
 	kfree(q);
 }
 
-static struct query *query_alloc(struct vgpu_device *vgpu)
+static struct vgpu_display_query *query_alloc(struct vgpu_device *vgpu)
 {
-	struct query *q = kzalloc_obj(*q);
+	struct vgpu_display_query *q = kzalloc_obj(*q);
 	unsigned int i;
 
 	if (!q)
 		return NULL;
 
+	q->vgpu = vgpu;
 	q->info = vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_resp_display_info));
 	if (!q->info)
 		goto free;
@@ -78,21 +87,40 @@ static struct query *query_alloc(struct vgpu_device *vgpu)
 
 	return q;
 free:
-	query_free(q, vgpu->display.count);
+	query_free(q);
 	return NULL;
 }
 
-static void query_publish(struct vgpu_device *vgpu, struct query *q)
+/* The work takes the responses, and frees the query. */
+static void query_done(struct vgpu_msg *msg)
 {
-	unsigned int i;
+	struct vgpu_display_query *q = msg->owner;
 
-	vgpu_msg_get(q->info);
-	vgpu_queue_publish(&vgpu->ctrl, q->info);
-	for (i = 0; i < vgpu->display.count && q->edid[i]; i++) {
-		vgpu_msg_get(q->edid[i]);
-		vgpu_queue_publish(&vgpu->ctrl, q->edid[i]);
+	if (atomic_dec_and_test(&q->left))
+		schedule_delayed_work(&q->vgpu->display.changed, 0);
+}
+
+static void query_publish(struct vgpu_display_query *q, void (*done)(struct vgpu_msg *msg))
+{
+	struct vgpu_queue *ctrl = &q->vgpu->ctrl;
+	struct vgpu_msg *msgs[1 + VIRTIO_GPU_MAX_SCANOUTS];
+	unsigned int n = 0, i;
+
+	msgs[n++] = q->info;
+	for (i = 0; i < q->vgpu->display.count && q->edid[i]; i++)
+		msgs[n++] = q->edid[i];
+
+	/* The first response may come before the last message is queued. */
+	atomic_set(&q->left, n);
+	for (i = 0; i < n; i++) {
+		msgs[i]->owner = q;
+		msgs[i]->done = done;
+		vgpu_msg_get(msgs[i]);
 	}
-	vgpu_queue_kick(&vgpu->ctrl);
+	/* With the last one the query may be freed. */
+	for (i = 0; i < n; i++)
+		vgpu_queue_publish(ctrl, msgs[i]);
+	vgpu_queue_kick(ctrl);
 }
 
 /* A block of the EDID in an answer, which may be longer than the EDID is. */
@@ -156,43 +184,53 @@ static void set_positions(struct vgpu_output *out)
 	drm_object_property_set_value(obj, config->suggested_y_property, out->info.y);
 }
 
-/* Returns 1 if something has changed, 0, or an errno. */
-static int query_outputs(struct vgpu_device *vgpu)
+/* The responses of a query.  Returns 1 if something has changed, 0, or an errno. */
+static int query_read(struct vgpu_display_query *q)
 {
-	const struct virtio_gpu_resp_display_info *reply;
-	struct vgpu_display *d = &vgpu->display;
+	const struct virtio_gpu_resp_display_info *reply = q->info->reply;
+	struct vgpu_display *d = &q->vgpu->display;
 	const struct drm_edid *edid;
-	bool news = false;
-	struct query *q;
+	bool changed = false;
 	unsigned int i;
-	int ret;
 
-	if (vgpu_queue_is_wedged(&vgpu->ctrl))
-		return -EIO;
-	q = query_alloc(vgpu);
-	if (!q)
-		return -ENOMEM;
+	if (q->info->error)
+		return q->info->error;
 
-	query_publish(vgpu, q);
-	ret = vgpu_queue_wait_msg(&vgpu->ctrl, q->info);
-	if (ret)
-		goto free;
-
-	reply = q->info->reply;
 	for (i = 0; i < d->count; i++) {
 		edid = NULL;
-		if (q->edid[i] && !vgpu_queue_wait_msg(&vgpu->ctrl, q->edid[i]))
+		if (q->edid[i] && q->edid[i]->state == VGPU_MSG_ENDED && !q->edid[i]->error)
 			edid = drm_edid_read_custom(&d->outputs[i].connector,
 						    edid_block, q->edid[i]);
 		mutex_lock(&d->lock);
-		news |= set_info(&d->outputs[i], &reply->pmodes[i], edid);
+		changed |= set_info(&d->outputs[i], &reply->pmodes[i], edid);
 		mutex_unlock(&d->lock);
 		set_positions(&d->outputs[i]);
 	}
-	ret = news;
-free:
-	query_free(q, d->count);
-	return ret;
+
+	return changed;
+}
+
+/* Returns 0 or an errno. */
+static int query_outputs(struct vgpu_device *vgpu)
+{
+	struct vgpu_display_query *q = query_alloc(vgpu);
+	unsigned int i;
+	int ret;
+
+	if (!q)
+		return -ENOMEM;
+
+	query_publish(q, NULL);
+	ret = vgpu_queue_wait_msg(&vgpu->ctrl, q->info);
+	/* An output without a response has no EDID. */
+	for (i = 0; i < vgpu->display.count && q->edid[i] && !ret; i++)
+		if (vgpu_queue_wait_msg(&vgpu->ctrl, q->edid[i]) == -EINTR)
+			ret = -EINTR;
+	if (!ret)
+		ret = query_read(q);
+	query_free(q);
+
+	return ret < 0 ? ret : 0;
 }
 
 /* True once for each time that the host has raised the event. */
@@ -210,30 +248,55 @@ static bool event_pending(struct vgpu_device *vgpu)
 	return true;
 }
 
+/* Takes the responses of the last query.  Returns as query_read(). */
+static int end_query(struct vgpu_device *vgpu)
+{
+	struct vgpu_display *d = &vgpu->display;
+	int ret = query_read(d->query);
+
+	query_free(d->query);
+	d->query = NULL;
+	if (ret >= 0)
+		d->stale = false;
+
+	return ret;
+}
+
+/*
+ * Nothing here waits for the host, which may not respond for as long as its display
+ * holds a frame: the responses to a query start the work again.
+ */
 static void changed_work(struct work_struct *work)
 {
 	struct vgpu_device *vgpu = container_of(to_delayed_work(work),
 						struct vgpu_device, display.changed);
 	struct vgpu_display *d = &vgpu->display;
-	bool news = false;
-	int i, ret = 0;
+	int ret = 0;
 
-	for (i = 0; i < QUERY_ROUNDS && (event_pending(vgpu) || d->stale); i++) {
-		d->stale = true;
-		ret = query_outputs(vgpu);
-		if (ret < 0)
-			break;
-		d->stale = false;
-		news |= ret;
+	if (d->query) {
+		if (atomic_read(&d->query->left))
+			return;
+		ret = end_query(vgpu);
 	}
-	if (ret < 0 && ret != -ENODEV)
-		drm_err_ratelimited(&vgpu->drm, "cannot learn what has changed on the host: %d\n",
-				    ret);
-	/* There may be more to learn, or the host may answer later. */
-	if (i == QUERY_ROUNDS || (ret < 0 && ret != -ENODEV))
-		schedule_delayed_work(&d->changed, HZ);
-	if (news)
+	if (ret == -ENODEV)
+		return;
+	if (ret < 0)
+		drm_err_ratelimited(&vgpu->drm, "failed to refresh display info: %d\n", ret);
+	if (ret > 0)
 		drm_kms_helper_hotplug_event(&vgpu->drm);
+	/* The event is cleared before the query, so that no change in between is lost. */
+	if (event_pending(vgpu))
+		d->stale = true;
+	if (!d->stale)
+		return;
+
+	/* After an error the next query comes a second later. */
+	if (ret >= 0)
+		d->query = query_alloc(vgpu);
+	if (d->query)
+		query_publish(d->query, query_done);
+	else
+		schedule_delayed_work(&d->changed, HZ);
 }
 
 /**
@@ -414,20 +477,16 @@ int vgpu_display_init(struct vgpu_device *vgpu)
  * vgpu_display_start - learn what the host wants
  * @vgpu: a device that answers
  *
- * Context: may sleep; waits for the host, bounded.
+ * Context: may sleep; waits for the host.
  * Return: 0, or an errno if the host does not say.
  */
 int vgpu_display_start(struct vgpu_device *vgpu)
 {
-	int ret;
-
 	if (!vgpu->display.count)
 		return 0;
 
 	event_pending(vgpu);
-	ret = query_outputs(vgpu);
-
-	return ret < 0 ? ret : 0;
+	return query_outputs(vgpu);
 }
 
 static void cancel_works(struct vgpu_display *d)
@@ -455,7 +514,7 @@ void vgpu_display_tick(struct vgpu_device *vgpu)
  * vgpu_display_suspend - turn the outputs off and remember what they showed
  * @vgpu: a device that answers, its users frozen
  *
- * Context: may sleep; waits for the host, bounded.
+ * Context: may sleep; waits for the host.
  * Return: 0 or an errno, with the outputs as they were.
  */
 int vgpu_display_suspend(struct vgpu_device *vgpu)
@@ -498,7 +557,7 @@ static void leave_out_lost(struct drm_atomic_commit *state)
  *
  * Where that cannot be the outputs stay dark until somebody sets a mode.
  *
- * Context: may sleep; waits for the host, bounded.
+ * Context: may sleep; waits for the host.
  */
 void vgpu_display_resume(struct vgpu_device *vgpu)
 {
@@ -534,6 +593,8 @@ void vgpu_display_stop(struct vgpu_device *vgpu)
 
 	vgpu->resources.on_refused = NULL;
 	cancel_works(&vgpu->display);
+	query_free(vgpu->display.query);
+	vgpu->display.query = NULL;
 	for (i = 0; i < vgpu->display.count; i++)
 		vgpu_crc_fini(&vgpu->display.outputs[i]);
 

@@ -8,6 +8,7 @@
 
 struct drm_property;
 struct vgpu_device;
+struct vgpu_display_query;
 struct vgpu_output;
 
 /**
@@ -17,6 +18,7 @@ struct vgpu_output;
  * @count: how many; 0 for a device or a build without a display
  * @stale: the host's last change is not known yet
  * @changed: asks the host what has changed
+ * @query: on its way to the host, or NULL; of @changed
  * @repair: shows a buffer again that the host refused
  * @mode_update: the connector property that tells compositors to follow the host's
  *	wishes
@@ -27,6 +29,7 @@ struct vgpu_display {
 	unsigned int count;
 	bool stale;
 	struct delayed_work changed;
+	struct vgpu_display_query *query;
 	struct work_struct repair;
 	struct drm_property *mode_update;
 };
