@@ -115,6 +115,22 @@ static inline void vgpu_compat_hrtimer_setup(struct hrtimer *timer,
 #define kzalloc_obj(what) kzalloc(sizeof(what), GFP_KERNEL)
 #endif
 
+/* 7.1: each node counts the pages of GPU buffers. Other items are counted as ever. */
+#ifndef HAVE_NR_GPU_ACTIVE
+#include <linux/vmstat.h>
+#define NR_GPU_ACTIVE NR_VM_NODE_STAT_ITEMS
+
+static inline void vgpu_compat_mod_node_page_state(struct pglist_data *node,
+						   enum node_stat_item item, long n)
+{
+	if (item != NR_GPU_ACTIVE)
+		mod_node_page_state(node, item, n);
+}
+
+#undef mod_node_page_state
+#define mod_node_page_state vgpu_compat_mod_node_page_state
+#endif
+
 /* 7.0: VIRTIO_GPU_F_BLOB_ALIGNMENT and its field in the configuration. */
 #ifndef HAVE_VIRTIO_GPU_BLOB_ALIGNMENT
 #include <uapi/linux/virtio_gpu.h>

@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
+#include <linux/vmstat.h>
 
 #include "vgpu_memory.h"
 
@@ -27,6 +28,9 @@
  * offers either 2 MiB or single pages where a fragmented guest still has the
  * orders in between.  A 4K frame is a dozen entries this way, and a thousand at
  * the worst.
+ *
+ * They are charged to the control group of the program that asks for the buffer, and
+ * counted as GPU memory (GPUActive in /proc/meminfo) where the kernel has that count.
  */
 
 /* Up to here the page allocator compacts and reclaims before it gives up. */
@@ -211,13 +215,28 @@ static struct vgpu_pages *to_pages(struct vgpu_backing *b)
 	return container_of(b, struct vgpu_pages, base);
 }
 
+/*
+ * Not mod_lruvec_page_state(): the pages are charged to a control group, and control
+ * groups have no such item; the kernel warns if one is changed.
+ */
+static void vgpu_pages_count(struct page *page, long n)
+{
+	mod_node_page_state(page_pgdat(page), NR_GPU_ACTIVE, n);
+}
+
+static void vgpu_pages_free_block(struct page *page, unsigned int order)
+{
+	vgpu_pages_count(page, -(1L << order));
+	__free_pages(page, order);
+}
+
 static void free_blocks(struct list_head *blocks)
 {
 	struct page *page, *next;
 
 	list_for_each_entry_safe(page, next, blocks, lru) {
 		list_del(&page->lru);
-		__free_pages(page, compound_order(page));
+		vgpu_pages_free_block(page, compound_order(page));
 	}
 }
 
@@ -236,7 +255,7 @@ static void pages_release(struct vgpu_backing *b)
 
 	pages_unmap(b);
 	for_each_sgtable_sg(&p->table, sg, i)
-		__free_pages(sg_page(sg), get_order(sg->length));
+		vgpu_pages_free_block(sg_page(sg), get_order(sg->length));
 	sg_free_table(&p->table);
 	kfree(p);
 }
@@ -244,6 +263,7 @@ static void pages_release(struct vgpu_backing *b)
 static struct page *alloc_block(unsigned int order)
 {
 	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
+	struct page *page;
 
 	if (order)
 		gfp |= __GFP_COMP;
@@ -252,7 +272,11 @@ static struct page *alloc_block(unsigned int order)
 	else
 		gfp |= __GFP_RETRY_MAYFAIL;
 
-	return alloc_pages(gfp, order);
+	page = alloc_pages(gfp, order);
+	if (page)
+		vgpu_pages_count(page, 1L << order);
+
+	return page;
 }
 
 static unsigned int largest_order(struct vgpu_memory *mem)
@@ -282,7 +306,7 @@ static int alloc_blocks(struct vgpu_memory *mem, u64 left, struct list_head *blo
 		page = alloc_block(order);
 		if ((!page && !order) || fatal_signal_pending(current)) {
 			if (page)
-				__free_pages(page, order);
+				vgpu_pages_free_block(page, order);
 			return -ENOMEM;
 		}
 		if (!page) {

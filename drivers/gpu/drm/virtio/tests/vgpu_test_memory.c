@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
+#include <linux/vmstat.h>
 
 #include "vgpu_memory.h"
 
@@ -26,6 +27,20 @@ static struct vgpu_memory *memory_create(struct kunit *test, enum vgpu_address w
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
 	vgpu_memory_init(mem, dev, which);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, memory_fini, mem), 0);
+
+	return mem;
+}
+
+/* Of a device that has addresses of its own. */
+static struct vgpu_memory *dma_memory_create(struct kunit *test)
+{
+	struct vgpu_memory *mem = memory_create(test, VGPU_ADDRESS_DMA);
+
+	/* As the driver asks of its device. */
+	mem->dev->dma_parms = kunit_kzalloc(test, sizeof(*mem->dev->dma_parms), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, mem->dev->dma_parms);
+	dma_set_max_seg_size(mem->dev, UINT_MAX);
+	KUNIT_ASSERT_EQ(test, dma_coerce_mask_and_coherent(mem->dev, DMA_BIT_MASK(64)), 0);
 
 	return mem;
 }
@@ -169,6 +184,50 @@ static void memory_sg_table(struct kunit *test)
 	kfree(copy);
 }
 
+/* What the processors have counted by themselves is not in the sum: up to 127 each. */
+static void expect_gpu_pages(struct kunit *test, long expected)
+{
+	long slack = 127L * num_possible_cpus() * num_online_nodes();
+	long seen = global_node_page_state(NR_GPU_ACTIVE);
+
+	KUNIT_EXPECT_GE(test, seen, expected - slack);
+	KUNIT_EXPECT_LE(test, seen, expected + slack);
+}
+
+/* Each page of a buffer is part of GPUActive, for as long as the buffer lives. */
+static void memory_counted(struct kunit *test)
+{
+	struct vgpu_memory *mem = memory_create(test, VGPU_ADDRESS_PHYSICAL);
+	long before = global_node_page_state(NR_GPU_ACTIVE);
+	struct vgpu_backing *large, *odd;
+
+	large = vgpu_pages_alloc(mem, 4096 << PAGE_SHIFT);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, large);
+	expect_gpu_pages(test, before + 4096);
+	odd = vgpu_pages_alloc(mem, 2047 << PAGE_SHIFT);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, odd);
+	expect_gpu_pages(test, before + 4096 + 2047);
+	if (!IS_ERR(odd))
+		vgpu_backing_put_now(odd);
+	expect_gpu_pages(test, before + 4096);
+	vgpu_backing_put_now(large);
+	expect_gpu_pages(test, before);
+}
+
+/* What comes to nothing is not counted, however often it is tried. */
+static void memory_failed_not_counted(struct kunit *test)
+{
+	struct vgpu_memory *mem = dma_memory_create(test);
+	long before = global_node_page_state(NR_GPU_ACTIVE);
+	unsigned int i;
+
+	vgpu_memory_withdraw(mem);
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(vgpu_pages_alloc(mem, 1000 << PAGE_SHIFT)),
+				-ENODEV);
+	expect_gpu_pages(test, before);
+}
+
 static void memory_too_large(struct kunit *test)
 {
 	struct vgpu_memory *mem = memory_create(test, VGPU_ADDRESS_PHYSICAL);
@@ -181,17 +240,12 @@ static void memory_too_large(struct kunit *test)
 /* Where the device has addresses of its own, it is told those. */
 static void memory_dma(struct kunit *test)
 {
-	struct vgpu_memory *mem = memory_create(test, VGPU_ADDRESS_DMA);
+	struct vgpu_memory *mem = dma_memory_create(test);
 	struct vgpu_backing *b;
 	struct scatterlist *sg;
 	unsigned int i;
 	u64 sum = 0;
 
-	/* As the driver asks of its device. */
-	mem->dev->dma_parms = kunit_kzalloc(test, sizeof(*mem->dev->dma_parms), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, mem->dev->dma_parms);
-	dma_set_max_seg_size(mem->dev, UINT_MAX);
-	KUNIT_ASSERT_EQ(test, dma_coerce_mask_and_coherent(mem->dev, DMA_BIT_MASK(64)), 0);
 	b = vgpu_pages_alloc(mem, 100 << PAGE_SHIFT);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, b);
 	KUNIT_EXPECT_EQ(test, b->which, VGPU_ADDRESS_DMA);
@@ -328,6 +382,8 @@ static struct kunit_case memory_tests[] = {
 	KUNIT_CASE_PARAM(memory_zeroed, size_gen_params),
 	KUNIT_CASE_PARAM(memory_address, size_gen_params),
 	KUNIT_CASE_PARAM(memory_sg_table, size_gen_params),
+	KUNIT_CASE(memory_counted),
+	KUNIT_CASE(memory_failed_not_counted),
 	KUNIT_CASE(memory_too_large),
 	KUNIT_CASE(memory_dma),
 	KUNIT_CASE(memory_backing_kind),
