@@ -28,17 +28,17 @@ static size_t half(size_t size)
 }
 
 /* Large pieces are a wish; the smallest that the ring can carry is not. */
-static void *piece_alloc(size_t *size, size_t least)
+static void *piece_alloc(size_t *size, size_t least, gfp_t gfp)
 {
 	size_t try = *size;
 	void *p;
 
 	for (; try > least; try = max(half(try), least)) {
-		p = kmalloc(try, GFP_KERNEL | __GFP_NOWARN | __GFP_NORETRY);
+		p = kmalloc(try, gfp | __GFP_NOWARN | __GFP_NORETRY);
 		if (p)
 			goto done;
 	}
-	p = kmalloc(try, GFP_KERNEL);
+	p = kmalloc(try, gfp);
 done:
 	*size = try;
 
@@ -60,11 +60,11 @@ static size_t start_pieces(struct vgpu_entries *e, size_t size, unsigned int max
 
 /* The piece after @last, which may be NULL, for no more than @left bytes. */
 static struct scatterlist *add_piece(struct vgpu_entries *e, struct scatterlist *last,
-				     size_t left, size_t least)
+				     size_t left, size_t least, gfp_t gfp)
 {
 	struct scatterlist *sg = last ? sg_next(last) : e->sgt.sgl;
 	size_t size = min_t(size_t, left, max_t(size_t, least, PIECE_MAX));
-	void *p = piece_alloc(&size, min(least, left));
+	void *p = piece_alloc(&size, min(least, left), gfp);
 
 	if (!p)
 		return NULL;
@@ -74,6 +74,7 @@ static struct scatterlist *add_piece(struct vgpu_entries *e, struct scatterlist 
 	return sg;
 }
 
+/* For what user space has the device keep: charged to the caller's control group. */
 static int alloc_pieces(struct vgpu_entries *e, size_t left, unsigned int max_pieces)
 {
 	size_t least = start_pieces(e, left, max_pieces);
@@ -82,7 +83,7 @@ static int alloc_pieces(struct vgpu_entries *e, size_t left, unsigned int max_pi
 	if (!least)
 		return -ENOMEM;
 	for (; left; left -= sg->length) {
-		sg = add_piece(e, sg, left, least);
+		sg = add_piece(e, sg, left, least, GFP_KERNEL_ACCOUNT);
 		if (!sg)
 			return -ENOMEM;
 	}
@@ -120,7 +121,8 @@ static int write_entries(struct vgpu_entries *e, struct sg_table *sgt, bool dma,
 			run += len;
 		} else {
 			if (entry == end) {
-				piece = add_piece(e, piece, left * ENTRY_SIZE, least);
+				piece = add_piece(e, piece, left * ENTRY_SIZE, least,
+						  GFP_KERNEL);
 				if (!piece)
 					return -ENOMEM;
 				entry = sg_virt(piece);
@@ -183,7 +185,8 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_entries_alloc);
  * @size: in bytes, not 0
  * @max_pieces: how many descriptors it may take in the ring, at least 1
  *
- * The pieces are the caller's to fill.
+ * The pieces are the caller's to fill.  They are charged to the control group of the
+ * current process, whose command buffer they hold until the host has read it.
  *
  * Context: may sleep.
  * Return: @size bytes without entries, or NULL without memory.
