@@ -74,6 +74,11 @@
 #endif
 #endif
 
+/* 6.14: whether drm-active- is among the usage stats is asked for; before it always was. */
+#ifndef HAVE_DRM_GEM_OBJECT_ACTIVE
+#define DRM_GEM_OBJECT_ACTIVE 0
+#endif
+
 /* 6.16: set_pixel() of a panic buffer has a pointer of its own. */
 #ifndef HAVE_PANIC_PRIVATE
 #undef CONFIG_DRM_PANIC

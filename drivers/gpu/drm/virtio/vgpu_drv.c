@@ -23,6 +23,7 @@
 #include "vgpu_commit.h"
 #include "vgpu_debugfs.h"
 #include "vgpu_device.h"
+#include "vgpu_fdinfo.h"
 #include "vgpu_file.h"
 #include "vgpu_gem.h"
 #include "vgpu_import.h"
@@ -33,7 +34,11 @@ static int vgpu_modeset = -1;
 module_param_named(modeset, vgpu_modeset, int, 0400);
 MODULE_PARM_DESC(modeset, "1: drive the display, 0: leave it alone, -1: unless the kernel was told nomodeset (default)");
 
-DEFINE_DRM_GEM_FOPS(vgpu_fops);
+static const struct file_operations vgpu_fops = {
+	.owner = THIS_MODULE,
+	.show_fdinfo = drm_show_fdinfo,
+	DRM_GEM_FOPS,
+};
 
 static const struct drm_driver vgpu_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_MODESET |
@@ -48,6 +53,7 @@ static const struct drm_driver vgpu_driver = {
 	.num_ioctls = VGPU_IOCTL_COUNT,
 	.fops = &vgpu_fops,
 	.debugfs_init = vgpu_debugfs_init,
+	.show_fdinfo = vgpu_fdinfo_show,
 	.name = "virtio_gpu",
 	.desc = "virtio GPU",
 	.major = 0,

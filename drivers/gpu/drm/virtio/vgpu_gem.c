@@ -154,13 +154,53 @@ static int gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 	return vgpu_pages_mmap(gem->pages, vma, first);
 }
 
+/**
+ * vgpu_gem_region - where the memory of a buffer is
+ * @gem: the buffer
+ *
+ * A 3D resource or blob with pages of the guest is in these, whatever the host adds.
+ *
+ * Context: any.
+ * Return: the region, the same for as long as the buffer has handles.
+ */
+enum vgpu_gem_region vgpu_gem_region(const struct vgpu_gem *gem)
+{
+	if (gem->import)
+		return VGPU_GEM_IMPORTED;
+
+	return gem->pages ? VGPU_GEM_GUEST : VGPU_GEM_HOST;
+}
+
+static enum drm_gem_object_status vgpu_gem_status(struct drm_gem_object *obj)
+{
+	const struct vgpu_gem *gem = to_vgpu_gem(obj);
+	bool resident = true;
+
+	switch (vgpu_gem_region(gem)) {
+	case VGPU_GEM_IMPORTED:
+		resident = vgpu_import_is_mapped(gem->import);
+		break;
+	case VGPU_GEM_HOST:
+		resident = !vgpu_gem_host_error(gem);
+		break;
+	default:
+		break;
+	}
+
+	return resident ? DRM_GEM_OBJECT_RESIDENT : 0;
+}
+
 static void gem_print_info(struct drm_printer *p, unsigned int indent,
 			   const struct drm_gem_object *obj)
 {
+	static const char * const regions[VGPU_GEM_REGIONS] = {
+		[VGPU_GEM_GUEST] = "own",
+		[VGPU_GEM_IMPORTED] = "imported",
+		[VGPU_GEM_HOST] = "host",
+	};
 	const struct vgpu_gem *gem = to_vgpu_gem((struct drm_gem_object *)obj);
 
-	drm_printf_indent(p, indent, "memory=%s\n", gem->import ? "imported" :
-			  gem->pages ? "own" : "host");
+	drm_printf_indent(p, indent, "memory=%s\n", regions[vgpu_gem_region(gem)]);
 	drm_printf_indent(p, indent, "blob_refused=%u\n", gem->blob_refused);
 }
 
@@ -179,6 +219,7 @@ static const struct drm_gem_object_funcs gem_funcs = {
 	.vmap = gem_vmap,
 	.vunmap = gem_vunmap,
 	.mmap = gem_mmap,
+	.status = vgpu_gem_status,
 	.vm_ops = &gem_vm_ops,
 };
 

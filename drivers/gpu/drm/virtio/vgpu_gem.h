@@ -17,6 +17,20 @@ struct vgpu_import;
 struct vgpu_resource;
 
 /**
+ * enum vgpu_gem_region - where the memory of a buffer is
+ * @VGPU_GEM_GUEST: in pages of the guest
+ * @VGPU_GEM_IMPORTED: with another device, whose dma-buf it is
+ * @VGPU_GEM_HOST: with the host alone
+ * @VGPU_GEM_REGIONS: how many there are
+ */
+enum vgpu_gem_region {
+	VGPU_GEM_GUEST,
+	VGPU_GEM_IMPORTED,
+	VGPU_GEM_HOST,
+	VGPU_GEM_REGIONS,
+};
+
+/**
  * struct vgpu_gem - a buffer
  * @base: the GEM object
  * @pages: its memory, if it is ours; what is only the host's has none
@@ -65,6 +79,7 @@ struct vgpu_gem *vgpu_gem_create_imported(struct vgpu_device *vgpu,
 int vgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 			 struct drm_mode_create_dumb *args);
 
+enum vgpu_gem_region vgpu_gem_region(const struct vgpu_gem *gem);
 int vgpu_gem_host_error(const struct vgpu_gem *gem);
 struct vgpu_resource *vgpu_gem_known(struct vgpu_gem *gem);
 struct vgpu_resource *vgpu_gem_number(struct vgpu_gem *gem);

@@ -43,7 +43,8 @@
  * @ctrl: to be kicked when the buffer moves
  * @waits: how often a move had to wait for the host, want of memory
  *
- * All but @attach, @dma_buf and @ref is protected by the buffer's reservation lock.
+ * All but @attach, @dma_buf and @ref is protected by the buffer's reservation lock; that
+ * there is a @map may be seen without it.
  */
 struct vgpu_import {
 	refcount_t ref;
@@ -97,6 +98,18 @@ struct vgpu_backing *vgpu_import_backing(struct vgpu_import *imp)
 	return imp->map;
 }
 
+/**
+ * vgpu_import_is_mapped - is an imported buffer mapped for the device?
+ * @imp: the import
+ *
+ * Context: any; without the reservation lock the answer may be out of date.
+ * Return: true if it is.
+ */
+bool vgpu_import_is_mapped(const struct vgpu_import *imp)
+{
+	return READ_ONCE(imp->map);
+}
+
 static void set_map(struct vgpu_import *imp, struct vgpu_mapping *m,
 		    struct sg_table *sgt, void (*release)(struct vgpu_backing *b))
 {
@@ -106,7 +119,7 @@ static void set_map(struct vgpu_import *imp, struct vgpu_mapping *m,
 	m->base.size = imp->dma_buf->size;
 	refcount_inc(&imp->ref);
 	m->import = imp;
-	imp->map = &m->base;
+	WRITE_ONCE(imp->map, &m->base);
 }
 
 /* The mapping is undone when nobody uses it any more. */
@@ -119,7 +132,7 @@ static void drop_map(struct vgpu_import *imp)
 	if (!old)
 		return;
 
-	imp->map = NULL;
+	WRITE_ONCE(imp->map, NULL);
 	if (imp->gem) {
 		vgpu_gem_let_go(imp->gem);
 		vgpu_queue_kick(imp->ctrl);
@@ -264,7 +277,7 @@ void vgpu_import_release(struct vgpu_import *imp)
 	dma_resv_lock(resv, NULL);
 	imp->gem = NULL;
 	old = imp->map;
-	imp->map = NULL;
+	WRITE_ONCE(imp->map, NULL);
 	dma_resv_unlock(resv);
 
 	if (old)

@@ -2,6 +2,8 @@
 #ifndef VGPU_IMPORT_H
 #define VGPU_IMPORT_H
 
+#include <linux/types.h>
+
 struct dma_buf;
 struct dma_fence;
 struct drm_device;
@@ -17,6 +19,7 @@ void vgpu_import_release(struct vgpu_import *imp);
 int vgpu_import_pin(struct vgpu_import *imp);
 void vgpu_import_unpin(struct vgpu_import *imp);
 struct dma_buf *vgpu_import_dma_buf(struct vgpu_import *imp);
+bool vgpu_import_is_mapped(const struct vgpu_import *imp);
 struct vgpu_backing *vgpu_import_backing(struct vgpu_import *imp);
 
 #endif

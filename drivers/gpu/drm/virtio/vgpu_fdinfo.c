@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/dma-resv.h>
+#include <linux/idr.h>
+#include <linux/pci.h>
+#include <linux/spinlock.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_print.h>
+
+#include "vgpu_device.h"
+#include "vgpu_fdinfo.h"
+#include "vgpu_gem.h"
+
+/**
+ * DOC: client usage stats
+ *
+ * ``/proc/PID/fdinfo/FD`` of an open file has the keys of
+ * Documentation/gpu/drm-usage-stats.rst, with the memory of its buffers in three regions:
+ *
+ * ``memory``
+ *	pages of the guest: dumb buffers, guest blobs, and the backing of 3D resources.
+ * ``imported``
+ *	dma-bufs of other devices, always counted as shared; resident while mapped for
+ *	this device.
+ * ``host``
+ *	blobs in the host's memory; resident until lost in a reset.
+ *
+ * Each buffer is in one region.  As everywhere in DRM it is shared if it was exported or
+ * has more than one handle, of which a framebuffer holds one.  It is active while its
+ * reservation object has unsignalled fences.  What the host allocates in addition, for 2D
+ * and 3D resources, it does not report.
+ *
+ * There are no ``drm-engine-`` keys: the guest sees when a submission was queued and when
+ * it was answered, but not how much of the time between the host's GPU was busy with it,
+ * as it also serves other guests and the host itself.
+ */
+
+#define FDINFO_STATUS (DRM_GEM_OBJECT_RESIDENT | DRM_GEM_OBJECT_ACTIVE)
+
+static const char * const fdinfo_regions[VGPU_GEM_REGIONS] = {
+	[VGPU_GEM_GUEST] = "memory",
+	[VGPU_GEM_IMPORTED] = "imported",
+	[VGPU_GEM_HOST] = "host",
+};
+
+static void fdinfo_add(struct drm_memory_stats *stats, struct drm_gem_object *obj)
+{
+	enum vgpu_gem_region region = vgpu_gem_region(to_vgpu_gem(obj));
+	struct drm_memory_stats *s = &stats[region];
+
+	if (region == VGPU_GEM_IMPORTED || drm_gem_object_is_shared_for_memory_stats(obj))
+		s->shared += obj->size;
+	else
+		s->private += obj->size;
+
+	/* What is active is part of what is resident. */
+	if (!(obj->funcs->status(obj) & DRM_GEM_OBJECT_RESIDENT))
+		return;
+	s->resident += obj->size;
+	if (!dma_resv_test_signaled(obj->resv, dma_resv_usage_rw(true)))
+		s->active += obj->size;
+}
+
+/**
+ * vgpu_fdinfo_show - &drm_driver.show_fdinfo
+ * @p: where to
+ * @file: the open file
+ *
+ * Context: may sleep.
+ */
+void vgpu_fdinfo_show(struct drm_printer *p, struct drm_file *file)
+{
+	struct device *parent = to_vgpu(file->minor->dev)->memory.dev;
+	struct drm_memory_stats stats[VGPU_GEM_REGIONS] = { };
+	struct drm_gem_object *obj;
+	unsigned int i;
+	int id;
+
+	/* DRM prints it for a device that is on the PCI bus itself, not its transport. */
+	if (dev_is_pci(parent))
+		drm_printf(p, "drm-pdev:\t%s\n", dev_name(parent));
+
+	spin_lock(&file->table_lock);
+	idr_for_each_entry(&file->object_idr, obj, id)
+		fdinfo_add(stats, obj);
+	spin_unlock(&file->table_lock);
+
+	for (i = 0; i < VGPU_GEM_REGIONS; i++)
+		drm_print_memory_stats(p, &stats[i], FDINFO_STATUS, fdinfo_regions[i]);
+}
