@@ -7,6 +7,7 @@
 /* Each ends with an empty entry. */
 extern const struct test_case dumb_cases[];
 extern const struct test_case addfb_cases[];
+extern const struct test_case fdinfo_cases[];
 extern const struct test_case flip_cases[];
 extern const struct test_case cursor_cases[];
 extern const struct test_case import_cases[];
