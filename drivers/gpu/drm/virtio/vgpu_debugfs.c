@@ -13,10 +13,11 @@
  * DOC: debugfs
  *
  * Beside DRM's own files there are in ``/sys/kernel/debug/dri/N``: ``features``
- * (what was negotiated), ``outputs`` (what the host wants and what it is told to
- * show), ``frames`` (how frames fared on their way), ``resources`` (what the host knows by a number), ``contexts`` (what programs
- * have there), ``window`` (what is mapped of the host's memory) and ``counters``.  All
- * are lines of ``name: value``.
+ * (what was negotiated), ``outputs`` (what the host wants, what it is asked to show,
+ * and for how long its display holds a frame), ``frames`` (frames that were queued,
+ * missed, replaced and held, and a histogram of each step), ``resources`` (what the host
+ * knows by a number), ``contexts`` (what programs have there), ``window`` (what is mapped
+ * of the host's memory) and ``counters``.  All are lines of ``name: value``.
  */
 
 static struct vgpu_device *vgpu_of(struct seq_file *m)

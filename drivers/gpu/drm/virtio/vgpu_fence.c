@@ -11,13 +11,13 @@
 /**
  * DOC: fences
  *
- * A fence belongs to the message whose answer it stands for.  It is allocated
- * with the message, numbered when the message is published (under the lock of
- * the queue, so the numbers are in ring order) and signalled when the message
- * ends: by the answer, by the host's error, by the death of the device, or
- * early by the watchdog when the host is silent.  All but the first set an
- * error.  A fence that was never armed was never seen by anyone and is merely
- * dropped.
+ * A fence belongs to the message whose response it stands for.  It is allocated
+ * with the message, numbered when the message is queued (under the lock of the
+ * queue, so the numbers are in ring order) and signalled when the message ends:
+ * by the response, by the host's error, by the reset of the device; or when the host
+ * has ended the context of the message.  All but the first set an error.  A fence
+ * has no deadline.  A fence that was never armed was never visible to others and is
+ * merely dropped.
  *
  * Who holds the last fence of a rendering timeline takes those before for signalled,
  * and the host ends them in order; but it reports errors at once.  So an ordered
@@ -191,7 +191,7 @@ static bool signal_in_turn(struct vgpu_timeline *tl, struct vgpu_fence *f, int e
  * On an ordered timeline it may be signalled later, with others before it.
  *
  * Context: any; no lock of a queue may be held.
- * Return: false if it was signalled before, for instance by a time-out.
+ * Return: false if it was signalled before, for instance when its client was closed.
  */
 bool vgpu_fence_signal(struct vgpu_fence *f, int error)
 {

@@ -579,7 +579,7 @@ static struct vgpu_resource *blob_or_uuid(struct vgpu_gem *gem, uuid_t *uuid)
  * @gem: a buffer of ours
  * @uuid: filled
  *
- * Context: may sleep; waits for the host, bounded.
+ * Context: may sleep; waits for the host.
  * Return: 0; -EOPNOTSUPP if the device gives no names; the host's error;
  * -ETIMEDOUT; -ENOMEM; -EINTR.
  */

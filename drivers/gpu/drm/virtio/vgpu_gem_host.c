@@ -117,7 +117,7 @@ struct vgpu_gem *vgpu_gem_create_host_blob(struct vgpu_device *vgpu,
  * vgpu_gem_host_map - a program is going to map a buffer
  * @gem: any buffer
  *
- * Context: may sleep; waits for the host, bounded.
+ * Context: may sleep; waits for the host.
  * Return: 0, also for what needs no place in the window; -EINVAL for a blob that was
  * not made to be mapped; what vgpu_hostmap_wait() says.
  */
@@ -139,7 +139,7 @@ int vgpu_gem_host_map(struct vgpu_gem *gem)
  * vgpu_gem_host_hold - keep a blob of the host's memory in the window
  * @gem: a buffer without pages
  *
- * Context: may sleep; waits for the host, bounded.
+ * Context: may sleep; waits for the host.
  * Return: 0; -EINVAL for a blob that was not made to be mapped; what
  * vgpu_hostmap_wait() says.
  */

@@ -24,7 +24,7 @@
  * @data: struct drm_virtgpu_get_caps
  * @file: the caller
  *
- * Context: may sleep; waits for the host, bounded.
+ * Context: may sleep; waits for the host.
  * Return: 0; -EINVAL for a set that the host does not have, or no size; -EFAULT; what
  * vgpu_capset_get() says.
  */
@@ -127,7 +127,7 @@ static int read_params(struct vgpu_device *vgpu, const struct drm_virtgpu_contex
  * @data: struct drm_virtgpu_context_init
  * @file: the caller
  *
- * Context: may sleep; waits for the host, bounded.
+ * Context: may sleep; waits for the host.
  * Return: 0; -EINVAL, also on a device that has no such contexts; -EEXIST if the file
  * has a context; -EFAULT; -EINTR; -ENOMEM; what vgpu_queue_throttle() says.
  */

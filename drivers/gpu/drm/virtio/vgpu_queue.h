@@ -172,6 +172,23 @@ int vgpu_queue_send_sync(struct vgpu_queue *q, struct vgpu_msg *msg);
 void vgpu_queue_interrupt(struct vgpu_queue *q);
 
 /**
+ * vgpu_queue_wait_error - is there a reason not to wait for a response?
+ * @q: the queue
+ * @lost: &vgpu_queue.lost when the wait began
+ *
+ * Return: 0, or the error that the wait ends with.
+ */
+static inline int vgpu_queue_wait_error(const struct vgpu_queue *q, unsigned int lost)
+{
+	if (READ_ONCE(q->gone))
+		return -ENODEV;
+	if (READ_ONCE(q->wedged))
+		return -EIO;
+
+	return READ_ONCE(q->lost) != lost ? -ETIMEDOUT : 0;
+}
+
+/**
  * vgpu_queue_wait_event - wait for what a response brings about
  * @q: the queue
  * @condition: becomes true in a callback of a message
@@ -187,21 +204,12 @@ void vgpu_queue_interrupt(struct vgpu_queue *q);
 ({									\
 	struct vgpu_queue *__q = (q);					\
 	unsigned int __lost = READ_ONCE(__q->lost);			\
-	int __ret;							\
+	bool __done = false;						\
+	int __err = 0, __ret;						\
 									\
-	__ret = wait_event_killable(__q->wait, (condition) ||		\
-				    READ_ONCE(__q->gone) ||		\
-				    READ_ONCE(__q->wedged) ||		\
-				    READ_ONCE(__q->lost) != __lost);	\
-	if (condition)							\
-		__ret = 0;						\
-	else if (__ret)							\
-		__ret = -EINTR;						\
-	else if (READ_ONCE(__q->gone))					\
-		__ret = -ENODEV;					\
-	else								\
-		__ret = READ_ONCE(__q->wedged) ? -EIO : -ETIMEDOUT;	\
-	__ret;								\
+	__ret = wait_event_killable(__q->wait, (__done = (condition)) || \
+				    (__err = vgpu_queue_wait_error(__q, __lost))); \
+	__done ? 0 : __ret ? -EINTR : __err;				\
 })
 
 bool vgpu_queue_panic_send(struct vgpu_queue *q, struct vgpu_msg *msgs[],

@@ -48,7 +48,7 @@
  * Return: 0 or -ENOMEM.
  */
 int vgpu_resources_init(struct vgpu_resources *pool, struct device *dev,
-			 struct vgpu_queue *queue)
+			struct vgpu_queue *queue)
 {
 	pool->dev = dev;
 	pool->queue = queue;

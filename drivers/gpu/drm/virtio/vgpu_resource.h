@@ -113,7 +113,7 @@ struct vgpu_resource {
 };
 
 int vgpu_resources_init(struct vgpu_resources *pool, struct device *dev,
-			 struct vgpu_queue *queue);
+			struct vgpu_queue *queue);
 void vgpu_resources_fini(struct vgpu_resources *pool);
 void vgpu_resources_lose(struct vgpu_resources *pool);
 int vgpu_resources_throttle(struct vgpu_resources *pool);
