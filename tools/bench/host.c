@@ -3,6 +3,7 @@
  * Preloaded into QEMU: notes in its trace what the host does with guest memory.
  *   bench_copied BYTES    copied into the picture of a 2D resource
  *   bench_entries COUNT   a udmabuf was made of that many entries
+ * It also tells slow.c of the frames that QEMU's SDL display draws with OpenGL.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -103,4 +104,24 @@ int ioctl(int fd, unsigned long request, ...)
 	if (request == UDMABUF_CREATE_LIST && qemu_log)
 		qemu_log("bench_entries %u\n", ((struct udmabuf_create_list *)arg)->count);
 	return REAL(ioctl)(fd, request, arg);
+}
+
+typedef void swap_window(void *window);
+swap_window SDL_GL_SwapWindow;
+
+/* Called when a frame was drawn. */
+void (*host_gl_drawn)(void);
+
+void SDL_GL_SwapWindow(void *window)
+{
+	static swap_window *swap;
+
+	/* QEMU keeps the library to its module for SDL. */
+	if (!swap)
+		swap = (swap_window *)dlsym(dlopen("libSDL2-2.0.so.0", RTLD_LAZY), "SDL_GL_SwapWindow");
+	if (!swap)
+		abort();
+	swap(window);
+	if (host_gl_drawn)
+		host_gl_drawn();
 }

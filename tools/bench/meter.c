@@ -3,11 +3,8 @@
  * A TCG plugin that counts the guest's instructions between two marks, all of
  * them: kernel, user space, interrupts. A repeated string instruction is one.
  *
- * A mark is a NOP with a number that nobody else has a use for, nopl N(%rax)
- * (see tools/testing/uapi/bench.c):
- *   MARK | 0        count from here
- *   MARK | 1        count to here; the log gets "bench_insns COUNT"
- *   MARK | 2 + ms   the host takes that long to consume a frame (slow.c)
+ * A mark is a NOP with a number, see mark.h; some set the pace of the display instead
+ * (slow.c).
  *
  * Argument profile=FILE: also where they were executed, a line for each block
  * that was, "address executions instructions", added to the file at the second
@@ -20,12 +17,8 @@
 
 #include <qemu-plugin.h>
 
+#include "mark.h"
 #include "slow.h"
-
-#define MARK		0x76700000u
-#define MARK_MASK	0xffff0000u
-
-enum { MARK_START, MARK_END, MARK_DELAY };
 
 /* A translation block, for the profile. */
 struct block {
@@ -68,21 +61,35 @@ static void write_profile(void)
 static void on_mark(unsigned int cpu, void *number)
 {
 	uint64_t now = qemu_plugin_u64_sum(executed);
-	uintptr_t what = (uintptr_t)number;
+	static unsigned int phase;
+	unsigned int value = MARK_VALUE((uintptr_t)number);
 	char line[64];
 
 	(void)cpu;
-	if (what == MARK_START) {
+	switch (MARK_WHAT((uintptr_t)number)) {
+	case MARK_START:
 		before = now;
 		if (profile)
 			start_profile();
-	} else if (what == MARK_END) {
+		break;
+	case MARK_END:
 		snprintf(line, sizeof(line), "bench_insns %" PRIu64 "\n", now - before);
 		qemu_plugin_outs(line);
 		if (profile)
 			write_profile();
-	} else {
-		slow_display(what - MARK_DELAY);
+		break;
+	case MARK_DELAY:
+		slow_display_delay(value);
+		break;
+	case MARK_HOLD:
+		slow_display_hold(value);
+		break;
+	case MARK_PHASE:
+		phase = value;
+		break;
+	case MARK_PERIOD:
+		slow_display_vsync(value, phase);
+		break;
 	}
 }
 
@@ -105,7 +112,7 @@ static void look_for_mark(struct qemu_plugin_insn *insn)
 	memcpy(&number, code + 3, sizeof(number));
 	if ((number & MARK_MASK) == MARK)
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, QEMU_PLUGIN_CB_NO_REGS,
-						       (void *)(uintptr_t)(number & ~MARK_MASK));
+						       (void *)(uintptr_t)number);
 }
 
 /*

@@ -23,6 +23,26 @@ NOT_EACH = ("pinned",)
 # Of a host that is slow to consume frames, in the guest's time.
 SLOW = {"ioctl": "longest in the commit ioctl, us", "worker": "longest in its worker, us", "rate": "frames a second"}
 
+# Of a host with a vsync of its own, over eight phases of it.
+VSYNC = {"slowest": "frames a second, worst phase", "fastest": "best phase", "late": "longest from vsync to event, us",
+         "skew": "most between vsync and the event's timestamp, us"}
+# Timer interrupts a second.
+IDLE = {"off": "nothing shown", "shown": "a picture shown", "drawn": "drawn to once a second"}
+
+# Frames a second of the modes of the bench.
+MODE_RATE = 60
+# What each driver is measured by alone: names of cases, and what the figures have to be.
+# P is the period of the host's vsync in ms, 0 of a host that answers at once.
+LIMITS = (
+    (r"vsync-P-.*", "slowest", "at least", lambda period, counts: 0.98 * min(MODE_RATE, 1000 / period if period else MODE_RATE)),
+    (r"vsync-P-.*", "fastest", "at most", lambda period, counts: 1.005 * MODE_RATE),
+    (r"vsync-P-.*", "late", "at most", lambda period, counts: 500),
+    (r"vsync-P-.*", "skew", "at most", lambda period, counts: 1000),
+    # Not all timers of the guest are the driver's.
+    (r"idle", "shown", "at most", lambda period, counts: counts["off"] + 0.5),
+    (r"idle", "drawn", "at most", lambda period, counts: counts["shown"] + 2),
+)
+
 # Case, figure, goal: at most so much of the in-tree driver's; and where that is out of
 # reach, what is held instead.
 GOALS = (
@@ -151,7 +171,8 @@ def _tables(ours, peer):
         [case, FIGURES[figure], _cell(ours[case][figure], peer[case][figure]), why]
         for (case, figure), (_, _, why) in MORE.items() if case in ours and case in peer]
     yield "counts", ("case", *FIGURES.values()), list(_rows(ours, peer, FIGURES))
-    yield "slow", ("case", *SLOW.values()), list(_rows(ours, peer, SLOW))
+    for name, figures in (("slow", SLOW), ("vsync", VSYNC), ("idle", IDLE)):
+        yield name, ("case", *figures.values()), list(_rows(ours, peer, figures))
     for case, name in PROFILED.items():
         if "parts" in ours.get(case, {}):
             yield name, *_parts(ours[case]["parts"], peer[case]["parts"])
@@ -202,6 +223,15 @@ def write(folder, ours, peer):
     (folder / "plot.svg").write_text("\n".join(_plot(ours, peer)) + "\n")
 
 
+def _limits(counted):
+    """(case, figure, "at least" or "at most", limit, measured) of what our driver has to reach by itself."""
+    for case, counts in counted.items():
+        for pattern, figure, kind, limit in LIMITS:
+            match = re.fullmatch(r"\w+: " + pattern.replace("P", r"([\d.]+)"), case)
+            if match and figure in counts:
+                yield case, figure, kind, limit(float(match[1]) if match.groups() else None, counts), counts[figure]
+
+
 def _verdict(good, what, ours, peer):
     print(f"{'ok' if good else 'not ok'} - {what} # {_cell(ours, peer)}", flush=True)
     return good
@@ -216,6 +246,9 @@ def judge(ours, peer):
         good &= _verdict(mine <= max(limit * theirs * NOISE.get(figure, (1, 0))[0], fewest),
                          f"{case}: {figure} at most {limit:g} of the in-tree driver's" + (f", or {fewest}" if fewest else ""),
                          mine, theirs)
+    for case, figure, kind, limit, value in _limits(ours):
+        good &= _verdict(value >= limit if kind == "at least" else value <= limit, f"{case}: {figure} {kind} {limit:g}",
+                         value, peer.get(case, {}).get(figure))
     told = {(case, figure) for case, figure, *_ in GOALS}
     for case, counts in ours.items():
         for figure in (*FIGURES, "longest", "frame"):

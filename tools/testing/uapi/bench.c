@@ -16,7 +16,8 @@
 
 #define TRACING		"/sys/kernel/tracing/"
 
-#define DELAY(ms)	MARK(2 + (ms))
+/* Of the modes that set_mode() makes. */
+#define MODE_PERIOD_NS	(1000000000 / 60)
 
 static void put(const char *path, const char *text)
 {
@@ -41,14 +42,14 @@ void start_count(void)
 	sleep_ms(100);
 	if (!try_host("mark %s-start", case_label()))
 		skip("the host takes no marks");
-	MARK(0);
+	MARK_NOW(MARK_START);
 }
 
 void end_count(int times)
 {
 	/* What was put off belongs to it. */
 	sleep_ms(100);
-	MARK(1);
+	MARK_NOW(MARK_END);
 	ask_host("mark %s-end", case_label());
 	note("bench times=%d", times);
 }
@@ -222,21 +223,6 @@ static double longest_work(void)
 	return longest * 1e6;
 }
 
-static void set_delay(int ms)
-{
-	switch (ms) {
-	case 0:
-		DELAY(0);
-		break;
-	case 8:
-		DELAY(8);
-		break;
-	case 40:
-		DELAY(40);
-		break;
-	}
-}
-
 #define HELD(ms, outputs) ((ms) * 16 + (outputs))
 
 static void held(int arg)
@@ -249,7 +235,7 @@ static void held(int arg)
 	set_scene(&s, n, SOURCE_DUMB, 640, 480);
 	trace_work(true);
 	start_count();
-	set_delay(ms);
+	check_ok(mark_value(MARK_DELAY, ms));
 	start = now_ns();
 	for (i = 1; i <= times; i++) {
 		before = now_ns();
@@ -260,13 +246,189 @@ static void held(int arg)
 		end_flip(&s);
 	}
 	took = now_ns() - start;
-	set_delay(0);
+	check_ok(mark_value(MARK_DELAY, 0));
 	end_count(times);
 	trace_work(false);
 	/* The host was as slow as it should be. */
 	check_cmp(took / times, >=, ms * 1000000ll);
 	note("bench ioctl=%lld worker=%.0f frame=%lld", (long long)longest / 1000,
 	     longest_work(), (long long)(took / times / 1000));
+	end_scene(&s);
+}
+
+/*
+ * A host with a vsync of its own
+ */
+
+/* QEMU's virtual clock: by icount the TSC counts its nanoseconds. */
+static int64_t host_ns(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+static void need_host_clock(void)
+{
+	int64_t host = host_ns(), guest = now_ns();
+
+	sleep_ms(100);
+	host = host_ns() - host;
+	guest = now_ns() - guest;
+	if (llabs(host - guest) > guest / 100)
+		skip("the TSC is not the host's virtual clock");
+}
+
+/**
+ * struct pace - how frames go through the display at each phase of the host's
+ * @slowest: frames a second at the worst phase
+ * @fastest: at the best one
+ * @late: from a vsync of the host's until the program has the events, at most, in ns
+ * @skew: of an event's timestamp and the nearest vsync of the host's, at most, in ns
+ */
+struct pace {
+	double slowest;
+	double fastest;
+	int64_t late;
+	int64_t skew;
+};
+
+static void measure_events(struct scene *s, int64_t period, int64_t phase, struct pace *pace)
+{
+	int64_t host = host_ns(), guest = now_ns();
+	int64_t late = (host - phase) % period;
+	int64_t skew;
+	int i;
+
+	if (late > pace->late)
+		pace->late = late;
+	for (i = 0; i < s->kms.n_outputs; i++) {
+		skew = (host - (guest - s->kms.out[i].stamp) - phase) % period;
+		if (skew > period / 2)
+			skew = period - skew;
+		if (skew > pace->skew)
+			pace->skew = skew;
+	}
+}
+
+#define VSYNC(us, outputs)	((us) * 16 + (outputs))
+
+static void vsync(int arg, enum source source)
+{
+	const int settle = 4, frames = 40, us = arg / 16, n = arg % 16;
+	const int phases = us ? 8 : 1;
+	struct pace pace = { .slowest = 1e9 };
+	int64_t start, took, phase;
+	struct scene s;
+	double rate;
+	int i, j;
+
+	need_host_clock();
+	set_scene(&s, n, source, 640, 480);
+	start_count();
+	for (i = 0; i < phases; i++) {
+		phase = us * i / phases;
+		check_ok(mark_value(MARK_PHASE, phase));
+		check_ok(mark_value(MARK_PERIOD, us));
+		for (j = 1; j <= settle; j++)
+			flip_all(&s, j % 2);
+		start = now_ns();
+		for (j = 1; j <= frames; j++) {
+			flip_all(&s, j % 2);
+			if (us)
+				measure_events(&s, us * 1000ll, phase * 1000, &pace);
+		}
+		took = now_ns() - start;
+		rate = frames * 1e9 / took;
+		note("phase %lld us: %.2f frames a second", (long long)phase, rate);
+		if (rate < pace.slowest)
+			pace.slowest = rate;
+		if (rate > pace.fastest)
+			pace.fastest = rate;
+		/* The host is as slow as it should be. */
+		check_cmp(took, >, (frames - 1) * us * 1000ll);
+	}
+	check_ok(mark_value(MARK_PERIOD, 0));
+	end_count(phases * (settle + frames));
+	note("bench slowest=%.2f fastest=%.2f", pace.slowest, pace.fastest);
+	/* A faster host's answers may be before their vblank. */
+	if (us * 1000ll >= MODE_PERIOD_NS)
+		note("bench late=%lld skew=%lld", (long long)pace.late / 1000,
+		     (long long)pace.skew / 1000);
+	end_scene(&s);
+}
+
+static void vsync_dumb(int arg)
+{
+	vsync(arg, SOURCE_DUMB);
+}
+
+static void vsync_imported(int arg)
+{
+	vsync(arg, SOURCE_RAM);
+}
+
+/*
+ * A display with little to show
+ */
+
+/* Local timer interrupts of all processors. */
+static long timer_interrupts(void)
+{
+	FILE *f = fopen("/proc/interrupts", "r");
+	char line[1024], *at;
+	long sum = -1, n;
+	int used;
+
+	check(f);
+	while (fgets(line, sizeof(line), f)) {
+		at = strstr(line, "LOC:");
+		if (!at)
+			continue;
+		sum = 0;
+		for (at += 4; sscanf(at, "%ld%n", &n, &used) == 1; at += used)
+			sum += n;
+	}
+	fclose(f);
+	check_cmp(sum, >=, 0);
+	return sum;
+}
+
+/* Timer interrupts a second, of a program that draws that often a second, or not at all. */
+static double idle_interrupts(struct scene *s, bool draws)
+{
+	const int seconds = 20;
+	struct drm_clip_rect clip = { .x2 = 64, .y2 = 64 };
+	struct drm_mode_fb_dirty_cmd cmd = { .clips_ptr = (uintptr_t)&clip, .num_clips = 1 };
+	long before = timer_interrupts();
+	int i;
+
+	for (i = 0; i < seconds; i++) {
+		if (draws) {
+			cmd.fb_id = s->buf[0][0].fb;
+			check_eq(drmIoctl(s->kms.fd, DRM_IOCTL_MODE_DIRTYFB, &cmd), 0);
+		}
+		sleep_ms(1000);
+	}
+	return (timer_interrupts() - before) / (double)seconds;
+}
+
+static void idle(int arg)
+{
+	const int times = 20;
+	double off, shown, drawn;
+	struct scene s;
+
+	(void)arg;
+	/* What the guest's start and the case before it left to do is not this one's. */
+	sleep_ms(10000);
+	off = idle_interrupts(NULL, false);
+	set_scene(&s, 1, SOURCE_DUMB, 640, 480);
+	flip_all(&s, 0);
+	sleep_ms(10000);
+	shown = idle_interrupts(&s, false);
+	start_count();
+	drawn = idle_interrupts(&s, true);
+	end_count(times);
+	note("bench off=%.2f shown=%.2f drawn=%.2f", off, shown, drawn);
 	end_scene(&s);
 }
 
@@ -507,6 +669,35 @@ const struct test_case bench_cases[] = {
 	{ "bench/held-0-4", held, HELD(0, 4), 0 },
 	{ "bench/held-8-4", held, HELD(8, 4), 0 },
 	{ "bench/held-40-4", held, HELD(40, 4), 0 },
+	{ "bench/vsync-0-1", vsync_dumb, VSYNC(0, 1), 120 },
+	{ "bench/vsync-0-1-imported", vsync_imported, VSYNC(0, 1), 120 },
+	{ "bench/vsync-0-4", vsync_dumb, VSYNC(0, 4), 120 },
+	{ "bench/vsync-0-4-imported", vsync_imported, VSYNC(0, 4), 120 },
+	{ "bench/vsync-6.94-1", vsync_dumb, VSYNC(6940, 1), 120 },
+	{ "bench/vsync-6.94-1-imported", vsync_imported, VSYNC(6940, 1), 120 },
+	{ "bench/vsync-6.94-4", vsync_dumb, VSYNC(6940, 4), 120 },
+	{ "bench/vsync-6.94-4-imported", vsync_imported, VSYNC(6940, 4), 120 },
+	{ "bench/vsync-13.3-1", vsync_dumb, VSYNC(13300, 1), 120 },
+	{ "bench/vsync-13.3-1-imported", vsync_imported, VSYNC(13300, 1), 120 },
+	{ "bench/vsync-13.3-4", vsync_dumb, VSYNC(13300, 4), 120 },
+	{ "bench/vsync-13.3-4-imported", vsync_imported, VSYNC(13300, 4), 120 },
+	{ "bench/vsync-16.67-1", vsync_dumb, VSYNC(16670, 1), 120 },
+	{ "bench/vsync-16.67-1-imported", vsync_imported, VSYNC(16670, 1), 120 },
+	{ "bench/vsync-16.67-4", vsync_dumb, VSYNC(16670, 4), 120 },
+	{ "bench/vsync-16.67-4-imported", vsync_imported, VSYNC(16670, 4), 120 },
+	{ "bench/vsync-16.68-1", vsync_dumb, VSYNC(16680, 1), 120 },
+	{ "bench/vsync-16.68-1-imported", vsync_imported, VSYNC(16680, 1), 120 },
+	{ "bench/vsync-16.68-4", vsync_dumb, VSYNC(16680, 4), 120 },
+	{ "bench/vsync-16.68-4-imported", vsync_imported, VSYNC(16680, 4), 120 },
+	{ "bench/vsync-33.3-1", vsync_dumb, VSYNC(33300, 1), 120 },
+	{ "bench/vsync-33.3-1-imported", vsync_imported, VSYNC(33300, 1), 120 },
+	{ "bench/vsync-33.3-4", vsync_dumb, VSYNC(33300, 4), 120 },
+	{ "bench/vsync-33.3-4-imported", vsync_imported, VSYNC(33300, 4), 120 },
+	{ "bench/vsync-40-1", vsync_dumb, VSYNC(40000, 1), 120 },
+	{ "bench/vsync-40-1-imported", vsync_imported, VSYNC(40000, 1), 120 },
+	{ "bench/vsync-40-4", vsync_dumb, VSYNC(40000, 4), 120 },
+	{ "bench/vsync-40-4-imported", vsync_imported, VSYNC(40000, 4), 120 },
+	{ "bench/idle", idle, 0, 180 },
 	{ "bench/cursor-moves", cursor, CURSOR_MOVES, 0 },
 	{ "bench/cursor-images", cursor, CURSOR_IMAGES, 0 },
 	{ "bench/cursor-storm", cursor, CURSOR_STORM, 0 },

@@ -7,8 +7,7 @@
 #ifndef UAPI_BENCH_H
 #define UAPI_BENCH_H
 
-/* For the plugin (tools/bench/meter.c); without it a NOP is a NOP. */
-#define MARK(n)		({ asm volatile("nopl %c0(%%rax)" : : "i"(0x76700000 | (n)) : "memory"); })
+#include "../../bench/mark.h"
 
 /* Everything before it is preparation; skips the case if nobody counts. */
 void start_count(void);

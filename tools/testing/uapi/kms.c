@@ -366,13 +366,12 @@ static void on_flip(int fd, unsigned int sequence, unsigned int sec,
 	int i;
 
 	(void)fd;
-	(void)sec;
-	(void)usec;
 	for (i = 0; i < kms->n_outputs; i++) {
 		if (kms->out[i].crtc != crtc)
 			continue;
 		kms->out[i].flips++;
 		kms->out[i].sequence = sequence;
+		kms->out[i].stamp = sec * 1000000000ll + usec * 1000ll;
 	}
 }
 

@@ -28,6 +28,7 @@
  * @mode_blob: the same as a property blob
  * @flips: flip events seen
  * @sequence: vblank number of the last one
+ * @stamp: its timestamp, in ns of CLOCK_MONOTONIC
  */
 struct output {
 	int index;
@@ -41,6 +42,7 @@ struct output {
 	uint32_t mode_blob;
 	int flips;
 	unsigned int sequence;
+	int64_t stamp;
 };
 
 struct kms {
