@@ -6,5 +6,6 @@
 #include "robust.h"
 
 const struct test_case * const test_tables[] = {
-	unplug_cases, suspend_cases, fuzz_cases, faults_cases, NULL
+	unplug_cases, suspend_cases, fuzz_cases, faults_cases,
+	clock_cases, NULL
 };

@@ -15,6 +15,7 @@ extern const struct test_case unplug_cases[];
 extern const struct test_case suspend_cases[];
 extern const struct test_case fuzz_cases[];
 extern const struct test_case faults_cases[];
+extern const struct test_case clock_cases[];
 
 /* An ioctl on the card that is not repeated; 0 or a negative errno. */
 static inline int try_ioctl(int fd, unsigned long request, void *args)

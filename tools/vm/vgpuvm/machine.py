@@ -159,6 +159,7 @@ class Machine:
         self.bus = None
         self.screen = None
         self.tasks = set()
+        self.rewinding = None
         if options.accel:
             self.accel = options.accel
         else:
@@ -398,6 +399,36 @@ class Machine:
             with contextlib.suppress(ExecuteError):
                 await self.execute("system_wakeup")
         self.background(wake())
+
+    async def host_seconds(self):
+        return str(int(time.monotonic()))
+
+    async def host_pause(self, seconds):
+        async def pause():
+            # The guest has its answer by then.
+            await asyncio.sleep(0.5)
+            await self.execute("stop")
+            await asyncio.sleep(float(seconds))
+            await self.execute("cont")
+        self.background(pause())
+
+    async def snapshot(self, command):
+        said = await self.execute("human-monitor-command", {"command-line": f"{command} vgpu"})
+        if said.strip():
+            raise ValueError(said.strip())
+
+    async def host_rewind(self, seconds):
+        async def rewind():
+            await asyncio.sleep(0.5)
+            await self.snapshot("savevm")
+            await asyncio.sleep(float(seconds))
+            await self.snapshot("loadvm")
+        self.rewinding = self.background(rewind())
+
+    async def host_rewound(self):
+        if not self.rewinding.done():
+            raise ValueError("not yet")
+        self.rewinding.result()
 
     async def host_panic(self, name):
         async def last_picture():
