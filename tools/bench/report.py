@@ -32,9 +32,10 @@ IDLE = {"off": "nothing shown", "shown": "a picture shown", "drawn": "drawn to o
 # Frames a second of the modes of the bench.
 MODE_RATE = 60
 # What each driver is measured by alone: names of cases, and what the figures have to be.
-# P is the period of the host's vsync in ms, 0 of a host that answers at once.
+# P is the period of the host's vsync in ms, or how long it holds a frame; 0 if it answers at once.
 LIMITS = (
     (r"vsync-P-.*", "slowest", "at least", lambda period, counts: 0.98 * min(MODE_RATE, 1000 / period if period else MODE_RATE)),
+    (r"held-P-1", "rate", "at least", lambda delay, counts: 0.98 * min(MODE_RATE, 1000 / delay if delay else MODE_RATE)),
     (r"vsync-P-.*", "fastest", "at most", lambda period, counts: 1.005 * MODE_RATE),
     (r"vsync-P-.*", "late", "at most", lambda period, counts: 500),
     (r"vsync-P-.*", "skew", "at most", lambda period, counts: 1000),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* mark WHAT [MS]: count instructions, or set the pace of the host's display (tools/bench/mark.h). */
+/* mark WHAT [MS]: count instructions, or set the display's pace (tools/bench/mark.h). */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 
 	for (i = 0; argc > 1 && i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(argv[1], names[i]))
-			return mark_value(i, argc > 2 ? atoi(argv[2]) : 0) ? EXIT_FAILURE : EXIT_SUCCESS;
+			return -mark_value(i, argc > 2 ? atoi(argv[2]) : 0);
 	fprintf(stderr, "usage: mark start|end|delay MS|hold MS\n");
 	return EXIT_FAILURE;
 }

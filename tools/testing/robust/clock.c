@@ -179,7 +179,7 @@ static void pause_machine(int seconds)
 }
 
 /* An answer may have been given to what the guest was later: it is asked for again. */
-static bool rewound(void)
+static bool is_rewound(void)
 {
 	return system("timeout 3 host rewound >/dev/null 2>&1") == 0;
 }
@@ -197,7 +197,7 @@ static void rewind_machine(int seconds)
 	pid = fork();
 	check_cmp(pid, >=, 0);
 	if (!pid) {
-		while (!rewound())
+		while (!is_rewound())
 			sleep_ms(500);
 		_exit(0);
 	}
