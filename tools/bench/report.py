@@ -24,7 +24,7 @@ NOT_EACH = ("pinned",)
 SLOW = {"ioctl": "longest in the commit ioctl, us", "worker": "longest in its worker, us", "rate": "frames a second"}
 
 # Of a host with a vsync of its own, over eight phases of it.
-VSYNC = {"slowest": "frames a second, worst phase", "fastest": "best phase", "late": "longest from vsync to event, us",
+VSYNC = {"slowest": "frames a second, the slowest 20 frames", "fastest": "at the best phase", "late": "longest from vsync to event, us",
          "skew": "most between vsync and the event's timestamp, us"}
 # Timer interrupts a second.
 IDLE = {"off": "nothing shown", "shown": "a picture shown", "drawn": "drawn to once a second"}
