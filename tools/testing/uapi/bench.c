@@ -312,20 +312,21 @@ static void measure_events(struct scene *s, int64_t period, int64_t phase, struc
 #define VSYNC(us, outputs)	((us) * 16 + (outputs))
 
 #define PHASES		8
-#define MAX_FRAMES	640
+#define EACH_PHASE	40
+#define MAX_FRAMES	6000
 /* Of which the rate is taken. A single vblank missed in them is too much. */
 #define FEW_FRAMES	20
 
 /*
- * Where the host's period is nearly the mode's, one phase goes slowly over into the
- * next: with all frames of that there is none that was left out.
+ * A host whose period is nearly the mode's goes through all phases by itself, the
+ * narrow ones too that eight would leave out: how many frames that takes, or 0.
  */
-static int frames_each_phase(int us)
+static int frames_of_all_phases(int us)
 {
 	int64_t slip = llabs(us * 1000ll - MODE_PERIOD_NS);
-	int64_t frames = us * 1000ll / PHASES / (slip + 1) + 1;
+	int64_t frames = us * 1000ll / (slip + 1) + FEW_FRAMES;
 
-	return frames > MAX_FRAMES || frames < 2 * FEW_FRAMES ? 2 * FEW_FRAMES : frames;
+	return frames > MAX_FRAMES || frames < PHASES * EACH_PHASE ? 0 : frames;
 }
 
 static void measure_rate(const int64_t *came, int n, struct pace *pace)
@@ -346,9 +347,11 @@ static void measure_rate(const int64_t *came, int n, struct pace *pace)
 static void vsync(int arg, enum source source)
 {
 	const int settle = 4, us = arg / 16, n = arg % 16;
-	const int phases = us ? PHASES : 1, frames = frames_each_phase(us);
+	const int all = frames_of_all_phases(us), phases = us && !all ? PHASES : 1;
+	const int frames = all ? all : EACH_PHASE;
+	static int64_t came[MAX_FRAMES + 1];
 	struct pace pace = { .slowest = 1e9 };
-	int64_t came[MAX_FRAMES + 1], phase;
+	int64_t phase;
 	struct scene s;
 	int i, j;
 
