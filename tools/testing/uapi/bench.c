@@ -283,12 +283,18 @@ static void need_host_clock(void)
  * @fastest: at the best one, of all
  * @late: from a vsync of the host's until the program has the events, at most, in ns
  * @skew: of an event's timestamp and the nearest vsync of the host's, at most, in ns
+ * @n: frames measured
+ * @n_late: of them so many came later than half a millisecond after the vsync
+ * @last_late: the last of those
  */
 struct pace {
 	double slowest;
 	double fastest;
 	int64_t late;
 	int64_t skew;
+	int n;
+	int n_late;
+	int last_late;
 };
 
 static void measure_events(struct scene *s, int64_t period, int64_t phase, struct pace *pace)
@@ -298,6 +304,11 @@ static void measure_events(struct scene *s, int64_t period, int64_t phase, struc
 	int64_t skew;
 	int i;
 
+	pace->n++;
+	if (late > 500000) {
+		pace->n_late++;
+		pace->last_late = pace->n;
+	}
 	if (late > pace->late)
 		pace->late = late;
 	for (i = 0; i < s->kms.n_outputs; i++) {
@@ -381,9 +392,12 @@ static void vsync(int arg, enum source source)
 	end_count(phases * (settle + frames));
 	note("bench slowest=%.2f fastest=%.2f", pace.slowest, pace.fastest);
 	/* A faster host's answers may be before their vblank. */
-	if (us * 1000ll >= MODE_PERIOD_NS)
+	if (us * 1000ll >= MODE_PERIOD_NS) {
+		note("%d of %d events late, the last is number %d", pace.n_late, pace.n,
+		     pace.last_late);
 		note("bench late=%lld skew=%lld", (long long)pace.late / 1000,
 		     (long long)pace.skew / 1000);
+	}
 	end_scene(&s);
 }
 
