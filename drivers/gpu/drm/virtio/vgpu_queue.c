@@ -30,7 +30,8 @@
  * responded to nothing for ten seconds although the oldest command in the ring is one
  * that hosts respond to at once, or, behind rendering, has not responded to a probe
  * for ten seconds.  A RESOURCE_FLUSH at the head of the ring is neither: the host's
- * display holds the frame, and hosts take no other command meanwhile.  While the
+ * display holds the frame, and hosts take no other command meanwhile.  Nor is what
+ * stands behind a flush that a host with a renderer has responded to.  While the
  * device is unresponsive, new commands of callers that would wait fail with -EIO, and
  * the watchdog goes on probing.  Messages keep their memory until the device has given
  * them back or was reset, and so do fences stay unsignalled.
@@ -595,6 +596,8 @@ static void collect(struct vgpu_queue *q, struct list_head *ended)
 		msg->error = vgpu_reply_check(msg);
 		list_move_tail(&msg->link, ended);
 		q->responses++;
+		if (msg->class != VGPU_MSG_RENDER)
+			q->after_flush = msg->class == VGPU_MSG_DISPLAY;
 	}
 }
 
@@ -686,6 +689,16 @@ static struct vgpu_msg *oldest(struct vgpu_queue *q)
 	return NULL;
 }
 
+/*
+ * Is the display the reason why @msg, the oldest, has no response?  Hosts with a renderer
+ * respond to the flush when that has finished, and take no command behind it while the
+ * display holds the frame.  Caller must hold @q->lock.
+ */
+static bool display_holds(const struct vgpu_queue *q, const struct vgpu_msg *msg)
+{
+	return msg->class == VGPU_MSG_DISPLAY || (q->renders && q->after_flush);
+}
+
 /* Does the display hold back what came before @msg?  Caller must hold @q->lock. */
 static bool behind_display(struct vgpu_queue *q, const struct vgpu_msg *msg)
 {
@@ -730,7 +743,7 @@ static enum verdict judge(struct vgpu_queue *q)
 		return q->wedged ? GOOD : WEDGED;
 	if (!msg)
 		return GOOD;
-	if (msg->class == VGPU_MSG_DISPLAY || msg->class == VGPU_MSG_CURSOR) {
+	if (display_holds(q, msg) || msg->class == VGPU_MSG_CURSOR) {
 		q->stalled = 0;
 		return GOOD;
 	}
@@ -957,6 +970,7 @@ void vgpu_queue_start(struct vgpu_queue *q, const struct vgpu_queue_ops *ops,
 	q->wedged = false;
 	q->ticks = 1;
 	q->stalled = 0;
+	q->after_flush = false;
 	q->gone = false;
 	spin_unlock_irq(&q->lock);
 }

@@ -107,6 +107,8 @@ struct vgpu_queue_stats {
  * @stalled: watchdog periods without a response
  * @ticks: watchdog periods until its next look
  * @lost: messages of &vgpu_msg.timed_out
+ * @after_flush: a RESOURCE_FLUSH was the last message, but for rendering, that the
+ *	device has given back
  * @probe: on its way to an unresponsive device, or NULL
  * @alloc_probe: returns a command that hosts respond to at once, or NULL without
  *	memory; may be NULL
@@ -142,6 +144,7 @@ struct vgpu_queue {
 	unsigned int stalled;
 	unsigned int ticks;
 	unsigned int lost;
+	bool after_flush;
 	struct vgpu_msg *probe;
 	struct vgpu_msg *(*alloc_probe)(struct vgpu_queue *q);
 	void (*on_wedged)(struct vgpu_queue *q);

@@ -833,6 +833,29 @@ static void queue_held(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
 }
 
+/* With a renderer the flush itself may be answered: then nothing behind it is. */
+static void queue_held_renderer(struct kunit *test)
+{
+	struct test_ring *r = watched_ring(test, 16);
+
+	r->q.renders = true;
+	vgpu_queue_publish(&r->q, flush_msg(test));
+	publish_many(r, NULL, 2);
+	test_reply(r, 0, 0x1100);
+	ticks(r, TEN_MINUTES);
+	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+
+	/* Rendering may still end meanwhile; anything else says that the display goes on. */
+	vgpu_queue_publish(&r->q, submit_msg(test, 64));
+	test_reply(r, 3, 0x1100);
+	ticks(r, TEN_MINUTES);
+	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	test_reply(r, 1, 0x1100);
+	ticks(r, VGPU_UNRESPONSIVE_TICKS + 1);
+	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_EQ(test, r->wedged, 1);
+}
+
 /* Rendering takes as long as it takes, while the device responds to probes behind it. */
 static void queue_long_job(struct kunit *test)
 {
@@ -1565,6 +1588,7 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE(queue_backlog_waits),
 	KUNIT_CASE(queue_wedged),
 	KUNIT_CASE(queue_held),
+	KUNIT_CASE(queue_held_renderer),
 	KUNIT_CASE(queue_long_job),
 	KUNIT_CASE(queue_long_job_held),
 	KUNIT_CASE(queue_fenced_renders),
