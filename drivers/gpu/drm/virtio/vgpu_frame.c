@@ -49,6 +49,16 @@ MODULE_PARM_DESC(held_rate, "Frames per second that commits complete at while th
 #define HOST_PACED_MAX 8
 
 /*
+ * By so much of a period, events may come closer to each other while they are later than
+ * the responses of a host whose display has a rate.  At 60 Hz the phase of the display is
+ * found within four seconds.
+ */
+#define PHASE_LOCK 200
+
+/* A frame that comes so much later than the one before starts a vblank of its own. */
+#define ALONE (NSEC_PER_SEC / 2)
+
+/*
  * Statistics
  */
 
@@ -151,7 +161,8 @@ static void settle(struct vgpu_frames *f, struct vgpu_flip *flip)
 		return;
 	}
 	if (f->host_paced >= HOST_PACED_AT) {
-		due = max(at, ktime_add_ns(f->last, period));
+		/* A little early each time, until the events come with the responses. */
+		due = max(at, ktime_add_ns(f->last, period - period / PHASE_LOCK));
 		count_step(f, VGPU_STEP_EVENT, ktime_to_ns(ktime_sub(due, at)));
 		if (ktime_before(at, due))
 			send_later(f, due, false);
@@ -160,6 +171,12 @@ static void settle(struct vgpu_frames *f, struct vgpu_flip *flip)
 		return;
 	}
 
+	/* Nobody has counted vblanks, so that the first frame after a while makes one. */
+	if (!READ_ONCE(f->clock.enabled) && ktime_to_ns(ktime_sub(at, f->last)) > ALONE) {
+		count_step(f, VGPU_STEP_EVENT, 0);
+		take_event(f, at, false, flip);
+		return;
+	}
 	/* A response shortly after a vblank may still be one of that vblank. */
 	due = vgpu_vblank_before(&f->clock, at);
 	if (ktime_after(due, f->queued) && ktime_before(at, ktime_add_ns(due, period / 4)) &&

@@ -571,6 +571,45 @@ static void kms_host_paced(struct kunit *test)
 	vgpu_mock_release(u->mock, 0);
 }
 
+/* The first frame after a while is shown at once, and no timer runs for it. */
+static void kms_alone(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct vgpu_frames *f = frames_of(u, 0);
+	struct drm_framebuffer *fb = show_first(u, 1);
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		msleep(700);
+		KUNIT_EXPECT_EQ(test, fb->funcs->dirty(fb, u->file, 0, 0, NULL, 0), 0);
+		KUNIT_EXPECT_EQ(test, ktime_compare(f->last, f->answered), 0);
+		KUNIT_EXPECT_FALSE(test, hrtimer_active(&f->clock.timer));
+	}
+}
+
+/* Events that are later than the responses come closer to them, a little each time. */
+static void kms_phase_lock(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct vgpu_frames *f = frames_of(u, 0);
+	struct drm_framebuffer *fbs[2];
+	unsigned int i;
+	ktime_t last;
+
+	fbs[0] = show_first(u, 1);
+	fbs[1] = vgpu_user_new_fb(u, W, H);
+	for (i = 1; i <= 5; i++) {
+		f->host_paced = 8;
+		last = ktime_get();
+		f->last = last;
+		KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, fbs[i & 1]), 0);
+		KUNIT_ASSERT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == i));
+		if (ktime_compare(f->last, f->answered) > 0)
+			KUNIT_EXPECT_EQ(test, ktime_to_ns(ktime_sub(f->last, last)),
+					(s64)f->clock.period - f->clock.period / 200);
+	}
+}
+
 /* Not sooner than a period after the event before, however fast the display is. */
 static void kms_never_faster(struct kunit *test)
 {
@@ -589,7 +628,7 @@ static void kms_never_faster(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, fbs[i & 1]), 0);
 		KUNIT_ASSERT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == i));
 		KUNIT_EXPECT_GE(test, ktime_to_ns(ktime_sub(f->last, last)),
-				(s64)f->clock.period);
+				(s64)f->clock.period - (i <= 10 ? 0 : f->clock.period / 200));
 	}
 }
 
@@ -1093,6 +1132,8 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE_PARAM(kms_held_cursor, vgpu_host_gen_params),
 	KUNIT_CASE(kms_held_fence),
 	KUNIT_CASE_PARAM(kms_host_paced, vgpu_host_gen_params),
+	KUNIT_CASE_PARAM_ATTR(kms_alone, vgpu_host_gen_params, { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM(kms_phase_lock, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM(kms_never_faster, vgpu_host_gen_params),
 	KUNIT_CASE(kms_vblank_clock),
 	KUNIT_CASE_SLOW(kms_clock_jump),
