@@ -40,6 +40,9 @@
 /* Callers that must not wait see a congested queue at this length. */
 #define CROWDED_AT 2048
 
+/* Commands of a frame at most: transfer, scanout, flush. */
+#define FRAME_MSGS 3
+
 /* Watchdog periods between two looks while only rendering is outstanding. */
 #define RELAXED_TICKS 10
 
@@ -114,6 +117,12 @@ static bool ring_enable(struct vgpu_queue *q)
 	return virtqueue_enable_cb(q->ring);
 }
 
+/* Of up to three buffers the event index is that of the last one. */
+static bool ring_enable_last(struct vgpu_queue *q)
+{
+	return virtqueue_enable_cb_delayed(q->ring);
+}
+
 static void ring_disable(struct vgpu_queue *q)
 {
 	virtqueue_disable_cb(q->ring);
@@ -135,6 +144,7 @@ const struct vgpu_queue_ops vgpu_virtqueue_ops = {
 	.kick = ring_kick,
 	.get = ring_get,
 	.enable = ring_enable,
+	.enable_last = ring_enable_last,
 	.disable = ring_disable,
 	.detach = ring_detach,
 	.dead = ring_dead,
@@ -316,6 +326,24 @@ static void watch(struct vgpu_queue *q)
 	}
 }
 
+/*
+ * A frame alone in the ring needs no interrupt before the response to its flush, which
+ * comes when the host's display has taken it.  Anything else that is queued meanwhile
+ * does.  Caller must hold @q->lock.
+ */
+static void choose_interrupt(struct vgpu_queue *q, struct vgpu_msg *msgs[], unsigned int n)
+{
+	bool alone = n > 1 && n <= FRAME_MSGS && q->outstanding == n &&
+		     msgs[n - 1]->class == VGPU_MSG_DISPLAY &&
+		     msgs[n - 1]->state == VGPU_MSG_RING;
+
+	if (q->gone || alone == q->enabled_last)
+		return;
+	q->enabled_last = alone;
+	if (!(alone ? q->ops->enable_last(q) : q->ops->enable(q)))
+		queue_work(system_highpri_wq, &q->drain);
+}
+
 /**
  * vgpu_queue_publish_batch - queue messages that belong together
  * @q: the queue
@@ -349,10 +377,11 @@ void vgpu_queue_publish_batch(struct vgpu_queue *q, struct vgpu_msg *msgs[],
 			q->stats.full++;
 	}
 	account_ended(q, ended);
-
+	choose_interrupt(q, msgs, n);
 	watch(q);
 	spin_unlock_irqrestore(&q->lock, flags);
 }
+EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_publish_batch);
 
 /**
  * vgpu_queue_end - run the callbacks of messages that have ended
@@ -365,6 +394,7 @@ void vgpu_queue_end(struct list_head *ended)
 	if (!list_empty(ended))
 		end_messages(ended);
 }
+EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_end);
 
 /**
  * vgpu_queue_publish - queue a message for the device
@@ -625,6 +655,7 @@ static bool take_replies(struct vgpu_queue *q, unsigned int interrupts)
 	/* A publisher that is still at his batch will notify of it himself. */
 	kick = pump(q, &ended) && prepare_kick(q);
 	account_ended(q, &ended);
+	q->enabled_last = false;
 	more = !q->ops->enable(q);
 	spin_unlock_irqrestore(&q->lock, flags);
 
@@ -897,6 +928,9 @@ static void watchdog_work(struct work_struct *work)
 	enum verdict verdict;
 	bool kick;
 
+	/* Responses to the commands before a flush may have come without an interrupt. */
+	if (READ_ONCE(q->enabled_last))
+		take_all_replies(q, 0);
 	spin_lock_irq(&q->lock);
 	kick = kick_missed(q);
 	verdict = judge(q);
@@ -971,6 +1005,7 @@ void vgpu_queue_start(struct vgpu_queue *q, const struct vgpu_queue_ops *ops,
 	q->ticks = 1;
 	q->stalled = 0;
 	q->after_flush = false;
+	q->enabled_last = false;
 	q->gone = false;
 	spin_unlock_irq(&q->lock);
 }

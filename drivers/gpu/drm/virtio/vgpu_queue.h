@@ -34,6 +34,8 @@ struct vgpu_queue;
  * @kick: notify it; called without the queue's lock
  * @get: take a used message out of the ring, NULL if there is none
  * @enable: ask for an interrupt; false if there is something to get already
+ * @enable_last: ask for an interrupt when all that is in the ring was used, or earlier;
+ *	false if there is something to get already
  * @disable: ask for none
  * @detach: after the device was reset: take out a message that it never used
  * @dead: the device is broken
@@ -48,6 +50,7 @@ struct vgpu_queue_ops {
 	void (*kick)(struct vgpu_queue *q);
 	struct vgpu_msg *(*get)(struct vgpu_queue *q, u32 *used);
 	bool (*enable)(struct vgpu_queue *q);
+	bool (*enable_last)(struct vgpu_queue *q);
 	void (*disable)(struct vgpu_queue *q);
 	struct vgpu_msg *(*detach)(struct vgpu_queue *q);
 	bool (*dead)(struct vgpu_queue *q);
@@ -109,6 +112,7 @@ struct vgpu_queue_stats {
  * @lost: messages of &vgpu_msg.timed_out
  * @after_flush: a RESOURCE_FLUSH was the last message, but for rendering, that the
  *	device has given back
+ * @enabled_last: interrupts are on as by &vgpu_queue_ops.enable_last
  * @probe: on its way to an unresponsive device, or NULL
  * @alloc_probe: returns a command that hosts respond to at once, or NULL without
  *	memory; may be NULL
@@ -145,6 +149,7 @@ struct vgpu_queue {
 	unsigned int ticks;
 	unsigned int lost;
 	bool after_flush;
+	bool enabled_last;
 	struct vgpu_msg *probe;
 	struct vgpu_msg *(*alloc_probe)(struct vgpu_queue *q);
 	void (*on_wedged)(struct vgpu_queue *q);

@@ -532,6 +532,71 @@ static void queue_interrupt_alone(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, r->interrupts_on);
 }
 
+static struct vgpu_msg *flush_msg(struct kunit *test)
+{
+	struct drm_rect rect = DRM_RECT_INIT(0, 0, 64, 64);
+	struct vgpu_msg *msg = test_msg(test, NULL);
+
+	memset(&msg->request, 0, sizeof(msg->request));
+	vgpu_cmd_flush(msg, 1, &rect);
+	msg->fenced = true;
+
+	return msg;
+}
+
+static void publish_frame(struct test_ring *r, unsigned int n)
+{
+	struct vgpu_msg *msgs[3];
+	LIST_HEAD(ended);
+	unsigned int i;
+
+	for (i = 0; i < n - 1; i++)
+		msgs[i] = test_msg(r->test, NULL);
+	msgs[n - 1] = flush_msg(r->test);
+	vgpu_queue_publish_batch(&r->q, msgs, n, &ended);
+	vgpu_queue_end(&ended);
+}
+
+/* One interrupt for a frame: that of its flush. */
+static void queue_interrupt_of_frame(struct kunit *test)
+{
+	struct test_ring *r = test_ring_create(test, 64);
+	unsigned int n;
+
+	for (n = 2; n <= 3; n++) {
+		publish_frame(r, n);
+		KUNIT_EXPECT_EQ(test, r->interrupt_at, r->count);
+		test_reply_all(r);
+		KUNIT_EXPECT_EQ(test, r->interrupt_at, r->taken + 1);
+	}
+
+	/* Not if something else is outstanding, or is queued before the flush is answered. */
+	publish_many(r, NULL, 1);
+	publish_frame(r, 3);
+	KUNIT_EXPECT_EQ(test, r->interrupt_at, r->taken + 1);
+	test_reply_all(r);
+	publish_frame(r, 3);
+	publish_many(r, NULL, 1);
+	KUNIT_EXPECT_EQ(test, r->interrupt_at, r->taken + 1);
+
+	/* What was answered by then is taken. */
+	test_reply_all(r);
+	publish_frame(r, 3);
+	test_answer(r, r->count - 3, 0x1100);
+	publish_many(r, NULL, 1);
+	flush_work(&r->q.drain);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 3);
+
+	/* And what was answered without an interrupt is no reason to give the device up. */
+	test_reply_all(r);
+	publish_frame(r, 3);
+	test_answer(r, r->count - 3, 0x1100);
+	test_answer(r, r->count - 2, 0x1100);
+	flush_delayed_work(&r->q.watchdog);
+	KUNIT_EXPECT_EQ(test, r->q.outstanding, 1);
+	test_reply_all(r);
+}
+
 static const unsigned int floods[] = { 1, 3, 4, 5, 9, 40 };
 
 static void flood_desc(const unsigned int *n, char *desc)
@@ -630,18 +695,6 @@ static void ticks(struct test_ring *r, unsigned int n)
 {
 	while (n--)
 		flush_delayed_work(&r->q.watchdog);
-}
-
-static struct vgpu_msg *flush_msg(struct kunit *test)
-{
-	struct drm_rect rect = DRM_RECT_INIT(0, 0, 64, 64);
-	struct vgpu_msg *msg = test_msg(test, NULL);
-
-	memset(&msg->request, 0, sizeof(msg->request));
-	vgpu_cmd_flush(msg, 1, &rect);
-	msg->fenced = true;
-
-	return msg;
 }
 
 static struct vgpu_msg *submit_msg(struct kunit *test, size_t size)
@@ -1580,6 +1633,7 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE_PARAM(queue_add_fails_in_interrupt, add_gen_params),
 	KUNIT_CASE(queue_too_long),
 	KUNIT_CASE(queue_interrupt_alone),
+	KUNIT_CASE(queue_interrupt_of_frame),
 	KUNIT_CASE_PARAM(queue_drain, flood_gen_params),
 	KUNIT_CASE(queue_republish),
 	KUNIT_CASE(queue_republish_dead),

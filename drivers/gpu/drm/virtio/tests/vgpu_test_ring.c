@@ -114,12 +114,24 @@ static struct vgpu_msg *ring_get(struct vgpu_queue *q, u32 *used)
 	return slot->msg;
 }
 
+static bool ring_enable_last(struct vgpu_queue *q)
+{
+	struct test_ring *r = q->ring;
+
+	lockdep_assert_held(&q->lock);
+	r->interrupts_on = true;
+	r->interrupt_at = r->count;
+
+	return r->taken == r->used_count;
+}
+
 static bool ring_enable(struct vgpu_queue *q)
 {
 	struct test_ring *r = q->ring;
 
 	lockdep_assert_held(&q->lock);
 	r->interrupts_on = true;
+	r->interrupt_at = r->taken + 1;
 
 	return r->taken == r->used_count;
 }
@@ -167,6 +179,7 @@ const struct vgpu_queue_ops test_ring_ops = {
 	.kick = ring_kick,
 	.get = ring_get,
 	.enable = ring_enable,
+	.enable_last = ring_enable_last,
 	.disable = ring_disable,
 	.detach = ring_detach,
 	.dead = ring_dead,

@@ -75,6 +75,7 @@ struct test_slot {
  * @asked: how often the driver asked whether the host wants one
  * @kicks: notifications
  * @interrupts_on: the driver wants interrupts
+ * @interrupt_at: answers until the interrupt that the driver wants comes
  * @per_round: answers that the driver sees before it has to look again, 0: all
  * @round: answers that it has seen in this round
  * @taken_here: how many answers the test's own thread has taken
@@ -99,6 +100,7 @@ struct test_ring {
 	unsigned int asked;
 	unsigned int kicks;
 	bool interrupts_on;
+	unsigned int interrupt_at;
 	unsigned int per_round;
 	unsigned int round;
 	unsigned int taken_here;
