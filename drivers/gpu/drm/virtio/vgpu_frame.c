@@ -148,6 +148,12 @@ static void send_later(struct vgpu_frames *f, ktime_t due, bool in_phase)
 	vgpu_vblank_set_alarm(&f->clock, due);
 }
 
+/* Not of a display that is faster: its frames would be faster than the mode. */
+static bool has_rate_of_mode(const struct vgpu_frames *f)
+{
+	return abs(f->interval - f->clock.period) < f->clock.period / 100;
+}
+
 /* The host has responded to the frame that the event belongs to. */
 static void settle(struct vgpu_frames *f, struct vgpu_flip *flip)
 {
@@ -161,8 +167,11 @@ static void settle(struct vgpu_frames *f, struct vgpu_flip *flip)
 		return;
 	}
 	if (f->host_paced >= HOST_PACED_AT) {
+		due = ktime_add_ns(f->last, period);
 		/* A little early each time, until the events come with the responses. */
-		due = max(at, ktime_add_ns(f->last, period - period / PHASE_LOCK));
+		if (has_rate_of_mode(f))
+			due = ktime_sub_ns(due, period / PHASE_LOCK);
+		due = max(at, due);
 		count_step(f, VGPU_STEP_EVENT, ktime_to_ns(ktime_sub(due, at)));
 		if (ktime_before(at, due))
 			send_later(f, due, false);
@@ -336,6 +345,7 @@ static void account_response(struct vgpu_frames *f, ktime_t now)
 	lockdep_assert_held(&f->lock);
 
 	f->in_flight = false;
+	f->interval = ktime_to_ns(ktime_sub(now, f->answered));
 	f->answered = now;
 	vgpu_vblank_defer(&f->clock, false);
 	count_step(f, VGPU_STEP_ANSWER, ns);

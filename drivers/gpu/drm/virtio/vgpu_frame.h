@@ -120,6 +120,7 @@ struct vgpu_frames_ops {
  * @committed: the running commit has a frame
  * @queued: when the last frame was queued
  * @answered: when the host responded to its RESOURCE_FLUSH
+ * @interval: from the response before to that one, in ns
  * @error: of that response
  * @next: the newest frame while another one is in flight; it has a reference to its
  *	resource
@@ -150,6 +151,7 @@ struct vgpu_frames {
 	bool committed;
 	ktime_t queued;
 	ktime_t answered;
+	s64 interval;
 	int error;
 	struct vgpu_frame next;
 	bool has_next;
