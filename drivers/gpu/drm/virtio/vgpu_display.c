@@ -460,7 +460,7 @@ int vgpu_display_init(struct vgpu_device *vgpu)
 	ret = init_outputs(vgpu);
 	if (ret)
 		return ret;
-	/* The vblank clock counts vblanks that nobody waits for without a timer. */
+	/* The vblank clock counts vblanks without a timer while there is no waiter. */
 	vgpu->drm.max_vblank_count = U32_MAX;
 	vgpu->drm.vblank_disable_immediate = true;
 	ret = drm_vblank_init(&vgpu->drm, d->count);

@@ -180,7 +180,7 @@ static void settle(struct vgpu_frames *f, struct vgpu_flip *flip)
 		return;
 	}
 
-	/* Nobody has counted vblanks, so that the first frame after a while makes one. */
+	/* Without users of vblanks, the first frame after a while makes a vblank. */
 	if (!READ_ONCE(f->clock.enabled) && ktime_to_ns(ktime_sub(at, f->last)) > ALONE) {
 		count_step(f, VGPU_STEP_EVENT, 0);
 		take_event(f, at, false, flip);

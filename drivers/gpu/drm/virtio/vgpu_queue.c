@@ -652,7 +652,7 @@ static bool take_replies(struct vgpu_queue *q, unsigned int interrupts)
 		back = q->wedged;
 		q->wedged = false;
 	}
-	/* A publisher that is still at his batch will notify of it himself. */
+	/* A caller that is still queueing its batch notifies the device itself. */
 	kick = pump(q, &ended) && prepare_kick(q);
 	account_ended(q, &ended);
 	q->enabled_last = false;
@@ -1048,7 +1048,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_stop);
 /**
  * vgpu_queue_panic_send - publish and notify with the machine going down
  * @q: the queue
- * @msgs: filled messages, reserved long ago; their owner keeps his references
+ * @msgs: filled messages, reserved long ago; the owner keeps its references
  * @n: how many
  *
  * Nothing is waited for, and nothing is sent if the queue was locked when the

@@ -13,7 +13,7 @@
  *
  * The device has no vblank interrupt.  The vblank clock of an output counts periods of
  * the mode, and takes its phase from the host where the host's display has one: see
- * vgpu_frame.c.  DRM reads it as a hardware counter, so vblanks that nobody waits for
+ * vgpu_frame.c.  DRM reads it as a hardware counter, so vblanks without a waiter
  * cost nothing: the counter is brought up to date when it is read.
  *
  * The timer runs only while DRM has users of vblanks, or for one flip event.  It is

@@ -14,7 +14,7 @@ struct drm_crtc;
  * @crtc: the CRTC
  * @on_alarm: called in the timer's context when @alarm has come
  * @lock: protects all below; innermost, DRM takes it under its vblank locks
- * @timer: expires at the next vblank that somebody waits for, or at @alarm
+ * @timer: expires at the next vblank while @enabled, or at @alarm
  * @time: of the last vblank
  * @count: number of the last vblank
  * @period: of the mode, in ns

@@ -639,7 +639,7 @@ static void kms_never_faster(struct kunit *test)
 	}
 }
 
-/* A vblank that nobody waits for is counted without a timer. */
+/* Vblanks without a waiter are counted without a timer. */
 static void kms_vblank_clock(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, &vgpu_hosts[0], 1);
@@ -670,7 +670,7 @@ static void kms_vblank_clock(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ktime_compare(v->time, now), 0);
 }
 
-/* The guest's clock jumps while somebody waits: one vblank, not one for each period. */
+/* The guest's clock jumps while vblanks are enabled: one vblank, not one for each period. */
 static void kms_clock_jump(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, &vgpu_hosts[0], 1);

@@ -878,7 +878,7 @@ static void queue_held(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->q.stats.probes, 0);
 	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, NULL), 0);
 
-	/* From the moment that the display lets go, the device has ten seconds. */
+	/* The ten seconds begin when the display has taken the frame. */
 	test_reply(r, 0, 0x1100);
 	ticks(r, VGPU_UNRESPONSIVE_TICKS - 1);
 	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));

@@ -672,7 +672,7 @@ static void wait_same_ring(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* What somebody else does while a submission waits for it. */
+/* The event that a submission waits for, some time later. */
 struct later {
 	struct delayed_work work;
 	struct vgpu_mock *mock;
