@@ -27,14 +27,19 @@
  * for a lost device.
  */
 
+/* Commands outstanding that create and end contexts, of all programs. */
+#define MAX_CHANGES 64
+
 /**
  * vgpu_contexts_init - start with no contexts
  * @pool: what to initialise
  * @dev: for log messages
  * @queue: the control queue
+ *
+ * Return: 0 or -ENOMEM.
  */
-void vgpu_contexts_init(struct vgpu_contexts *pool, struct device *dev,
-			struct vgpu_queue *queue)
+int vgpu_contexts_init(struct vgpu_contexts *pool, struct device *dev,
+		       struct vgpu_queue *queue)
 {
 	pool->dev = dev;
 	pool->queue = queue;
@@ -42,8 +47,26 @@ void vgpu_contexts_init(struct vgpu_contexts *pool, struct device *dev,
 	ida_init(&pool->ids);
 	spin_lock_init(&pool->lock);
 	INIT_LIST_HEAD(&pool->list);
+	pool->client = vgpu_client_alloc();
+	if (!pool->client)
+		return -ENOMEM;
+	pool->client->bound = MAX_CHANGES;
+
+	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_contexts_init);
+
+/**
+ * vgpu_contexts_throttle - wait until another context may be created
+ * @pool: the pool
+ *
+ * Context: may sleep; the caller must not hold a lock that a response needs.
+ * Return: see vgpu_queue_throttle().
+ */
+int vgpu_contexts_throttle(struct vgpu_contexts *pool)
+{
+	return vgpu_queue_throttle(pool->queue, pool->client);
+}
 
 /**
  * vgpu_contexts_fini - check that none is left
@@ -51,6 +74,8 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_contexts_init);
  */
 void vgpu_contexts_fini(struct vgpu_contexts *pool)
 {
+	vgpu_client_put(pool->client);
+	pool->client = NULL;
 	if (WARN_ON(!list_empty(&pool->list)))
 		return;
 	ida_destroy(&pool->ids);
@@ -58,10 +83,12 @@ void vgpu_contexts_fini(struct vgpu_contexts *pool)
 EXPORT_SYMBOL_IF_KUNIT(vgpu_contexts_fini);
 
 /**
- * vgpu_contexts_lose - the device was reset and has forgotten them all
- * @pool: a pool whose queue was stopped
+ * vgpu_contexts_lose - mark all contexts as lost after a reset
+ * @pool: a pool whose device was reset
  *
- * Context: any; nobody makes contexts at the same time.
+ * Before the queue is stopped, so that contexts are lost when their fences signal.
+ *
+ * Context: any.
  */
 void vgpu_contexts_lose(struct vgpu_contexts *pool)
 {
@@ -185,6 +212,7 @@ void vgpu_context_close(struct vgpu_context *ctx)
 		vgpu_context_get(ctx);
 		destroy->owner = ctx;
 		destroy->done = destroy_done;
+		vgpu_msg_set_client(destroy, ctx->pool->client);
 		vgpu_queue_publish(q, destroy);
 		vgpu_queue_kick(q);
 	}
@@ -281,6 +309,7 @@ struct vgpu_context *vgpu_context_create(struct vgpu_contexts *pool,
 	vgpu_context_get(ctx);
 	create->owner = ctx;
 	create->done = create_done;
+	vgpu_msg_set_client(create, pool->client);
 	vgpu_queue_publish(pool->queue, create);
 
 	return ctx;

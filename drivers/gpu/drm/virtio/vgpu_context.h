@@ -24,6 +24,7 @@ struct vgpu_queue;
  * struct vgpu_contexts - all contexts of a device
  * @dev: for log messages
  * @queue: the control queue
+ * @client: what the creation and the end of contexts have outstanding
  * @global: the timeline of what names no timeline of its context; the host carries
  *	such commands of all contexts out in order
  * @ids: the numbers in use; given back when CTX_DESTROY was answered
@@ -33,6 +34,7 @@ struct vgpu_queue;
 struct vgpu_contexts {
 	struct device *dev;
 	struct vgpu_queue *queue;
+	struct vgpu_client *client;
 	struct vgpu_timeline global;
 	struct ida ids;
 	spinlock_t lock; /* @list */
@@ -81,10 +83,11 @@ struct vgpu_context {
 	struct vgpu_timeline ring[];
 };
 
-void vgpu_contexts_init(struct vgpu_contexts *pool, struct device *dev,
-			struct vgpu_queue *queue);
+int vgpu_contexts_init(struct vgpu_contexts *pool, struct device *dev,
+		       struct vgpu_queue *queue);
 void vgpu_contexts_fini(struct vgpu_contexts *pool);
 void vgpu_contexts_lose(struct vgpu_contexts *pool);
+int vgpu_contexts_throttle(struct vgpu_contexts *pool);
 void vgpu_contexts_print(struct vgpu_contexts *pool, struct drm_printer *p);
 
 void vgpu_context_params_init(struct vgpu_context_params *params);

@@ -184,7 +184,9 @@ static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 	ret = vgpu_resources_init(&vgpu->resources, &vdev->dev, &vgpu->ctrl);
 	if (ret)
 		return ret;
-	vgpu_contexts_init(&vgpu->contexts, &vdev->dev, &vgpu->ctrl);
+	ret = vgpu_contexts_init(&vgpu->contexts, &vdev->dev, &vgpu->ctrl);
+	if (ret)
+		goto put_resources;
 	vgpu_hostmem_init(&vgpu->hostmem, &vgpu->ctrl, vgpu->drm.anon_inode->i_mapping);
 
 	/* Buffers may outlive the virtio device; put in release_layers(). */
@@ -194,6 +196,10 @@ static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 	dma_set_max_seg_size(parent, UINT_MAX);
 
 	return drmm_add_action_or_reset(&vgpu->drm, release_layers, NULL);
+
+put_resources:
+	vgpu_resources_fini(&vgpu->resources);
+	return ret;
 }
 
 /* A window that cannot be used is no reason to do without 3D. */

@@ -222,9 +222,9 @@ int vgpu_file_init_context(struct drm_file *file,
  * vgpu_file_context - the context of a file, made if need be
  * @file: the caller
  *
- * Context: may sleep.
+ * Context: may sleep; waits for the host if too many contexts are being created.
  * Return: a reference; -EIO if it was lost; the host's error if that would not make
- * it; -ENOMEM.
+ * it; -ENOMEM; what vgpu_queue_throttle() returns.
  */
 struct vgpu_context *vgpu_file_context(struct drm_file *file)
 {
@@ -232,6 +232,11 @@ struct vgpu_context *vgpu_file_context(struct drm_file *file)
 	struct vgpu_context_params params;
 	struct vgpu_context *ctx;
 	int ret = 0;
+
+	if (!READ_ONCE(vf->ctx))
+		ret = vgpu_contexts_throttle(&vf->vgpu->contexts);
+	if (ret)
+		return ERR_PTR(ret);
 
 	mutex_lock(&vf->lock);
 	if (!vf->ctx) {

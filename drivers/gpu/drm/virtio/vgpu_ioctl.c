@@ -394,6 +394,7 @@ static int ioctl_transfer_to_host(struct drm_device *dev, void *data,
 		goto put;
 	}
 
+	vgpu_msg_set_client(msg, vgpu->resources.client);
 	dma_resv_lock(obj->resv, NULL);
 	res = list_first_entry_or_null(&to_vgpu_gem(obj)->surfaces,
 				       struct vgpu_resource, siblings);

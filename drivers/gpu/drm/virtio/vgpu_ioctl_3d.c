@@ -139,7 +139,7 @@ int vgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_file 
 
 	if (!vgpu->features.virgl || !vgpu->features.context_init)
 		return -EINVAL;
-	ret = vgpu_queue_throttle(&vgpu->ctrl, vgpu_file_client(file));
+	ret = vgpu_contexts_throttle(&vgpu->contexts);
 	if (ret)
 		return ret;
 	ret = read_params(vgpu, data, &params);

@@ -94,10 +94,10 @@ int vgpu_resources_throttle(struct vgpu_resources *pool)
 }
 
 /**
- * vgpu_resources_lose - the device was reset and has forgotten them all
- * @pool: a pool whose queue was stopped
+ * vgpu_resources_lose - mark all resources as lost after a reset
+ * @pool: a pool whose device was reset
  *
- * Context: any; nobody makes resources at the same time.
+ * Context: any.
  */
 void vgpu_resources_lose(struct vgpu_resources *pool)
 {
