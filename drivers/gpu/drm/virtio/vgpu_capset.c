@@ -168,6 +168,7 @@ static bool all_answered(struct vgpu_capsets *c)
 /* Wait until as much is known as there is to know. */
 static int learn(struct vgpu_capsets *c)
 {
+	u32 i;
 	int ret;
 
 	if (all_known(c))
@@ -176,6 +177,9 @@ static int learn(struct vgpu_capsets *c)
 		vgpu_capsets_ask(c);
 
 	ret = vgpu_queue_wait_event(c->queue, all_answered(c));
+	/* The host has skipped a query: the next caller asks again. */
+	for (i = 0; ret == -ETIMEDOUT && i < c->count; i++)
+		unclaim(&c->sets[i]);
 
 	/* Without a response the sets that are known remain usable. */
 	return ret == -EINTR ? ret : 0;

@@ -42,7 +42,7 @@
  * @vgpu: the device
  * @info: GET_DISPLAY_INFO
  * @edid: GET_EDID of each output, if the device has EDIDs
- * @left: messages that have not ended
+ * @left: messages that have not ended, and one for the owner
  */
 struct vgpu_display_query {
 	struct vgpu_device *vgpu;
@@ -54,9 +54,6 @@ struct vgpu_display_query {
 static void query_free(struct vgpu_display_query *q)
 {
 	unsigned int i;
-
-	if (!q)
-		return;
 
 	vgpu_msg_put(q->info);
 	for (i = 0; i < ARRAY_SIZE(q->edid); i++)
@@ -91,16 +88,41 @@ free:
 	return NULL;
 }
 
-/* The work takes the responses, and frees the query. */
+/* The owner is done with a query, which may not have ended yet. */
+static void query_put(struct vgpu_display_query *q)
+{
+	if (q && atomic_dec_and_test(&q->left))
+		query_free(q);
+}
+
+/* With the last response the work reads them. */
 static void query_done(struct vgpu_msg *msg)
 {
 	struct vgpu_display_query *q = msg->owner;
+	struct vgpu_device *vgpu = q->vgpu;
+	int left = atomic_dec_return(&q->left);
 
-	if (atomic_dec_and_test(&q->left))
-		schedule_delayed_work(&q->vgpu->display.changed, 0);
+	if (left == 1)
+		schedule_delayed_work(&vgpu->display.changed, 0);
+	else if (!left)
+		query_free(q);
 }
 
-static void query_publish(struct vgpu_display_query *q, void (*done)(struct vgpu_msg *msg))
+/* Has the host skipped one of the commands? */
+static bool query_is_skipped(const struct vgpu_display_query *q)
+{
+	unsigned int i;
+
+	if (READ_ONCE(q->info->timed_out))
+		return true;
+	for (i = 0; i < q->vgpu->display.count && q->edid[i]; i++)
+		if (READ_ONCE(q->edid[i]->timed_out))
+			return true;
+
+	return false;
+}
+
+static void query_publish(struct vgpu_display_query *q)
 {
 	struct vgpu_queue *ctrl = &q->vgpu->ctrl;
 	struct vgpu_msg *msgs[1 + VIRTIO_GPU_MAX_SCANOUTS];
@@ -111,13 +133,12 @@ static void query_publish(struct vgpu_display_query *q, void (*done)(struct vgpu
 		msgs[n++] = q->edid[i];
 
 	/* The first response may come before the last message is queued. */
-	atomic_set(&q->left, n);
+	atomic_set(&q->left, n + 1);
 	for (i = 0; i < n; i++) {
 		msgs[i]->owner = q;
-		msgs[i]->done = done;
+		msgs[i]->done = query_done;
 		vgpu_msg_get(msgs[i]);
 	}
-	/* With the last one the query may be freed. */
 	for (i = 0; i < n; i++)
 		vgpu_queue_publish(ctrl, msgs[i]);
 	vgpu_queue_kick(ctrl);
@@ -220,7 +241,7 @@ static int query_outputs(struct vgpu_device *vgpu)
 	if (!q)
 		return -ENOMEM;
 
-	query_publish(q, NULL);
+	query_publish(q);
 	ret = vgpu_queue_wait_msg(&vgpu->ctrl, q->info);
 	/* An output without a response has no EDID. */
 	for (i = 0; i < vgpu->display.count && q->edid[i] && !ret; i++)
@@ -228,7 +249,7 @@ static int query_outputs(struct vgpu_device *vgpu)
 			ret = -EINTR;
 	if (!ret)
 		ret = query_read(q);
-	query_free(q);
+	query_put(q);
 
 	return ret < 0 ? ret : 0;
 }
@@ -252,10 +273,10 @@ static bool event_pending(struct vgpu_device *vgpu)
 static int end_query(struct vgpu_device *vgpu)
 {
 	struct vgpu_display *d = &vgpu->display;
-	int ret = query_read(d->query);
+	int ret = query_is_skipped(d->query) ? -ETIMEDOUT : query_read(d->query);
 
-	query_free(d->query);
-	d->query = NULL;
+	query_put(d->query);
+	WRITE_ONCE(d->query, NULL);
 	if (ret >= 0)
 		d->stale = false;
 
@@ -274,12 +295,15 @@ static void changed_work(struct work_struct *work)
 	int ret = 0;
 
 	if (d->query) {
-		if (atomic_read(&d->query->left))
+		if (atomic_read(&d->query->left) > 1 && !query_is_skipped(d->query))
 			return;
 		ret = end_query(vgpu);
 	}
-	if (ret == -ENODEV)
+	if (READ_ONCE(vgpu->ctrl.gone))
 		return;
+	/* A query that a suspend has cut off is repeated at once. */
+	if (ret == -ENODEV)
+		ret = 0;
 	if (ret < 0)
 		drm_err_ratelimited(&vgpu->drm, "failed to refresh display info: %d\n", ret);
 	if (ret > 0)
@@ -292,9 +316,9 @@ static void changed_work(struct work_struct *work)
 
 	/* After an error the next query comes a second later. */
 	if (ret >= 0)
-		d->query = query_alloc(vgpu);
+		WRITE_ONCE(d->query, query_alloc(vgpu));
 	if (d->query)
-		query_publish(d->query, query_done);
+		query_publish(d->query);
 	else
 		schedule_delayed_work(&d->changed, HZ);
 }
@@ -504,10 +528,15 @@ static void cancel_works(struct vgpu_display *d)
  */
 void vgpu_display_tick(struct vgpu_device *vgpu)
 {
+	struct vgpu_display *d = &vgpu->display;
 	unsigned int i;
 
-	for (i = 0; i < vgpu->display.count; i++)
-		vgpu_frames_tick(&vgpu->display.outputs[i].frames);
+	for (i = 0; i < d->count; i++)
+		vgpu_frames_tick(&d->outputs[i].frames);
+	if (READ_ONCE(d->query) && READ_ONCE(vgpu->ctrl.lost) != d->lost) {
+		d->lost = vgpu->ctrl.lost;
+		schedule_delayed_work(&d->changed, 0);
+	}
 }
 
 /**
@@ -593,7 +622,7 @@ void vgpu_display_stop(struct vgpu_device *vgpu)
 
 	vgpu->resources.on_refused = NULL;
 	cancel_works(&vgpu->display);
-	query_free(vgpu->display.query);
+	query_put(vgpu->display.query);
 	vgpu->display.query = NULL;
 	for (i = 0; i < vgpu->display.count; i++)
 		vgpu_crc_fini(&vgpu->display.outputs[i]);

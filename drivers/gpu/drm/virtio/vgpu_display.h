@@ -19,6 +19,7 @@ struct vgpu_output;
  * @stale: the host's last change is not known yet
  * @changed: asks the host what has changed
  * @query: on its way to the host, or NULL; of @changed
+ * @lost: &vgpu_queue.lost when @changed was started because of it
  * @repair: shows a buffer again that the host refused
  * @mode_update: the connector property that tells compositors to follow the host's
  *	wishes
@@ -30,6 +31,7 @@ struct vgpu_display {
 	bool stale;
 	struct delayed_work changed;
 	struct vgpu_display_query *query;
+	unsigned int lost;
 	struct work_struct repair;
 	struct drm_property *mode_update;
 };

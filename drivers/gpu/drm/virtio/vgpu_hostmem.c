@@ -133,6 +133,7 @@ static void unmap_done(struct vgpu_msg *msg)
 
 	spin_lock_irqsave(&pool->lock, flags);
 	note_answer(pool);
+	WRITE_ONCE(map->skipped, false);
 	if (map->state == VGPU_HOSTMAP_LEAVING)
 		leave(map, map->error ? VGPU_HOSTMAP_FAILED : VGPU_HOSTMAP_OUT, map->error);
 	spin_unlock_irqrestore(&pool->lock, flags);
@@ -171,6 +172,7 @@ static void map_done(struct vgpu_msg *msg)
 
 	spin_lock_irqsave(&pool->lock, flags);
 	note_answer(pool);
+	WRITE_ONCE(map->skipped, false);
 	/* Its end may have come before the answer: then the next one counts. */
 	if (map->state == VGPU_HOSTMAP_COMING) {
 		if (msg->error == -EPROTO) {
@@ -348,9 +350,14 @@ int vgpu_hostmap_wait(struct vgpu_hostmap *map)
 		ret = vgpu_hostmap_start(map);
 		if (ret && ret != -EAGAIN)
 			return ret;
+		/* A command that the host has skipped is not waited for twice. */
+		if (READ_ONCE(map->skipped))
+			return -ETIMEDOUT;
 		ret = vgpu_queue_wait_event(pool->queue,
 					    READ_ONCE(pool->answers) != seen ||
 					    READ_ONCE(map->state) == VGPU_HOSTMAP_IN);
+		if (ret == -ETIMEDOUT && READ_ONCE(map->state) != VGPU_HOSTMAP_OUT)
+			WRITE_ONCE(map->skipped, true);
 		if (ret)
 			return ret;
 	}

@@ -77,6 +77,8 @@ struct vgpu_hostmem {
  * @vma_node: user mappings of it
  * @state: see enum vgpu_hostmap_state
  * @error: why it is not there
+ * @skipped: the host has not responded to MAP_BLOB or UNMAP_BLOB of it, but to later
+ *	commands
  * @info: the caching that the host wants, VIRTIO_GPU_MAP_CACHE_*
  * @users: who keeps it in the window
  * @node: its place
@@ -92,6 +94,7 @@ struct vgpu_hostmap {
 	struct drm_vma_offset_node *vma_node;
 	enum vgpu_hostmap_state state;
 	int error;
+	bool skipped;
 	u32 info;
 	unsigned int users;
 	struct drm_mm_node node;

@@ -893,6 +893,27 @@ static void kms_display_event_twice(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(out->info.width == 1024));
 }
 
+/* A query that the host has skipped does not keep later changes from being seen. */
+static void kms_display_query_skipped(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, &vgpu_hosts[0], 1);
+	struct vgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[0];
+	struct vgpu_mock_rule rule = { .type = CMD(GET_DISPLAY_INFO), .hold = true, .times = 1 };
+
+	vgpu_mock_rule(u->mock, &rule);
+	vgpu_mock_set_output(u->mock, 0, true, 800, 600);
+	vgpu_mock_raise_display(u->mock);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_held(u->mock, 0) == 1));
+	KUNIT_EXPECT_NE(test, out->info.width, 800);
+	vgpu_mock_ticks(u->mock, VGPU_UNRESPONSIVE_TICKS + 2);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(out->info.width == 800));
+	/* The response comes after all, when there is no query any more. */
+	KUNIT_EXPECT_EQ(test, vgpu_mock_release(u->mock, 0), 1);
+	vgpu_mock_set_output(u->mock, 0, true, 1024, 768);
+	vgpu_mock_raise_display(u->mock);
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(out->info.width == 1024));
+}
+
 /* The host takes the output away between a flip and its event. */
 static void kms_output_gone_mid_flip(struct kunit *test)
 {
@@ -1150,6 +1171,7 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE(kms_no_such_output),
 	KUNIT_CASE_PARAM(kms_display_event, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM(kms_display_event_twice, vgpu_host_gen_params),
+	KUNIT_CASE(kms_display_query_skipped),
 	KUNIT_CASE_PARAM(kms_output_gone_mid_flip, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM_ATTR(kms_off_mid_flip, vgpu_host_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
