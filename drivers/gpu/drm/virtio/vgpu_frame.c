@@ -31,7 +31,7 @@
  * responds at once has no rate; its frames are paced by the vblank clock alone.
  *
  * A display may hold a frame: a hidden or minimised window, for as long as it is
- * hidden.  After half a second, commits complete without the host, at a low rate (see
+ * hidden.  After a quarter to half a second, commits complete without the host, at a low rate (see
  * the module parameter held_rate).  Each replaces the one before; when the host
  * responds the newest frame is queued at once.  The buffer that the host shows
  * meanwhile stays pinned until the commands that replace it are queued.
@@ -287,8 +287,14 @@ static void take_next(struct vgpu_frames *f, struct vgpu_frame *next)
 	*next = f->next;
 	memset(&f->next, 0, sizeof(f->next));
 	f->has_next = false;
-	if (f->kept)
-		vgpu_commits_queue(&f->release_work);
+	if (!f->kept.gem)
+		return;
+	/* Another buffer may have to be kept before the work runs. */
+	if (!f->released.gem) {
+		f->released = f->kept;
+		memset(&f->kept, 0, sizeof(f->kept));
+	}
+	vgpu_commits_queue(&f->release_work);
 }
 
 static void flush_done(struct vgpu_msg *msg);
@@ -387,7 +393,7 @@ static void flush_done(struct vgpu_msg *msg)
 
 	if (next.res)
 		vgpu_queue_kick(f->queue);
-	vgpu_queue_end(&ended);
+	vgpu_queue_end(f->queue, &ended);
 	drop_frame(&next);
 	send_flip(f, &flip);
 }
@@ -451,7 +457,7 @@ void vgpu_frames_queue(struct vgpu_frames *f, struct vgpu_frame *frame)
 	}
 	spin_unlock_irqrestore(&f->lock, flags);
 
-	vgpu_queue_end(&ended);
+	vgpu_queue_end(f->queue, &ended);
 	drop_frame(&old);
 }
 
@@ -482,7 +488,7 @@ void vgpu_frames_hide(struct vgpu_frames *f, struct vgpu_msg *msg)
 	}
 	spin_unlock_irqrestore(&f->lock, flags);
 
-	vgpu_queue_end(&ended);
+	vgpu_queue_end(f->queue, &ended);
 	drop_frame(&next);
 	vgpu_msg_put(msg);
 }
@@ -505,33 +511,45 @@ bool vgpu_frames_keep(struct vgpu_frames *f, struct vgpu_gem *gem, struct vgpu_r
 		return false;
 
 	spin_lock_irqsave(&f->lock, flags);
-	keep = f->has_next && !f->kept && f->scanout.resource == res->id;
+	keep = f->has_next && !f->kept.gem && f->scanout.resource == res->id;
 	if (keep) {
 		drm_gem_object_get(&gem->base);
-		f->kept = gem;
-		f->kept_res = res;
+		f->kept.gem = gem;
+		f->kept.res = res;
 	}
 	spin_unlock_irqrestore(&f->lock, flags);
 
 	return keep;
 }
 
+/* Takes a buffer out that the host shows no more. */
+static struct vgpu_kept take_released(struct vgpu_frames *f)
+{
+	struct vgpu_kept *from = &f->released, kept;
+
+	spin_lock_irq(&f->lock);
+	if (!from->gem && !f->has_next)
+		from = &f->kept;
+	kept = *from;
+	memset(from, 0, sizeof(*from));
+	spin_unlock_irq(&f->lock);
+
+	return kept;
+}
+
+static void release_all(struct vgpu_frames *f)
+{
+	struct vgpu_kept kept;
+
+	while (kept = take_released(f), kept.gem)
+		f->ops->put_buffer(kept.gem, kept.res);
+}
+
 static void release_kept(struct work_struct *work)
 {
 	struct vgpu_frames *f = container_of(work, struct vgpu_frames, release_work);
-	struct vgpu_resource *res;
-	struct vgpu_gem *gem;
 
-	spin_lock_irq(&f->lock);
-	gem = f->kept;
-	res = f->kept_res;
-	f->kept = NULL;
-	f->kept_res = NULL;
-	spin_unlock_irq(&f->lock);
-
-	if (!gem)
-		return;
-	f->ops->put_buffer(gem, res);
+	release_all(f);
 	vgpu_queue_kick(f->queue);
 }
 
@@ -649,4 +667,6 @@ void vgpu_frames_fini(struct vgpu_frames *f)
 	vgpu_vblank_fini(&f->clock);
 	cancel_work_sync(&f->release_work);
 	drop_frame(&f->next);
+	f->has_next = false;
+	release_all(f);
 }

@@ -94,6 +94,16 @@ struct vgpu_flip {
 	bool async;
 };
 
+/**
+ * struct vgpu_kept - a buffer that is kept for the host
+ * @gem: the buffer, with a reference and, if it is imported, a pin; NULL for none
+ * @res: its resource, with a reference
+ */
+struct vgpu_kept {
+	struct vgpu_gem *gem;
+	struct vgpu_resource *res;
+};
+
 struct vgpu_frames;
 
 /**
@@ -125,9 +135,9 @@ struct vgpu_frames_ops {
  * @next: the newest frame while another one is in flight; it has a reference to its
  *	resource
  * @has_next: @next is valid
- * @kept: the buffer that the host shows while @next waits, or NULL
- * @kept_res: the resource of @kept
- * @release_work: releases @kept
+ * @kept: the buffer that the host shows while @next waits
+ * @released: a buffer that was kept until it was replaced
+ * @release_work: releases buffers that were kept
  * @event: waits for the host or for a time, or NULL
  * @end: when @event is sent
  * @waits_for_host: @event waits for the response to the newest frame
@@ -155,8 +165,8 @@ struct vgpu_frames {
 	int error;
 	struct vgpu_frame next;
 	bool has_next;
-	struct vgpu_gem *kept;
-	struct vgpu_resource *kept_res;
+	struct vgpu_kept kept;
+	struct vgpu_kept released;
 	struct work_struct release_work;
 	struct drm_pending_vblank_event *event;
 	enum vgpu_flip_end end;

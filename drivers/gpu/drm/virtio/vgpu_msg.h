@@ -68,6 +68,7 @@ struct vgpu_client {
  * @error: the result, final once @state is VGPU_MSG_ENDED
  * @timed_out: the host has responded to later messages for long, but not to this
  *	one; a waiter has returned, the message may still end
+ * @overtaken: a RESOURCE_FLUSH, while later messages have got their responses
  * @cursor: the request is a cursor command: another header, no answer's body
  * @fenced: the request has VIRTIO_GPU_FLAG_FENCE, with or without @fence
  * @seen: the watchdog has seen the message in the ring
@@ -100,6 +101,7 @@ struct vgpu_msg {
 	enum vgpu_msg_state state;
 	int error;
 	bool timed_out;
+	bool overtaken;
 	bool cursor;
 	bool fenced;
 	bool seen;

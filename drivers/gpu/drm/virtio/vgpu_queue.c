@@ -23,7 +23,7 @@
  *
  * Callers that let user space create work call vgpu_queue_throttle() first.  It
  * leaves a quarter of the ring to the display and to teardown, and gives each
- * program at most half of what the others leave of the rest, so that a program
+ * context at most half of what the others leave of the rest, so that a program
  * whose jobs take hours delays no other program's calls.
  *
  * No decision rests on the age of a message.  The device is unresponsive when it has
@@ -31,7 +31,8 @@
  * that hosts respond to at once, or, behind rendering, has not responded to a probe
  * for ten seconds.  A RESOURCE_FLUSH at the head of the ring is neither: the host's
  * display holds the frame, and hosts take no other command meanwhile.  Nor is what
- * stands behind a flush that a host with a renderer has responded to.  While the
+ * stands behind a flush that a host with a renderer has responded to; if such a host
+ * dies just then, that is not found out.  While the
  * device is unresponsive, new commands of callers that would wait fail with -EIO, and
  * the watchdog goes on probing.  Messages keep their memory until the device has given
  * them back or was reset, and so do fences stay unsignalled.
@@ -385,14 +386,18 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_publish_batch);
 
 /**
  * vgpu_queue_end - run the callbacks of messages that have ended
+ * @q: the queue
  * @ended: from vgpu_queue_publish_batch(); empty afterwards
  *
  * Context: any, without locks that the callbacks take.
  */
-void vgpu_queue_end(struct list_head *ended)
+void vgpu_queue_end(struct vgpu_queue *q, struct list_head *ended)
 {
-	if (!list_empty(ended))
-		end_messages(ended);
+	if (list_empty(ended))
+		return;
+
+	end_messages(ended);
+	wake_up_all(&q->wait);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_end);
 
@@ -411,7 +416,7 @@ void vgpu_queue_publish(struct vgpu_queue *q, struct vgpu_msg *msg)
 	LIST_HEAD(ended);
 
 	vgpu_queue_publish_batch(q, &msg, 1, &ended);
-	vgpu_queue_end(&ended);
+	vgpu_queue_end(q, &ended);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_publish);
 
@@ -500,7 +505,7 @@ bool vgpu_queue_has_room(const struct vgpu_queue *q, const struct vgpu_client *c
 {
 	unsigned int share = q->ring_size - q->ring_size / 4;
 	unsigned int all = READ_ONCE(q->client_slots);
-	unsigned int own = client ? READ_ONCE(client->slots) : all;
+	unsigned int own = client ? READ_ONCE(client->slots) : 0;
 	unsigned int others = all - min(own, all);
 
 	if (client && client->bound)
@@ -569,7 +574,8 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_close_client);
  * @q: the queue
  * @msg: a message that was queued, of which the caller holds a reference
  *
- * Waits for as long as the device makes progress.
+ * Waits until the device responds or is found unresponsive, so also for as long as its
+ * display holds a frame.
  *
  * Context: may sleep; the caller must not hold a lock that a response needs.
  * Return: the message's result; -EINTR for a fatal signal; -ETIMEDOUT if the device is
@@ -579,7 +585,7 @@ int vgpu_queue_wait_msg(struct vgpu_queue *q, struct vgpu_msg *msg)
 {
 	bool ended;
 
-	if (wait_for_completion_killable(&msg->finished))
+	if (wait_for_completion_state(&msg->finished, VGPU_WAIT_STATE))
 		return -EINTR;
 
 	spin_lock_irq(&q->lock);
@@ -714,7 +720,7 @@ static struct vgpu_msg *oldest(struct vgpu_queue *q)
 	struct vgpu_msg *msg;
 
 	list_for_each_entry(msg, &q->in_ring, link)
-		if (!msg->timed_out)
+		if (!msg->timed_out && !msg->overtaken)
 			return msg;
 
 	return NULL;
@@ -762,6 +768,9 @@ static enum verdict judge(struct vgpu_queue *q)
 	unsigned int limit = VGPU_UNRESPONSIVE_TICKS;
 	struct vgpu_msg *msg = oldest(q);
 
+	/* A display that holds a frame stops the queue.  Otherwise the flush decides nothing. */
+	if (msg && msg->class == VGPU_MSG_DISPLAY && msg->ticks++ && q->responses != q->seen)
+		msg->overtaken = true;
 	if (q->responses != q->seen || !msg)
 		q->stalled = 0;
 	else
@@ -926,6 +935,7 @@ static void watchdog_work(struct work_struct *work)
 	struct vgpu_queue *q = container_of(to_delayed_work(work),
 					    struct vgpu_queue, watchdog);
 	enum verdict verdict;
+	unsigned int ticks;
 	bool kick;
 
 	/* Responses to the commands before a flush may have come without an interrupt. */
@@ -954,9 +964,11 @@ static void watchdog_work(struct work_struct *work)
 
 	spin_lock_irq(&q->lock);
 	if (q->outstanding && !q->gone) {
-		q->ticks = only_renders(q) ? RELAXED_TICKS : 1;
-		queue_delayed_work(system_highpri_wq, &q->watchdog,
-				   q->ticks * VGPU_WATCHDOG_PERIOD);
+		ticks = only_renders(q) ? RELAXED_TICKS : 1;
+		/* Unless a message that was queued meanwhile has asked for a look. */
+		if (queue_delayed_work(system_highpri_wq, &q->watchdog,
+				       ticks * VGPU_WATCHDOG_PERIOD))
+			q->ticks = ticks;
 	}
 	spin_unlock_irq(&q->lock);
 }

@@ -3,6 +3,7 @@
 #define VGPU_QUEUE_H
 
 #include <linux/list.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/spinlock_types.h>
 #include <linux/types.h>
@@ -23,6 +24,12 @@ struct vgpu_queue;
  * guest clocks jump when a machine was paused or migrated.
  */
 #define VGPU_UNRESPONSIVE_TICKS	40
+
+/*
+ * How callers wait for the host.  A suspend freezes them, since a display may hold its
+ * frame for longer than the freezer waits; of locks they hold one of their own file at most.
+ */
+#define VGPU_WAIT_STATE (TASK_KILLABLE | TASK_FREEZABLE_UNSAFE)
 
 /* What the payloads of one program's outstanding messages may sum up to. */
 #define VGPU_CLIENT_BYTES	SZ_64M
@@ -173,7 +180,7 @@ void vgpu_queue_close_client(struct vgpu_queue *q, struct vgpu_client *client);
 void vgpu_queue_publish(struct vgpu_queue *q, struct vgpu_msg *msg);
 void vgpu_queue_publish_batch(struct vgpu_queue *q, struct vgpu_msg *msgs[],
 			      unsigned int n, struct list_head *ended);
-void vgpu_queue_end(struct list_head *ended);
+void vgpu_queue_end(struct vgpu_queue *q, struct list_head *ended);
 void vgpu_queue_kick(struct vgpu_queue *q);
 int vgpu_queue_wait_msg(struct vgpu_queue *q, struct vgpu_msg *msg);
 int vgpu_queue_send_sync(struct vgpu_queue *q, struct vgpu_msg *msg);
@@ -201,7 +208,8 @@ static inline int vgpu_queue_wait_error(const struct vgpu_queue *q, unsigned int
  * @q: the queue
  * @condition: becomes true in a callback of a message
  *
- * Waits for as long as the device makes progress.
+ * Waits until the device responds or is found unresponsive, so also for as long as its
+ * display holds a frame.
  *
  * Context: may sleep; the caller must not hold a lock that a response needs.
  * Return: 0 if @condition is true; -EINTR for a fatal signal; -ENODEV without a
@@ -215,8 +223,9 @@ static inline int vgpu_queue_wait_error(const struct vgpu_queue *q, unsigned int
 	bool __done = false;						\
 	int __err = 0, __ret;						\
 									\
-	__ret = wait_event_killable(__q->wait, (__done = (condition)) || \
-				    (__err = vgpu_queue_wait_error(__q, __lost))); \
+	__ret = wait_event_state(__q->wait, (__done = (condition)) ||	\
+				 (__err = vgpu_queue_wait_error(__q, __lost)), \
+				 VGPU_WAIT_STATE);			\
 	__done ? 0 : __ret ? -EINTR : __err;				\
 })
 

@@ -554,7 +554,7 @@ static void publish_frame(struct test_ring *r, unsigned int n)
 		msgs[i] = test_msg(r->test, NULL);
 	msgs[n - 1] = flush_msg(r->test);
 	vgpu_queue_publish_batch(&r->q, msgs, n, &ended);
-	vgpu_queue_end(&ended);
+	vgpu_queue_end(&r->q, &ended);
 }
 
 /* One interrupt for a frame: that of its flush. */
@@ -886,6 +886,24 @@ static void queue_held(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
 }
 
+/* A display that does not stop the queue hides no device that has died. */
+static void queue_flush_overtaken(struct kunit *test)
+{
+	struct test_ring *r = watched_ring(test, 64);
+
+	vgpu_queue_publish(&r->q, flush_msg(test));
+	publish_many(r, NULL, 1);
+	ticks(r, 2);
+	test_reply(r, 1, 0x1100);
+	ticks(r, 2);
+	KUNIT_EXPECT_TRUE(test, r->slots[0].msg->overtaken);
+	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	publish_many(r, NULL, 1);
+	ticks(r, VGPU_UNRESPONSIVE_TICKS + 1);
+	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+	test_reply_all(r);
+}
+
 /* With a renderer the flush itself may be answered: then nothing behind it is. */
 static void queue_held_renderer(struct kunit *test)
 {
@@ -1115,6 +1133,8 @@ static void queue_shares(struct kunit *test)
 		KUNIT_EXPECT_GE(test, fill_share(r, clients[i]), 1);
 		KUNIT_EXPECT_LE(test, r->q.client_slots, *size - *size / 4 + 2);
 	}
+	/* A program that has no context yet finds room, too, but for the smallest ring. */
+	KUNIT_EXPECT_EQ(test, vgpu_queue_has_room(&r->q, NULL), *size > 16);
 	/* Nothing of it waits for room, nor does a frame. */
 	KUNIT_EXPECT_EQ(test, r->q.stats.full, 0);
 	before = r->count;
@@ -1642,6 +1662,7 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE(queue_backlog_waits),
 	KUNIT_CASE(queue_wedged),
 	KUNIT_CASE(queue_held),
+	KUNIT_CASE(queue_flush_overtaken),
 	KUNIT_CASE(queue_held_renderer),
 	KUNIT_CASE(queue_long_job),
 	KUNIT_CASE(queue_long_job_held),
