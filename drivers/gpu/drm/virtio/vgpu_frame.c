@@ -50,8 +50,7 @@ MODULE_PARM_DESC(held_rate, "Frames per second that commits complete at while th
 
 /*
  * By so much of a period, events may come closer to each other while they are later than
- * the responses of a host whose display has a rate.  At 60 Hz the phase of the display is
- * found within four seconds.
+ * the responses of a host whose display has the rate of the mode.
  */
 #define PHASE_LOCK 200
 
@@ -167,11 +166,16 @@ static void settle(struct vgpu_frames *f, struct vgpu_flip *flip)
 		return;
 	}
 	if (f->host_paced >= HOST_PACED_AT) {
-		due = ktime_add_ns(f->last, period);
-		/* A little early each time, until the events come with the responses. */
-		if (has_rate_of_mode(f))
-			due = ktime_sub_ns(due, period / PHASE_LOCK);
-		due = max(at, due);
+		due = max(at, ktime_add_ns(f->last, period));
+		/*
+		 * Once, skip to the display's next vsync: the response to the next frame is
+		 * a period later then, and events come with the responses.
+		 */
+		if (f->realign && ktime_after(due, at))
+			due = ktime_add_ns(at, period);
+		else if (has_rate_of_mode(f))
+			due = max(at, ktime_sub_ns(due, period / PHASE_LOCK));
+		f->realign = false;
 		count_step(f, VGPU_STEP_EVENT, ktime_to_ns(ktime_sub(due, at)));
 		if (ktime_before(at, due))
 			send_later(f, due, false);
@@ -357,10 +361,12 @@ static void account_response(struct vgpu_frames *f, ktime_t now)
 	count_step(f, VGPU_STEP_ANSWER, ns);
 	if (ns >= f->clock.period && !f->holding)
 		f->stats.missed += div_u64(ns, f->clock.period);
-	if (ns > max_t(s64, f->clock.period / 8, NSEC_PER_MSEC))
+	if (ns > max_t(s64, f->clock.period / 8, NSEC_PER_MSEC)) {
 		f->host_paced = min(f->host_paced + 1, HOST_PACED_MAX);
-	else if (f->host_paced)
+		f->realign |= f->host_paced == HOST_PACED_AT;
+	} else if (f->host_paced) {
 		f->host_paced--;
+	}
 	if (f->holding)
 		f->stats.held_ms += div_u64(ns, NSEC_PER_MSEC);
 	f->holding = false;

@@ -145,6 +145,7 @@ struct vgpu_frames_ops {
  * @in_phase: @event is sent with a vblank in the phase of @clock
  * @last: vblank of the last event
  * @host_paced: grows while responses take time, falls while they come at once
+ * @realign: the display was found to have a rate just now
  * @flip: the event that is being sent, or that @ops has deferred
  * @stats: statistics
  */
@@ -175,6 +176,7 @@ struct vgpu_frames {
 	bool in_phase;
 	ktime_t last;
 	unsigned int host_paced;
+	bool realign;
 	struct vgpu_flip flip;
 	struct vgpu_frame_stats stats;
 };

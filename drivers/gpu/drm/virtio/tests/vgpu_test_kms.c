@@ -587,6 +587,30 @@ static void kms_alone(struct kunit *test)
 	}
 }
 
+/* When the rate of the display is found, one event is sent with its next vsync. */
+static void kms_realign(struct kunit *test)
+{
+	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
+	struct vgpu_frames *f = frames_of(u, 0);
+	struct drm_framebuffer *next;
+
+	show_first(u, 1);
+	next = vgpu_user_new_fb(u, W, H);
+	vgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
+	KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, next), 0);
+	KUNIT_ASSERT_TRUE(test, vgpu_mock_wait(vgpu_mock_held(u->mock, 0) == 1));
+	usleep_range(5000, 6000);
+	f->host_paced = 3;
+	/* The event would be sent after the response. */
+	f->last = ktime_get();
+	vgpu_mock_release(u->mock, 0);
+	KUNIT_ASSERT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == 1));
+	KUNIT_EXPECT_EQ(test, f->host_paced, 4);
+	KUNIT_EXPECT_FALSE(test, f->realign);
+	KUNIT_EXPECT_EQ(test, ktime_to_ns(ktime_sub(f->last, f->answered)),
+			(s64)f->clock.period);
+}
+
 /* Events that are later than the responses come closer to them, a little each time. */
 static void kms_phase_lock(struct kunit *test)
 {
@@ -601,6 +625,7 @@ static void kms_phase_lock(struct kunit *test)
 	fbs[1] = vgpu_user_new_fb(u, W, H);
 	for (i = 1; i <= 5; i++) {
 		f->host_paced = 8;
+		f->realign = false;
 		last = ktime_get();
 		f->last = last;
 		vgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
@@ -1161,6 +1186,7 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE(kms_held_fence),
 	KUNIT_CASE_PARAM(kms_host_paced, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM_ATTR(kms_alone, vgpu_host_gen_params, { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM(kms_realign, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM(kms_phase_lock, vgpu_host_gen_params),
 	KUNIT_CASE_PARAM(kms_never_faster, vgpu_host_gen_params),
 	KUNIT_CASE(kms_vblank_clock),
