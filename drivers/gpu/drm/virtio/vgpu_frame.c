@@ -31,9 +31,9 @@
  * responds at once has no rate; its frames are paced by the vblank clock alone.
  *
  * A display may hold a frame: a hidden or minimised window, for as long as it is
- * hidden.  After a quarter to half a second, commits complete without the host, at a low rate (see
- * the module parameter held_rate).  Each replaces the one before; when the host
- * responds the newest frame is queued at once.  The buffer that the host shows
+ * hidden.  After a quarter to half a second, commits complete without the host, at a
+ * low rate (see the module parameter held_rate).  Each replaces the one before; when
+ * the host responds the newest frame is queued at once.  The buffer that the host shows
  * meanwhile stays pinned until the commands that replace it are queued.
  */
 
@@ -153,11 +153,54 @@ static bool has_rate_of_mode(const struct vgpu_frames *f)
 	return abs(f->interval - f->clock.period) < f->clock.period / 100;
 }
 
+/* When the event is sent by the pace of the host's display. */
+static ktime_t host_due(struct vgpu_frames *f)
+{
+	u32 period = f->clock.period;
+	ktime_t at = f->answered, due = max(at, ktime_add_ns(f->last, period));
+
+	lockdep_assert_held(&f->lock);
+
+	/*
+	 * Once, skip to the display's next vsync: the response to the next frame is a
+	 * period later then, and events come with the responses.
+	 */
+	if (f->realign && ktime_after(due, at))
+		due = ktime_add_ns(at, period);
+	else if (has_rate_of_mode(f))
+		due = max(at, ktime_sub_ns(due, period / PHASE_LOCK));
+	f->realign = false;
+
+	return due;
+}
+
+/* When the event is sent by the vblank clock. */
+static ktime_t clock_due(const struct vgpu_frames *f, ktime_t vblank)
+{
+	u32 period = f->clock.period;
+	ktime_t at = f->answered;
+
+	/* A response shortly after a vblank may still be one of that vblank. */
+	if (ktime_after(vblank, f->queued) &&
+	    ktime_before(at, ktime_add_ns(vblank, period / 4)) &&
+	    ktime_after(vblank, ktime_add_ns(f->last, period / 2)))
+		return at;
+
+	return ktime_add_ns(vblank, period);
+}
+
+/* Without users of vblanks, the first frame after a while makes a vblank. */
+static bool is_alone(const struct vgpu_frames *f)
+{
+	return !READ_ONCE(f->clock.enabled) &&
+	       ktime_to_ns(ktime_sub(f->answered, f->last)) > ALONE;
+}
+
 /* The host has responded to the frame that the event belongs to. */
 static void settle(struct vgpu_frames *f, struct vgpu_flip *flip)
 {
-	u32 period = f->clock.period;
-	ktime_t at = f->answered, due;
+	ktime_t at = f->answered, due = at;
+	bool in_phase = false;
 
 	lockdep_assert_held(&f->lock);
 
@@ -165,42 +208,18 @@ static void settle(struct vgpu_frames *f, struct vgpu_flip *flip)
 		take_event(f, at, true, flip);
 		return;
 	}
-	if (f->host_paced >= HOST_PACED_AT) {
-		due = max(at, ktime_add_ns(f->last, period));
-		/*
-		 * Once, skip to the display's next vsync: the response to the next frame is
-		 * a period later then, and events come with the responses.
-		 */
-		if (f->realign && ktime_after(due, at))
-			due = ktime_add_ns(at, period);
-		else if (has_rate_of_mode(f))
-			due = max(at, ktime_sub_ns(due, period / PHASE_LOCK));
-		f->realign = false;
-		count_step(f, VGPU_STEP_EVENT, ktime_to_ns(ktime_sub(due, at)));
-		if (ktime_before(at, due))
-			send_later(f, due, false);
-		else
-			take_event(f, at, false, flip);
-		return;
-	}
 
-	/* Without users of vblanks, the first frame after a while makes a vblank. */
-	if (!READ_ONCE(f->clock.enabled) && ktime_to_ns(ktime_sub(at, f->last)) > ALONE) {
-		count_step(f, VGPU_STEP_EVENT, 0);
-		take_event(f, at, false, flip);
-		return;
+	if (f->host_paced >= HOST_PACED_AT) {
+		due = host_due(f);
+	} else if (!is_alone(f)) {
+		due = clock_due(f, vgpu_vblank_before(&f->clock, at));
+		in_phase = true;
 	}
-	/* A response shortly after a vblank may still be one of that vblank. */
-	due = vgpu_vblank_before(&f->clock, at);
-	if (ktime_after(due, f->queued) && ktime_before(at, ktime_add_ns(due, period / 4)) &&
-	    ktime_after(due, ktime_add_ns(f->last, period / 2))) {
-		count_step(f, VGPU_STEP_EVENT, 0);
-		take_event(f, at, true, flip);
-		return;
-	}
-	due = ktime_add_ns(due, period);
 	count_step(f, VGPU_STEP_EVENT, ktime_to_ns(ktime_sub(due, at)));
-	send_later(f, due, true);
+	if (ktime_before(at, due))
+		send_later(f, due, in_phase);
+	else
+		take_event(f, at, in_phase, flip);
 }
 
 static struct vgpu_frames *clock_to_frames(struct vgpu_vblank *v)
@@ -254,8 +273,7 @@ void vgpu_frames_arm(struct vgpu_frames *f, struct drm_pending_vblank_event *eve
 	f->event = event;
 	f->end = end;
 	if (f->holding)
-		send_later(f, ktime_add(max(f->last, ktime_sub(now, held_period())),
-					held_period()), true);
+		send_later(f, max(now, ktime_add(f->last, held_period())), true);
 	else if (has_frame && f->in_flight)
 		f->waits_for_host = true;
 	else if (has_frame)
