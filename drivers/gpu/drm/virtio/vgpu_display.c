@@ -40,14 +40,14 @@
 /**
  * struct vgpu_display_query - GET_DISPLAY_INFO, and GET_EDID of each output
  * @vgpu: the device
- * @info: GET_DISPLAY_INFO
- * @edid: GET_EDID of each output, if the device has EDIDs
+ * @msgs: GET_DISPLAY_INFO, and GET_EDID of each output if the device has EDIDs
+ * @n: how many they are
  * @left: messages that have not ended, and one for the owner
  */
 struct vgpu_display_query {
 	struct vgpu_device *vgpu;
-	struct vgpu_msg *info;
-	struct vgpu_msg *edid[VIRTIO_GPU_MAX_SCANOUTS];
+	struct vgpu_msg *msgs[1 + VIRTIO_GPU_MAX_SCANOUTS];
+	unsigned int n;
 	atomic_t left;
 };
 
@@ -55,31 +55,41 @@ static void query_free(struct vgpu_display_query *q)
 {
 	unsigned int i;
 
-	vgpu_msg_put(q->info);
-	for (i = 0; i < ARRAY_SIZE(q->edid); i++)
-		vgpu_msg_put(q->edid[i]);
+	for (i = 0; i < q->n; i++)
+		vgpu_msg_put(q->msgs[i]);
 	kfree(q);
+}
+
+static struct vgpu_msg *query_add(struct vgpu_display_query *q, size_t reply_size)
+{
+	struct vgpu_msg *msg = vgpu_msg_alloc_reply(reply_size);
+
+	if (msg)
+		q->msgs[q->n++] = msg;
+
+	return msg;
 }
 
 static struct vgpu_display_query *query_alloc(struct vgpu_device *vgpu)
 {
 	struct vgpu_display_query *q = kzalloc_obj(*q);
+	struct vgpu_msg *msg;
 	unsigned int i;
 
 	if (!q)
 		return NULL;
 
 	q->vgpu = vgpu;
-	q->info = vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_resp_display_info));
-	if (!q->info)
+	msg = query_add(q, sizeof(struct virtio_gpu_resp_display_info));
+	if (!msg)
 		goto free;
-	vgpu_cmd_get_display_info(q->info);
+	vgpu_cmd_get_display_info(msg);
 
 	for (i = 0; i < vgpu->display.count && vgpu->features.edid; i++) {
-		q->edid[i] = vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_resp_edid));
-		if (!q->edid[i])
+		msg = query_add(q, sizeof(struct virtio_gpu_resp_edid));
+		if (!msg)
 			goto free;
-		vgpu_cmd_get_edid(q->edid[i], i);
+		vgpu_cmd_get_edid(msg, i);
 	}
 
 	return q;
@@ -113,10 +123,8 @@ static bool query_is_skipped(const struct vgpu_display_query *q)
 {
 	unsigned int i;
 
-	if (READ_ONCE(q->info->timed_out))
-		return true;
-	for (i = 0; i < q->vgpu->display.count && q->edid[i]; i++)
-		if (READ_ONCE(q->edid[i]->timed_out))
+	for (i = 0; i < q->n; i++)
+		if (READ_ONCE(q->msgs[i]->timed_out))
 			return true;
 
 	return false;
@@ -125,22 +133,16 @@ static bool query_is_skipped(const struct vgpu_display_query *q)
 static void query_publish(struct vgpu_display_query *q)
 {
 	struct vgpu_queue *ctrl = &q->vgpu->ctrl;
-	struct vgpu_msg *msgs[1 + VIRTIO_GPU_MAX_SCANOUTS];
-	unsigned int n = 0, i;
-
-	msgs[n++] = q->info;
-	for (i = 0; i < q->vgpu->display.count && q->edid[i]; i++)
-		msgs[n++] = q->edid[i];
+	unsigned int i;
 
 	/* The first response may come before the last message is queued. */
-	atomic_set(&q->left, n + 1);
-	for (i = 0; i < n; i++) {
-		msgs[i]->owner = q;
-		msgs[i]->done = query_done;
-		vgpu_msg_get(msgs[i]);
+	atomic_set(&q->left, q->n + 1);
+	for (i = 0; i < q->n; i++) {
+		q->msgs[i]->owner = q;
+		q->msgs[i]->done = query_done;
+		vgpu_msg_get(q->msgs[i]);
+		vgpu_queue_publish(ctrl, q->msgs[i]);
 	}
-	for (i = 0; i < n; i++)
-		vgpu_queue_publish(ctrl, msgs[i]);
 	vgpu_queue_kick(ctrl);
 }
 
@@ -208,20 +210,22 @@ static void set_positions(struct vgpu_output *out)
 /* The responses of a query.  Returns 1 if something has changed, 0, or an errno. */
 static int query_read(struct vgpu_display_query *q)
 {
-	const struct virtio_gpu_resp_display_info *reply = q->info->reply;
+	const struct virtio_gpu_resp_display_info *reply = q->msgs[0]->reply;
 	struct vgpu_display *d = &q->vgpu->display;
 	const struct drm_edid *edid;
+	struct vgpu_msg *msg;
 	bool changed = false;
 	unsigned int i;
 
-	if (q->info->error)
-		return q->info->error;
+	if (q->msgs[0]->error)
+		return q->msgs[0]->error;
 
 	for (i = 0; i < d->count; i++) {
 		edid = NULL;
-		if (q->edid[i] && q->edid[i]->state == VGPU_MSG_ENDED && !q->edid[i]->error)
+		msg = 1 + i < q->n ? q->msgs[1 + i] : NULL;
+		if (msg && msg->state == VGPU_MSG_ENDED && !msg->error)
 			edid = drm_edid_read_custom(&d->outputs[i].connector,
-						    edid_block, q->edid[i]);
+						    edid_block, msg);
 		mutex_lock(&d->lock);
 		changed |= set_info(&d->outputs[i], &reply->pmodes[i], edid);
 		mutex_unlock(&d->lock);
@@ -242,10 +246,10 @@ static int query_outputs(struct vgpu_device *vgpu)
 		return -ENOMEM;
 
 	query_publish(q);
-	ret = vgpu_queue_wait_msg(&vgpu->ctrl, q->info);
+	ret = vgpu_queue_wait_msg(&vgpu->ctrl, q->msgs[0]);
 	/* An output without a response has no EDID. */
-	for (i = 0; i < vgpu->display.count && q->edid[i] && !ret; i++)
-		if (vgpu_queue_wait_msg(&vgpu->ctrl, q->edid[i]) == -EINTR)
+	for (i = 1; i < q->n && !ret; i++)
+		if (vgpu_queue_wait_msg(&vgpu->ctrl, q->msgs[i]) == -EINTR)
 			ret = -EINTR;
 	if (!ret)
 		ret = query_read(q);
