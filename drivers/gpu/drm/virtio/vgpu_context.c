@@ -47,12 +47,9 @@ int vgpu_contexts_init(struct vgpu_contexts *pool, struct device *dev,
 	ida_init(&pool->ids);
 	spin_lock_init(&pool->lock);
 	INIT_LIST_HEAD(&pool->list);
-	pool->client = vgpu_client_alloc();
-	if (!pool->client)
-		return -ENOMEM;
-	pool->client->bound = MAX_CHANGES;
+	pool->client = vgpu_client_alloc(MAX_CHANGES);
 
-	return 0;
+	return pool->client ? 0 : -ENOMEM;
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_contexts_init);
 
@@ -294,7 +291,7 @@ struct vgpu_context *vgpu_context_create(struct vgpu_contexts *pool,
 
 	create = vgpu_msg_alloc();
 	ctx->destroy = vgpu_msg_alloc();
-	ctx->client = vgpu_client_alloc();
+	ctx->client = vgpu_client_alloc(0);
 	id = ida_alloc_min(&pool->ids, 1, GFP_KERNEL);
 	if (id > 0)
 		ctx->id = id;

@@ -222,16 +222,20 @@ void vgpu_msg_finish(struct vgpu_msg *msg)
 
 /**
  * vgpu_client_alloc - start to count for a program
+ * @bound: messages that it may have outstanding, 0 for a share of the ring
  *
  * Context: may sleep.
  * Return: a client with one reference, or NULL without memory.
  */
-struct vgpu_client *vgpu_client_alloc(void)
+struct vgpu_client *vgpu_client_alloc(unsigned int bound)
 {
 	struct vgpu_client *client = kzalloc_obj(*client);
 
-	if (client)
-		refcount_set(&client->ref, 1);
+	if (!client)
+		return NULL;
+
+	refcount_set(&client->ref, 1);
+	client->bound = bound;
 
 	return client;
 }

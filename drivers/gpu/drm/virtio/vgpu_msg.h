@@ -188,7 +188,7 @@ u32 vgpu_msg_type(const struct vgpu_msg *msg);
 int vgpu_reply_check(const struct vgpu_msg *msg);
 void vgpu_msg_finish(struct vgpu_msg *msg);
 
-struct vgpu_client *vgpu_client_alloc(void);
+struct vgpu_client *vgpu_client_alloc(unsigned int bound);
 void vgpu_client_put(struct vgpu_client *client);
 void vgpu_msg_set_client(struct vgpu_msg *msg, struct vgpu_client *client);
 

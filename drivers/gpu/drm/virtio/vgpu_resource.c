@@ -56,12 +56,9 @@ int vgpu_resources_init(struct vgpu_resources *pool, struct device *dev,
 	ida_init(&pool->ids);
 	spin_lock_init(&pool->lock);
 	INIT_LIST_HEAD(&pool->list);
-	pool->client = vgpu_client_alloc();
-	if (!pool->client)
-		return -ENOMEM;
-	pool->client->bound = MAX_CREATIONS;
+	pool->client = vgpu_client_alloc(MAX_CREATIONS);
 
-	return 0;
+	return pool->client ? 0 : -ENOMEM;
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resources_init);
 

@@ -231,7 +231,7 @@ static void msg_put_nothing(struct kunit *test)
 
 static void msg_client(struct kunit *test)
 {
-	struct vgpu_client *client = vgpu_client_alloc(), *other = vgpu_client_alloc();
+	struct vgpu_client *client = vgpu_client_alloc(0), *other = vgpu_client_alloc(0);
 	struct vgpu_msg *msg = vgpu_msg_alloc();
 
 	KUNIT_ASSERT_NOT_NULL(test, client);

@@ -1087,7 +1087,7 @@ static void queue_wait_killed(struct kunit *test)
 
 static struct vgpu_client *test_client(struct test_ring *r)
 {
-	struct vgpu_client *client = vgpu_client_alloc();
+	struct vgpu_client *client = vgpu_client_alloc(0);
 
 	KUNIT_ASSERT_NOT_NULL(r->test, client);
 
