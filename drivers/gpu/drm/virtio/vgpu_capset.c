@@ -177,9 +177,11 @@ static int learn(struct vgpu_capsets *c)
 		vgpu_capsets_ask(c);
 
 	ret = vgpu_queue_wait_event(c->queue, all_answered(c));
-	/* The host has skipped a query: the next caller asks again. */
-	for (i = 0; ret == -ETIMEDOUT && i < c->count; i++)
-		unclaim(&c->sets[i]);
+	if (ret == -ETIMEDOUT) {
+		/* The host has skipped a query: the next caller asks again. */
+		for (i = 0; i < c->count; i++)
+			unclaim(&c->sets[i]);
+	}
 
 	/* Without a response the sets that are known remain usable. */
 	return ret == -EINTR ? ret : 0;

@@ -117,7 +117,7 @@ static void fdinfo_keys(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, value);
 	KUNIT_EXPECT_EQ(test, strncmp(value, "virtio_gpu\n", 11), 0);
 	KUNIT_EXPECT_NOT_NULL(test, find_key(text, "drm-client-id"));
-	/* The device is on no PCI bus here; and nobody knows how busy the host is. */
+	/* The mock is not a PCI device, and the host does not report engine time. */
 	KUNIT_EXPECT_NULL(test, find_key(text, "drm-pdev"));
 	KUNIT_EXPECT_NULL(test, strstr(text, "drm-engine"));
 	expect_only(u, "memory", USAGE(0, 0, 0, 0));
