@@ -36,9 +36,6 @@ bool has_blobs(int fd);
 /* A number from the environment, or @otherwise. */
 int setting(const char *name, int otherwise);
 
-/* Write to a file of sysfs or debugfs; 0 or a negative errno. */
-int write_file(const char *path, const char *text);
-
 /* Put what hangs into the kernel's log. */
 void show_blocked_tasks(void);
 

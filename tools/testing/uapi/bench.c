@@ -15,18 +15,10 @@
 #include "cases.h"
 
 #define TRACING		"/sys/kernel/tracing/"
+#define WORKQUEUE	TRACING "events/workqueue/"
 
 /* Of the modes that set_mode() makes. */
 #define MODE_PERIOD_NS	(1000000000 / 60)
-
-static void put(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	check(f);
-	fputs(text, f);
-	check(!fclose(f));
-}
 
 static int64_t now_ns(void)
 {
@@ -186,12 +178,12 @@ static void steady_flips(int height)
 static void trace_work(bool on)
 {
 	if (on) {
-		put(TRACING "trace_clock", "mono");
-		put(TRACING "buffer_size_kb", "16384");
-		put(TRACING "trace", "");
+		check_ok(write_file(TRACING "trace_clock", "mono"));
+		check_ok(write_file(TRACING "buffer_size_kb", "16384"));
+		check_ok(write_file(TRACING "trace", ""));
 	}
-	put(TRACING "events/workqueue/workqueue_execute_start/enable", on ? "1" : "0");
-	put(TRACING "events/workqueue/workqueue_execute_end/enable", on ? "1" : "0");
+	check_ok(write_file(WORKQUEUE "workqueue_execute_start/enable", on ? "1" : "0"));
+	check_ok(write_file(WORKQUEUE "workqueue_execute_end/enable", on ? "1" : "0"));
 }
 
 /* The longest run of a work item that carries commits out, in us; 0 if none did. */

@@ -2,7 +2,6 @@
 /* Which memory an open card uses, by what /proc and control groups say. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -26,38 +25,12 @@
  * fdinfo
  */
 
-static bool read_text(const char *path, char *text, size_t size)
-{
-	FILE *f = fopen(path, "r");
-	size_t got;
-
-	if (!f)
-		return false;
-	got = fread(text, 1, size - 1, f);
-	text[got] = '\0';
-	fclose(f);
-	return true;
-}
-
-/* What follows "key:" on a line of its own; NULL without such a line. */
-static char *find_key(char *text, const char *key)
-{
-	size_t len = strlen(key);
-
-	for (; text; text = strchr(text, '\n')) {
-		text += *text == '\n';
-		if (!strncmp(text, key, len) && text[len] == ':')
-			return text + len + 1 + strspn(text + len + 1, " \t");
-	}
-	return NULL;
-}
-
 static bool read_key(int fd, const char *key, char *value, size_t size)
 {
 	char path[64], text[8192], *found;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	check(read_text(path, text, sizeof(text)));
+	check(read_file(path, text, sizeof(text)));
 	found = find_key(text, key);
 	if (!found)
 		return false;
@@ -144,9 +117,9 @@ static void keys(int arg)
 		check_usage(kms.fd, regions[i], 0, 0, 0);
 		check_eq(stat_value(kms.fd, "active", regions[i]), 0);
 	}
-	/* Each key once, and no engine that nobody can measure. */
+	/* Each key once, and no engine time, which the host does not report. */
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", kms.fd);
-	check(read_text(path, text, sizeof(text)));
+	check(read_file(path, text, sizeof(text)));
 	check(!strstr(text, "drm-engine"));
 	check(!strstr(strstr(text, "drm-driver") + 1, "drm-driver"));
 	check(!strstr(text, "drm-pdev") ||
@@ -245,7 +218,7 @@ static long long gpu_active(void)
 {
 	char text[16384], *value;
 
-	check(read_text("/proc/meminfo", text, sizeof(text)));
+	check(read_file("/proc/meminfo", text, sizeof(text)));
 	value = find_key(text, "GPUActive");
 	return value ? strtoll(value, NULL, 10) * 1024 : -1;
 }
@@ -277,22 +250,12 @@ static void meminfo(int arg)
  * Control groups
  */
 
-static bool write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	if (fd >= 0)
-		close(fd);
-	return good;
-}
-
 static long long group_value(const char *name)
 {
 	char path[128], text[64];
 
 	snprintf(path, sizeof(path), GROUP "/%s", name);
-	if (!read_text(path, text, sizeof(text)))
+	if (!read_file(path, text, sizeof(text)))
 		skip("control groups have no %s", name);
 	return strtoll(text, NULL, 10);
 }
@@ -303,16 +266,16 @@ static void enter_group(void)
 	mkdir(GROUPS, 0755);
 	if (mount("cgroup2", GROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
 		skip("no control groups");
-	if (!write_text(GROUPS "/cgroup.subtree_control", "+memory"))
+	if (write_file(GROUPS "/cgroup.subtree_control", "+memory"))
 		skip("control groups have no memory");
 	check(!mkdir(GROUP, 0755) || errno == EEXIST);
-	check(write_text(GROUP "/cgroup.procs", "0"));
+	check_ok(write_file(GROUP "/cgroup.procs", "0"));
 }
 
 static void leave_group(void)
 {
-	check(write_text(GROUP "/memory.max", "max"));
-	check(write_text(GROUPS "/cgroup.procs", "0"));
+	check_ok(write_file(GROUP "/memory.max", "max"));
+	check_ok(write_file(GROUPS "/cgroup.procs", "0"));
 	check_ok(rmdir(GROUP));
 	check_ok(umount(GROUPS));
 }
@@ -343,7 +306,7 @@ static void charged(int arg)
 	check_cmp(group_value("memory.current"), >=, before + size - MIB);
 
 	snprintf(limit, sizeof(limit), "%lld", group_value("memory.current") + size / 2);
-	check(write_text(GROUP "/memory.max", limit));
+	check_ok(write_file(GROUP "/memory.max", limit));
 	check_err(create_dumb(kms.fd, 3840, 2160, &other), ENOMEM);
 	check_cmp(group_value("memory.current"), <, before + size + MIB);
 

@@ -2,6 +2,7 @@
 /* Runs the cases that match the patterns given, or all. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -79,6 +80,48 @@ void sleep_ms(int ms)
 
 	while (nanosleep(&ts, &ts) && errno == EINTR)
 		;
+}
+
+bool read_file(const char *path, char *text, size_t size)
+{
+	FILE *f = fopen(path, "r");
+	size_t got;
+
+	if (!f)
+		return false;
+	got = fread(text, 1, size - 1, f);
+	text[got] = '\0';
+	fclose(f);
+	return true;
+}
+
+int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	ssize_t len = strlen(text), done;
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	done = write(fd, text, len);
+	if (done < 0)
+		ret = -errno;
+	else if (done != len)
+		ret = -EIO;
+	close(fd);
+	return ret;
+}
+
+char *find_key(char *text, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (; text; text = strchr(text, '\n')) {
+		text += *text == '\n';
+		if (!strncmp(text, key, len) && text[len] == ':')
+			return text + len + 1 + strspn(text + len + 1, " \t");
+	}
+	return NULL;
 }
 
 static bool run_host(const char *fmt, va_list args)

@@ -7,6 +7,7 @@
 #define UAPI_HARNESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /**
@@ -78,6 +79,13 @@ __printf(1, 2) void figure(const char *fmt, ...);
 /* Milliseconds of a clock that only goes forward. */
 int64_t now_ms(void);
 void sleep_ms(int ms);
+
+/* Read a file, of /proc for instance, into @text; false if there is none. */
+bool read_file(const char *path, char *text, size_t size);
+/* Write to a file of sysfs or debugfs; 0 or a negative errno. */
+int write_file(const char *path, const char *text);
+/* What follows "key:" at the start of a line; NULL without such a line. */
+char *find_key(char *text, const char *key);
 
 /*
  * Run the guest's "host" command, which asks the host for something.  Fails

@@ -494,30 +494,18 @@ int kms_prime_export(int fd, uint32_t handle, int *dmabuf)
 bool kms_debugfs(struct kms *kms, const char *file, char *text, int size)
 {
 	char path[96];
-	size_t got;
-	FILE *f;
 
 	snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%d/%s", kms->card,
 		 file);
-	f = fopen(path, "r");
-	if (!f)
-		return false;
-	got = fread(text, 1, size - 1, f);
-	text[got] = '\0';
-	fclose(f);
-	return true;
+	return read_file(path, text, size);
 }
 
 int64_t kms_counter(struct kms *kms, const char *name)
 {
-	char text[16384];
-	size_t len = strlen(name);
-	char *line;
+	char text[16384], *value;
 
 	if (!kms_debugfs(kms, "counters", text, sizeof(text)))
 		return -1;
-	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-		if (!strncmp(line, name, len) && line[len] == ':')
-			return strtoll(line + len + 1, NULL, 0);
-	return -1;
+	value = find_key(text, name);
+	return value ? strtoll(value, NULL, 0) : -1;
 }

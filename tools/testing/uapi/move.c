@@ -273,16 +273,6 @@ static void revoked_shown(int arg)
 	exporter_check_balance(&before);
 }
 
-static void write_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	if (!f)
-		fail("cannot open %s", path);
-	fputs(text, f);
-	check(!fclose(f));
-}
-
 /* The exporter's device is unplugged with its buffer on the screen. */
 static void unplugged(int arg)
 {
@@ -310,7 +300,7 @@ static void unplugged(int arg)
 
 	check_eq(glob("/sys/bus/pci/drivers/vgpu_exporter/*:*/remove", 0, NULL,
 		      &found), 0);
-	write_file(found.gl_pathv[0], "1");
+	check_ok(write_file(found.gl_pathv[0], "1"));
 	globfree(&found);
 	exporter_stats(&gone, &s);
 	check_eq(s.placement, VGPU_EXPORTER_GONE);
@@ -321,7 +311,7 @@ static void unplugged(int arg)
 	take_shot(out, "moved", &stamped_b, &moved);
 	check_ok(kms_flip(&kms, out, stays.fb));
 	ret = kms_flip_nonblock(&kms, out, gone.fb);
-	write_file("/sys/bus/pci/rescan", "1");
+	check_ok(write_file("/sys/bus/pci/rescan", "1"));
 	check_err(ret, ENODEV);
 	exporter_info(&info);
 	check(info.flags & VGPU_EXPORTER_INFO_VRAM);
