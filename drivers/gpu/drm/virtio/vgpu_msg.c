@@ -99,7 +99,6 @@ void vgpu_msg_recycle(struct vgpu_msg *msg)
 	msg->state = VGPU_MSG_RESERVED;
 	msg->error = 0;
 	msg->timed_out = false;
-	msg->overtaken = false;
 	msg->seen = false;
 	msg->ticks = 0;
 	reinit_completion(&msg->finished);

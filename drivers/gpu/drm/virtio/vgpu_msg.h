@@ -68,12 +68,12 @@ struct vgpu_client {
  * @error: the result, final once @state is VGPU_MSG_ENDED
  * @timed_out: the host has responded to later messages for long, but not to this
  *	one; a waiter has returned, the message may still end
- * @overtaken: a RESOURCE_FLUSH, while later messages have got their responses
  * @cursor: the request is a cursor command: another header, no answer's body
  * @fenced: the request has VIRTIO_GPU_FLAG_FENCE, with or without @fence
  * @seen: the watchdog has seen the message in the ring
  * @class: what the response waits for; set when the message is queued
- * @ticks: watchdog periods for which the message was the oldest one in the ring
+ * @serial: counts the messages that went into the ring, up to this one
+ * @ticks: watchdog periods since the host has responded to a later message
  * @closed_ticks: watchdog periods since the host has confirmed the end of @client
  * @slots: descriptors in the ring, counted for @client
  * @client: the program that the message is counted for, or NULL
@@ -101,11 +101,11 @@ struct vgpu_msg {
 	enum vgpu_msg_state state;
 	int error;
 	bool timed_out;
-	bool overtaken;
 	bool cursor;
 	bool fenced;
 	bool seen;
 	enum vgpu_msg_class class;
+	u64 serial;
 	unsigned int ticks;
 	unsigned int closed_ticks;
 	unsigned int slots;

@@ -195,6 +195,7 @@ static enum vgpu_msg_class msg_class(const struct vgpu_queue *q, const struct vg
 static void to_ring_list(struct vgpu_queue *q, struct vgpu_msg *msg)
 {
 	msg->state = VGPU_MSG_RING;
+	msg->serial = ++q->serial;
 	list_move_tail(&msg->link, &q->in_ring);
 	q->kick = true;
 }
@@ -632,6 +633,7 @@ static void collect(struct vgpu_queue *q, struct list_head *ended)
 		msg->error = vgpu_reply_check(msg);
 		list_move_tail(&msg->link, ended);
 		q->responses++;
+		q->answered = max(q->answered, msg->serial);
 		if (msg->class != VGPU_MSG_RENDER)
 			q->after_flush = msg->class == VGPU_MSG_DISPLAY;
 	}
@@ -714,13 +716,24 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_interrupt);
  * Watchdog
  */
 
-/* The oldest message that the device may still respond to.  Caller must hold @q->lock. */
+/* Has the device responded to a later message?  Caller must hold @q->lock. */
+static bool is_overtaken(const struct vgpu_queue *q, const struct vgpu_msg *msg)
+{
+	return msg->serial < q->answered;
+}
+
+/*
+ * The oldest message whose response says that the device makes progress: not one that
+ * the device has passed by, unless that is rendering, which later commands do not wait
+ * for.  Caller must hold @q->lock.
+ */
 static struct vgpu_msg *oldest(struct vgpu_queue *q)
 {
 	struct vgpu_msg *msg;
 
 	list_for_each_entry(msg, &q->in_ring, link)
-		if (!msg->timed_out && !msg->overtaken)
+		if (!msg->timed_out &&
+		    (msg->class == VGPU_MSG_RENDER || !is_overtaken(q, msg)))
 			return msg;
 
 	return NULL;
@@ -757,10 +770,9 @@ static bool behind_display(struct vgpu_queue *q, const struct vgpu_msg *msg)
  * enum verdict - what the watchdog has found
  * @GOOD: nothing to do
  * @PROBE: send a command that hosts respond to at once
- * @LOST: the host has skipped a message
  * @WEDGED: the device is unresponsive
  */
-enum verdict { GOOD, PROBE, LOST, WEDGED };
+enum verdict { GOOD, PROBE, WEDGED };
 
 /* Look at the head of the ring.  Caller must hold @q->lock. */
 static enum verdict judge(struct vgpu_queue *q)
@@ -768,9 +780,6 @@ static enum verdict judge(struct vgpu_queue *q)
 	unsigned int limit = VGPU_UNRESPONSIVE_TICKS;
 	struct vgpu_msg *msg = oldest(q);
 
-	/* A display that holds a frame stops the queue.  Otherwise the flush decides nothing. */
-	if (msg && msg->class == VGPU_MSG_DISPLAY && msg->ticks++ && q->responses != q->seen)
-		msg->overtaken = true;
 	if (q->responses != q->seen || !msg)
 		q->stalled = 0;
 	else
@@ -788,11 +797,8 @@ static enum verdict judge(struct vgpu_queue *q)
 		return GOOD;
 	}
 
-	msg->ticks += q->ticks;
 	if (msg->class == VGPU_MSG_RENDER)
 		limit *= 2;
-	else if (msg->ticks >= limit && q->stalled < limit)
-		return LOST;
 	if (q->stalled >= limit / 2 && !q->probe)
 		return PROBE;
 	if (q->wedged || q->stalled < limit)
@@ -816,13 +822,31 @@ static bool only_renders(struct vgpu_queue *q)
 	return list_empty(&q->backlog) && !q->kick;
 }
 
-/* Let callers that wait for @msg return.  Caller must hold @q->lock. */
-static void skip_msg(struct vgpu_queue *q, struct vgpu_msg *msg)
+/*
+ * Let callers return that wait for what hosts respond to at once, if this one has
+ * responded to later messages only, for long.  Caller must hold @q->lock.
+ */
+static bool skip_messages(struct vgpu_queue *q)
 {
-	msg->timed_out = true;
-	q->lost++;
-	q->stats.timeouts++;
-	complete_all(&msg->finished);
+	struct vgpu_msg *msg;
+	bool skipped = false;
+
+	list_for_each_entry(msg, &q->in_ring, link) {
+		if (!is_overtaken(q, msg))
+			break;
+		if (msg->class != VGPU_MSG_PROMPT || msg->timed_out)
+			continue;
+		msg->ticks += q->ticks;
+		if (msg->ticks < VGPU_UNRESPONSIVE_TICKS)
+			continue;
+		msg->timed_out = true;
+		q->lost++;
+		q->stats.timeouts++;
+		complete_all(&msg->finished);
+		skipped = true;
+	}
+
+	return skipped;
 }
 
 /* Let all callers that wait for the device return.  Caller must hold @q->lock. */
@@ -936,16 +960,15 @@ static void watchdog_work(struct work_struct *work)
 					    struct vgpu_queue, watchdog);
 	enum verdict verdict;
 	unsigned int ticks;
-	bool kick;
+	bool kick, skipped;
 
 	/* Responses to the commands before a flush may have come without an interrupt. */
 	if (READ_ONCE(q->enabled_last))
 		take_all_replies(q, 0);
 	spin_lock_irq(&q->lock);
 	kick = kick_missed(q);
+	skipped = skip_messages(q);
 	verdict = judge(q);
-	if (verdict == LOST)
-		skip_msg(q, oldest(q));
 	if (verdict == WEDGED)
 		set_wedged(q);
 	spin_unlock_irq(&q->lock);
@@ -956,7 +979,7 @@ static void watchdog_work(struct work_struct *work)
 		send_probe(q);
 	if (verdict == WEDGED)
 		report_wedged(q);
-	if (verdict == LOST || verdict == WEDGED)
+	if (skipped || verdict == WEDGED)
 		wake_up_all(&q->wait);
 	end_abandoned(q);
 	if (q->on_tick)

@@ -112,6 +112,8 @@ struct vgpu_queue_stats {
  * @kick: something was added since the last notification
  * @gone: the device was removed or died: nothing is published any more
  * @wedged: the device is unresponsive, see vgpu_queue_is_wedged()
+ * @serial: messages that went into the ring
+ * @answered: the highest &vgpu_msg.serial that the device has given back
  * @responses: messages that the device has given back
  * @seen: @responses at the last look of the watchdog
  * @stalled: watchdog periods without a response
@@ -150,6 +152,8 @@ struct vgpu_queue {
 	bool kick;
 	bool gone;
 	bool wedged;
+	u64 serial;
+	u64 answered;
 	u64 responses;
 	u64 seen;
 	unsigned int stalled;
