@@ -349,7 +349,8 @@ static void measure_rate(const int64_t *came, int n, struct pace *pace)
 
 static void vsync(int arg, enum source source)
 {
-	const int settle = 4, us = arg / 16, n = arg % 16;
+	/* Longer than a driver may take to find out that the host has a rate of its own. */
+	const int settle = 16, us = arg / 16, n = arg % 16;
 	const int all = frames_of_all_phases(us), phases = us && !all ? PHASES : 1;
 	const int frames = all ? all : EACH_PHASE;
 	static int64_t came[MAX_FRAMES + 1];
