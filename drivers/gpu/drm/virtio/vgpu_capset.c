@@ -7,8 +7,8 @@
 
 #include "vgpu_capset.h"
 #include "vgpu_cmd_3d.h"
-#include "vgpu_msg.h"
-#include "vgpu_queue.h"
+#include "virtgpu_msg.h"
+#include "virtgpu_vq.h"
 
 /**
  * DOC: capability sets
@@ -36,7 +36,7 @@
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
-int vgpu_capsets_init(struct vgpu_capsets *c, struct vgpu_queue *queue, u32 count)
+int vgpu_capsets_init(struct vgpu_capsets *c, struct virtgpu_vq *queue, u32 count)
 {
 	u32 i;
 
@@ -66,17 +66,17 @@ void vgpu_capsets_fini(struct vgpu_capsets *c)
 	u32 i;
 
 	for (i = 0; i < c->count; i++)
-		vgpu_msg_put(c->sets[i].data);
+		virtgpu_msg_put(c->sets[i].data);
 	kfree(c->sets);
 	c->sets = NULL;
 	c->count = 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_capsets_fini);
 
-static void info_done(struct vgpu_msg *msg)
+static void info_done(struct virtgpu_msg *msg)
 {
-	const struct virtio_gpu_resp_capset_info *reply = msg->reply;
-	struct vgpu_capset *set = msg->owner;
+	const struct virtio_gpu_resp_capset_info *reply = msg->resp;
+	struct vgpu_capset *set = msg->priv;
 	struct vgpu_capsets *c = set->owner;
 	unsigned long flags;
 
@@ -123,23 +123,23 @@ static void unclaim(struct vgpu_capset *set)
  */
 void vgpu_capsets_ask(struct vgpu_capsets *c)
 {
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 	u32 i;
 
 	for (i = 0; i < c->count; i++) {
 		if (!claim(&c->sets[i]))
 			continue;
-		msg = vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_resp_capset_info));
+		msg = virtgpu_msg_alloc_resp(sizeof(struct virtio_gpu_resp_capset_info));
 		if (!msg) {
 			unclaim(&c->sets[i]);
 			break;
 		}
 		vgpu_cmd_get_capset_info(msg, i);
-		msg->owner = &c->sets[i];
-		msg->done = info_done;
-		vgpu_queue_publish(c->queue, msg);
+		msg->priv = &c->sets[i];
+		msg->complete = info_done;
+		virtgpu_vq_queue_msg(c->queue, msg);
 	}
-	vgpu_queue_kick(c->queue);
+	virtgpu_vq_kick(c->queue);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_capsets_ask);
 
@@ -173,10 +173,10 @@ static int learn(struct vgpu_capsets *c)
 
 	if (all_known(c))
 		return 0;
-	if (!vgpu_queue_is_wedged(c->queue))
+	if (!virtgpu_vq_is_wedged(c->queue))
 		vgpu_capsets_ask(c);
 
-	ret = vgpu_queue_wait_event(c->queue, all_answered(c));
+	ret = virtgpu_vq_wait_event(c->queue, all_answered(c));
 	if (ret == -ETIMEDOUT) {
 		/* The host has skipped a query: the next caller asks again. */
 		for (i = 0; i < c->count; i++)
@@ -230,32 +230,32 @@ static struct vgpu_capset *find(struct vgpu_capsets *c, u32 id, u32 version)
 }
 
 /* Ask the host; what it says is kept in place of what was known. */
-static struct vgpu_msg *fetch(struct vgpu_capsets *c, struct vgpu_capset *set,
-			      u32 id, u32 version, u32 size)
+static struct virtgpu_msg *fetch(struct vgpu_capsets *c, struct vgpu_capset *set,
+				 u32 id, u32 version, u32 size)
 {
-	struct vgpu_msg *msg, *old;
+	struct virtgpu_msg *msg, *old;
 	int ret;
 
-	msg = vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_resp_capset) + size);
+	msg = virtgpu_msg_alloc_resp(sizeof(struct virtio_gpu_resp_capset) + size);
 	if (!msg)
 		return ERR_PTR(-ENOMEM);
 
 	/* An answer may be shorter. */
-	memset(msg->reply, 0, msg->reply_size);
+	memset(msg->resp, 0, msg->resp_size);
 	vgpu_cmd_get_capset(msg, id, version);
-	ret = vgpu_queue_send_sync(c->queue, msg);
+	ret = virtgpu_vq_send_sync(c->queue, msg);
 	if (ret) {
-		vgpu_msg_put(msg);
+		virtgpu_msg_put(msg);
 		return ERR_PTR(ret);
 	}
 
-	vgpu_msg_get(msg);
+	virtgpu_msg_get(msg);
 	spin_lock_irq(&c->lock);
 	old = set->data;
 	set->data = msg;
 	set->data_version = version;
 	spin_unlock_irq(&c->lock);
-	vgpu_msg_put(old);
+	virtgpu_msg_put(old);
 
 	return msg;
 }
@@ -272,9 +272,9 @@ static struct vgpu_msg *fetch(struct vgpu_capsets *c, struct vgpu_capset *set,
  * virtio_gpu_resp_capset; -EINVAL for a set that the host does not have; the host's
  * error; -ETIMEDOUT; -EINTR; -ENOMEM.
  */
-struct vgpu_msg *vgpu_capset_get(struct vgpu_capsets *c, u32 id, u32 version, u32 *size)
+struct virtgpu_msg *vgpu_capset_get(struct vgpu_capsets *c, u32 id, u32 version, u32 *size)
 {
-	struct vgpu_msg *msg = NULL;
+	struct virtgpu_msg *msg = NULL;
 	struct vgpu_capset *set;
 	int ret;
 
@@ -293,7 +293,7 @@ struct vgpu_msg *vgpu_capset_get(struct vgpu_capsets *c, u32 id, u32 version, u3
 		*size = set->max_size;
 		if (set->data && set->data_version == version) {
 			msg = set->data;
-			vgpu_msg_get(msg);
+			virtgpu_msg_get(msg);
 		}
 	}
 	spin_unlock_irq(&c->lock);

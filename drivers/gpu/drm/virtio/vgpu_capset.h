@@ -6,8 +6,8 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 
-struct vgpu_msg;
-struct vgpu_queue;
+struct virtgpu_msg;
+struct virtgpu_vq;
 
 /* A capability set's number has to fit a mask of 64 bits. */
 #define VGPU_CAPSET_MAX 63
@@ -32,7 +32,7 @@ struct vgpu_capset {
 	u32 id;
 	u32 max_version;
 	u32 max_size;
-	struct vgpu_msg *data;
+	struct virtgpu_msg *data;
 	u32 data_version;
 };
 
@@ -44,16 +44,16 @@ struct vgpu_capset {
  * @sets: each of them
  */
 struct vgpu_capsets {
-	struct vgpu_queue *queue;
+	struct virtgpu_vq *queue;
 	spinlock_t lock; /* the sets */
 	u32 count;
 	struct vgpu_capset *sets;
 };
 
-int vgpu_capsets_init(struct vgpu_capsets *c, struct vgpu_queue *queue, u32 count);
+int vgpu_capsets_init(struct vgpu_capsets *c, struct virtgpu_vq *queue, u32 count);
 void vgpu_capsets_fini(struct vgpu_capsets *c);
 void vgpu_capsets_ask(struct vgpu_capsets *c);
 int vgpu_capsets_ids(struct vgpu_capsets *c, u64 *ids);
-struct vgpu_msg *vgpu_capset_get(struct vgpu_capsets *c, u32 id, u32 version, u32 *size);
+struct virtgpu_msg *vgpu_capset_get(struct vgpu_capsets *c, u32 id, u32 version, u32 *size);
 
 #endif

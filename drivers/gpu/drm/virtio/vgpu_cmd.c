@@ -5,8 +5,8 @@
 #include <drm/drm_rect.h>
 
 #include "vgpu_cmd.h"
-#include "vgpu_entries.h"
-#include "vgpu_msg.h"
+#include "virtgpu_mem_entries.h"
+#include "virtgpu_msg.h"
 
 /**
  * DOC: commands
@@ -48,11 +48,11 @@ static void set_rect(struct virtio_gpu_rect *wire, u32 x, u32 y, u32 w, u32 h)
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_GET_DISPLAY_INFO.
  */
-void vgpu_cmd_get_display_info(struct vgpu_msg *msg)
+void vgpu_cmd_get_display_info(struct virtgpu_msg *msg)
 {
-	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_GET_DISPLAY_INFO, sizeof(msg->request.hdr));
-	vgpu_msg_set_reply(msg, VIRTIO_GPU_RESP_OK_DISPLAY_INFO,
-			   sizeof(struct virtio_gpu_resp_display_info));
+	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_GET_DISPLAY_INFO, sizeof(msg->request.hdr));
+	virtgpu_msg_set_resp(msg, VIRTIO_GPU_RESP_OK_DISPLAY_INFO,
+			     sizeof(struct virtio_gpu_resp_display_info));
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_display_info);
 
@@ -63,12 +63,12 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_display_info);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_GET_EDID.
  */
-void vgpu_cmd_get_edid(struct vgpu_msg *msg, u32 scanout)
+void vgpu_cmd_get_edid(struct virtgpu_msg *msg, u32 scanout)
 {
-	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_GET_EDID, sizeof(msg->request.get_edid));
+	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_GET_EDID, sizeof(msg->request.get_edid));
 	msg->request.get_edid.scanout = cpu_to_le32(scanout);
-	vgpu_msg_set_reply(msg, VIRTIO_GPU_RESP_OK_EDID,
-			   offsetofend(struct virtio_gpu_resp_edid, padding));
+	virtgpu_msg_set_resp(msg, VIRTIO_GPU_RESP_OK_EDID,
+			     offsetofend(struct virtio_gpu_resp_edid, padding));
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_edid);
 
@@ -79,11 +79,11 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_edid);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_CREATE_2D.
  */
-void vgpu_cmd_create_2d(struct vgpu_msg *msg, const struct vgpu_cmd_create_2d *p)
+void vgpu_cmd_create_2d(struct virtgpu_msg *msg, const struct vgpu_cmd_create_2d *p)
 {
 	struct virtio_gpu_resource_create_2d *c = &msg->request.create_2d;
 
-	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_CREATE_2D, sizeof(*c));
+	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_CREATE_2D, sizeof(*c));
 	c->resource_id = cpu_to_le32(p->resource);
 	c->format = cpu_to_le32(p->format);
 	c->width = cpu_to_le32(p->width);
@@ -100,13 +100,13 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_create_2d);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB.
  */
-void vgpu_cmd_create_blob(struct vgpu_msg *msg,
+void vgpu_cmd_create_blob(struct virtgpu_msg *msg,
 			  const struct vgpu_cmd_create_blob *p,
-			  struct vgpu_entries *backing)
+			  struct virtgpu_mem_entries *backing)
 {
 	struct virtio_gpu_resource_create_blob *c = &msg->request.create_blob;
 
-	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, sizeof(*c));
+	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, sizeof(*c));
 	c->resource_id = cpu_to_le32(p->resource);
 	c->blob_mem = cpu_to_le32(p->mem);
 	c->blob_flags = cpu_to_le32(p->flags);
@@ -126,12 +126,12 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_create_blob);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING.
  */
-void vgpu_cmd_attach_backing(struct vgpu_msg *msg, u32 resource,
-			     struct vgpu_entries *backing)
+void vgpu_cmd_attach_backing(struct virtgpu_msg *msg, u32 resource,
+			     struct virtgpu_mem_entries *backing)
 {
 	struct virtio_gpu_resource_attach_backing *c = &msg->request.attach;
 
-	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, sizeof(*c));
+	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, sizeof(*c));
 	c->resource_id = cpu_to_le32(resource);
 	c->nr_entries = cpu_to_le32(backing->count);
 	msg->payload = backing;
@@ -145,11 +145,11 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_attach_backing);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING.
  */
-void vgpu_cmd_detach_backing(struct vgpu_msg *msg, u32 resource)
+void vgpu_cmd_detach_backing(struct virtgpu_msg *msg, u32 resource)
 {
 	struct virtio_gpu_resource_detach_backing *c = &msg->request.detach;
 
-	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, sizeof(*c));
+	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, sizeof(*c));
 	c->resource_id = cpu_to_le32(resource);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_detach_backing);
@@ -161,11 +161,11 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_detach_backing);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_UNREF.
  */
-void vgpu_cmd_unref(struct vgpu_msg *msg, u32 resource)
+void vgpu_cmd_unref(struct virtgpu_msg *msg, u32 resource)
 {
 	struct virtio_gpu_resource_unref *c = &msg->request.unref;
 
-	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_UNREF, sizeof(*c));
+	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_UNREF, sizeof(*c));
 	c->resource_id = cpu_to_le32(resource);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_unref);
@@ -177,14 +177,14 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_unref);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID.
  */
-void vgpu_cmd_assign_uuid(struct vgpu_msg *msg, u32 resource)
+void vgpu_cmd_assign_uuid(struct virtgpu_msg *msg, u32 resource)
 {
 	struct virtio_gpu_resource_assign_uuid *c = &msg->request.assign_uuid;
 
-	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID, sizeof(*c));
+	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID, sizeof(*c));
 	c->resource_id = cpu_to_le32(resource);
-	vgpu_msg_set_reply(msg, VIRTIO_GPU_RESP_OK_RESOURCE_UUID,
-			   sizeof(struct virtio_gpu_resp_resource_uuid));
+	virtgpu_msg_set_resp(msg, VIRTIO_GPU_RESP_OK_RESOURCE_UUID,
+			     sizeof(struct virtio_gpu_resp_resource_uuid));
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_assign_uuid);
 
@@ -195,11 +195,11 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_assign_uuid);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_SET_SCANOUT.
  */
-void vgpu_cmd_set_scanout(struct vgpu_msg *msg, const struct vgpu_cmd_scanout *p)
+void vgpu_cmd_set_scanout(struct virtgpu_msg *msg, const struct vgpu_cmd_scanout *p)
 {
 	struct virtio_gpu_set_scanout *c = &msg->request.set_scanout;
 
-	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_SET_SCANOUT, sizeof(*c));
+	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_SET_SCANOUT, sizeof(*c));
 	set_rect(&c->r, p->x, p->y, p->w, p->h);
 	c->scanout_id = cpu_to_le32(p->scanout);
 	c->resource_id = cpu_to_le32(p->resource);
@@ -213,12 +213,12 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_set_scanout);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_SET_SCANOUT_BLOB.
  */
-void vgpu_cmd_set_scanout_blob(struct vgpu_msg *msg,
+void vgpu_cmd_set_scanout_blob(struct virtgpu_msg *msg,
 			       const struct vgpu_cmd_scanout *p)
 {
 	struct virtio_gpu_set_scanout_blob *c = &msg->request.set_scanout_blob;
 
-	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, sizeof(*c));
+	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, sizeof(*c));
 	set_rect(&c->r, p->x, p->y, p->w, p->h);
 	c->scanout_id = cpu_to_le32(p->scanout);
 	c->resource_id = cpu_to_le32(p->resource);
@@ -239,12 +239,12 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_set_scanout_blob);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D.
  */
-void vgpu_cmd_transfer_to_host_2d(struct vgpu_msg *msg, u32 resource,
+void vgpu_cmd_transfer_to_host_2d(struct virtgpu_msg *msg, u32 resource,
 				  const struct drm_rect *r, u64 offset)
 {
 	struct virtio_gpu_transfer_to_host_2d *c = &msg->request.transfer_2d;
 
-	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, sizeof(*c));
+	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, sizeof(*c));
 	set_rect(&c->r, r->x1, r->y1, drm_rect_width(r), drm_rect_height(r));
 	c->offset = cpu_to_le64(offset);
 	c->resource_id = cpu_to_le32(resource);
@@ -259,24 +259,24 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_transfer_to_host_2d);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_FLUSH.
  */
-void vgpu_cmd_flush(struct vgpu_msg *msg, u32 resource, const struct drm_rect *r)
+void vgpu_cmd_flush(struct virtgpu_msg *msg, u32 resource, const struct drm_rect *r)
 {
 	struct virtio_gpu_resource_flush *c = &msg->request.flush;
 
-	vgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_FLUSH, sizeof(*c));
+	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_FLUSH, sizeof(*c));
 	set_rect(&c->r, r->x1, r->y1, drm_rect_width(r), drm_rect_height(r));
 	c->resource_id = cpu_to_le32(resource);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_flush);
 
-static void fill_cursor(struct vgpu_msg *msg, u32 type,
+static void fill_cursor(struct virtgpu_msg *msg, u32 type,
 			const struct vgpu_cmd_cursor *p)
 {
 	struct virtio_gpu_update_cursor *c = &msg->request.cursor_cmd;
 
-	vgpu_msg_set_request(msg, type, sizeof(*c));
+	virtgpu_msg_set_request(msg, type, sizeof(*c));
 	msg->cursor = true;
-	msg->reply_size = 0;
+	msg->resp_size = 0;
 	c->pos.scanout_id = cpu_to_le32(p->scanout);
 	c->pos.x = cpu_to_le32(p->x);
 	c->pos.y = cpu_to_le32(p->y);
@@ -292,7 +292,7 @@ static void fill_cursor(struct vgpu_msg *msg, u32 type,
  *
  * 5.7.6.10, VIRTIO_GPU_CMD_UPDATE_CURSOR.
  */
-void vgpu_cmd_update_cursor(struct vgpu_msg *msg, const struct vgpu_cmd_cursor *p)
+void vgpu_cmd_update_cursor(struct virtgpu_msg *msg, const struct vgpu_cmd_cursor *p)
 {
 	fill_cursor(msg, VIRTIO_GPU_CMD_UPDATE_CURSOR, p);
 }
@@ -305,7 +305,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_update_cursor);
  *
  * 5.7.6.10, VIRTIO_GPU_CMD_MOVE_CURSOR.
  */
-void vgpu_cmd_move_cursor(struct vgpu_msg *msg, const struct vgpu_cmd_cursor *p)
+void vgpu_cmd_move_cursor(struct virtgpu_msg *msg, const struct vgpu_cmd_cursor *p)
 {
 	fill_cursor(msg, VIRTIO_GPU_CMD_MOVE_CURSOR, p);
 }

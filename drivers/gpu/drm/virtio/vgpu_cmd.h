@@ -5,8 +5,8 @@
 #include <linux/types.h>
 
 struct drm_rect;
-struct vgpu_entries;
-struct vgpu_msg;
+struct virtgpu_mem_entries;
+struct virtgpu_msg;
 
 /**
  * struct vgpu_cmd_create_2d - parameters of RESOURCE_CREATE_2D
@@ -80,24 +80,24 @@ struct vgpu_cmd_cursor {
 	u32 hot_x, hot_y;
 };
 
-void vgpu_cmd_get_display_info(struct vgpu_msg *msg);
-void vgpu_cmd_get_edid(struct vgpu_msg *msg, u32 scanout);
-void vgpu_cmd_create_2d(struct vgpu_msg *msg, const struct vgpu_cmd_create_2d *p);
-void vgpu_cmd_create_blob(struct vgpu_msg *msg,
+void vgpu_cmd_get_display_info(struct virtgpu_msg *msg);
+void vgpu_cmd_get_edid(struct virtgpu_msg *msg, u32 scanout);
+void vgpu_cmd_create_2d(struct virtgpu_msg *msg, const struct vgpu_cmd_create_2d *p);
+void vgpu_cmd_create_blob(struct virtgpu_msg *msg,
 			  const struct vgpu_cmd_create_blob *p,
-			  struct vgpu_entries *backing);
-void vgpu_cmd_attach_backing(struct vgpu_msg *msg, u32 resource,
-			     struct vgpu_entries *backing);
-void vgpu_cmd_detach_backing(struct vgpu_msg *msg, u32 resource);
-void vgpu_cmd_unref(struct vgpu_msg *msg, u32 resource);
-void vgpu_cmd_assign_uuid(struct vgpu_msg *msg, u32 resource);
-void vgpu_cmd_set_scanout(struct vgpu_msg *msg, const struct vgpu_cmd_scanout *p);
-void vgpu_cmd_set_scanout_blob(struct vgpu_msg *msg,
+			  struct virtgpu_mem_entries *backing);
+void vgpu_cmd_attach_backing(struct virtgpu_msg *msg, u32 resource,
+			     struct virtgpu_mem_entries *backing);
+void vgpu_cmd_detach_backing(struct virtgpu_msg *msg, u32 resource);
+void vgpu_cmd_unref(struct virtgpu_msg *msg, u32 resource);
+void vgpu_cmd_assign_uuid(struct virtgpu_msg *msg, u32 resource);
+void vgpu_cmd_set_scanout(struct virtgpu_msg *msg, const struct vgpu_cmd_scanout *p);
+void vgpu_cmd_set_scanout_blob(struct virtgpu_msg *msg,
 			       const struct vgpu_cmd_scanout *p);
-void vgpu_cmd_transfer_to_host_2d(struct vgpu_msg *msg, u32 resource,
+void vgpu_cmd_transfer_to_host_2d(struct virtgpu_msg *msg, u32 resource,
 				  const struct drm_rect *r, u64 offset);
-void vgpu_cmd_flush(struct vgpu_msg *msg, u32 resource, const struct drm_rect *r);
-void vgpu_cmd_update_cursor(struct vgpu_msg *msg, const struct vgpu_cmd_cursor *p);
-void vgpu_cmd_move_cursor(struct vgpu_msg *msg, const struct vgpu_cmd_cursor *p);
+void vgpu_cmd_flush(struct virtgpu_msg *msg, u32 resource, const struct drm_rect *r);
+void vgpu_cmd_update_cursor(struct virtgpu_msg *msg, const struct vgpu_cmd_cursor *p);
+void vgpu_cmd_move_cursor(struct virtgpu_msg *msg, const struct vgpu_cmd_cursor *p);
 
 #endif

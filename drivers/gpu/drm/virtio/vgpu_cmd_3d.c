@@ -5,8 +5,8 @@
 #include <linux/string.h>
 
 #include "vgpu_cmd_3d.h"
-#include "vgpu_entries.h"
-#include "vgpu_msg.h"
+#include "virtgpu_mem_entries.h"
+#include "virtgpu_msg.h"
 
 /**
  * DOC: 3D commands
@@ -31,9 +31,9 @@ static_assert(sizeof(struct virtio_gpu_resource_unmap_blob) == 32);
 static_assert(sizeof(struct virtio_gpu_resp_map_info) == 32);
 static_assert(sizeof_field(struct virtio_gpu_ctx_create, debug_name) == VGPU_CONTEXT_NAME);
 
-static void begin(struct vgpu_msg *msg, u32 type, u32 size, u32 context)
+static void begin(struct virtgpu_msg *msg, u32 type, u32 size, u32 context)
 {
-	vgpu_msg_set_request(msg, type, size);
+	virtgpu_msg_set_request(msg, type, size);
 	msg->request.hdr.ctx_id = cpu_to_le32(context);
 }
 
@@ -44,14 +44,14 @@ static void begin(struct vgpu_msg *msg, u32 type, u32 size, u32 context)
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_GET_CAPSET_INFO.
  */
-void vgpu_cmd_get_capset_info(struct vgpu_msg *msg, u32 index)
+void vgpu_cmd_get_capset_info(struct virtgpu_msg *msg, u32 index)
 {
 	struct virtio_gpu_get_capset_info *c = &msg->request.get_capset_info;
 
 	begin(msg, VIRTIO_GPU_CMD_GET_CAPSET_INFO, sizeof(*c), 0);
 	c->capset_index = cpu_to_le32(index);
-	vgpu_msg_set_reply(msg, VIRTIO_GPU_RESP_OK_CAPSET_INFO,
-			   sizeof(struct virtio_gpu_resp_capset_info));
+	virtgpu_msg_set_resp(msg, VIRTIO_GPU_RESP_OK_CAPSET_INFO,
+			     sizeof(struct virtio_gpu_resp_capset_info));
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_capset_info);
 
@@ -63,15 +63,15 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_capset_info);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_GET_CAPSET.
  */
-void vgpu_cmd_get_capset(struct vgpu_msg *msg, u32 id, u32 version)
+void vgpu_cmd_get_capset(struct virtgpu_msg *msg, u32 id, u32 version)
 {
 	struct virtio_gpu_get_capset *c = &msg->request.get_capset;
 
 	begin(msg, VIRTIO_GPU_CMD_GET_CAPSET, sizeof(*c), 0);
 	c->capset_id = cpu_to_le32(id);
 	c->capset_version = cpu_to_le32(version);
-	vgpu_msg_set_reply(msg, VIRTIO_GPU_RESP_OK_CAPSET,
-			   sizeof(struct virtio_gpu_resp_capset));
+	virtgpu_msg_set_resp(msg, VIRTIO_GPU_RESP_OK_CAPSET,
+			     sizeof(struct virtio_gpu_resp_capset));
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_capset);
 
@@ -84,7 +84,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_capset);
  *
  * 5.7.6.9, VIRTIO_GPU_CMD_CTX_CREATE.
  */
-void vgpu_cmd_ctx_create(struct vgpu_msg *msg, u32 context, u32 capset,
+void vgpu_cmd_ctx_create(struct virtgpu_msg *msg, u32 context, u32 capset,
 			 const char *name)
 {
 	struct virtio_gpu_ctx_create *c = &msg->request.ctx_create;
@@ -104,14 +104,14 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_ctx_create);
  *
  * 5.7.6.9, VIRTIO_GPU_CMD_CTX_DESTROY.
  */
-void vgpu_cmd_ctx_destroy(struct vgpu_msg *msg, u32 context)
+void vgpu_cmd_ctx_destroy(struct virtgpu_msg *msg, u32 context)
 {
 	begin(msg, VIRTIO_GPU_CMD_CTX_DESTROY, sizeof(struct virtio_gpu_ctx_destroy),
 	      context);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_ctx_destroy);
 
-static void fill_ctx_resource(struct vgpu_msg *msg, u32 type, u32 context, u32 resource)
+static void fill_ctx_resource(struct virtgpu_msg *msg, u32 type, u32 context, u32 resource)
 {
 	struct virtio_gpu_ctx_resource *c = &msg->request.ctx_resource;
 
@@ -127,7 +127,7 @@ static void fill_ctx_resource(struct vgpu_msg *msg, u32 type, u32 context, u32 r
  *
  * 5.7.6.9, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE.
  */
-void vgpu_cmd_ctx_attach(struct vgpu_msg *msg, u32 context, u32 resource)
+void vgpu_cmd_ctx_attach(struct virtgpu_msg *msg, u32 context, u32 resource)
 {
 	fill_ctx_resource(msg, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, context, resource);
 }
@@ -141,7 +141,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_ctx_attach);
  *
  * 5.7.6.9, VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE.
  */
-void vgpu_cmd_ctx_detach(struct vgpu_msg *msg, u32 context, u32 resource)
+void vgpu_cmd_ctx_detach(struct virtgpu_msg *msg, u32 context, u32 resource)
 {
 	fill_ctx_resource(msg, VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE, context, resource);
 }
@@ -154,7 +154,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_ctx_detach);
  *
  * 5.7.6.9, VIRTIO_GPU_CMD_RESOURCE_CREATE_3D.
  */
-void vgpu_cmd_create_3d(struct vgpu_msg *msg, const struct vgpu_cmd_create_3d *p)
+void vgpu_cmd_create_3d(struct virtgpu_msg *msg, const struct vgpu_cmd_create_3d *p)
 {
 	struct virtio_gpu_resource_create_3d *c = &msg->request.create_3d;
 
@@ -173,7 +173,7 @@ void vgpu_cmd_create_3d(struct vgpu_msg *msg, const struct vgpu_cmd_create_3d *p
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_create_3d);
 
-static void fill_transfer(struct vgpu_msg *msg, u32 type,
+static void fill_transfer(struct virtgpu_msg *msg, u32 type,
 			  const struct vgpu_cmd_transfer_3d *p)
 {
 	struct virtio_gpu_transfer_host_3d *c = &msg->request.transfer_3d;
@@ -199,7 +199,7 @@ static void fill_transfer(struct vgpu_msg *msg, u32 type,
  *
  * 5.7.6.9, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D.
  */
-void vgpu_cmd_transfer_to_host_3d(struct vgpu_msg *msg,
+void vgpu_cmd_transfer_to_host_3d(struct virtgpu_msg *msg,
 				  const struct vgpu_cmd_transfer_3d *p)
 {
 	fill_transfer(msg, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, p);
@@ -213,7 +213,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_transfer_to_host_3d);
  *
  * 5.7.6.9, VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D.
  */
-void vgpu_cmd_transfer_from_host_3d(struct vgpu_msg *msg,
+void vgpu_cmd_transfer_from_host_3d(struct virtgpu_msg *msg,
 				    const struct vgpu_cmd_transfer_3d *p)
 {
 	fill_transfer(msg, VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D, p);
@@ -229,7 +229,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_transfer_from_host_3d);
  *
  * 5.7.6.9, VIRTIO_GPU_CMD_SUBMIT_3D.
  */
-void vgpu_cmd_submit_3d(struct vgpu_msg *msg, u32 context, struct vgpu_entries *stream)
+void vgpu_cmd_submit_3d(struct virtgpu_msg *msg, u32 context, struct virtgpu_mem_entries *stream)
 {
 	struct virtio_gpu_cmd_submit *c = &msg->request.submit;
 
@@ -246,7 +246,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_submit_3d);
  *
  * 5.7.6.7, VIRTIO_GPU_FLAG_INFO_RING_IDX.
  */
-void vgpu_cmd_set_ring(struct vgpu_msg *msg, u8 ring)
+void vgpu_cmd_set_ring(struct virtgpu_msg *msg, u8 ring)
 {
 	msg->request.hdr.flags |= cpu_to_le32(VIRTIO_GPU_FLAG_INFO_RING_IDX);
 	msg->request.hdr.ring_idx = ring;
@@ -261,15 +261,15 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_set_ring);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB.
  */
-void vgpu_cmd_map_blob(struct vgpu_msg *msg, u32 resource, u64 offset)
+void vgpu_cmd_map_blob(struct virtgpu_msg *msg, u32 resource, u64 offset)
 {
 	struct virtio_gpu_resource_map_blob *c = &msg->request.map_blob;
 
 	begin(msg, VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, sizeof(*c), 0);
 	c->resource_id = cpu_to_le32(resource);
 	c->offset = cpu_to_le64(offset);
-	vgpu_msg_set_reply(msg, VIRTIO_GPU_RESP_OK_MAP_INFO,
-			   sizeof(struct virtio_gpu_resp_map_info));
+	virtgpu_msg_set_resp(msg, VIRTIO_GPU_RESP_OK_MAP_INFO,
+			     sizeof(struct virtio_gpu_resp_map_info));
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_map_blob);
 
@@ -280,7 +280,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_map_blob);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB.
  */
-void vgpu_cmd_unmap_blob(struct vgpu_msg *msg, u32 resource)
+void vgpu_cmd_unmap_blob(struct virtgpu_msg *msg, u32 resource)
 {
 	struct virtio_gpu_resource_unmap_blob *c = &msg->request.unmap_blob;
 

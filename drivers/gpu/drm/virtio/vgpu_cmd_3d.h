@@ -4,8 +4,8 @@
 
 #include <linux/types.h>
 
-struct vgpu_entries;
-struct vgpu_msg;
+struct virtgpu_mem_entries;
+struct virtgpu_msg;
 
 /**
  * struct vgpu_cmd_create_3d - parameters of RESOURCE_CREATE_3D
@@ -62,21 +62,21 @@ struct vgpu_cmd_transfer_3d {
 /* Bytes of a context's name that the wire has room for. */
 #define VGPU_CONTEXT_NAME 64
 
-void vgpu_cmd_get_capset_info(struct vgpu_msg *msg, u32 index);
-void vgpu_cmd_get_capset(struct vgpu_msg *msg, u32 id, u32 version);
-void vgpu_cmd_ctx_create(struct vgpu_msg *msg, u32 context, u32 capset,
+void vgpu_cmd_get_capset_info(struct virtgpu_msg *msg, u32 index);
+void vgpu_cmd_get_capset(struct virtgpu_msg *msg, u32 id, u32 version);
+void vgpu_cmd_ctx_create(struct virtgpu_msg *msg, u32 context, u32 capset,
 			 const char *name);
-void vgpu_cmd_ctx_destroy(struct vgpu_msg *msg, u32 context);
-void vgpu_cmd_ctx_attach(struct vgpu_msg *msg, u32 context, u32 resource);
-void vgpu_cmd_ctx_detach(struct vgpu_msg *msg, u32 context, u32 resource);
-void vgpu_cmd_create_3d(struct vgpu_msg *msg, const struct vgpu_cmd_create_3d *p);
-void vgpu_cmd_transfer_to_host_3d(struct vgpu_msg *msg,
+void vgpu_cmd_ctx_destroy(struct virtgpu_msg *msg, u32 context);
+void vgpu_cmd_ctx_attach(struct virtgpu_msg *msg, u32 context, u32 resource);
+void vgpu_cmd_ctx_detach(struct virtgpu_msg *msg, u32 context, u32 resource);
+void vgpu_cmd_create_3d(struct virtgpu_msg *msg, const struct vgpu_cmd_create_3d *p);
+void vgpu_cmd_transfer_to_host_3d(struct virtgpu_msg *msg,
 				  const struct vgpu_cmd_transfer_3d *p);
-void vgpu_cmd_transfer_from_host_3d(struct vgpu_msg *msg,
+void vgpu_cmd_transfer_from_host_3d(struct virtgpu_msg *msg,
 				    const struct vgpu_cmd_transfer_3d *p);
-void vgpu_cmd_submit_3d(struct vgpu_msg *msg, u32 context, struct vgpu_entries *stream);
-void vgpu_cmd_set_ring(struct vgpu_msg *msg, u8 ring);
-void vgpu_cmd_map_blob(struct vgpu_msg *msg, u32 resource, u64 offset);
-void vgpu_cmd_unmap_blob(struct vgpu_msg *msg, u32 resource);
+void vgpu_cmd_submit_3d(struct virtgpu_msg *msg, u32 context, struct virtgpu_mem_entries *stream);
+void vgpu_cmd_set_ring(struct virtgpu_msg *msg, u8 ring);
+void vgpu_cmd_map_blob(struct virtgpu_msg *msg, u32 resource, u64 offset);
+void vgpu_cmd_unmap_blob(struct virtgpu_msg *msg, u32 resource);
 
 #endif

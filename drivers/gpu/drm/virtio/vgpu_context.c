@@ -8,8 +8,8 @@
 #include <drm/drm_print.h>
 
 #include "vgpu_context.h"
-#include "vgpu_msg.h"
-#include "vgpu_queue.h"
+#include "virtgpu_msg.h"
+#include "virtgpu_vq.h"
 
 /**
  * DOC: contexts
@@ -39,15 +39,15 @@
  * Return: 0 or -ENOMEM.
  */
 int vgpu_contexts_init(struct vgpu_contexts *pool, struct device *dev,
-		       struct vgpu_queue *queue)
+		       struct virtgpu_vq *queue)
 {
 	pool->dev = dev;
 	pool->queue = queue;
-	vgpu_timeline_init_ordered(&pool->global, "global");
+	virtgpu_timeline_init_ordered(&pool->global, "global");
 	ida_init(&pool->ids);
 	spin_lock_init(&pool->lock);
 	INIT_LIST_HEAD(&pool->list);
-	pool->client = vgpu_client_alloc(MAX_CHANGES);
+	pool->client = virtgpu_client_alloc(MAX_CHANGES);
 
 	return pool->client ? 0 : -ENOMEM;
 }
@@ -58,11 +58,11 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_contexts_init);
  * @pool: the pool
  *
  * Context: may sleep; the caller must not hold a lock that a response needs.
- * Return: see vgpu_queue_throttle().
+ * Return: see virtgpu_vq_throttle().
  */
 int vgpu_contexts_throttle(struct vgpu_contexts *pool)
 {
-	return vgpu_queue_throttle(pool->queue, pool->client);
+	return virtgpu_vq_throttle(pool->queue, pool->client);
 }
 
 /**
@@ -71,7 +71,7 @@ int vgpu_contexts_throttle(struct vgpu_contexts *pool)
  */
 void vgpu_contexts_fini(struct vgpu_contexts *pool)
 {
-	vgpu_client_put(pool->client);
+	virtgpu_client_put(pool->client);
 	pool->client = NULL;
 	if (WARN_ON(!list_empty(&pool->list)))
 		return;
@@ -131,10 +131,10 @@ static void context_free(struct vgpu_context *ctx)
 	list_del(&ctx->link);
 	spin_unlock_irqrestore(&pool->lock, flags);
 
-	vgpu_msg_put(ctx->destroy);
+	virtgpu_msg_put(ctx->destroy);
 	if (ctx->id)
 		ida_free(&pool->ids, ctx->id);
-	vgpu_client_put(ctx->client);
+	virtgpu_client_put(ctx->client);
 	kfree_rcu(ctx, rcu);
 }
 
@@ -142,9 +142,9 @@ static void context_free(struct vgpu_context *ctx)
  * The host has ended the context, or has never had one.  An ID that the host refuses
  * to give up is not used again.
  */
-static void destroy_done(struct vgpu_msg *msg)
+static void destroy_done(struct virtgpu_msg *msg)
 {
-	struct vgpu_context *ctx = msg->owner;
+	struct vgpu_context *ctx = msg->priv;
 	unsigned int id = ctx->id;
 	unsigned long flags;
 
@@ -154,7 +154,7 @@ static void destroy_done(struct vgpu_msg *msg)
 
 	if (!msg->error || msg->error == -ENODEV || ctx->error) {
 		ida_free(&ctx->pool->ids, id);
-		vgpu_queue_close_client(ctx->pool->queue, ctx->client);
+		virtgpu_vq_close_client(ctx->pool->queue, ctx->client);
 	} else {
 		dev_err_ratelimited(ctx->pool->dev, "context %u: CTX_DESTROY failed: %d\n",
 				    id, msg->error);
@@ -195,8 +195,8 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_context_put);
  */
 void vgpu_context_close(struct vgpu_context *ctx)
 {
-	struct vgpu_msg *destroy;
-	struct vgpu_queue *q;
+	struct virtgpu_msg *destroy;
+	struct virtgpu_vq *q;
 
 	if (!ctx)
 		return;
@@ -207,19 +207,19 @@ void vgpu_context_close(struct vgpu_context *ctx)
 		destroy = ctx->destroy;
 		ctx->destroy = NULL;
 		vgpu_context_get(ctx);
-		destroy->owner = ctx;
-		destroy->done = destroy_done;
-		vgpu_msg_set_client(destroy, ctx->pool->client);
-		vgpu_queue_publish(q, destroy);
-		vgpu_queue_kick(q);
+		destroy->priv = ctx;
+		destroy->complete = destroy_done;
+		virtgpu_msg_set_client(destroy, ctx->pool->client);
+		virtgpu_vq_queue_msg(q, destroy);
+		virtgpu_vq_kick(q);
 	}
 	vgpu_context_put(ctx);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_context_close);
 
-static void create_done(struct vgpu_msg *msg)
+static void create_done(struct virtgpu_msg *msg)
 {
-	struct vgpu_context *ctx = msg->owner;
+	struct vgpu_context *ctx = msg->priv;
 
 	if (msg->error) {
 		WRITE_ONCE(ctx->error, msg->error);
@@ -260,7 +260,7 @@ static struct vgpu_context *context_alloc(struct vgpu_contexts *pool,
 	ctx->pool = pool;
 	ctx->params = *params;
 	for (i = 0; i < params->rings; i++)
-		vgpu_timeline_init_ordered(&ctx->ring[i], "ring");
+		virtgpu_timeline_init_ordered(&ctx->ring[i], "ring");
 
 	spin_lock_irq(&pool->lock);
 	list_add_tail(&ctx->link, &pool->list);
@@ -283,20 +283,20 @@ struct vgpu_context *vgpu_context_create(struct vgpu_contexts *pool,
 					 const struct vgpu_context_params *params)
 {
 	struct vgpu_context *ctx = context_alloc(pool, params);
-	struct vgpu_msg *create;
+	struct virtgpu_msg *create;
 	int id;
 
 	if (!ctx)
 		return ERR_PTR(-ENOMEM);
 
-	create = vgpu_msg_alloc();
-	ctx->destroy = vgpu_msg_alloc();
-	ctx->client = vgpu_client_alloc(0);
+	create = virtgpu_msg_alloc();
+	ctx->destroy = virtgpu_msg_alloc();
+	ctx->client = virtgpu_client_alloc(0);
 	id = ida_alloc_min(&pool->ids, 1, GFP_KERNEL);
 	if (id > 0)
 		ctx->id = id;
 	if (!create || !ctx->destroy || !ctx->client || id < 0) {
-		vgpu_msg_put(create);
+		virtgpu_msg_put(create);
 		context_free(ctx);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -304,10 +304,10 @@ struct vgpu_context *vgpu_context_create(struct vgpu_contexts *pool,
 	vgpu_cmd_ctx_destroy(ctx->destroy, ctx->id);
 	vgpu_cmd_ctx_create(create, ctx->id, params->capset, params->name);
 	vgpu_context_get(ctx);
-	create->owner = ctx;
-	create->done = create_done;
-	vgpu_msg_set_client(create, pool->client);
-	vgpu_queue_publish(pool->queue, create);
+	create->priv = ctx;
+	create->complete = create_done;
+	virtgpu_msg_set_client(create, pool->client);
+	virtgpu_vq_queue_msg(pool->queue, create);
 
 	return ctx;
 }
@@ -326,14 +326,14 @@ int vgpu_context_error(const struct vgpu_context *ctx)
 EXPORT_SYMBOL_IF_KUNIT(vgpu_context_error);
 
 /* One failed command is no reason to refuse the next: renderers judge that themselves. */
-static void tracked_done(struct vgpu_msg *msg)
+static void tracked_done(struct virtgpu_msg *msg)
 {
-	struct vgpu_context *ctx = msg->owner;
+	struct vgpu_context *ctx = msg->priv;
 
 	if (msg->error && msg->error != -ENODEV)
 		dev_err_ratelimited(ctx->pool->dev,
 				    "context %u (%s): command 0x%04x failed: %d\n",
-				    ctx->id, ctx->params.name, vgpu_msg_type(msg),
+				    ctx->id, ctx->params.name, virtgpu_msg_type(msg),
 				    msg->error);
 	vgpu_context_put(ctx);
 }
@@ -343,11 +343,11 @@ static void tracked_done(struct vgpu_msg *msg)
  * @ctx: the context
  * @msg: a message that is not published yet
  */
-void vgpu_context_track(struct vgpu_context *ctx, struct vgpu_msg *msg)
+void vgpu_context_track(struct vgpu_context *ctx, struct virtgpu_msg *msg)
 {
 	vgpu_context_get(ctx);
-	vgpu_msg_set_client(msg, ctx->client);
-	msg->owner = ctx;
-	msg->done = tracked_done;
+	virtgpu_msg_set_client(msg, ctx->client);
+	msg->priv = ctx;
+	msg->complete = tracked_done;
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_context_track);

@@ -9,13 +9,13 @@
 #include <linux/types.h>
 
 #include "vgpu_cmd_3d.h"
-#include "vgpu_fence.h"
+#include "virtgpu_fence.h"
 
 struct device;
 struct drm_printer;
-struct vgpu_client;
-struct vgpu_msg;
-struct vgpu_queue;
+struct virtgpu_client;
+struct virtgpu_msg;
+struct virtgpu_vq;
 
 /* Timelines that a context may have: their numbers fit a mask of 64 bits. */
 #define VGPU_CONTEXT_RINGS 64
@@ -33,9 +33,9 @@ struct vgpu_queue;
  */
 struct vgpu_contexts {
 	struct device *dev;
-	struct vgpu_queue *queue;
-	struct vgpu_client *client;
-	struct vgpu_timeline global;
+	struct virtgpu_vq *queue;
+	struct virtgpu_client *client;
+	struct virtgpu_timeline global;
 	struct ida ids;
 	spinlock_t lock; /* @list */
 	struct list_head list;
@@ -78,13 +78,13 @@ struct vgpu_context {
 	struct vgpu_context_params params;
 	int error;
 	bool lost;
-	struct vgpu_msg *destroy;
-	struct vgpu_client *client;
-	struct vgpu_timeline ring[];
+	struct virtgpu_msg *destroy;
+	struct virtgpu_client *client;
+	struct virtgpu_timeline ring[];
 };
 
 int vgpu_contexts_init(struct vgpu_contexts *pool, struct device *dev,
-		       struct vgpu_queue *queue);
+		       struct virtgpu_vq *queue);
 void vgpu_contexts_fini(struct vgpu_contexts *pool);
 void vgpu_contexts_lose(struct vgpu_contexts *pool);
 int vgpu_contexts_throttle(struct vgpu_contexts *pool);
@@ -97,6 +97,6 @@ void vgpu_context_get(struct vgpu_context *ctx);
 void vgpu_context_put(struct vgpu_context *ctx);
 void vgpu_context_close(struct vgpu_context *ctx);
 int vgpu_context_error(const struct vgpu_context *ctx);
-void vgpu_context_track(struct vgpu_context *ctx, struct vgpu_msg *msg);
+void vgpu_context_track(struct vgpu_context *ctx, struct virtgpu_msg *msg);
 
 #endif

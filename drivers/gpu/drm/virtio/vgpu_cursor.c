@@ -6,8 +6,8 @@
 #include <linux/string.h>
 
 #include "vgpu_cursor.h"
-#include "vgpu_msg.h"
-#include "vgpu_queue.h"
+#include "virtgpu_msg.h"
+#include "virtgpu_vq.h"
 
 /**
  * DOC: cursor
@@ -28,7 +28,7 @@ static bool prepare(struct vgpu_cursor *c)
 	    !memcmp(&c->want, &c->sent, sizeof(c->want)))
 		return false;
 
-	vgpu_msg_recycle(c->msg);
+	virtgpu_msg_reinit(c->msg);
 	if (c->want_image != c->sent_image || c->want.resource != c->sent.resource)
 		vgpu_cmd_update_cursor(c->msg, &c->want);
 	else
@@ -47,14 +47,14 @@ static bool prepare(struct vgpu_cursor *c)
  */
 static void send(struct vgpu_cursor *c)
 {
-	vgpu_msg_get(c->msg);
-	vgpu_queue_publish(c->queue, c->msg);
-	vgpu_queue_kick(c->queue);
+	virtgpu_msg_get(c->msg);
+	virtgpu_vq_queue_msg(c->queue, c->msg);
+	virtgpu_vq_kick(c->queue);
 }
 
-static void cursor_done(struct vgpu_msg *msg)
+static void cursor_done(struct virtgpu_msg *msg)
 {
-	struct vgpu_cursor *c = msg->owner;
+	struct vgpu_cursor *c = msg->priv;
 	unsigned long flags;
 	bool again;
 
@@ -77,20 +77,20 @@ static void cursor_done(struct vgpu_msg *msg)
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
-int vgpu_cursor_init(struct vgpu_cursor *c, struct vgpu_queue *queue,
-		     struct vgpu_queue *ctrl, unsigned int scanout)
+int vgpu_cursor_init(struct vgpu_cursor *c, struct virtgpu_vq *queue,
+		     struct virtgpu_vq *ctrl, unsigned int scanout)
 {
 	spin_lock_init(&c->lock);
 	c->queue = queue;
 	c->ctrl = ctrl;
 	c->want.scanout = scanout;
 	c->sent.scanout = scanout;
-	c->msg = vgpu_msg_alloc();
+	c->msg = virtgpu_msg_alloc();
 	if (!c->msg)
 		return -ENOMEM;
 
-	c->msg->owner = c;
-	c->msg->done = cursor_done;
+	c->msg->priv = c;
+	c->msg->complete = cursor_done;
 
 	return 0;
 }
@@ -102,8 +102,8 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_init);
  */
 void vgpu_cursor_fini(struct vgpu_cursor *c)
 {
-	vgpu_msg_put(c->next);
-	vgpu_msg_put(c->msg);
+	virtgpu_msg_put(c->next);
+	virtgpu_msg_put(c->msg);
 	c->next = NULL;
 	c->msg = NULL;
 }
@@ -120,7 +120,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_fini);
 void vgpu_cursor_set(struct vgpu_cursor *c, const struct vgpu_cmd_cursor *want,
 		     bool new_image)
 {
-	struct vgpu_msg *unwanted = NULL;
+	struct virtgpu_msg *unwanted = NULL;
 	unsigned long flags;
 	bool changed;
 
@@ -134,7 +134,7 @@ void vgpu_cursor_set(struct vgpu_cursor *c, const struct vgpu_cmd_cursor *want,
 	changed = prepare(c);
 	spin_unlock_irqrestore(&c->lock, flags);
 
-	vgpu_msg_put(unwanted);
+	virtgpu_msg_put(unwanted);
 	if (changed)
 		send(c);
 }
@@ -154,10 +154,10 @@ void vgpu_cursor_hide(struct vgpu_cursor *c)
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_hide);
 
-static void image_loaded(struct vgpu_msg *transfer)
+static void image_loaded(struct virtgpu_msg *transfer)
 {
-	struct vgpu_cursor *c = transfer->owner;
-	struct vgpu_msg *next = NULL;
+	struct vgpu_cursor *c = transfer->priv;
+	struct virtgpu_msg *next = NULL;
 	unsigned long flags;
 	bool ready;
 
@@ -168,8 +168,8 @@ static void image_loaded(struct vgpu_msg *transfer)
 	spin_unlock_irqrestore(&c->lock, flags);
 
 	if (next) {
-		vgpu_queue_publish(c->ctrl, next);
-		vgpu_queue_kick(c->ctrl);
+		virtgpu_vq_queue_msg(c->ctrl, next);
+		virtgpu_vq_kick(c->ctrl);
 	}
 	if (ready)
 		send(c);
@@ -184,14 +184,14 @@ static void image_loaded(struct vgpu_msg *transfer)
  *
  * Context: any.
  */
-void vgpu_cursor_load(struct vgpu_cursor *c, struct vgpu_msg *transfer)
+void vgpu_cursor_load(struct vgpu_cursor *c, struct virtgpu_msg *transfer)
 {
-	struct vgpu_msg *replaced = NULL;
+	struct virtgpu_msg *replaced = NULL;
 	unsigned long flags;
 	bool wait;
 
-	transfer->owner = c;
-	transfer->done = image_loaded;
+	transfer->priv = c;
+	transfer->complete = image_loaded;
 
 	spin_lock_irqsave(&c->lock, flags);
 	wait = c->loading;
@@ -202,8 +202,8 @@ void vgpu_cursor_load(struct vgpu_cursor *c, struct vgpu_msg *transfer)
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
 
-	vgpu_msg_put(replaced);
+	virtgpu_msg_put(replaced);
 	if (!wait)
-		vgpu_queue_publish(c->ctrl, transfer);
+		virtgpu_vq_queue_msg(c->ctrl, transfer);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_load);

@@ -6,8 +6,8 @@
 
 #include "vgpu_cmd.h"
 
-struct vgpu_msg;
-struct vgpu_queue;
+struct virtgpu_msg;
+struct virtgpu_vq;
 
 /* The one size that every host takes. */
 #define VGPU_CURSOR_SIZE 64
@@ -28,24 +28,24 @@ struct vgpu_queue;
  */
 struct vgpu_cursor {
 	spinlock_t lock; /* all below; inside it only the queue's */
-	struct vgpu_queue *queue;
-	struct vgpu_queue *ctrl;
-	struct vgpu_msg *msg;
+	struct virtgpu_vq *queue;
+	struct virtgpu_vq *ctrl;
+	struct virtgpu_msg *msg;
 	bool busy;
 	bool loading;
-	struct vgpu_msg *next;
+	struct virtgpu_msg *next;
 	struct vgpu_cmd_cursor want;
 	unsigned int want_image;
 	struct vgpu_cmd_cursor sent;
 	unsigned int sent_image;
 };
 
-int vgpu_cursor_init(struct vgpu_cursor *c, struct vgpu_queue *queue,
-		     struct vgpu_queue *ctrl, unsigned int scanout);
+int vgpu_cursor_init(struct vgpu_cursor *c, struct virtgpu_vq *queue,
+		     struct virtgpu_vq *ctrl, unsigned int scanout);
 void vgpu_cursor_fini(struct vgpu_cursor *c);
 void vgpu_cursor_set(struct vgpu_cursor *c, const struct vgpu_cmd_cursor *want,
 		     bool new_image);
 void vgpu_cursor_hide(struct vgpu_cursor *c);
-void vgpu_cursor_load(struct vgpu_cursor *c, struct vgpu_msg *transfer);
+void vgpu_cursor_load(struct vgpu_cursor *c, struct virtgpu_msg *transfer);
 
 #endif

@@ -29,7 +29,7 @@ static struct vgpu_device *vgpu_of(struct seq_file *m)
 
 static int features_show(struct seq_file *m, void *data)
 {
-	const struct vgpu_features *f = &vgpu_of(m)->features;
+	const struct virtgpu_features *f = &vgpu_of(m)->features;
 	struct drm_printer p = drm_seq_file_printer(m);
 
 	drm_printf(&p, "edid: %u\n", f->edid);
@@ -78,7 +78,7 @@ static int window_show(struct seq_file *m, void *data)
 }
 
 #define COMMAND(group, name) \
-	{ VGPU_STAT_##group + ((VIRTIO_GPU_CMD_##name) & 0xff), #name }
+	{ VIRTGPU_STAT_##group + ((VIRTIO_GPU_CMD_##name) & 0xff), #name }
 
 static const struct {
 	unsigned int index;
@@ -114,14 +114,14 @@ static const struct {
 
 #undef COMMAND
 
-static void queue_show(struct vgpu_queue *q, struct drm_printer *p)
+static void queue_show(struct virtgpu_vq *q, struct drm_printer *p)
 {
-	struct vgpu_queue_stats s;
+	struct virtgpu_vq_stats s;
 	unsigned int outstanding, i;
 
 	spin_lock_irq(&q->lock);
 	s = q->stats;
-	outstanding = q->outstanding;
+	outstanding = q->num_pending;
 	spin_unlock_irq(&q->lock);
 
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
@@ -130,12 +130,12 @@ static void queue_show(struct vgpu_queue *q, struct drm_printer *p)
 				   s.commands[commands[i].index]);
 	drm_printf(p, "%s_kicks: %llu\n", q->name, s.kicks);
 	drm_printf(p, "%s_interrupts: %llu\n", q->name, s.interrupts);
-	drm_printf(p, "%s_full: %llu\n", q->name, s.full);
+	drm_printf(p, "%s_full: %llu\n", q->name, s.backlogged);
 	drm_printf(p, "%s_errors: %llu\n", q->name, s.errors);
 	drm_printf(p, "%s_timeouts: %llu\n", q->name, s.timeouts);
 	drm_printf(p, "%s_probes: %llu\n", q->name, s.probes);
 	drm_printf(p, "%s_outstanding: %u\n", q->name, outstanding);
-	drm_printf(p, "%s_wedged: %u\n", q->name, vgpu_queue_is_wedged(q));
+	drm_printf(p, "%s_wedged: %u\n", q->name, virtgpu_vq_is_wedged(q));
 }
 
 static int counters_show(struct seq_file *m, void *data)

@@ -7,10 +7,10 @@
 #include "vgpu_capset.h"
 #include "vgpu_context.h"
 #include "vgpu_display.h"
-#include "vgpu_features.h"
+#include "virtgpu_features.h"
 #include "vgpu_hostmem.h"
 #include "vgpu_memory.h"
-#include "vgpu_queue.h"
+#include "virtgpu_vq.h"
 #include "vgpu_resource.h"
 
 struct virtio_device;
@@ -46,9 +46,9 @@ struct vgpu_counters {
 struct vgpu_device {
 	struct drm_device drm;
 	struct virtio_device *vdev;
-	struct vgpu_features features;
-	struct vgpu_queue ctrl;
-	struct vgpu_queue cursor;
+	struct virtgpu_features features;
+	struct virtgpu_vq ctrl;
+	struct virtgpu_vq cursor;
 	struct vgpu_memory memory;
 	struct vgpu_resources resources;
 	struct vgpu_capsets capsets;

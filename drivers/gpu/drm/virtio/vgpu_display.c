@@ -20,7 +20,7 @@
 #include "vgpu_device.h"
 #include "vgpu_fb.h"
 #include "vgpu_gem.h"
-#include "vgpu_msg.h"
+#include "virtgpu_msg.h"
 #include "vgpu_output.h"
 #include "vgpu_plane.h"
 
@@ -46,7 +46,7 @@
  */
 struct vgpu_display_query {
 	struct vgpu_device *vgpu;
-	struct vgpu_msg *msgs[1 + VIRTIO_GPU_MAX_SCANOUTS];
+	struct virtgpu_msg *msgs[1 + VIRTIO_GPU_MAX_SCANOUTS];
 	unsigned int n;
 	atomic_t left;
 };
@@ -56,13 +56,13 @@ static void query_free(struct vgpu_display_query *q)
 	unsigned int i;
 
 	for (i = 0; i < q->n; i++)
-		vgpu_msg_put(q->msgs[i]);
+		virtgpu_msg_put(q->msgs[i]);
 	kfree(q);
 }
 
-static struct vgpu_msg *query_add(struct vgpu_display_query *q, size_t reply_size)
+static struct virtgpu_msg *query_add(struct vgpu_display_query *q, size_t reply_size)
 {
-	struct vgpu_msg *msg = vgpu_msg_alloc_reply(reply_size);
+	struct virtgpu_msg *msg = virtgpu_msg_alloc_resp(reply_size);
 
 	if (msg)
 		q->msgs[q->n++] = msg;
@@ -73,7 +73,7 @@ static struct vgpu_msg *query_add(struct vgpu_display_query *q, size_t reply_siz
 static struct vgpu_display_query *query_alloc(struct vgpu_device *vgpu)
 {
 	struct vgpu_display_query *q = kzalloc_obj(*q);
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 	unsigned int i;
 
 	if (!q)
@@ -106,9 +106,9 @@ static void query_put(struct vgpu_display_query *q)
 }
 
 /* With the last response the work reads them. */
-static void query_done(struct vgpu_msg *msg)
+static void query_done(struct virtgpu_msg *msg)
 {
-	struct vgpu_display_query *q = msg->owner;
+	struct vgpu_display_query *q = msg->priv;
 	struct vgpu_device *vgpu = q->vgpu;
 	int left = atomic_dec_return(&q->left);
 
@@ -132,29 +132,29 @@ static bool query_is_skipped(const struct vgpu_display_query *q)
 
 static void query_publish(struct vgpu_display_query *q)
 {
-	struct vgpu_queue *ctrl = &q->vgpu->ctrl;
+	struct virtgpu_vq *ctrl = &q->vgpu->ctrl;
 	unsigned int i;
 
 	/* The first response may come before the last message is queued. */
 	atomic_set(&q->left, q->n + 1);
 	for (i = 0; i < q->n; i++) {
-		q->msgs[i]->owner = q;
-		q->msgs[i]->done = query_done;
-		vgpu_msg_get(q->msgs[i]);
-		vgpu_queue_publish(ctrl, q->msgs[i]);
+		q->msgs[i]->priv = q;
+		q->msgs[i]->complete = query_done;
+		virtgpu_msg_get(q->msgs[i]);
+		virtgpu_vq_queue_msg(ctrl, q->msgs[i]);
 	}
-	vgpu_queue_kick(ctrl);
+	virtgpu_vq_kick(ctrl);
 }
 
 /* A block of the EDID in an answer, which may be longer than the EDID is. */
 static int edid_block(void *data, u8 *buf, unsigned int block, size_t len)
 {
-	const struct vgpu_msg *msg = data;
-	const struct virtio_gpu_resp_edid *reply = msg->reply;
+	const struct virtgpu_msg *msg = data;
+	const struct virtio_gpu_resp_edid *reply = msg->resp;
 	size_t start = block * EDID_LENGTH;
 	size_t size = min_t(size_t, le32_to_cpu(reply->size), sizeof(reply->edid));
 
-	size = min(size, msg->reply_used - offsetof(struct virtio_gpu_resp_edid, edid));
+	size = min(size, msg->resp_len - offsetof(struct virtio_gpu_resp_edid, edid));
 	if (start + len > size)
 		return -EINVAL;
 	memcpy(buf, reply->edid + start, len);
@@ -210,10 +210,10 @@ static void set_positions(struct vgpu_output *out)
 /* The responses of a query.  Returns 1 if something has changed, 0, or an errno. */
 static int query_read(struct vgpu_display_query *q)
 {
-	const struct virtio_gpu_resp_display_info *reply = q->msgs[0]->reply;
+	const struct virtio_gpu_resp_display_info *reply = q->msgs[0]->resp;
 	struct vgpu_display *d = &q->vgpu->display;
 	const struct drm_edid *edid;
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 	bool changed = false;
 	unsigned int i;
 
@@ -223,7 +223,7 @@ static int query_read(struct vgpu_display_query *q)
 	for (i = 0; i < d->count; i++) {
 		edid = NULL;
 		msg = 1 + i < q->n ? q->msgs[1 + i] : NULL;
-		if (msg && msg->state == VGPU_MSG_ENDED && !msg->error)
+		if (msg && msg->state == VIRTGPU_MSG_COMPLETED && !msg->error)
 			edid = drm_edid_read_custom(&d->outputs[i].connector,
 						    edid_block, msg);
 		mutex_lock(&d->lock);
@@ -246,10 +246,10 @@ static int query_outputs(struct vgpu_device *vgpu)
 		return -ENOMEM;
 
 	query_publish(q);
-	ret = vgpu_queue_wait_msg(&vgpu->ctrl, q->msgs[0]);
+	ret = virtgpu_vq_wait_msg(&vgpu->ctrl, q->msgs[0]);
 	/* An output without a response has no EDID. */
 	for (i = 1; i < q->n && !ret; i++)
-		if (vgpu_queue_wait_msg(&vgpu->ctrl, q->msgs[i]) == -EINTR)
+		if (virtgpu_vq_wait_msg(&vgpu->ctrl, q->msgs[i]) == -EINTR)
 			ret = -EINTR;
 	if (!ret)
 		ret = query_read(q);
@@ -303,7 +303,7 @@ static void changed_work(struct work_struct *work)
 			return;
 		ret = end_query(vgpu);
 	}
-	if (READ_ONCE(vgpu->ctrl.gone))
+	if (READ_ONCE(vgpu->ctrl.stopped))
 		return;
 	/* A query that a suspend has cut off is repeated at once. */
 	if (ret == -ENODEV)
@@ -537,8 +537,8 @@ void vgpu_display_tick(struct vgpu_device *vgpu)
 
 	for (i = 0; i < d->count; i++)
 		vgpu_frames_tick(&d->outputs[i].frames);
-	if (READ_ONCE(d->query) && READ_ONCE(vgpu->ctrl.lost) != d->lost) {
-		d->lost = vgpu->ctrl.lost;
+	if (READ_ONCE(d->query) && READ_ONCE(vgpu->ctrl.skipped) != d->lost) {
+		d->lost = vgpu->ctrl.skipped;
 		schedule_delayed_work(&d->changed, 0);
 	}
 }

@@ -19,7 +19,7 @@ struct vgpu_output;
  * @stale: the host's last change is not known yet
  * @changed: asks the host what has changed
  * @query: on its way to the host, or NULL; of @changed
- * @lost: &vgpu_queue.lost when @changed was started because of it
+ * @lost: &virtgpu_vq.skipped when @changed was started because of it
  * @repair: shows a buffer again that the host refused
  * @mode_update: the connector property that tells compositors to follow the host's
  *	wishes

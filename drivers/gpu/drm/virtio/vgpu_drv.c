@@ -28,7 +28,7 @@
 #include "vgpu_gem.h"
 #include "vgpu_import.h"
 #include "vgpu_ioctl.h"
-#include "vgpu_msg.h"
+#include "virtgpu_msg.h"
 
 static int vgpu_modeset = -1;
 module_param_named(modeset, vgpu_modeset, int, 0400);
@@ -69,14 +69,14 @@ static void ctrl_callback(struct virtqueue *vq)
 {
 	struct drm_device *dev = vq->vdev->priv;
 
-	vgpu_queue_interrupt(&to_vgpu(dev)->ctrl);
+	virtgpu_vq_callback(&to_vgpu(dev)->ctrl);
 }
 
 static void cursor_callback(struct virtqueue *vq)
 {
 	struct drm_device *dev = vq->vdev->priv;
 
-	vgpu_queue_interrupt(&to_vgpu(dev)->cursor);
+	virtgpu_vq_callback(&to_vgpu(dev)->cursor);
 }
 
 static int start_queues(struct vgpu_device *vgpu)
@@ -94,9 +94,9 @@ static int start_queues(struct vgpu_device *vgpu)
 
 	vgpu->ctrl.indirect = vgpu->features.indirect;
 	vgpu->ctrl.renders = vgpu->features.virgl;
-	vgpu_queue_start(&vgpu->ctrl, &vgpu_virtqueue_ops, vqs[0],
+	virtgpu_vq_start(&vgpu->ctrl, &virtgpu_virtqueue_ops, vqs[0],
 			 virtqueue_get_vring_size(vqs[0]));
-	vgpu_queue_start(&vgpu->cursor, &vgpu_virtqueue_ops, vqs[1],
+	virtgpu_vq_start(&vgpu->cursor, &virtgpu_virtqueue_ops, vqs[1],
 			 virtqueue_get_vring_size(vqs[1]));
 
 	return 0;
@@ -108,8 +108,8 @@ static void stop_queues(struct vgpu_device *vgpu)
 	/* A program that sees an error on a fence finds its context lost. */
 	vgpu_contexts_lose(&vgpu->contexts);
 	vgpu_resources_lose(&vgpu->resources);
-	vgpu_queue_stop(&vgpu->ctrl);
-	vgpu_queue_stop(&vgpu->cursor);
+	virtgpu_vq_stop(&vgpu->ctrl);
+	virtgpu_vq_stop(&vgpu->cursor);
 	vgpu->vdev->config->del_vqs(vgpu->vdev);
 }
 
@@ -138,24 +138,24 @@ static void release_layers(struct drm_device *dev, void *data)
 }
 
 /* Hosts respond to this at once, on any device. */
-static struct vgpu_msg *ctrl_alloc_probe(struct vgpu_queue *q)
+static struct virtgpu_msg *ctrl_alloc_probe(struct virtgpu_vq *q)
 {
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 
-	msg = vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_resp_display_info));
+	msg = virtgpu_msg_alloc_resp(sizeof(struct virtio_gpu_resp_display_info));
 	if (msg)
 		vgpu_cmd_get_display_info(msg);
 
 	return msg;
 }
 
-static void ctrl_tick(struct vgpu_queue *q)
+static void ctrl_tick(struct virtgpu_vq *q)
 {
 	vgpu_display_tick(container_of(q, struct vgpu_device, ctrl));
 }
 
 /* Taking the driver off the device and back resets it; that is for the user to decide. */
-static void ctrl_wedged(struct vgpu_queue *q)
+static void ctrl_wedged(struct virtgpu_vq *q)
 {
 	struct vgpu_device *vgpu = container_of(q, struct vgpu_device, ctrl);
 
@@ -170,14 +170,14 @@ static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 	int ret;
 
 	vgpu->vdev = vdev;
-	vgpu_features_read(vdev, &vgpu->features);
-	vgpu_queue_init(&vgpu->ctrl, &vdev->dev, "control");
-	vgpu_queue_init(&vgpu->cursor, &vdev->dev, "cursor");
+	virtgpu_features_read(vdev, &vgpu->features);
+	virtgpu_vq_init(&vgpu->ctrl, &vdev->dev, "control");
+	virtgpu_vq_init(&vgpu->cursor, &vdev->dev, "cursor");
 	vgpu->ctrl.on_wedged = ctrl_wedged;
 	vgpu->ctrl.on_tick = ctrl_tick;
 	vgpu->ctrl.alloc_probe = ctrl_alloc_probe;
 	vgpu_memory_init(&vgpu->memory, parent, vgpu->features.dma ?
-			 VGPU_ADDRESS_DMA : VGPU_ADDRESS_PHYSICAL);
+			 VIRTGPU_ADDR_DMA : VIRTGPU_ADDR_GPA);
 	/* A renderer writes, a display only reads. */
 	if (vgpu->features.virgl)
 		vgpu->memory.dir = DMA_BIDIRECTIONAL;
@@ -368,7 +368,7 @@ static const struct virtio_device_id vgpu_ids[] = {
 MODULE_DEVICE_TABLE(virtio, vgpu_ids);
 
 static struct virtio_driver vgpu_virtio_driver = {
-	.feature_table = vgpu_feature_table,
+	.feature_table = virtgpu_feature_table,
 	.driver.name = KBUILD_MODNAME,
 	.id_table = vgpu_ids,
 	.probe = vgpu_probe,
@@ -384,14 +384,14 @@ static int __init vgpu_init(void)
 {
 	int ret;
 
-	ret = vgpu_msg_cache_init();
+	ret = virtgpu_msg_cache_init();
 	if (ret)
 		return ret;
 	ret = vgpu_commits_init();
 	if (ret)
 		goto exit_messages;
 
-	vgpu_virtio_driver.feature_table_size = vgpu_feature_table_size;
+	vgpu_virtio_driver.feature_table_size = virtgpu_feature_table_size;
 	ret = register_virtio_driver(&vgpu_virtio_driver);
 	if (ret)
 		goto exit_commits;
@@ -401,7 +401,7 @@ static int __init vgpu_init(void)
 exit_commits:
 	vgpu_commits_exit();
 exit_messages:
-	vgpu_msg_cache_exit();
+	virtgpu_msg_cache_exit();
 	return ret;
 }
 module_init(vgpu_init);
@@ -410,7 +410,7 @@ static void __exit vgpu_exit(void)
 {
 	unregister_virtio_driver(&vgpu_virtio_driver);
 	vgpu_commits_exit();
-	vgpu_msg_cache_exit();
+	virtgpu_msg_cache_exit();
 }
 module_exit(vgpu_exit);
 

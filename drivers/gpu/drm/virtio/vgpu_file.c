@@ -10,7 +10,7 @@
 #include "vgpu_device.h"
 #include "vgpu_file.h"
 #include "vgpu_gem.h"
-#include "vgpu_msg.h"
+#include "virtgpu_msg.h"
 
 /**
  * DOC: files
@@ -34,7 +34,7 @@ struct vgpu_use {
 	struct drm_gem_object *obj;
 	unsigned int handles;
 	struct vgpu_resource *res;
-	struct vgpu_msg *detach;
+	struct virtgpu_msg *detach;
 };
 
 static struct vgpu_use *find_use(struct vgpu_file *vf, struct drm_gem_object *obj)
@@ -52,7 +52,7 @@ static struct vgpu_use *find_use(struct vgpu_file *vf, struct drm_gem_object *ob
 
 static void forget(struct vgpu_use *use)
 {
-	vgpu_msg_put(use->detach);
+	virtgpu_msg_put(use->detach);
 	use->detach = NULL;
 	vgpu_resource_put(use->res);
 	use->res = NULL;
@@ -61,7 +61,7 @@ static void forget(struct vgpu_use *use)
 /* Published, not kicked.  Under the buffer's reservation lock. */
 static void detach(struct vgpu_file *vf, struct vgpu_use *use)
 {
-	struct vgpu_msg *msg = use->detach;
+	struct virtgpu_msg *msg = use->detach;
 
 	/* What has ended has left its contexts. */
 	if (use->res && vgpu_resource_is_live(use->res) &&
@@ -69,7 +69,7 @@ static void detach(struct vgpu_file *vf, struct vgpu_use *use)
 		use->detach = NULL;
 		vgpu_cmd_ctx_detach(msg, vf->ctx->id, use->res->id);
 		vgpu_context_track(vf->ctx, msg);
-		vgpu_queue_publish(&vf->vgpu->ctrl, msg);
+		virtgpu_vq_queue_msg(&vf->vgpu->ctrl, msg);
 	}
 	forget(use);
 }
@@ -77,12 +77,12 @@ static void detach(struct vgpu_file *vf, struct vgpu_use *use)
 /* Published, not kicked.  Under the buffer's reservation lock. */
 static int attach(struct vgpu_file *vf, struct vgpu_use *use, struct vgpu_resource *res)
 {
-	struct vgpu_msg *msg = vgpu_msg_alloc();
+	struct virtgpu_msg *msg = virtgpu_msg_alloc();
 
-	use->detach = vgpu_msg_alloc();
+	use->detach = virtgpu_msg_alloc();
 	if (!msg || !use->detach) {
-		vgpu_msg_put(msg);
-		vgpu_msg_put(use->detach);
+		virtgpu_msg_put(msg);
+		virtgpu_msg_put(use->detach);
 		use->detach = NULL;
 		return -ENOMEM;
 	}
@@ -91,7 +91,7 @@ static int attach(struct vgpu_file *vf, struct vgpu_use *use, struct vgpu_resour
 	use->res = res;
 	vgpu_cmd_ctx_attach(msg, vf->ctx->id, res->id);
 	vgpu_context_track(vf->ctx, msg);
-	vgpu_queue_publish(&vf->vgpu->ctrl, msg);
+	virtgpu_vq_queue_msg(&vf->vgpu->ctrl, msg);
 
 	return 0;
 }
@@ -184,7 +184,7 @@ static int make_context(struct vgpu_file *vf, const struct vgpu_context_params *
 		if (ret)
 			break;
 	}
-	vgpu_queue_kick(&vf->vgpu->ctrl);
+	virtgpu_vq_kick(&vf->vgpu->ctrl);
 	if (!ret)
 		return 0;
 
@@ -224,7 +224,7 @@ int vgpu_file_init_context(struct drm_file *file,
  *
  * Context: may sleep; waits for the host if too many contexts are being created.
  * Return: a reference; -EIO if it was lost; the host's error if that would not make
- * it; -ENOMEM; what vgpu_queue_throttle() returns.
+ * it; -ENOMEM; what virtgpu_vq_throttle() returns.
  */
 struct vgpu_context *vgpu_file_context(struct drm_file *file)
 {
@@ -261,10 +261,10 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_file_context);
  * Return: the client of the file's context, valid while @file is open, or NULL if the
  * file has no context.
  */
-struct vgpu_client *vgpu_file_client(struct drm_file *file)
+struct virtgpu_client *vgpu_file_client(struct drm_file *file)
 {
 	struct vgpu_file *vf = file->driver_priv;
-	struct vgpu_client *client;
+	struct virtgpu_client *client;
 
 	if (!vf)
 		return NULL;
@@ -335,7 +335,7 @@ int vgpu_file_use_object(struct drm_gem_object *obj, struct drm_file *file)
  * Published, and kicked: not all handles are made by calls of ours.
  *
  * Context: may sleep.
- * Return: 0; -ENOMEM; what vgpu_queue_throttle() says.
+ * Return: 0; -ENOMEM; what virtgpu_vq_throttle() says.
  */
 int vgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file)
 {
@@ -347,7 +347,7 @@ int vgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file)
 		return 0;
 	/* Handles can be made and closed for ever. */
 	if (READ_ONCE(vf->ctx))
-		ret = vgpu_queue_throttle(&vf->vgpu->ctrl, vgpu_file_client(file));
+		ret = virtgpu_vq_throttle(&vf->vgpu->ctrl, vgpu_file_client(file));
 	if (ret)
 		return ret;
 
@@ -372,7 +372,7 @@ int vgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file)
 		hash_add(vf->uses, &use->node, (unsigned long)obj);
 unlock:
 	mutex_unlock(&vf->lock);
-	vgpu_queue_kick(&vf->vgpu->ctrl);
+	virtgpu_vq_kick(&vf->vgpu->ctrl);
 
 	return ret;
 }

@@ -8,7 +8,7 @@
 struct drm_device;
 struct drm_file;
 struct drm_gem_object;
-struct vgpu_client;
+struct virtgpu_client;
 struct vgpu_context;
 struct vgpu_context_params;
 struct vgpu_device;
@@ -32,7 +32,7 @@ void vgpu_file_close(struct drm_device *dev, struct drm_file *file);
 int vgpu_file_init_context(struct drm_file *file,
 			   const struct vgpu_context_params *params);
 struct vgpu_context *vgpu_file_context(struct drm_file *file);
-struct vgpu_client *vgpu_file_client(struct drm_file *file);
+struct virtgpu_client *vgpu_file_client(struct drm_file *file);
 bool vgpu_file_speaks_virgl(struct drm_file *file);
 int vgpu_file_use_object(struct drm_gem_object *obj, struct drm_file *file);
 int vgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file);

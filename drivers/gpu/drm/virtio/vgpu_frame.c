@@ -13,10 +13,10 @@
 #include "vgpu_commit.h"
 #include "vgpu_frame.h"
 #include "vgpu_gem.h"
-#include "vgpu_msg.h"
-#include "vgpu_queue.h"
+#include "virtgpu_msg.h"
+#include "virtgpu_vq.h"
 #include "vgpu_resource.h"
-#include "vgpu_trace.h"
+#include "virtgpu_trace.h"
 
 /**
  * DOC: frames
@@ -295,9 +295,9 @@ void vgpu_frames_arm(struct vgpu_frames *f, struct drm_pending_vblank_event *eve
 /* References and messages that are given up, without the lock. */
 static void drop_frame(struct vgpu_frame *frame)
 {
-	vgpu_msg_put(frame->transfer);
-	vgpu_msg_put(frame->set_scanout);
-	vgpu_msg_put(frame->flush);
+	virtgpu_msg_put(frame->transfer);
+	virtgpu_msg_put(frame->set_scanout);
+	virtgpu_msg_put(frame->flush);
 	vgpu_resource_put(frame->res);
 }
 
@@ -319,13 +319,13 @@ static void take_next(struct vgpu_frames *f, struct vgpu_frame *next)
 	vgpu_commits_queue(&f->release_work);
 }
 
-static void flush_done(struct vgpu_msg *msg);
+static void flush_done(struct virtgpu_msg *msg);
 
 /* Queues the messages of @frame; those that were not needed are left in it. */
 static void queue_frame(struct vgpu_frames *f, struct vgpu_frame *frame, ktime_t now,
 			struct list_head *ended)
 {
-	struct vgpu_msg *msgs[3];
+	struct virtgpu_msg *msgs[3];
 	unsigned int n = 0;
 
 	lockdep_assert_held(&f->lock);
@@ -350,8 +350,8 @@ static void queue_frame(struct vgpu_frames *f, struct vgpu_frame *frame, ktime_t
 	}
 	/* With the flag the host responds when its display has taken the frame. */
 	frame->flush->fenced = true;
-	frame->flush->owner = f;
-	frame->flush->done = flush_done;
+	frame->flush->priv = f;
+	frame->flush->complete = flush_done;
 	msgs[n++] = frame->flush;
 	frame->flush = NULL;
 
@@ -361,7 +361,7 @@ static void queue_frame(struct vgpu_frames *f, struct vgpu_frame *frame, ktime_t
 	f->stats.frames++;
 	count_step(f, VGPU_STEP_QUEUE, ktime_to_ns(ktime_sub(now, frame->committed)));
 	vgpu_vblank_defer(&f->clock, true);
-	vgpu_queue_publish_batch(f->queue, msgs, n, ended);
+	virtgpu_vq_queue_batch(f->queue, msgs, n, ended);
 	trace_virtio_gpu_frame_queued(f);
 }
 
@@ -390,9 +390,9 @@ static void account_response(struct vgpu_frames *f, ktime_t now)
 	f->holding = false;
 }
 
-static void flush_done(struct vgpu_msg *msg)
+static void flush_done(struct virtgpu_msg *msg)
 {
-	struct vgpu_frames *f = msg->owner;
+	struct vgpu_frames *f = msg->priv;
 	struct vgpu_frame next = { };
 	struct vgpu_flip flip = { };
 	ktime_t now = ktime_get();
@@ -416,8 +416,8 @@ static void flush_done(struct vgpu_msg *msg)
 	spin_unlock_irqrestore(&f->lock, flags);
 
 	if (next.res)
-		vgpu_queue_kick(f->queue);
-	vgpu_queue_end(f->queue, &ended);
+		virtgpu_vq_kick(f->queue);
+	virtgpu_vq_complete_batch(f->queue, &ended);
 	drop_frame(&next);
 	send_flip(f, &flip);
 }
@@ -481,7 +481,7 @@ void vgpu_frames_queue(struct vgpu_frames *f, struct vgpu_frame *frame)
 	}
 	spin_unlock_irqrestore(&f->lock, flags);
 
-	vgpu_queue_end(f->queue, &ended);
+	virtgpu_vq_complete_batch(f->queue, &ended);
 	drop_frame(&old);
 }
 
@@ -494,7 +494,7 @@ void vgpu_frames_queue(struct vgpu_frames *f, struct vgpu_frame *frame)
  *
  * Context: the commit of the output.
  */
-void vgpu_frames_hide(struct vgpu_frames *f, struct vgpu_msg *msg)
+void vgpu_frames_hide(struct vgpu_frames *f, struct virtgpu_msg *msg)
 {
 	struct vgpu_cmd_scanout none = { .scanout = f->scanout.scanout };
 	struct vgpu_frame next = { };
@@ -507,14 +507,14 @@ void vgpu_frames_hide(struct vgpu_frames *f, struct vgpu_msg *msg)
 	f->committed = false;
 	if (f->scanout.resource) {
 		f->scanout = none;
-		vgpu_queue_publish_batch(f->queue, &msg, 1, &ended);
+		virtgpu_vq_queue_batch(f->queue, &msg, 1, &ended);
 		msg = NULL;
 	}
 	spin_unlock_irqrestore(&f->lock, flags);
 
-	vgpu_queue_end(f->queue, &ended);
+	virtgpu_vq_complete_batch(f->queue, &ended);
 	drop_frame(&next);
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(msg);
 }
 
 /**
@@ -574,7 +574,7 @@ static void release_kept(struct work_struct *work)
 	struct vgpu_frames *f = container_of(work, struct vgpu_frames, release_work);
 
 	release_all(f);
-	vgpu_queue_kick(f->queue);
+	virtgpu_vq_kick(f->queue);
 }
 
 /**
@@ -666,7 +666,7 @@ void vgpu_frames_print(struct vgpu_frames *f, unsigned int index, struct drm_pri
  * @scanout: number of the output
  * @ops: what the owner does
  */
-void vgpu_frames_init(struct vgpu_frames *f, struct vgpu_queue *queue, struct drm_crtc *crtc,
+void vgpu_frames_init(struct vgpu_frames *f, struct virtgpu_vq *queue, struct drm_crtc *crtc,
 		      unsigned int scanout, const struct vgpu_frames_ops *ops)
 {
 	f->queue = queue;

@@ -13,8 +13,8 @@
 struct drm_pending_vblank_event;
 struct drm_printer;
 struct vgpu_gem;
-struct vgpu_msg;
-struct vgpu_queue;
+struct virtgpu_msg;
+struct virtgpu_vq;
 struct vgpu_resource;
 
 /* Steps of a frame that are measured. */
@@ -61,9 +61,9 @@ struct vgpu_frame_stats {
 struct vgpu_frame {
 	struct vgpu_resource *res;
 	struct vgpu_cmd_scanout scanout;
-	struct vgpu_msg *transfer;
-	struct vgpu_msg *set_scanout;
-	struct vgpu_msg *flush;
+	struct virtgpu_msg *transfer;
+	struct virtgpu_msg *set_scanout;
+	struct virtgpu_msg *flush;
 	bool blob;
 	ktime_t committed;
 };
@@ -150,7 +150,7 @@ struct vgpu_frames_ops {
  * @stats: statistics
  */
 struct vgpu_frames {
-	struct vgpu_queue *queue;
+	struct virtgpu_vq *queue;
 	struct vgpu_vblank clock;
 	const struct vgpu_frames_ops *ops;
 
@@ -181,14 +181,14 @@ struct vgpu_frames {
 	struct vgpu_frame_stats stats;
 };
 
-void vgpu_frames_init(struct vgpu_frames *f, struct vgpu_queue *queue, struct drm_crtc *crtc,
+void vgpu_frames_init(struct vgpu_frames *f, struct virtgpu_vq *queue, struct drm_crtc *crtc,
 		      unsigned int scanout, const struct vgpu_frames_ops *ops);
 void vgpu_frames_fini(struct vgpu_frames *f);
 
 bool vgpu_frames_behind(struct vgpu_frames *f);
 bool vgpu_frames_would_change(struct vgpu_frames *f, const struct vgpu_cmd_scanout *s);
 void vgpu_frames_queue(struct vgpu_frames *f, struct vgpu_frame *frame);
-void vgpu_frames_hide(struct vgpu_frames *f, struct vgpu_msg *msg);
+void vgpu_frames_hide(struct vgpu_frames *f, struct virtgpu_msg *msg);
 bool vgpu_frames_keep(struct vgpu_frames *f, struct vgpu_gem *gem, struct vgpu_resource *res);
 
 void vgpu_frames_arm(struct vgpu_frames *f, struct drm_pending_vblank_event *event,

@@ -16,7 +16,7 @@
 #include "vgpu_gem_host.h"
 #include "vgpu_hostmem.h"
 #include "vgpu_import.h"
-#include "vgpu_msg.h"
+#include "virtgpu_msg.h"
 
 /**
  * DOC: buffers
@@ -83,7 +83,7 @@ static void gem_free(struct drm_gem_object *obj)
 		vgpu_import_unpin(gem->import);
 	if (gem->import)
 		dma_resv_unlock(obj->resv);
-	vgpu_queue_kick(&vgpu->ctrl);
+	virtgpu_vq_kick(&vgpu->ctrl);
 
 	if (iosys_map_is_set(&gem->vmap))
 		vunmap(gem->vmap.vaddr);
@@ -588,7 +588,7 @@ int vgpu_gem_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
 	const struct virtio_gpu_resp_resource_uuid *reply;
 	struct vgpu_resource *res;
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 	int ret;
 
 	if (!vgpu->features.uuid)
@@ -598,17 +598,17 @@ int vgpu_gem_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 	if (IS_ERR_OR_NULL(res))
 		return PTR_ERR_OR_ZERO(res);
 
-	msg = vgpu_msg_alloc_reply(sizeof(*reply));
+	msg = virtgpu_msg_alloc_resp(sizeof(*reply));
 	if (!msg) {
 		ret = -ENOMEM;
 		goto put_res;
 	}
 	vgpu_cmd_assign_uuid(msg, res->id);
-	ret = vgpu_queue_send_sync(&vgpu->ctrl, msg);
+	ret = virtgpu_vq_send_sync(&vgpu->ctrl, msg);
 	if (ret)
 		goto put_msg;
 
-	reply = msg->reply;
+	reply = msg->resp;
 	import_uuid(uuid, reply->uuid);
 	dma_resv_lock(gem->base.resv, NULL);
 	if (gem->blob == res || gem->host == res) {
@@ -617,7 +617,7 @@ int vgpu_gem_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 	}
 	dma_resv_unlock(gem->base.resv);
 put_msg:
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(msg);
 put_res:
 	vgpu_resource_put(res);
 	return ret;

@@ -74,7 +74,7 @@ static bool is_mappable(const struct vgpu_cmd_create_blob *cmd)
  */
 struct vgpu_gem *vgpu_gem_create_host_blob(struct vgpu_device *vgpu,
 					   struct vgpu_cmd_create_blob *cmd,
-					   struct vgpu_msg *before)
+					   struct virtgpu_msg *before)
 {
 	bool guest = cmd->mem == VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST;
 	struct vgpu_resource *res;

@@ -8,14 +8,14 @@ struct vgpu_cmd_create_3d;
 struct vgpu_cmd_create_blob;
 struct vgpu_device;
 struct vgpu_gem;
-struct vgpu_msg;
+struct virtgpu_msg;
 struct vm_area_struct;
 
 struct vgpu_gem *vgpu_gem_create_texture(struct vgpu_device *vgpu, u64 size,
 					 struct vgpu_cmd_create_3d *cmd);
 struct vgpu_gem *vgpu_gem_create_host_blob(struct vgpu_device *vgpu,
 					   struct vgpu_cmd_create_blob *cmd,
-					   struct vgpu_msg *before);
+					   struct virtgpu_msg *before);
 int vgpu_gem_host_map(struct vgpu_gem *gem);
 int vgpu_gem_host_hold(struct vgpu_gem *gem);
 void vgpu_gem_host_release(struct vgpu_gem *gem);

@@ -7,8 +7,8 @@
 
 #include "vgpu_cmd_3d.h"
 #include "vgpu_hostmem.h"
-#include "vgpu_msg.h"
-#include "vgpu_queue.h"
+#include "virtgpu_msg.h"
+#include "virtgpu_vq.h"
 
 /**
  * DOC: memory of the host
@@ -28,7 +28,7 @@
  * @queue: the control queue
  * @mapping: where all user mappings of the device are
  */
-void vgpu_hostmem_init(struct vgpu_hostmem *pool, struct vgpu_queue *queue,
+void vgpu_hostmem_init(struct vgpu_hostmem *pool, struct virtgpu_vq *queue,
 		       struct address_space *mapping)
 {
 	pool->queue = queue;
@@ -105,7 +105,7 @@ static void map_put(struct vgpu_hostmap *map)
 	if (!refcount_dec_and_test(&map->ref))
 		return;
 
-	vgpu_msg_put(map->unmap);
+	virtgpu_msg_put(map->unmap);
 	kfree(map);
 }
 
@@ -125,9 +125,9 @@ static void note_answer(struct vgpu_hostmem *pool)
 }
 
 /* An error changes nothing: what the host does not know is not in the window. */
-static void unmap_done(struct vgpu_msg *msg)
+static void unmap_done(struct virtgpu_msg *msg)
 {
-	struct vgpu_hostmap *map = msg->owner;
+	struct vgpu_hostmap *map = msg->priv;
 	struct vgpu_hostmem *pool = map->pool;
 	unsigned long flags;
 
@@ -145,9 +145,9 @@ static void unmap_done(struct vgpu_msg *msg)
  * Under the lock.  @error is what users of the blob are told once it has left.
  * Returns the message, to be published without the lock.
  */
-static struct vgpu_msg *begin_leaving(struct vgpu_hostmap *map, int error)
+static struct virtgpu_msg *begin_leaving(struct vgpu_hostmap *map, int error)
 {
-	struct vgpu_msg *msg = map->unmap;
+	struct virtgpu_msg *msg = map->unmap;
 
 	list_del_init(&map->idle);
 	map->state = VGPU_HOSTMAP_LEAVING;
@@ -156,18 +156,18 @@ static struct vgpu_msg *begin_leaving(struct vgpu_hostmap *map, int error)
 	map->pool->unmapped++;
 	refcount_inc(&map->ref);
 	vgpu_cmd_unmap_blob(msg, map->resource);
-	msg->owner = map;
-	msg->done = unmap_done;
+	msg->priv = map;
+	msg->complete = unmap_done;
 
 	return msg;
 }
 
-static void map_done(struct vgpu_msg *msg)
+static void map_done(struct virtgpu_msg *msg)
 {
-	const struct virtio_gpu_resp_map_info *reply = msg->reply;
-	struct vgpu_hostmap *map = msg->owner;
+	const struct virtio_gpu_resp_map_info *reply = msg->resp;
+	struct vgpu_hostmap *map = msg->priv;
 	struct vgpu_hostmem *pool = map->pool;
-	struct vgpu_msg *unmap = NULL;
+	struct virtgpu_msg *unmap = NULL;
 	unsigned long flags;
 
 	spin_lock_irqsave(&pool->lock, flags);
@@ -191,8 +191,8 @@ static void map_done(struct vgpu_msg *msg)
 	spin_unlock_irqrestore(&pool->lock, flags);
 
 	if (unmap) {
-		vgpu_queue_publish(pool->queue, unmap);
-		vgpu_queue_kick(pool->queue);
+		virtgpu_vq_queue_msg(pool->queue, unmap);
+		virtgpu_vq_kick(pool->queue);
 	}
 	map_put(map);
 }
@@ -201,7 +201,7 @@ static void map_done(struct vgpu_msg *msg)
 static void make_room(struct vgpu_hostmem *pool, u64 size, struct list_head *msgs)
 {
 	struct vgpu_hostmap *map;
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 	u64 room = 0;
 
 	while (room < size &&
@@ -225,8 +225,8 @@ static bool anything_leaving(struct vgpu_hostmem *pool)
 }
 
 /* Under the lock.  0 if @map_msg is to be published; 1 if there is nothing to do. */
-static int place(struct vgpu_hostmap *map, struct vgpu_msg *map_msg,
-		 struct vgpu_msg **unmap_msg, struct list_head *leaving)
+static int place(struct vgpu_hostmap *map, struct virtgpu_msg *map_msg,
+		 struct virtgpu_msg **unmap_msg, struct list_head *leaving)
 {
 	struct vgpu_hostmem *pool = map->pool;
 	int ret;
@@ -256,19 +256,19 @@ static int place(struct vgpu_hostmap *map, struct vgpu_msg *map_msg,
 	pool->mapped++;
 	refcount_inc(&map->ref);
 	vgpu_cmd_map_blob(map_msg, map->resource, map->node.start);
-	map_msg->owner = map;
-	map_msg->done = map_done;
+	map_msg->priv = map;
+	map_msg->complete = map_done;
 
 	return 0;
 }
 
 static void publish_all(struct vgpu_hostmem *pool, struct list_head *msgs)
 {
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 
-	while ((msg = list_first_entry_or_null(msgs, struct vgpu_msg, link))) {
+	while ((msg = list_first_entry_or_null(msgs, struct virtgpu_msg, link))) {
 		list_del_init(&msg->link);
-		vgpu_queue_publish(pool->queue, msg);
+		virtgpu_vq_queue_msg(pool->queue, msg);
 	}
 }
 
@@ -286,7 +286,7 @@ static void publish_all(struct vgpu_hostmem *pool, struct list_head *msgs)
 int vgpu_hostmap_start(struct vgpu_hostmap *map)
 {
 	struct vgpu_hostmem *pool = map->pool;
-	struct vgpu_msg *map_msg, *unmap_msg;
+	struct virtgpu_msg *map_msg, *unmap_msg;
 	LIST_HEAD(leaving);
 	int ret;
 
@@ -295,8 +295,8 @@ int vgpu_hostmap_start(struct vgpu_hostmap *map)
 	if (READ_ONCE(map->state) == VGPU_HOSTMAP_IN)
 		return 0;
 
-	map_msg = vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_resp_map_info));
-	unmap_msg = vgpu_msg_alloc();
+	map_msg = virtgpu_msg_alloc_resp(sizeof(struct virtio_gpu_resp_map_info));
+	unmap_msg = virtgpu_msg_alloc();
 	ret = -ENOMEM;
 	if (!map_msg || !unmap_msg)
 		goto free;
@@ -307,15 +307,15 @@ int vgpu_hostmap_start(struct vgpu_hostmap *map)
 
 	publish_all(pool, &leaving);
 	if (!ret) {
-		vgpu_queue_publish(pool->queue, map_msg);
+		virtgpu_vq_queue_msg(pool->queue, map_msg);
 		map_msg = NULL;
 	}
-	vgpu_queue_kick(pool->queue);
+	virtgpu_vq_kick(pool->queue);
 	if (ret > 0)
 		ret = 0;
 free:
-	vgpu_msg_put(map_msg);
-	vgpu_msg_put(unmap_msg);
+	virtgpu_msg_put(map_msg);
+	virtgpu_msg_put(unmap_msg);
 	return ret;
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_hostmap_start);
@@ -329,7 +329,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_hostmap_start);
  *
  * Context: may sleep; waits for the host; the caller must not hold a lock that a
  * response needs.
- * Return: 0; -ENOSPC; what vgpu_queue_wait_event() and vgpu_hostmap_start() return.
+ * Return: 0; -ENOSPC; what virtgpu_vq_wait_event() and vgpu_hostmap_start() return.
  */
 int vgpu_hostmap_wait(struct vgpu_hostmap *map)
 {
@@ -337,7 +337,7 @@ int vgpu_hostmap_wait(struct vgpu_hostmap *map)
 	u64 seen;
 	int ret;
 
-	if (vgpu_queue_is_wedged(pool->queue))
+	if (virtgpu_vq_is_wedged(pool->queue))
 		return -EIO;
 
 	spin_lock_irq(&pool->lock);
@@ -353,7 +353,7 @@ int vgpu_hostmap_wait(struct vgpu_hostmap *map)
 		/* A command that the host has skipped is not waited for twice. */
 		if (READ_ONCE(map->skipped))
 			return -ETIMEDOUT;
-		ret = vgpu_queue_wait_event(pool->queue,
+		ret = virtgpu_vq_wait_event(pool->queue,
 					    READ_ONCE(pool->answers) != seen ||
 					    READ_ONCE(map->state) == VGPU_HOSTMAP_IN);
 		if (ret == -ETIMEDOUT && READ_ONCE(map->state) != VGPU_HOSTMAP_OUT)
@@ -480,7 +480,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_hostmap_alloc);
 void vgpu_hostmap_release(struct vgpu_hostmap *map)
 {
 	struct vgpu_hostmem *pool = map->pool;
-	struct vgpu_msg *msg = NULL;
+	struct virtgpu_msg *msg = NULL;
 
 	mutex_lock(&pool->maps_lock);
 	list_del(&map->link);
@@ -493,7 +493,7 @@ void vgpu_hostmap_release(struct vgpu_hostmap *map)
 	spin_unlock_irq(&pool->lock);
 
 	if (msg)
-		vgpu_queue_publish(pool->queue, msg);
+		virtgpu_vq_queue_msg(pool->queue, msg);
 	map_put(map);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_hostmap_release);

@@ -13,8 +13,8 @@
 struct address_space;
 struct drm_printer;
 struct drm_vma_offset_node;
-struct vgpu_msg;
-struct vgpu_queue;
+struct virtgpu_msg;
+struct virtgpu_vq;
 struct vgpu_resource;
 
 /**
@@ -51,7 +51,7 @@ enum vgpu_hostmap_state {
  * @answers: responses of the host, so that a waiter can tell
  */
 struct vgpu_hostmem {
-	struct vgpu_queue *queue;
+	struct virtgpu_vq *queue;
 	struct address_space *mapping;
 	u64 start;
 	u64 size;
@@ -99,10 +99,10 @@ struct vgpu_hostmap {
 	unsigned int users;
 	struct drm_mm_node node;
 	struct list_head idle;
-	struct vgpu_msg *unmap;
+	struct virtgpu_msg *unmap;
 };
 
-void vgpu_hostmem_init(struct vgpu_hostmem *pool, struct vgpu_queue *queue,
+void vgpu_hostmem_init(struct vgpu_hostmem *pool, struct virtgpu_vq *queue,
 		       struct address_space *mapping);
 void vgpu_hostmem_start(struct vgpu_hostmem *pool, u64 start, u64 size, u64 align);
 void vgpu_hostmem_lose(struct vgpu_hostmem *pool, int error);

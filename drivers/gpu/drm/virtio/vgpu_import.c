@@ -54,7 +54,7 @@ struct vgpu_import {
 	struct vgpu_backing *map;
 	unsigned int pins;
 	struct vgpu_memory *memory;
-	struct vgpu_queue *ctrl;
+	struct virtgpu_vq *ctrl;
 	atomic_t *waits;
 };
 
@@ -115,7 +115,7 @@ static void set_map(struct vgpu_import *imp, struct vgpu_mapping *m,
 {
 	vgpu_backing_init(&m->base, imp->memory, release);
 	m->base.sgt = sgt;
-	m->base.which = VGPU_ADDRESS_DMA;
+	m->base.which = VIRTGPU_ADDR_DMA;
 	m->base.size = imp->dma_buf->size;
 	refcount_inc(&imp->ref);
 	m->import = imp;
@@ -135,7 +135,7 @@ static void drop_map(struct vgpu_import *imp)
 	WRITE_ONCE(imp->map, NULL);
 	if (imp->gem) {
 		vgpu_gem_let_go(imp->gem);
-		vgpu_queue_kick(imp->ctrl);
+		virtgpu_vq_kick(imp->ctrl);
 	}
 	vgpu_backing_put(old);
 }
@@ -242,7 +242,7 @@ void vgpu_import_hand_over(struct vgpu_import *imp, struct dma_fence *fence)
 	ret = dma_resv_reserve_fences(resv, 1);
 	if (ret) {
 		atomic_inc(imp->waits);
-		vgpu_queue_kick(imp->ctrl);
+		virtgpu_vq_kick(imp->ctrl);
 	}
 	while (ret && !dma_fence_wait_timeout(fence, false, RESERVE_RETRY))
 		ret = dma_resv_reserve_fences(resv, 1);
@@ -419,7 +419,7 @@ static int attach(struct vgpu_import *imp)
 
 	/* Such a mapping has guest-physical addresses only. */
 	obj = foreign_object(imp->dma_buf);
-	if (!obj || imp->memory->which != VGPU_ADDRESS_PHYSICAL)
+	if (!obj || imp->memory->which != VIRTGPU_ADDR_GPA)
 		return PTR_ERR(attach);
 
 	return map_for_kernel(imp, obj);

@@ -15,7 +15,7 @@
 #include "vgpu_gem_host.h"
 #include "vgpu_ioctl.h"
 #include "vgpu_ioctl_3d.h"
-#include "vgpu_msg.h"
+#include "virtgpu_msg.h"
 #include "vgpu_submit.h"
 
 /**
@@ -32,7 +32,7 @@
 static int ioctl_getparam(struct drm_device *dev, void *data, struct drm_file *file)
 {
 	struct vgpu_device *vgpu = to_vgpu(dev);
-	const struct vgpu_features *f = &vgpu->features;
+	const struct virtgpu_features *f = &vgpu->features;
 	struct drm_virtgpu_getparam *args = data;
 	int value, ret;
 	u64 ids;
@@ -153,7 +153,7 @@ static int ioctl_resource_info(struct drm_device *dev, void *data,
 	args->res_handle = res ? res->id : 0;
 	args->blob_mem = blob_mem(to_vgpu_gem(obj), res);
 	ret = vgpu_file_use_object(obj, file);
-	vgpu_queue_kick(&to_vgpu(dev)->ctrl);
+	virtgpu_vq_kick(&to_vgpu(dev)->ctrl);
 	vgpu_resource_put(res);
 put:
 	drm_gem_object_put(obj);
@@ -173,7 +173,7 @@ static int give_handle(struct vgpu_gem *gem, struct drm_file *file, u32 *handle,
 		*number = res ? res->id : 0;
 	if (!IS_ERR(res))
 		vgpu_resource_put(res);
-	vgpu_queue_kick(&to_vgpu(gem->base.dev)->ctrl);
+	virtgpu_vq_kick(&to_vgpu(gem->base.dev)->ctrl);
 	drm_gem_object_put(&gem->base);
 
 	return ret;
@@ -259,7 +259,7 @@ static int ioctl_resource_create(struct drm_device *dev, void *data,
 	return give_handle(gem, file, &args->bo_handle, &args->res_handle);
 }
 
-static int check_blob(const struct vgpu_features *f,
+static int check_blob(const struct virtgpu_features *f,
 		      const struct drm_virtgpu_resource_create_blob *args)
 {
 	u32 known = VIRTGPU_BLOB_FLAG_USE_MAPPABLE | VIRTGPU_BLOB_FLAG_USE_SHAREABLE |
@@ -287,21 +287,21 @@ static int check_blob(const struct vgpu_features *f,
 }
 
 /* The command stream that makes the memory which the blob is then made of. */
-static struct vgpu_msg *blob_commands(struct vgpu_device *vgpu, struct vgpu_context *ctx,
-				      const struct drm_virtgpu_resource_create_blob *args)
+static struct virtgpu_msg *blob_commands(struct vgpu_device *vgpu, struct vgpu_context *ctx,
+					 const struct drm_virtgpu_resource_create_blob *args)
 {
-	struct vgpu_entries *stream;
-	struct vgpu_msg *msg;
+	struct virtgpu_mem_entries *stream;
+	struct virtgpu_msg *msg;
 
 	if (!args->cmd_size)
 		return NULL;
 
-	stream = vgpu_stream_from_user(&vgpu->ctrl, args->cmd, args->cmd_size);
+	stream = virtgpu_cmdbuf_from_user(&vgpu->ctrl, args->cmd, args->cmd_size);
 	if (IS_ERR(stream))
 		return ERR_CAST(stream);
-	msg = vgpu_msg_alloc();
+	msg = virtgpu_msg_alloc();
 	if (!msg) {
-		vgpu_entries_free(stream);
+		virtgpu_mem_entries_free(stream);
 		return ERR_PTR(-ENOMEM);
 	}
 	vgpu_cmd_submit_3d(msg, ctx->id, stream);
@@ -319,7 +319,7 @@ static struct vgpu_gem *create_host_blob(struct vgpu_device *vgpu, struct drm_fi
 		.id = args->blob_id,
 	};
 	struct vgpu_context *ctx;
-	struct vgpu_msg *before;
+	struct virtgpu_msg *before;
 	struct vgpu_gem *gem;
 
 	ctx = vgpu_file_context(file);
@@ -337,7 +337,7 @@ static struct vgpu_gem *create_host_blob(struct vgpu_device *vgpu, struct drm_fi
 	gem = vgpu_gem_create_host_blob(vgpu, &cmd, before);
 	if (IS_ERR(gem) && before) {
 		vgpu_context_put(ctx);
-		vgpu_msg_put(before);
+		virtgpu_msg_put(before);
 	}
 put:
 	vgpu_context_put(ctx);
@@ -376,7 +376,7 @@ static int ioctl_transfer_to_host(struct drm_device *dev, void *data,
 					  args->box.h);
 	struct vgpu_resource *res;
 	struct drm_gem_object *obj;
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 	int ret;
 
 	if (vgpu->features.virgl)
@@ -388,13 +388,13 @@ static int ioctl_transfer_to_host(struct drm_device *dev, void *data,
 	ret = vgpu_resources_throttle(&vgpu->resources);
 	if (ret)
 		goto put;
-	msg = vgpu_msg_alloc();
+	msg = virtgpu_msg_alloc();
 	if (!msg) {
 		ret = -ENOMEM;
 		goto put;
 	}
 
-	vgpu_msg_set_client(msg, vgpu->resources.client);
+	virtgpu_msg_set_client(msg, vgpu->resources.client);
 	dma_resv_lock(obj->resv, NULL);
 	res = list_first_entry_or_null(&to_vgpu_gem(obj)->surfaces,
 				       struct vgpu_resource, siblings);
@@ -403,12 +403,12 @@ static int ioctl_transfer_to_host(struct drm_device *dev, void *data,
 			vgpu_pages_sync_for_device(to_vgpu_gem(obj)->pages);
 		vgpu_cmd_transfer_to_host_2d(msg, res->id, &r, args->offset);
 		vgpu_resource_track(res, msg);
-		vgpu_queue_publish(&vgpu->ctrl, msg);
+		virtgpu_vq_queue_msg(&vgpu->ctrl, msg);
 	} else {
-		vgpu_msg_put(msg);
+		virtgpu_msg_put(msg);
 	}
 	dma_resv_unlock(obj->resv);
-	vgpu_queue_kick(&vgpu->ctrl);
+	virtgpu_vq_kick(&vgpu->ctrl);
 put:
 	drm_gem_object_put(obj);
 	return ret;

@@ -13,7 +13,7 @@
 #include "vgpu_file.h"
 #include "vgpu_gem.h"
 #include "vgpu_ioctl_3d.h"
-#include "vgpu_msg.h"
+#include "virtgpu_msg.h"
 
 /* Every parameter of CONTEXT_INIT, once. */
 #define CONTEXT_PARAMS 4
@@ -33,7 +33,7 @@ int vgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *fil
 	struct vgpu_device *vgpu = to_vgpu(dev);
 	struct drm_virtgpu_get_caps *args = data;
 	const struct virtio_gpu_resp_capset *reply;
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 	u32 size;
 	int ret;
 
@@ -44,10 +44,10 @@ int vgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *fil
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
 
-	reply = msg->reply;
+	reply = msg->resp;
 	ret = copy_to_user(u64_to_user_ptr(args->addr), reply->capset_data,
 			   min(args->size, size)) ? -EFAULT : 0;
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(msg);
 
 	return ret;
 }
@@ -129,7 +129,7 @@ static int read_params(struct vgpu_device *vgpu, const struct drm_virtgpu_contex
  *
  * Context: may sleep; waits for the host.
  * Return: 0; -EINVAL, also on a device that has no such contexts; -EEXIST if the file
- * has a context; -EFAULT; -EINTR; -ENOMEM; what vgpu_queue_throttle() says.
+ * has a context; -EFAULT; -EINTR; -ENOMEM; what virtgpu_vq_throttle() says.
  */
 int vgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_file *file)
 {
@@ -179,7 +179,7 @@ static struct vgpu_resource *transfer_resource(struct vgpu_gem *gem,
  */
 static int lock_for_transfer(struct vgpu_gem *gem)
 {
-	bool bounces = gem->pages && gem->pages->which == VGPU_ADDRESS_DMA;
+	bool bounces = gem->pages && gem->pages->which == VIRTGPU_ADDR_DMA;
 	struct dma_resv *resv = gem->base.resv;
 	long left;
 	int ret;
@@ -198,7 +198,7 @@ static int lock_for_transfer(struct vgpu_gem *gem)
 }
 
 /* Under the reservation lock. */
-static int publish_transfer(struct vgpu_gem *gem, struct vgpu_msg *msg,
+static int publish_transfer(struct vgpu_gem *gem, struct virtgpu_msg *msg,
 			    struct vgpu_cmd_transfer_3d *cmd, bool to_host)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
@@ -223,38 +223,38 @@ static int publish_transfer(struct vgpu_gem *gem, struct vgpu_msg *msg,
 	vgpu_resource_track_transfer(res, msg, !to_host);
 
 	fence = dma_fence_get(&msg->fence->base);
-	vgpu_msg_get(msg);
-	vgpu_queue_publish(&vgpu->ctrl, msg);
+	virtgpu_msg_get(msg);
+	virtgpu_vq_queue_msg(&vgpu->ctrl, msg);
 	dma_resv_add_fence(gem->base.resv, fence, DMA_RESV_USAGE_WRITE);
 	dma_fence_put(fence);
 
 	return 0;
 }
 
-static int transfer(struct vgpu_gem *gem, struct vgpu_client *client,
+static int transfer(struct vgpu_gem *gem, struct virtgpu_client *client,
 		    struct vgpu_cmd_transfer_3d *cmd, bool to_host)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 	int ret = -ENOMEM;
 
-	msg = vgpu_msg_alloc();
+	msg = virtgpu_msg_alloc();
 	if (!msg)
 		return ret;
-	vgpu_msg_set_client(msg, client);
-	msg->fence = vgpu_fence_alloc(&vgpu->contexts.global);
+	virtgpu_msg_set_client(msg, client);
+	msg->fence = virtgpu_fence_alloc(&vgpu->contexts.global);
 	if (!msg->fence)
 		goto put;
-	vgpu_fence_share(msg->fence);
+	virtgpu_fence_pin_module(msg->fence);
 
 	ret = lock_for_transfer(gem);
 	if (ret)
 		goto put;
 	ret = publish_transfer(gem, msg, cmd, to_host);
 	dma_resv_unlock(gem->base.resv);
-	vgpu_queue_kick(&vgpu->ctrl);
+	virtgpu_vq_kick(&vgpu->ctrl);
 put:
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(msg);
 	return ret;
 }
 
@@ -267,7 +267,7 @@ static int transfer_handle(struct drm_device *dev, struct drm_file *file, u32 ha
 	struct vgpu_context *ctx;
 	int ret;
 
-	ret = vgpu_queue_throttle(&vgpu->ctrl, vgpu_file_client(file));
+	ret = virtgpu_vq_throttle(&vgpu->ctrl, vgpu_file_client(file));
 	if (ret)
 		return ret;
 	obj = drm_gem_object_lookup(file, handle);

@@ -61,7 +61,7 @@ static void reap(struct work_struct *work)
  * @which: the kind of addresses it understands
  */
 void vgpu_memory_init(struct vgpu_memory *mem, struct device *dev,
-		      enum vgpu_address which)
+		      enum virtgpu_addr_type which)
 {
 	mem->dev = dev;
 	mem->which = which;
@@ -242,9 +242,9 @@ static void free_blocks(struct list_head *blocks)
 
 static void pages_unmap(struct vgpu_backing *b)
 {
-	if (b->which == VGPU_ADDRESS_DMA)
+	if (b->which == VIRTGPU_ADDR_DMA)
 		dma_unmap_sgtable(b->mem->dev, b->sgt, b->mem->dir, 0);
-	b->which = VGPU_ADDRESS_PHYSICAL;
+	b->which = VIRTGPU_ADDR_GPA;
 }
 
 static void pages_release(struct vgpu_backing *b)
@@ -285,7 +285,7 @@ static unsigned int largest_order(struct vgpu_memory *mem)
 	size_t max;
 
 	/* Bounce buffers take no more than so much in one piece. */
-	if (mem->which == VGPU_ADDRESS_DMA) {
+	if (mem->which == VIRTGPU_ADDR_DMA) {
 		max = max_t(size_t, dma_max_mapping_size(mem->dev), PAGE_SIZE);
 		if (max < PAGE_SIZE << MAX_PAGE_ORDER)
 			order = ilog2(max >> PAGE_SHIFT);
@@ -374,11 +374,11 @@ struct vgpu_backing *vgpu_pages_alloc(struct vgpu_memory *mem, u64 size)
 		goto free;
 	blocks_to_table(&blocks, &p->table);
 
-	if (mem->which == VGPU_ADDRESS_DMA) {
+	if (mem->which == VIRTGPU_ADDR_DMA) {
 		ret = dma_map_sgtable(mem->dev, &p->table, mem->dir, 0);
 		if (ret)
 			/* Nothing to undo. */
-			p->base.which = VGPU_ADDRESS_PHYSICAL;
+			p->base.which = VIRTGPU_ADDR_GPA;
 		else
 			ret = vgpu_backing_mapped(&p->base, pages_unmap);
 		if (ret) {
@@ -407,7 +407,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_alloc);
  */
 void vgpu_pages_sync_for_device(struct vgpu_backing *b)
 {
-	if (b->which == VGPU_ADDRESS_DMA)
+	if (b->which == VIRTGPU_ADDR_DMA)
 		dma_sync_sgtable_for_device(b->mem->dev, b->sgt, b->mem->dir);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_sync_for_device);
@@ -420,7 +420,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_sync_for_device);
  */
 void vgpu_pages_sync_for_cpu(struct vgpu_backing *b)
 {
-	if (b->which == VGPU_ADDRESS_DMA)
+	if (b->which == VIRTGPU_ADDR_DMA)
 		dma_sync_sgtable_for_cpu(b->mem->dev, b->sgt, b->mem->dir);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_sync_for_cpu);

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
-#include "vgpu_entries.h"
+#include "virtgpu_mem_entries.h"
 
 struct device;
 struct iosys_map;
@@ -29,7 +29,7 @@ struct vm_area_struct;
  */
 struct vgpu_memory {
 	struct device *dev;
-	enum vgpu_address which;
+	enum virtgpu_addr_type which;
 	enum dma_data_direction dir;
 	struct llist_head reap;
 	struct work_struct reaper;
@@ -53,7 +53,7 @@ struct vgpu_memory {
 struct vgpu_backing {
 	refcount_t ref;
 	struct sg_table *sgt;
-	enum vgpu_address which;
+	enum virtgpu_addr_type which;
 	u64 size;
 	struct vgpu_memory *mem;
 	void (*release)(struct vgpu_backing *b);
@@ -63,7 +63,7 @@ struct vgpu_backing {
 };
 
 void vgpu_memory_init(struct vgpu_memory *mem, struct device *dev,
-		      enum vgpu_address which);
+		      enum virtgpu_addr_type which);
 void vgpu_memory_withdraw(struct vgpu_memory *mem);
 void vgpu_memory_fini(struct vgpu_memory *mem);
 

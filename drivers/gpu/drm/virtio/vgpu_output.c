@@ -10,7 +10,7 @@
 
 #include "vgpu_device.h"
 #include "vgpu_fb.h"
-#include "vgpu_msg.h"
+#include "virtgpu_msg.h"
 #include "vgpu_output.h"
 #include "vgpu_plane.h"
 
@@ -291,7 +291,7 @@ int vgpu_output_init(struct vgpu_output *out, struct vgpu_device *vgpu,
 	if (ret)
 		return ret;
 	for (i = 0; i < ARRAY_SIZE(out->panic); i++) {
-		out->panic[i] = vgpu_msg_alloc();
+		out->panic[i] = virtgpu_msg_alloc();
 		if (!out->panic[i])
 			return -ENOMEM;
 	}
@@ -330,5 +330,5 @@ void vgpu_output_fini(struct vgpu_output *out)
 	vgpu_cursor_fini(&out->cursor);
 	drm_edid_free(out->info.edid);
 	for (i = 0; i < ARRAY_SIZE(out->panic); i++)
-		vgpu_msg_put(out->panic[i]);
+		virtgpu_msg_put(out->panic[i]);
 }

@@ -13,7 +13,7 @@
 
 struct drm_edid;
 struct vgpu_device;
-struct vgpu_msg;
+struct virtgpu_msg;
 
 /**
  * struct vgpu_output_info - what the host wants of an output
@@ -56,7 +56,7 @@ struct vgpu_output {
 	struct vgpu_frames frames;
 	struct vgpu_cursor cursor;
 	struct vgpu_crc crc;
-	struct vgpu_msg *panic[2];
+	struct virtgpu_msg *panic[2];
 };
 
 static inline struct vgpu_output *crtc_to_output(struct drm_crtc *crtc)

@@ -8,7 +8,7 @@
 #include "vgpu_device.h"
 #include "vgpu_fb.h"
 #include "vgpu_gem.h"
-#include "vgpu_msg.h"
+#include "virtgpu_msg.h"
 #include "vgpu_output.h"
 #include "vgpu_plane.h"
 
@@ -62,12 +62,12 @@ int vgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer *sb
 }
 
 /* What the device has not given back cannot be sent again. */
-static bool reusable(struct vgpu_msg *msg)
+static bool reusable(struct virtgpu_msg *msg)
 {
-	if (msg->state == VGPU_MSG_ENDED)
-		vgpu_msg_recycle(msg);
+	if (msg->state == VIRTGPU_MSG_COMPLETED)
+		virtgpu_msg_reinit(msg);
 
-	return msg->state == VGPU_MSG_RESERVED;
+	return msg->state == VIRTGPU_MSG_RESERVED;
 }
 
 /**
@@ -81,7 +81,7 @@ void vgpu_panic_flush(struct drm_plane *plane)
 	struct vgpu_output *out = container_of(plane, struct vgpu_plane, base)->out;
 	struct vgpu_plane_state *vs = to_vgpu_plane_state(plane->state);
 	struct vgpu_gem *gem = to_vgpu_gem(vs->base.fb->obj[0]);
-	struct vgpu_msg **msgs = out->panic;
+	struct virtgpu_msg **msgs = out->panic;
 	struct drm_framebuffer *fb = vs->base.fb;
 	struct drm_rect whole;
 
@@ -93,5 +93,5 @@ void vgpu_panic_flush(struct drm_plane *plane)
 	drm_rect_init(&whole, 0, 0, fb->width, fb->height);
 	vgpu_cmd_transfer_to_host_2d(msgs[0], vs->res->id, &whole, fb->offsets[0]);
 	vgpu_cmd_flush(msgs[1], vs->res->id, &whole);
-	vgpu_queue_panic_send(&out->vgpu->ctrl, msgs, 2);
+	virtgpu_vq_panic_send(&out->vgpu->ctrl, msgs, 2);
 }

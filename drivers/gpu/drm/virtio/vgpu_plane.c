@@ -15,7 +15,7 @@
 #include "vgpu_fb.h"
 #include "vgpu_gem.h"
 #include "vgpu_import.h"
-#include "vgpu_msg.h"
+#include "virtgpu_msg.h"
 #include "vgpu_output.h"
 #include "vgpu_plane.h"
 
@@ -50,9 +50,9 @@ static struct vgpu_gem *shown_gem(const struct vgpu_plane_state *vs)
 
 static void release_messages(struct vgpu_plane_state *vs)
 {
-	vgpu_msg_put(vs->transfer);
-	vgpu_msg_put(vs->scanout);
-	vgpu_msg_put(vs->flush);
+	virtgpu_msg_put(vs->transfer);
+	virtgpu_msg_put(vs->scanout);
+	virtgpu_msg_put(vs->flush);
 	vs->transfer = NULL;
 	vs->scanout = NULL;
 	vs->flush = NULL;
@@ -233,20 +233,20 @@ static bool may_be_copied(const struct vgpu_plane_state *vs)
 static int reserve_messages(struct drm_plane *plane, struct vgpu_plane_state *vs)
 {
 	if (vs->res && may_be_copied(vs)) {
-		vs->transfer = vgpu_msg_alloc();
+		vs->transfer = virtgpu_msg_alloc();
 		if (!vs->transfer)
 			return -ENOMEM;
 	}
 	if (plane->type != DRM_PLANE_TYPE_PRIMARY)
 		return 0;
 
-	vs->scanout = vgpu_msg_alloc();
+	vs->scanout = virtgpu_msg_alloc();
 	if (!vs->scanout)
 		return -ENOMEM;
 	if (will_hide(&vs->base))
 		return 0;
 	vs->prepared = ktime_get();
-	vs->flush = vgpu_msg_alloc();
+	vs->flush = virtgpu_msg_alloc();
 
 	return vs->flush ? 0 : -ENOMEM;
 }
@@ -280,7 +280,7 @@ static int plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *sta
 	int ret;
 
 	/* Caller holds modeset locks, so there is no waiting for the host here. */
-	if (state->fb && vgpu_queue_is_wedged(&out->vgpu->ctrl))
+	if (state->fb && virtgpu_vq_is_wedged(&out->vgpu->ctrl))
 		return -EIO;
 
 	if (state->fb && plane->type == DRM_PLANE_TYPE_CURSOR) {
@@ -352,12 +352,12 @@ static int cursor_check(struct drm_plane *plane, struct drm_atomic_commit *state
  * The primary plane
  */
 
-static struct vgpu_msg *fill_transfer(struct vgpu_plane_state *vs,
-				      const struct drm_rect *r)
+static struct virtgpu_msg *fill_transfer(struct vgpu_plane_state *vs,
+					 const struct drm_rect *r)
 {
 	struct drm_framebuffer *fb = vs->base.fb;
 	struct vgpu_gem *gem = shown_gem(vs);
-	struct vgpu_msg *msg = vs->transfer;
+	struct virtgpu_msg *msg = vs->transfer;
 	u64 offset = 0;
 
 	vs->transfer = NULL;
@@ -436,7 +436,7 @@ static void primary_update(struct drm_plane *plane, struct drm_atomic_commit *st
  */
 void vgpu_plane_hide(struct vgpu_output *out, struct drm_plane_state *state)
 {
-	struct vgpu_msg *msg = NULL;
+	struct virtgpu_msg *msg = NULL;
 
 	if (!state)
 		return;

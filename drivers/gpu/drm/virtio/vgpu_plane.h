@@ -8,7 +8,7 @@
 #include "vgpu_image.h"
 
 struct vgpu_gem;
-struct vgpu_msg;
+struct virtgpu_msg;
 struct vgpu_output;
 struct vgpu_resource;
 
@@ -37,9 +37,9 @@ struct vgpu_plane_state {
 	struct drm_plane_state base;
 	struct vgpu_image image;
 	struct vgpu_resource *res;
-	struct vgpu_msg *transfer;
-	struct vgpu_msg *scanout;
-	struct vgpu_msg *flush;
+	struct virtgpu_msg *transfer;
+	struct virtgpu_msg *scanout;
+	struct virtgpu_msg *flush;
 	ktime_t prepared;
 };
 

@@ -7,12 +7,12 @@
 
 #include "vgpu_cmd.h"
 #include "vgpu_cmd_3d.h"
-#include "vgpu_entries.h"
+#include "virtgpu_mem_entries.h"
 #include "vgpu_memory.h"
-#include "vgpu_msg.h"
-#include "vgpu_queue.h"
+#include "virtgpu_msg.h"
+#include "virtgpu_vq.h"
 #include "vgpu_resource.h"
-#include "vgpu_trace.h"
+#include "virtgpu_trace.h"
 
 /**
  * DOC: resources
@@ -48,15 +48,15 @@
  * Return: 0 or -ENOMEM.
  */
 int vgpu_resources_init(struct vgpu_resources *pool, struct device *dev,
-			struct vgpu_queue *queue)
+			struct virtgpu_vq *queue)
 {
 	pool->dev = dev;
 	pool->queue = queue;
-	vgpu_timeline_init(&pool->detaches, "detach");
+	virtgpu_timeline_init(&pool->detaches, "detach");
 	ida_init(&pool->ids);
 	spin_lock_init(&pool->lock);
 	INIT_LIST_HEAD(&pool->list);
-	pool->client = vgpu_client_alloc(MAX_CREATIONS);
+	pool->client = virtgpu_client_alloc(MAX_CREATIONS);
 
 	return pool->client ? 0 : -ENOMEM;
 }
@@ -68,7 +68,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_resources_init);
  */
 void vgpu_resources_fini(struct vgpu_resources *pool)
 {
-	vgpu_client_put(pool->client);
+	virtgpu_client_put(pool->client);
 	pool->client = NULL;
 	if (WARN_ON(!list_empty(&pool->list)))
 		return;
@@ -83,11 +83,11 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_resources_fini);
  * Creations of all programs share one bound, as hosts respond to them at once.
  *
  * Context: may sleep; the caller must not hold a lock that a response needs.
- * Return: see vgpu_queue_throttle().
+ * Return: see virtgpu_vq_throttle().
  */
 int vgpu_resources_throttle(struct vgpu_resources *pool)
 {
-	return vgpu_queue_throttle(pool->queue, pool->client);
+	return virtgpu_vq_throttle(pool->queue, pool->client);
 }
 
 /**
@@ -161,8 +161,8 @@ static void put_backing(struct vgpu_resource *res)
 
 static void resource_free(struct vgpu_resource *res)
 {
-	vgpu_msg_put(res->detach);
-	vgpu_msg_put(res->unref);
+	virtgpu_msg_put(res->detach);
+	virtgpu_msg_put(res->unref);
 	put_backing(res);
 	if (res->id)
 		ida_free(&res->pool->ids, res->id);
@@ -228,19 +228,19 @@ bool vgpu_resource_refuse(struct vgpu_resource *res)
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_refuse);
 
-static void complain(struct vgpu_resource *res, struct vgpu_msg *msg)
+static void complain(struct vgpu_resource *res, struct virtgpu_msg *msg)
 {
 	dev_err_ratelimited(res->pool->dev, "resource %u: command 0x%04x failed: %d\n",
-			    res->id, vgpu_msg_type(msg), msg->error);
+			    res->id, virtgpu_msg_type(msg), msg->error);
 }
 
 /*
  * A message about a resource has ended.  Errors are latched, and told once for
  * each resource; a blob's are no error yet, as there is another way to show it.
  */
-static void tracked_done(struct vgpu_msg *msg)
+static void tracked_done(struct virtgpu_msg *msg)
 {
-	struct vgpu_resource *res = msg->owner;
+	struct vgpu_resource *res = msg->priv;
 	bool first;
 
 	/* A device that is gone, perhaps asleep, does not know it when it is back. */
@@ -260,9 +260,9 @@ static void tracked_done(struct vgpu_msg *msg)
 }
 
 /* The resource is as good as before. */
-static void noted_done(struct vgpu_msg *msg)
+static void noted_done(struct virtgpu_msg *msg)
 {
-	struct vgpu_resource *res = msg->owner;
+	struct vgpu_resource *res = msg->priv;
 
 	if (msg->error && msg->error != -ENODEV && msg->error != -ENXIO)
 		complain(res, msg);
@@ -270,21 +270,21 @@ static void noted_done(struct vgpu_msg *msg)
 }
 
 /* The end of a resource: an error is no news to its owner, who is gone. */
-static void ended_done(struct vgpu_msg *msg)
+static void ended_done(struct virtgpu_msg *msg)
 {
-	struct vgpu_resource *res = msg->owner;
+	struct vgpu_resource *res = msg->priv;
 
 	if (msg->error && msg->error != -ENODEV && !res->error)
 		complain(res, msg);
 	vgpu_resource_put(res);
 }
 
-static void hold(struct vgpu_resource *res, struct vgpu_msg *msg,
-		 void (*done)(struct vgpu_msg *msg))
+static void hold(struct vgpu_resource *res, struct virtgpu_msg *msg,
+		 void (*done)(struct virtgpu_msg *msg))
 {
 	vgpu_resource_get(res);
-	msg->owner = res;
-	msg->done = done;
+	msg->priv = res;
+	msg->complete = done;
 }
 
 /**
@@ -295,15 +295,15 @@ static void hold(struct vgpu_resource *res, struct vgpu_msg *msg,
  * Not so on a resource of a 3D context: that a frame was refused is no reason to
  * refuse what is drawn next.
  */
-void vgpu_resource_track(struct vgpu_resource *res, struct vgpu_msg *msg)
+void vgpu_resource_track(struct vgpu_resource *res, struct virtgpu_msg *msg)
 {
 	hold(res, msg, vgpu_resource_is_rendered(res) ? noted_done : tracked_done);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_track);
 
-static void transfer_written(struct vgpu_msg *msg)
+static void transfer_written(struct virtgpu_msg *msg)
 {
-	struct vgpu_resource *res = msg->owner;
+	struct vgpu_resource *res = msg->priv;
 
 	if (!msg->error)
 		vgpu_pages_sync_for_cpu(res->backing);
@@ -317,12 +317,12 @@ static void transfer_written(struct vgpu_msg *msg)
  *
  * An error is that of the message's fence: the resource is as good as before.
  */
-void vgpu_resource_track_transfer(struct vgpu_resource *res, struct vgpu_msg *msg,
+void vgpu_resource_track_transfer(struct vgpu_resource *res, struct virtgpu_msg *msg,
 				  bool writes)
 {
 	hold(res, msg, noted_done);
 	if (writes && res->backing)
-		msg->written = transfer_written;
+		msg->pre_complete = transfer_written;
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_track_transfer);
 
@@ -330,37 +330,37 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_track_transfer);
  * The host has let go of the memory, whoever still knows the resource.  If it does not
  * say so, that is known with the end of the resource.
  */
-static void detached_done(struct vgpu_msg *msg)
+static void detached_done(struct virtgpu_msg *msg)
 {
 	if (!msg->error || msg->error == -ENODEV)
-		put_backing(msg->owner);
+		put_backing(msg->priv);
 	ended_done(msg);
 }
 
-static void publish_making(struct vgpu_resource *res, struct vgpu_msg *msg)
+static void publish_making(struct vgpu_resource *res, struct virtgpu_msg *msg)
 {
 	hold(res, msg, tracked_done);
-	vgpu_msg_set_client(msg, res->pool->client);
-	vgpu_queue_publish(res->pool->queue, msg);
+	virtgpu_msg_set_client(msg, res->pool->client);
+	virtgpu_vq_queue_msg(res->pool->queue, msg);
 }
 
 static int reserve_end(struct vgpu_resource *res, bool movable)
 {
-	res->unref = vgpu_msg_alloc();
+	res->unref = virtgpu_msg_alloc();
 	if (!res->unref)
 		return -ENOMEM;
 	vgpu_cmd_unref(res->unref, res->id);
 	if (!movable)
 		return 0;
 
-	res->detach = vgpu_msg_alloc();
+	res->detach = virtgpu_msg_alloc();
 	if (!res->detach)
 		return -ENOMEM;
 	vgpu_cmd_detach_backing(res->detach, res->id);
-	res->detach->fence = vgpu_fence_alloc(&res->pool->detaches);
+	res->detach->fence = virtgpu_fence_alloc(&res->pool->detaches);
 	if (!res->detach->fence)
 		return -ENOMEM;
-	vgpu_fence_share(res->detach->fence);
+	virtgpu_fence_pin_module(res->detach->fence);
 
 	return 0;
 }
@@ -399,7 +399,7 @@ free:
 }
 
 /* @e: NULL for what has no memory of the guest's. */
-static void resource_list(struct vgpu_resource *res, const struct vgpu_entries *e)
+static void resource_list(struct vgpu_resource *res, const struct virtgpu_mem_entries *e)
 {
 	unsigned long flags;
 
@@ -411,19 +411,19 @@ static void resource_list(struct vgpu_resource *res, const struct vgpu_entries *
 		res->pool->attached++;
 	spin_unlock_irqrestore(&res->pool->lock, flags);
 	if (e)
-		trace_vgpu_attach(res->id, e->count, e->bytes);
+		trace_virtio_gpu_backing_attach(res->id, e->count, e->bytes);
 }
 
 /* The list for the host; it may not name less memory than the resource has. */
-static struct vgpu_entries *list_backing(struct vgpu_resources *pool,
-					 struct vgpu_backing *backing, u64 size)
+static struct virtgpu_mem_entries *list_backing(struct vgpu_resources *pool,
+						struct vgpu_backing *backing, u64 size)
 {
-	struct vgpu_entries *e;
+	struct virtgpu_mem_entries *e;
 
-	e = vgpu_entries_alloc(backing->sgt, backing->which,
-			       vgpu_queue_max_pieces(pool->queue));
+	e = virtgpu_mem_entries_alloc(backing->sgt, backing->which,
+				      virtgpu_vq_max_segs(pool->queue));
 	if (!IS_ERR(e) && e->bytes < size) {
-		vgpu_entries_free(e);
+		virtgpu_mem_entries_free(e);
 		return ERR_PTR(-EINVAL);
 	}
 
@@ -434,20 +434,20 @@ static struct vgpu_entries *list_backing(struct vgpu_resources *pool,
 static struct vgpu_resource *create_blob(struct vgpu_resources *pool,
 					 struct vgpu_backing *backing,
 					 struct vgpu_cmd_create_blob *cmd,
-					 struct vgpu_msg *before, bool movable)
+					 struct virtgpu_msg *before, bool movable)
 {
 	enum vgpu_resource_kind kind = cmd->mem == VIRTIO_GPU_BLOB_MEM_GUEST ?
 				       VGPU_BLOB : VGPU_HOST_BLOB;
-	struct vgpu_entries *e = NULL;
+	struct virtgpu_mem_entries *e = NULL;
 	struct vgpu_resource *res;
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 
 	res = resource_alloc(pool, backing, kind, movable);
 	if (IS_ERR(res))
 		return res;
 	res->size = cmd->size;
 
-	msg = vgpu_msg_alloc();
+	msg = virtgpu_msg_alloc();
 	if (!msg) {
 		resource_free(res);
 		return ERR_PTR(-ENOMEM);
@@ -455,7 +455,7 @@ static struct vgpu_resource *create_blob(struct vgpu_resources *pool,
 	if (backing)
 		e = list_backing(pool, backing, cmd->size);
 	if (IS_ERR(e)) {
-		vgpu_msg_put(msg);
+		virtgpu_msg_put(msg);
 		resource_free(res);
 		return ERR_CAST(e);
 	}
@@ -463,7 +463,7 @@ static struct vgpu_resource *create_blob(struct vgpu_resources *pool,
 	cmd->resource = res->id;
 	resource_list(res, e);
 	if (before)
-		vgpu_queue_publish(pool->queue, before);
+		virtgpu_vq_queue_msg(pool->queue, before);
 	vgpu_cmd_create_blob(msg, cmd, e);
 	publish_making(res, msg);
 
@@ -513,25 +513,25 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_create_blob);
 struct vgpu_resource *vgpu_resource_create_host_blob(struct vgpu_resources *pool,
 						     struct vgpu_backing *backing,
 						     struct vgpu_cmd_create_blob *cmd,
-						     struct vgpu_msg *before)
+						     struct virtgpu_msg *before)
 {
 	return create_blob(pool, backing, cmd, before, false);
 }
 EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_create_host_blob);
 
 /* The commands that make what the host keeps a copy of: @create is to be filled, @attach is. */
-static int reserve_copy(struct vgpu_resource *res, struct vgpu_msg **create,
-			struct vgpu_msg **attach)
+static int reserve_copy(struct vgpu_resource *res, struct virtgpu_msg **create,
+			struct virtgpu_msg **attach)
 {
-	struct vgpu_entries *e;
+	struct virtgpu_mem_entries *e;
 
 	res->size = res->backing->size;
-	*create = vgpu_msg_alloc();
-	*attach = vgpu_msg_alloc();
+	*create = virtgpu_msg_alloc();
+	*attach = virtgpu_msg_alloc();
 	e = *create && *attach ? list_backing(res->pool, res->backing, 0) : ERR_PTR(-ENOMEM);
 	if (IS_ERR(e)) {
-		vgpu_msg_put(*attach);
-		vgpu_msg_put(*create);
+		virtgpu_msg_put(*attach);
+		virtgpu_msg_put(*create);
 		return PTR_ERR(e);
 	}
 	resource_list(res, e);
@@ -563,7 +563,7 @@ struct vgpu_resource *vgpu_resource_create_surface(struct vgpu_resources *pool,
 		.width = key->width,
 		.height = key->height,
 	};
-	struct vgpu_msg *create, *attach;
+	struct virtgpu_msg *create, *attach;
 	struct vgpu_resource *res;
 	int ret;
 
@@ -602,7 +602,7 @@ struct vgpu_resource *vgpu_resource_create_texture(struct vgpu_resources *pool,
 						   struct vgpu_backing *backing,
 						   struct vgpu_cmd_create_3d *cmd)
 {
-	struct vgpu_msg *create, *attach;
+	struct virtgpu_msg *create, *attach;
 	struct vgpu_resource *res;
 	int ret;
 
@@ -671,12 +671,12 @@ bool vgpu_resource_is_live(const struct vgpu_resource *res)
  */
 void vgpu_resource_retire(struct vgpu_resource *res)
 {
-	struct vgpu_msg *unref = res->unref;
+	struct virtgpu_msg *unref = res->unref;
 
 	if (!READ_ONCE(res->lost)) {
 		res->unref = NULL;
 		hold(res, unref, ended_done);
-		vgpu_queue_publish(res->pool->queue, unref);
+		virtgpu_vq_queue_msg(res->pool->queue, unref);
 	}
 	vgpu_resource_put(res);
 }
@@ -694,7 +694,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_retire);
  */
 struct dma_fence *vgpu_resource_detach(struct vgpu_resource *res)
 {
-	struct vgpu_msg *detach = res->detach;
+	struct virtgpu_msg *detach = res->detach;
 	struct dma_fence *fence;
 	unsigned long flags;
 
@@ -707,11 +707,11 @@ struct dma_fence *vgpu_resource_detach(struct vgpu_resource *res)
 	spin_lock_irqsave(&res->pool->lock, flags);
 	res->pool->detached++;
 	spin_unlock_irqrestore(&res->pool->lock, flags);
-	trace_vgpu_detach(res->id, res->entries, res->size);
+	trace_virtio_gpu_backing_detach(res->id, res->entries, res->size);
 
 	res->detach = NULL;
 	hold(res, detach, detached_done);
-	vgpu_queue_publish(res->pool->queue, detach);
+	virtgpu_vq_queue_msg(res->pool->queue, detach);
 	vgpu_resource_retire(res);
 
 	return fence;

@@ -8,15 +8,15 @@
 #include <linux/spinlock_types.h>
 #include <linux/types.h>
 
-#include "vgpu_fence.h"
+#include "virtgpu_fence.h"
 
 struct device;
 struct drm_printer;
 struct vgpu_backing;
 struct vgpu_cmd_create_3d;
 struct vgpu_cmd_create_blob;
-struct vgpu_msg;
-struct vgpu_queue;
+struct virtgpu_msg;
+struct virtgpu_vq;
 
 /**
  * enum vgpu_resource_kind - what a resource is on the host
@@ -48,9 +48,9 @@ enum vgpu_resource_kind {
  */
 struct vgpu_resources {
 	struct device *dev;
-	struct vgpu_queue *queue;
-	struct vgpu_client *client;
-	struct vgpu_timeline detaches;
+	struct virtgpu_vq *queue;
+	struct virtgpu_client *client;
+	struct virtgpu_timeline detaches;
 	struct ida ids;
 	spinlock_t lock; /* @list and the counters */
 	struct list_head list;
@@ -106,14 +106,14 @@ struct vgpu_resource {
 	bool refused;
 	bool lost;
 	struct vgpu_backing *backing;
-	struct vgpu_msg *detach;
-	struct vgpu_msg *unref;
+	struct virtgpu_msg *detach;
+	struct virtgpu_msg *unref;
 	struct list_head siblings;
 	bool transferred;
 };
 
 int vgpu_resources_init(struct vgpu_resources *pool, struct device *dev,
-			struct vgpu_queue *queue);
+			struct virtgpu_vq *queue);
 void vgpu_resources_fini(struct vgpu_resources *pool);
 void vgpu_resources_lose(struct vgpu_resources *pool);
 int vgpu_resources_throttle(struct vgpu_resources *pool);
@@ -132,7 +132,7 @@ struct vgpu_resource *vgpu_resource_create_texture(struct vgpu_resources *pool,
 struct vgpu_resource *vgpu_resource_create_host_blob(struct vgpu_resources *pool,
 						     struct vgpu_backing *backing,
 						     struct vgpu_cmd_create_blob *cmd,
-						     struct vgpu_msg *before);
+						     struct virtgpu_msg *before);
 bool vgpu_resource_is_blob(const struct vgpu_resource *res);
 bool vgpu_resource_is_rendered(const struct vgpu_resource *res);
 bool vgpu_resource_is_live(const struct vgpu_resource *res);
@@ -140,8 +140,8 @@ void vgpu_resource_get(struct vgpu_resource *res);
 void vgpu_resource_put(struct vgpu_resource *res);
 void vgpu_resource_retire(struct vgpu_resource *res);
 struct dma_fence *vgpu_resource_detach(struct vgpu_resource *res);
-void vgpu_resource_track(struct vgpu_resource *res, struct vgpu_msg *msg);
-void vgpu_resource_track_transfer(struct vgpu_resource *res, struct vgpu_msg *msg,
+void vgpu_resource_track(struct vgpu_resource *res, struct virtgpu_msg *msg);
+void vgpu_resource_track_transfer(struct vgpu_resource *res, struct virtgpu_msg *msg,
 				  bool writes);
 bool vgpu_resource_refuse(struct vgpu_resource *res);
 

@@ -17,10 +17,10 @@
 #include "vgpu_cmd_3d.h"
 #include "vgpu_context.h"
 #include "vgpu_device.h"
-#include "vgpu_entries.h"
+#include "virtgpu_mem_entries.h"
 #include "vgpu_file.h"
 #include "vgpu_gem.h"
-#include "vgpu_msg.h"
+#include "virtgpu_msg.h"
 #include "vgpu_submit.h"
 
 /**
@@ -80,8 +80,8 @@ struct submit {
 	struct drm_file *file;
 	struct drm_virtgpu_execbuffer *args;
 	struct vgpu_context *ctx;
-	struct vgpu_timeline *timeline;
-	struct vgpu_entries *stream;
+	struct virtgpu_timeline *timeline;
+	struct virtgpu_mem_entries *stream;
 	struct dma_fence **in;
 	unsigned int in_count;
 	struct drm_syncobj **resets;
@@ -90,7 +90,7 @@ struct submit {
 	unsigned int out_count;
 	struct drm_gem_object **bos;
 	unsigned int bo_count;
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 	struct dma_fence *fence;
 	struct submit_event *event;
 	struct sync_file *sync_file;
@@ -102,7 +102,7 @@ struct submit {
  */
 
 /**
- * vgpu_stream_from_user - copy a command stream
+ * virtgpu_cmdbuf_from_user - copy a command stream
  * @q: the queue that it will go to
  * @addr: where the caller has it
  * @size: in bytes, not 0
@@ -110,21 +110,21 @@ struct submit {
  * Context: may sleep.
  * Return: the stream, -E2BIG, -EFAULT, -ENOMEM.
  */
-struct vgpu_entries *vgpu_stream_from_user(struct vgpu_queue *q, u64 addr, u32 size)
+struct virtgpu_mem_entries *virtgpu_cmdbuf_from_user(struct virtgpu_vq *q, u64 addr, u32 size)
 {
-	struct vgpu_entries *stream;
+	struct virtgpu_mem_entries *stream;
 	struct scatterlist *sg;
 	unsigned int i;
 
 	if (size > MAX_STREAM)
 		return ERR_PTR(-E2BIG);
-	stream = vgpu_entries_alloc_bytes(size, vgpu_queue_max_pieces(q));
+	stream = virtgpu_mem_entries_alloc_bytes(size, virtgpu_vq_max_segs(q));
 	if (!stream)
 		return ERR_PTR(-ENOMEM);
 
 	for_each_sg(stream->sgt.sgl, sg, stream->sgt.nents, i) {
 		if (copy_from_user(sg_virt(sg), u64_to_user_ptr(addr), sg->length)) {
-			vgpu_entries_free(stream);
+			virtgpu_mem_entries_free(stream);
 			return ERR_PTR(-EFAULT);
 		}
 		addr += sg->length;
@@ -157,7 +157,7 @@ static int parse(struct submit *s)
 	if (!args->size)
 		return 0;
 
-	s->stream = vgpu_stream_from_user(&s->vgpu->ctrl, args->command, args->size);
+	s->stream = virtgpu_cmdbuf_from_user(&s->vgpu->ctrl, args->command, args->size);
 	if (IS_ERR(s->stream)) {
 		int ret = PTR_ERR(s->stream);
 
@@ -369,7 +369,7 @@ static int reserve_event(struct submit *s)
 
 static int reserve_message(struct submit *s)
 {
-	s->msg = vgpu_msg_alloc();
+	s->msg = virtgpu_msg_alloc();
 	if (!s->msg)
 		return -ENOMEM;
 
@@ -378,10 +378,10 @@ static int reserve_message(struct submit *s)
 	if (!wants_fence(s))
 		return 0;
 
-	s->msg->fence = vgpu_fence_alloc(s->timeline);
+	s->msg->fence = virtgpu_fence_alloc(s->timeline);
 	if (!s->msg->fence)
 		return -ENOMEM;
-	vgpu_fence_share(s->msg->fence);
+	virtgpu_fence_pin_module(s->msg->fence);
 	s->fence = dma_fence_get(&s->msg->fence->base);
 	if (s->args->flags & VIRTGPU_EXECBUF_RING_IDX)
 		vgpu_cmd_set_ring(s->msg, s->args->ring_idx);
@@ -554,7 +554,7 @@ static void publish_command(struct submit *s, struct ww_acquire_ctx *ww)
 	s->event = NULL;
 
 	vgpu_context_track(s->ctx, s->msg);
-	vgpu_queue_publish(&s->vgpu->ctrl, s->msg);
+	virtgpu_vq_queue_msg(&s->vgpu->ctrl, s->msg);
 	s->msg = NULL;
 
 	for (i = 0; i < s->bo_count; i++)
@@ -562,7 +562,7 @@ static void publish_command(struct submit *s, struct ww_acquire_ctx *ww)
 	if (s->bo_count)
 		drm_gem_unlock_reservations(s->bos, s->bo_count, ww);
 
-	vgpu_queue_kick(&s->vgpu->ctrl);
+	virtgpu_vq_kick(&s->vgpu->ctrl);
 }
 
 static void publish_fence(struct submit *s)
@@ -641,8 +641,8 @@ static void clean_up(struct submit *s)
 	if (s->bos)
 		release_buffers(s);
 
-	vgpu_entries_free(s->stream);
-	vgpu_msg_put(s->msg);
+	virtgpu_mem_entries_free(s->stream);
+	virtgpu_msg_put(s->msg);
 	dma_fence_put(s->fence);
 	vgpu_context_put(s->ctx);
 }
@@ -671,7 +671,7 @@ int vgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *file)
 
 	if (!s.vgpu->features.virgl)
 		return -EINVAL;
-	ret = vgpu_queue_throttle(&s.vgpu->ctrl, vgpu_file_client(file));
+	ret = virtgpu_vq_throttle(&s.vgpu->ctrl, vgpu_file_client(file));
 	if (ret)
 		return ret;
 

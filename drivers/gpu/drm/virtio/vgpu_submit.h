@@ -6,10 +6,10 @@
 
 struct drm_device;
 struct drm_file;
-struct vgpu_entries;
-struct vgpu_queue;
+struct virtgpu_mem_entries;
+struct virtgpu_vq;
 
-struct vgpu_entries *vgpu_stream_from_user(struct vgpu_queue *q, u64 addr, u32 size);
+struct virtgpu_mem_entries *virtgpu_cmdbuf_from_user(struct virtgpu_vq *q, u64 addr, u32 size);
 int vgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *file);
 
 #endif

@@ -320,7 +320,7 @@ void vgpu_mock_unplug(struct vgpu_mock *m)
  */
 void vgpu_mock_ticks(struct vgpu_mock *m, unsigned int n)
 {
-	struct vgpu_queue *ctrl = &vgpu_mock_vgpu(m)->ctrl;
+	struct virtgpu_vq *ctrl = &vgpu_mock_vgpu(m)->ctrl;
 
 	while (n--) {
 		flush_delayed_work(&ctrl->watchdog);

@@ -147,7 +147,7 @@ void vgpu_mock_ticks(struct vgpu_mock *m, unsigned int n);
 __printf(2, 3) void vgpu_mock_breach(struct vgpu_mock *m, const char *format, ...);
 
 /* Watchdog periods in ten minutes. */
-#define VGPU_MOCK_TEN_MINUTES (600 * HZ / VGPU_WATCHDOG_PERIOD)
+#define VGPU_MOCK_TEN_MINUTES (600 * HZ / VIRTGPU_WATCHDOG_PERIOD)
 
 /**
  * vgpu_mock_wait - wait until something has happened

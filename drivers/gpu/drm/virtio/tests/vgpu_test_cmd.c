@@ -5,8 +5,8 @@
 #include <drm/drm_rect.h>
 
 #include "vgpu_cmd.h"
-#include "vgpu_entries.h"
-#include "vgpu_msg.h"
+#include "virtgpu_mem_entries.h"
+#include "virtgpu_msg.h"
 
 /*
  * What each command looks like in memory, byte by byte: the drawings of the
@@ -14,11 +14,11 @@
  * the driver or of the kernel computes what is expected here.
  */
 
-#define REQUEST_MAX sizeof_field(struct vgpu_msg, request)
+#define REQUEST_MAX sizeof_field(struct virtgpu_msg, request)
 
 struct cmd_case {
 	const char *name;
-	void (*fill)(struct vgpu_msg *msg);
+	void (*fill)(struct virtgpu_msg *msg);
 	u32 size;
 	u32 expect;
 	u32 reply_min;
@@ -28,19 +28,19 @@ struct cmd_case {
 };
 
 /* Only its length is sent in the request. */
-static struct vgpu_entries backing = { .count = 0x00031205 };
+static struct virtgpu_mem_entries backing = { .count = 0x00031205 };
 
-static void fill_display_info(struct vgpu_msg *msg)
+static void fill_display_info(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_get_display_info(msg);
 }
 
-static void fill_edid(struct vgpu_msg *msg)
+static void fill_edid(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_get_edid(msg, 15);
 }
 
-static void fill_create_2d(struct vgpu_msg *msg)
+static void fill_create_2d(struct virtgpu_msg *msg)
 {
 	struct vgpu_cmd_create_2d p = {
 		.resource = 0x11223344,
@@ -52,7 +52,7 @@ static void fill_create_2d(struct vgpu_msg *msg)
 	vgpu_cmd_create_2d(msg, &p);
 }
 
-static void fill_create_blob(struct vgpu_msg *msg)
+static void fill_create_blob(struct virtgpu_msg *msg)
 {
 	struct vgpu_cmd_create_blob p = {
 		.resource = 0xa1b2c3d4,
@@ -64,22 +64,22 @@ static void fill_create_blob(struct vgpu_msg *msg)
 	vgpu_cmd_create_blob(msg, &p, &backing);
 }
 
-static void fill_attach(struct vgpu_msg *msg)
+static void fill_attach(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_attach_backing(msg, 0x80000001, &backing);
 }
 
-static void fill_detach(struct vgpu_msg *msg)
+static void fill_detach(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_detach_backing(msg, 0x00010203);
 }
 
-static void fill_unref(struct vgpu_msg *msg)
+static void fill_unref(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_unref(msg, 0xfffefdfc);
 }
 
-static void fill_uuid(struct vgpu_msg *msg)
+static void fill_uuid(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_assign_uuid(msg, 0x00ff00fe);
 }
@@ -98,31 +98,31 @@ static const struct vgpu_cmd_scanout scanout = {
 	.offset = 0x87654320,
 };
 
-static void fill_scanout(struct vgpu_msg *msg)
+static void fill_scanout(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_set_scanout(msg, &scanout);
 }
 
-static void fill_scanout_off(struct vgpu_msg *msg)
+static void fill_scanout_off(struct virtgpu_msg *msg)
 {
 	struct vgpu_cmd_scanout none = { .scanout = 3 };
 
 	vgpu_cmd_set_scanout(msg, &none);
 }
 
-static void fill_scanout_blob(struct vgpu_msg *msg)
+static void fill_scanout_blob(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_set_scanout_blob(msg, &scanout);
 }
 
 static const struct drm_rect rect = DRM_RECT_INIT(0x11, 0x2222, 0x3300, 0x0444);
 
-static void fill_transfer(struct vgpu_msg *msg)
+static void fill_transfer(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_transfer_to_host_2d(msg, 0x66778899, &rect, 0x0000000f12345678);
 }
 
-static void fill_flush(struct vgpu_msg *msg)
+static void fill_flush(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_flush(msg, 0x99887766, &rect);
 }
@@ -136,17 +136,17 @@ static const struct vgpu_cmd_cursor cursor = {
 	.hot_y = 31,
 };
 
-static void fill_update_cursor(struct vgpu_msg *msg)
+static void fill_update_cursor(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_update_cursor(msg, &cursor);
 }
 
-static void fill_move_cursor(struct vgpu_msg *msg)
+static void fill_move_cursor(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_move_cursor(msg, &cursor);
 }
 
-static void fill_move_cursor_out(struct vgpu_msg *msg)
+static void fill_move_cursor_out(struct virtgpu_msg *msg)
 {
 	struct vgpu_cmd_cursor p = { .scanout = 1, .resource = 5, .x = -1, .y = -64 };
 
@@ -340,10 +340,10 @@ static const struct cmd_case cmd_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(cmd, cmd_cases, name);
 
-static struct vgpu_msg *filled(struct kunit *test)
+static struct virtgpu_msg *filled(struct kunit *test)
 {
 	const struct cmd_case *c = test->param_value;
-	struct vgpu_msg *msg = vgpu_msg_alloc();
+	struct virtgpu_msg *msg = virtgpu_msg_alloc();
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
 	c->fill(msg);
@@ -352,17 +352,17 @@ static struct vgpu_msg *filled(struct kunit *test)
 }
 
 /* The list in this file's static memory is not the message's to free. */
-static void drop(struct vgpu_msg *msg)
+static void drop(struct virtgpu_msg *msg)
 {
 	msg->payload = NULL;
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(msg);
 }
 
 /* The bytes that are sent, and zeroes in what follows them. */
 static void cmd_bytes(struct kunit *test)
 {
 	const struct cmd_case *c = test->param_value;
-	struct vgpu_msg *msg = filled(test);
+	struct virtgpu_msg *msg = filled(test);
 
 	KUNIT_EXPECT_EQ(test, msg->request_size, c->size);
 	KUNIT_EXPECT_MEMEQ(test, (const u8 *)&msg->request, c->bytes, REQUEST_MAX);
@@ -373,13 +373,13 @@ static void cmd_bytes(struct kunit *test)
 static void cmd_reply(struct kunit *test)
 {
 	const struct cmd_case *c = test->param_value;
-	struct vgpu_msg *msg = filled(test);
+	struct virtgpu_msg *msg = filled(test);
 
-	KUNIT_EXPECT_EQ(test, msg->expect, c->expect);
-	KUNIT_EXPECT_EQ(test, msg->reply_min, c->reply_min);
-	KUNIT_EXPECT_EQ(test, msg->reply_size, c->reply_size);
+	KUNIT_EXPECT_EQ(test, msg->resp_type, c->expect);
+	KUNIT_EXPECT_EQ(test, msg->resp_min_size, c->reply_min);
+	KUNIT_EXPECT_EQ(test, msg->resp_size, c->reply_size);
 	KUNIT_EXPECT_EQ(test, msg->cursor, c->cursor);
-	KUNIT_EXPECT_EQ(test, vgpu_msg_type(msg), c->bytes[0] | c->bytes[1] << 8);
+	KUNIT_EXPECT_EQ(test, virtgpu_msg_type(msg), c->bytes[0] | c->bytes[1] << 8);
 	drop(msg);
 }
 
@@ -387,11 +387,11 @@ static void cmd_reply(struct kunit *test)
 static void cmd_after_recycle(struct kunit *test)
 {
 	const struct cmd_case *c = test->param_value;
-	struct vgpu_msg *msg = vgpu_msg_alloc();
+	struct virtgpu_msg *msg = virtgpu_msg_alloc();
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
 	memset(&msg->request, 0xa5, sizeof(msg->request));
-	vgpu_msg_recycle(msg);
+	virtgpu_msg_reinit(msg);
 	c->fill(msg);
 	KUNIT_EXPECT_MEMEQ(test, (const u8 *)&msg->request, c->bytes, REQUEST_MAX);
 	drop(msg);
@@ -401,11 +401,11 @@ static void cmd_after_recycle(struct kunit *test)
 static void cmd_payload(struct kunit *test)
 {
 	const struct cmd_case *c = test->param_value;
-	struct vgpu_msg *msg = filled(test);
+	struct virtgpu_msg *msg = filled(test);
 	bool carries = c->fill == fill_create_blob || c->fill == fill_attach;
 
 	KUNIT_EXPECT_PTR_EQ(test, msg->payload, carries ? &backing : NULL);
-	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_RESERVED);
+	KUNIT_EXPECT_EQ(test, msg->state, VIRTGPU_MSG_RESERVED);
 	KUNIT_EXPECT_NULL(test, msg->fence);
 	drop(msg);
 }

@@ -383,7 +383,7 @@ static void context_poll_abandoned(struct kunit *test)
 	vgpu_mock_ticks(m, VGPU_MOCK_TEN_MINUTES);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ECANCELED);
 	dma_fence_put(fence);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&vgpu_mock_vgpu(m)->ctrl));
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&vgpu_mock_vgpu(m)->ctrl));
 
 	/* Nothing of it is in the way of others. */
 	other = vgpu_user_open(test, m);

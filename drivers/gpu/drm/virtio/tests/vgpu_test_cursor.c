@@ -4,7 +4,7 @@
 #include <uapi/linux/virtio_gpu.h>
 
 #include "vgpu_cursor.h"
-#include "vgpu_msg.h"
+#include "virtgpu_msg.h"
 #include "vgpu_test_ring.h"
 
 #define UPDATE VIRTIO_GPU_CMD_UPDATE_CURSOR
@@ -178,7 +178,7 @@ static void cursor_last_move_wins(struct kunit *test)
 		set(t, 5, 10 + i, 20, false);
 	KUNIT_ASSERT_EQ(test, t->r->count, 2);
 	expect_sent(test, t, 1, MOVE, 5, 11, 20);
-	KUNIT_EXPECT_EQ(test, t->r->q.outstanding, 1);
+	KUNIT_EXPECT_EQ(test, t->r->q.num_pending, 1);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 2);
 
 	test_reply(t->r, 1, 0);
@@ -189,7 +189,7 @@ static void cursor_last_move_wins(struct kunit *test)
 	}
 	test_reply_all(t->r);
 	KUNIT_EXPECT_EQ(test, t->r->count, *n > 1 ? 3 : 2);
-	KUNIT_EXPECT_EQ(test, t->r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, t->r->q.num_pending, 0);
 }
 
 /* A host that never takes anything costs one message, whatever is wanted. */
@@ -201,12 +201,12 @@ static void cursor_host_never_drains(struct kunit *test)
 	for (i = 0; i < 1000; i++)
 		set(t, 1 + i % 7, i, -i, i % 3 == 0);
 	KUNIT_EXPECT_EQ(test, t->r->count, 1);
-	KUNIT_EXPECT_EQ(test, t->r->q.outstanding, 1);
+	KUNIT_EXPECT_EQ(test, t->r->q.num_pending, 1);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 1);
-	KUNIT_EXPECT_EQ(test, t->r->q.stats.full, 0);
-	vgpu_queue_stop(&t->r->q);
+	KUNIT_EXPECT_EQ(test, t->r->q.stats.backlogged, 0);
+	virtgpu_vq_stop(&t->r->q);
 	KUNIT_EXPECT_EQ(test, t->r->count, 1);
-	KUNIT_EXPECT_EQ(test, t->r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, t->r->q.num_pending, 0);
 }
 
 /* Away and back while the host is busy: it need not know. */
@@ -280,7 +280,7 @@ static void cursor_after_transfer(struct kunit *test)
 	if (c->answer)
 		test_reply(t->ctrl, 0, c->answer);
 	else
-		vgpu_queue_stop(&t->ctrl->q);
+		virtgpu_vq_stop(&t->ctrl->q);
 	KUNIT_ASSERT_EQ(test, t->r->count, 1);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 1);
 	expect_sent(test, t, 0, UPDATE, 5, 11, 20);
@@ -362,7 +362,7 @@ static void cursor_stopped_queue(struct kunit *test)
 	struct cursor_test *t = cursor_shown(test);
 	unsigned int kicks = t->r->kicks;
 
-	vgpu_queue_stop(&t->r->q);
+	virtgpu_vq_stop(&t->r->q);
 	set(t, 5, 30, 40, false);
 	set(t, 0, 0, 0, false);
 	KUNIT_EXPECT_FALSE(test, t->c.busy);
@@ -377,8 +377,8 @@ static void cursor_transfer_stopped_queue(struct kunit *test)
 	load(test, t);
 	set(t, 6, 10, 20, true);
 	load(test, t);
-	vgpu_queue_stop(&t->r->q);
-	vgpu_queue_stop(&t->ctrl->q);
+	virtgpu_vq_stop(&t->r->q);
+	virtgpu_vq_stop(&t->ctrl->q);
 	KUNIT_EXPECT_FALSE(test, t->c.loading);
 	KUNIT_EXPECT_NULL(test, t->c.next);
 	KUNIT_EXPECT_FALSE(test, t->c.busy);
@@ -392,7 +392,7 @@ static void cursor_stop_in_flight(struct kunit *test)
 
 	set(t, 5, 30, 40, false);
 	set(t, 5, 50, 60, false);
-	vgpu_queue_stop(&t->r->q);
+	virtgpu_vq_stop(&t->r->q);
 	KUNIT_EXPECT_FALSE(test, t->c.busy);
 	KUNIT_EXPECT_EQ(test, t->r->count, 2);
 	KUNIT_EXPECT_EQ(test, refcount_read(&t->c.msg->ref), 1);
@@ -417,7 +417,7 @@ static void cursor_ring_refuses(struct kunit *test)
 static void cursor_one_message(struct kunit *test)
 {
 	struct cursor_test *t = cursor_shown(test);
-	struct vgpu_msg *msg = t->c.msg;
+	struct virtgpu_msg *msg = t->c.msg;
 	unsigned int i;
 
 	for (i = 0; i < 50; i++) {

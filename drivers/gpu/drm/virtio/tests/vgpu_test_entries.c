@@ -6,7 +6,7 @@
 #include <linux/slab.h>
 #include <uapi/linux/virtio_gpu.h>
 
-#include "vgpu_entries.h"
+#include "virtgpu_mem_entries.h"
 
 struct run {
 	u64 addr;
@@ -146,7 +146,7 @@ static struct sg_table *table_of(struct kunit *test, const struct run *runs,
  * Reads the list as the device does: piece by piece to the end of the scatter
  * list, and every byte of every entry.
  */
-static void expect_list(struct kunit *test, const struct vgpu_entries *e,
+static void expect_list(struct kunit *test, const struct virtgpu_mem_entries *e,
 			const struct run *want, u32 count, unsigned int max_pieces)
 {
 	struct scatterlist *piece = e->sgt.sgl;
@@ -203,12 +203,12 @@ static void entries_merge(struct kunit *test)
 	unsigned int n = runs_in(c->in, ARRAY_SIZE(c->in));
 	unsigned int count = runs_in(c->out, ARRAY_SIZE(c->out));
 	struct sg_table *sgt = table_of(test, c->in, n);
-	struct vgpu_entries *e;
+	struct virtgpu_mem_entries *e;
 
-	e = vgpu_entries_alloc(sgt, VGPU_ADDRESS_DMA, 14);
+	e = virtgpu_mem_entries_alloc(sgt, VIRTGPU_ADDR_DMA, 14);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
 	expect_list(test, e, c->out, count, 14);
-	vgpu_entries_free(e);
+	virtgpu_mem_entries_free(e);
 }
 
 static void entries_empty(struct kunit *test)
@@ -216,10 +216,10 @@ static void entries_empty(struct kunit *test)
 	static const struct run none[] = { { 0x1000, 0 }, { 0x2000, 0 } };
 	struct sg_table *sgt = table_of(test, none, ARRAY_SIZE(none));
 
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(vgpu_entries_alloc(sgt, VGPU_ADDRESS_DMA, 14)),
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(virtgpu_mem_entries_alloc(sgt, VIRTGPU_ADDR_DMA, 14)),
 			-EINVAL);
 	/* Harmless, as for kfree(). */
-	vgpu_entries_free(NULL);
+	virtgpu_mem_entries_free(NULL);
 }
 
 /*
@@ -252,7 +252,7 @@ static void entries_long(struct kunit *test)
 	struct run *runs = kunit_kcalloc(test, c->count, sizeof(*runs), GFP_KERNEL);
 	struct run *in = kunit_kcalloc(test, c->count * 4, sizeof(*in), GFP_KERNEL);
 	unsigned int n = 0, part;
-	struct vgpu_entries *e;
+	struct virtgpu_mem_entries *e;
 	u32 i;
 
 	KUNIT_ASSERT_NOT_NULL(test, runs);
@@ -263,10 +263,10 @@ static void entries_long(struct kunit *test)
 			in[n++] = (struct run) { runs[i].addr + part * 0x1000, 0x1000 };
 	}
 
-	e = vgpu_entries_alloc(table_of(test, in, n), VGPU_ADDRESS_DMA, c->max_pieces);
+	e = virtgpu_mem_entries_alloc(table_of(test, in, n), VIRTGPU_ADDR_DMA, c->max_pieces);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
 	expect_list(test, e, runs, c->count, c->max_pieces);
-	vgpu_entries_free(e);
+	virtgpu_mem_entries_free(e);
 }
 
 /*
@@ -309,7 +309,7 @@ static void entries_random(struct kunit *test)
 	struct run *in = kunit_kcalloc(test, n, sizeof(*in), GFP_KERNEL);
 	struct run *out = kunit_kcalloc(test, n * 2, sizeof(*out), GFP_KERNEL);
 	struct rnd_state rnd;
-	struct vgpu_entries *e;
+	struct virtgpu_mem_entries *e;
 	struct sg_table *sgt;
 	u64 next = 0x10000;
 	unsigned int i;
@@ -334,10 +334,10 @@ static void entries_random(struct kunit *test)
 
 	count = merge_plainly(in, n, out);
 	sgt = table_of(test, in, n);
-	e = vgpu_entries_alloc(sgt, VGPU_ADDRESS_DMA, 14);
+	e = virtgpu_mem_entries_alloc(sgt, VIRTGPU_ADDR_DMA, 14);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
 	expect_list(test, e, out, count, 14);
-	vgpu_entries_free(e);
+	virtgpu_mem_entries_free(e);
 }
 
 /*
@@ -370,7 +370,7 @@ static void entries_kinds_of_address(struct kunit *test)
 	static const struct run mapped[] = { { 0xabcd00000, 0x2000 }, { 0x777000, 0x2000 } };
 	static const unsigned int order[] = { 0, 1, 2, 5 };
 	struct sg_table *sgt = new_table(test, ARRAY_SIZE(order));
-	struct vgpu_entries *e;
+	struct virtgpu_mem_entries *e;
 	struct scatterlist *sg;
 	unsigned int i;
 
@@ -379,10 +379,10 @@ static void entries_kinds_of_address(struct kunit *test)
 	for_each_sgtable_sg(sgt, sg, i)
 		sg_dma_len(sg) = PAGE_SIZE;
 
-	e = vgpu_entries_alloc(sgt, VGPU_ADDRESS_PHYSICAL, 14);
+	e = virtgpu_mem_entries_alloc(sgt, VIRTGPU_ADDR_GPA, 14);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
 	expect_list(test, e, physical, ARRAY_SIZE(physical), 14);
-	vgpu_entries_free(e);
+	virtgpu_mem_entries_free(e);
 
 	/* The mapping has its own idea of how many elements there are. */
 	sgt->nents = 4;
@@ -394,10 +394,10 @@ static void entries_kinds_of_address(struct kunit *test)
 	sg_dma_address(sg) = 0x777000;
 	sg = sg_next(sg);
 	sg_dma_address(sg) = 0x778000;
-	e = vgpu_entries_alloc(sgt, VGPU_ADDRESS_DMA, 14);
+	e = virtgpu_mem_entries_alloc(sgt, VIRTGPU_ADDR_DMA, 14);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
 	expect_list(test, e, mapped, ARRAY_SIZE(mapped), 14);
-	vgpu_entries_free(e);
+	virtgpu_mem_entries_free(e);
 }
 
 /* A mapping that took fewer elements than there are pages, and the reverse. */
@@ -407,7 +407,7 @@ static void entries_fewer_mapped(struct kunit *test)
 	const struct run physical[] = { { page_to_phys(block), 0x4000 } };
 	static const struct run mapped[] = { { 0x40000000, 0x1000 }, { 0x50000000, 0x1000 } };
 	struct sg_table *sgt = new_table(test, 4);
-	struct vgpu_entries *e;
+	struct virtgpu_mem_entries *e;
 	struct scatterlist *sg;
 	unsigned int i;
 
@@ -418,15 +418,15 @@ static void entries_fewer_mapped(struct kunit *test)
 	}
 	sgt->nents = 2;
 
-	e = vgpu_entries_alloc(sgt, VGPU_ADDRESS_DMA, 14);
+	e = virtgpu_mem_entries_alloc(sgt, VIRTGPU_ADDR_DMA, 14);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
 	expect_list(test, e, mapped, ARRAY_SIZE(mapped), 14);
-	vgpu_entries_free(e);
+	virtgpu_mem_entries_free(e);
 
-	e = vgpu_entries_alloc(sgt, VGPU_ADDRESS_PHYSICAL, 14);
+	e = virtgpu_mem_entries_alloc(sgt, VIRTGPU_ADDR_GPA, 14);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
 	expect_list(test, e, physical, ARRAY_SIZE(physical), 14);
-	vgpu_entries_free(e);
+	virtgpu_mem_entries_free(e);
 }
 
 static void entries_offset_in_page(struct kunit *test)
@@ -434,15 +434,15 @@ static void entries_offset_in_page(struct kunit *test)
 	struct page *block = new_block(test);
 	const struct run physical[] = { { page_to_phys(block) + 0x200, 0x1e00 } };
 	struct sg_table *sgt = new_table(test, 2);
-	struct vgpu_entries *e;
+	struct virtgpu_mem_entries *e;
 
 	sg_set_page(sgt->sgl, block, PAGE_SIZE - 0x200, 0x200);
 	sg_set_page(sg_next(sgt->sgl), block + 1, PAGE_SIZE, 0);
 
-	e = vgpu_entries_alloc(sgt, VGPU_ADDRESS_PHYSICAL, 14);
+	e = virtgpu_mem_entries_alloc(sgt, VIRTGPU_ADDR_GPA, 14);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
 	expect_list(test, e, physical, ARRAY_SIZE(physical), 14);
-	vgpu_entries_free(e);
+	virtgpu_mem_entries_free(e);
 }
 
 static struct kunit_case entries_tests[] = {

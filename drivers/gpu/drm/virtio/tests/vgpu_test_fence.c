@@ -4,20 +4,20 @@
 #include <linux/dma-fence.h>
 #include <linux/rcupdate.h>
 
-#include "vgpu_fence.h"
-#include "vgpu_msg.h"
+#include "virtgpu_fence.h"
+#include "virtgpu_msg.h"
 #include "vgpu_test_ring.h"
 
-static struct vgpu_fence *new_fence(struct kunit *test, struct vgpu_timeline *tl)
+static struct virtgpu_fence *new_fence(struct kunit *test, struct virtgpu_timeline *tl)
 {
-	struct vgpu_fence *f = vgpu_fence_alloc(tl);
+	struct virtgpu_fence *f = virtgpu_fence_alloc(tl);
 
 	KUNIT_ASSERT_NOT_NULL(test, f);
 
 	return f;
 }
 
-static void expect_names(struct kunit *test, struct vgpu_fence *f, const char *timeline)
+static void expect_names(struct kunit *test, struct virtgpu_fence *f, const char *timeline)
 {
 	const char __rcu *driver, *name;
 
@@ -32,10 +32,10 @@ static void expect_names(struct kunit *test, struct vgpu_fence *f, const char *t
 /* Made, not armed: nobody can have seen it, and it may just be dropped. */
 static void fence_unarmed(struct kunit *test)
 {
-	struct vgpu_timeline tl;
-	struct vgpu_fence *f;
+	struct virtgpu_timeline tl;
+	struct virtgpu_fence *f;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	f = new_fence(test, &tl);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(&f->base));
 	KUNIT_EXPECT_EQ(test, tl.seqno, 0);
@@ -45,10 +45,10 @@ static void fence_unarmed(struct kunit *test)
 
 static void fence_names(struct kunit *test)
 {
-	struct vgpu_timeline tl;
-	struct vgpu_fence *f;
+	struct virtgpu_timeline tl;
+	struct virtgpu_fence *f;
 
-	vgpu_timeline_init(&tl, "a test's timeline");
+	virtgpu_timeline_init(&tl, "a test's timeline");
 	f = new_fence(test, &tl);
 	expect_names(test, f, "a test's timeline");
 	dma_fence_put(&f->base);
@@ -57,43 +57,43 @@ static void fence_names(struct kunit *test)
 /* Numbers follow the order of arming, not that of allocation. */
 static void fence_numbers(struct kunit *test)
 {
-	struct vgpu_fence *f[4];
-	struct vgpu_timeline tl;
+	struct virtgpu_fence *f[4];
+	struct virtgpu_timeline tl;
 	int i;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	for (i = 0; i < 4; i++)
 		f[i] = new_fence(test, &tl);
 	for (i = 3; i >= 0; i--)
-		vgpu_fence_arm(f[i]);
+		virtgpu_fence_emit(f[i]);
 	for (i = 0; i < 4; i++) {
 		KUNIT_EXPECT_EQ(test, f[i]->base.seqno, 4 - i);
 		KUNIT_EXPECT_EQ(test, f[i]->base.context, tl.context);
 	}
 	KUNIT_EXPECT_TRUE(test, dma_fence_is_later(&f[0]->base, &f[3]->base));
 	for (i = 0; i < 4; i++) {
-		vgpu_fence_signal(f[i], 0);
+		virtgpu_fence_signal(f[i], 0);
 		dma_fence_put(&f[i]->base);
 	}
 }
 
 static void fence_timelines_apart(struct kunit *test)
 {
-	struct vgpu_timeline a, b;
-	struct vgpu_fence *fa, *fb;
+	struct virtgpu_timeline a, b;
+	struct virtgpu_fence *fa, *fb;
 
-	vgpu_timeline_init(&a, "a");
-	vgpu_timeline_init(&b, "b");
+	virtgpu_timeline_init(&a, "a");
+	virtgpu_timeline_init(&b, "b");
 	KUNIT_EXPECT_NE(test, a.context, b.context);
 	fa = new_fence(test, &a);
 	fb = new_fence(test, &b);
-	vgpu_fence_arm(fa);
-	vgpu_fence_arm(fb);
+	virtgpu_fence_emit(fa);
+	virtgpu_fence_emit(fb);
 	KUNIT_EXPECT_EQ(test, fa->base.seqno, 1);
 	KUNIT_EXPECT_EQ(test, fb->base.seqno, 1);
-	vgpu_fence_signal(fa, 0);
+	virtgpu_fence_signal(fa, 0);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(&fb->base));
-	vgpu_fence_signal(fb, 0);
+	virtgpu_fence_signal(fb, 0);
 	dma_fence_put(&fa->base);
 	dma_fence_put(&fb->base);
 }
@@ -133,17 +133,17 @@ static void fence_twice(struct kunit *test)
 {
 	const struct twice_case *c = test->param_value;
 	struct watcher w = {};
-	struct vgpu_timeline tl;
-	struct vgpu_fence *f;
+	struct virtgpu_timeline tl;
+	struct virtgpu_fence *f;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	f = new_fence(test, &tl);
-	vgpu_fence_arm(f);
+	virtgpu_fence_emit(f);
 	KUNIT_ASSERT_EQ(test, dma_fence_add_callback(&f->base, &w.cb, watch), 0);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(&f->base), 0);
-	KUNIT_EXPECT_TRUE(test, vgpu_fence_signal(f, c->first));
+	KUNIT_EXPECT_TRUE(test, virtgpu_fence_signal(f, c->first));
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(&f->base), c->first ?: 1);
-	KUNIT_EXPECT_FALSE(test, vgpu_fence_signal(f, c->second));
+	KUNIT_EXPECT_FALSE(test, virtgpu_fence_signal(f, c->second));
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(&f->base), c->first ?: 1);
 	KUNIT_EXPECT_EQ(test, w.calls, 1);
 	KUNIT_EXPECT_EQ(test, w.error, c->first);
@@ -153,16 +153,16 @@ static void fence_twice(struct kunit *test)
 /* A fence is good for its holders when timeline and device are gone. */
 static void fence_outlives(struct kunit *test)
 {
-	struct vgpu_timeline *tl = kunit_kzalloc(test, sizeof(*tl), GFP_KERNEL);
-	struct vgpu_fence *f;
+	struct virtgpu_timeline *tl = kunit_kzalloc(test, sizeof(*tl), GFP_KERNEL);
+	struct virtgpu_fence *f;
 
 	KUNIT_ASSERT_NOT_NULL(test, tl);
-	vgpu_timeline_init(tl, "gone");
+	virtgpu_timeline_init(tl, "gone");
 	f = new_fence(test, tl);
-	vgpu_fence_arm(f);
+	virtgpu_fence_emit(f);
 	kunit_kfree(test, tl);
 	expect_names(test, f, "gone");
-	KUNIT_EXPECT_TRUE(test, vgpu_fence_signal(f, -ENODEV));
+	KUNIT_EXPECT_TRUE(test, virtgpu_fence_signal(f, -ENODEV));
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(&f->base), -ENODEV);
 	dma_fence_put(&f->base);
 }
@@ -175,19 +175,19 @@ static void fence_outlives(struct kunit *test)
 static void fence_ring_order(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 6);
-	struct vgpu_msg *msg[8];
+	struct virtgpu_msg *msg[8];
 	struct dma_fence *fence[8];
-	struct vgpu_timeline tl;
+	struct virtgpu_timeline tl;
 	unsigned int i;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	for (i = 0; i < 8; i++) {
 		msg[i] = test_msg_fenced(test, NULL, &tl);
 		fence[i] = dma_fence_get(&msg[i]->fence->base);
 	}
 	/* Published in another order than they were made. */
 	for (i = 0; i < 8; i++)
-		vgpu_queue_publish(&r->q, msg[i ^ 1]);
+		virtgpu_vq_queue_msg(&r->q, msg[i ^ 1]);
 	test_reply_all(r);
 
 	KUNIT_ASSERT_EQ(test, r->count, 8);
@@ -206,13 +206,13 @@ static void fence_on_the_wire(struct kunit *test)
 	static const u8 second[16] = { [0] = 0x02, 0x01, [4] = 0x01, [8] = 0x02 };
 	static const u8 bare[16] = { [0] = 0x02, 0x01 };
 	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_timeline a, b;
+	struct virtgpu_timeline a, b;
 
-	vgpu_timeline_init(&a, "a");
-	vgpu_timeline_init(&b, "b");
-	vgpu_queue_publish(&r->q, test_msg_fenced(test, NULL, &a));
-	vgpu_queue_publish(&r->q, test_msg(test, NULL));
-	vgpu_queue_publish(&r->q, test_msg_fenced(test, NULL, &b));
+	virtgpu_timeline_init(&a, "a");
+	virtgpu_timeline_init(&b, "b");
+	virtgpu_vq_queue_msg(&r->q, test_msg_fenced(test, NULL, &a));
+	virtgpu_vq_queue_msg(&r->q, test_msg(test, NULL));
+	virtgpu_vq_queue_msg(&r->q, test_msg_fenced(test, NULL, &b));
 	KUNIT_ASSERT_EQ(test, r->count, 3);
 	KUNIT_EXPECT_MEMEQ(test, (const u8 *)r->slots[0].request, first, 16);
 	KUNIT_EXPECT_MEMEQ(test, (const u8 *)r->slots[1].request, bare, 16);
@@ -225,11 +225,11 @@ static void fence_wide_id(struct kunit *test)
 {
 	static const u8 id[8] = { 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11 };
 	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_timeline tl;
+	struct virtgpu_timeline tl;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	r->q.next_fence = 0x1122334455667788;
-	vgpu_queue_publish(&r->q, test_msg_fenced(test, NULL, &tl));
+	virtgpu_vq_queue_msg(&r->q, test_msg_fenced(test, NULL, &tl));
 	KUNIT_ASSERT_EQ(test, r->count, 1);
 	KUNIT_EXPECT_MEMEQ(test, (const u8 *)r->slots[0].request + 8, id, 8);
 	test_reply_all(r);
@@ -245,16 +245,16 @@ static void fence_own_result(struct kunit *test)
 	struct test_ring *r = test_ring_create(test, 16);
 	struct watcher w[ARRAY_SIZE(answers)] = {};
 	struct dma_fence *fence[ARRAY_SIZE(answers)];
-	struct vgpu_timeline tl;
+	struct virtgpu_timeline tl;
 	unsigned int i;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	for (i = 0; i < ARRAY_SIZE(answers); i++) {
-		struct vgpu_msg *msg = test_msg_fenced(test, NULL, &tl);
+		struct virtgpu_msg *msg = test_msg_fenced(test, NULL, &tl);
 
 		fence[i] = dma_fence_get(&msg->fence->base);
 		KUNIT_ASSERT_EQ(test, dma_fence_add_callback(fence[i], &w[i].cb, watch), 0);
-		vgpu_queue_publish(&r->q, msg);
+		virtgpu_vq_queue_msg(&r->q, msg);
 	}
 	/* Answered from the last to the first. */
 	for (i = ARRAY_SIZE(answers); i--;) {

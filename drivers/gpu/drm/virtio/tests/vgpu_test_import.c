@@ -401,7 +401,7 @@ static void import_move_no_deadline(struct kunit *test)
 	show(&s, 2);
 	drop(&s);
 	expect_let_go(&s);
-	KUNIT_EXPECT_EQ(test, vgpu_mock_vgpu(s.m)->ctrl.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_vgpu(s.m)->ctrl.num_pending, 0);
 }
 
 /*

@@ -43,7 +43,7 @@ static struct vgpu_frames *frames_of(struct vgpu_user *u, unsigned int output)
 static void expect_idle(struct vgpu_user *u)
 {
 	vgpu_mock_settle(u->mock);
-	KUNIT_EXPECT_EQ(u->test, vgpu_mock_vgpu(u->mock)->ctrl.outstanding, 0);
+	KUNIT_EXPECT_EQ(u->test, vgpu_mock_vgpu(u->mock)->ctrl.num_pending, 0);
 }
 
 /*
@@ -272,7 +272,7 @@ static void kms_old_buffer_ends_behind(struct kunit *test)
 static void kms_flip_behind_many(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
-	struct vgpu_queue *ctrl = &vgpu_mock_vgpu(u->mock)->ctrl;
+	struct virtgpu_vq *ctrl = &vgpu_mock_vgpu(u->mock)->ctrl;
 	struct drm_virtgpu_resource_create args = {
 		.target = 2,
 		.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
@@ -304,7 +304,7 @@ static void kms_flip_behind_many(struct kunit *test)
 	vgpu_mock_freeze(u->mock);
 	for (i = 0; i < MANY; i++)
 		vgpu_user_drop(u, handles[i]);
-	KUNIT_EXPECT_GE(test, READ_ONCE(ctrl->outstanding), MANY);
+	KUNIT_EXPECT_GE(test, READ_ONCE(ctrl->num_pending), MANY);
 	KUNIT_EXPECT_EQ(test, vgpu_user_flip(u, 0, next), 0);
 	/* Only these have nothing else to hold them back. */
 	KUNIT_EXPECT_EQ(test, vgpu_user_cursor(u, 0, cursors[1], 1, 2), -EBUSY);
@@ -333,7 +333,7 @@ static void hold_display(struct vgpu_user *u, struct drm_framebuffer *fb)
 static void kms_held(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
-	struct vgpu_queue *ctrl = &vgpu_mock_vgpu(u->mock)->ctrl;
+	struct virtgpu_vq *ctrl = &vgpu_mock_vgpu(u->mock)->ctrl;
 	struct drm_framebuffer *fbs[3];
 	unsigned int i, flushes;
 	unsigned long began;
@@ -355,7 +355,7 @@ static void kms_held(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_FLUSH)), flushes + 1);
 	KUNIT_EXPECT_EQ(test, frames_of(u, 0)->stats.held, 1);
 	KUNIT_EXPECT_EQ(test, frames_of(u, 0)->stats.replaced, 4);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(ctrl));
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(ctrl));
 	KUNIT_EXPECT_EQ(test, ctrl->stats.timeouts, 0);
 
 	KUNIT_EXPECT_EQ(test, vgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH)), 1);
@@ -376,7 +376,7 @@ static void kms_held(struct kunit *test)
 static void kms_held_long(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
-	struct vgpu_queue *ctrl = &vgpu_mock_vgpu(u->mock)->ctrl;
+	struct virtgpu_vq *ctrl = &vgpu_mock_vgpu(u->mock)->ctrl;
 	struct drm_framebuffer *fbs[2];
 
 	fbs[0] = show_first(u, 1);
@@ -385,7 +385,7 @@ static void kms_held_long(struct kunit *test)
 	vgpu_mock_ticks(u->mock, VGPU_MOCK_TEN_MINUTES);
 	vgpu_user_paint(u, fbs[0], 5);
 	KUNIT_EXPECT_EQ(test, vgpu_user_show(u, 0, fbs[0]), 0);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(ctrl));
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(ctrl));
 	KUNIT_EXPECT_EQ(test, ctrl->stats.timeouts, 0);
 	KUNIT_EXPECT_EQ(test, frames_of(u, 0)->stats.held, 1);
 	KUNIT_EXPECT_EQ(test, vgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH)), 1);
@@ -721,7 +721,7 @@ static void kms_clock_jump(struct kunit *test)
 			div_u64(jump, f->clock.period) / 2);
 	KUNIT_ASSERT_EQ(test, vgpu_user_flip(u, 0, fbs[0]), 0);
 	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(u, 0) == 2));
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&vgpu_mock_vgpu(u->mock)->ctrl));
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&vgpu_mock_vgpu(u->mock)->ctrl));
 	drm_crtc_vblank_put(&out->crtc);
 }
 
@@ -930,7 +930,7 @@ static void kms_display_query_skipped(struct kunit *test)
 	vgpu_mock_raise_display(u->mock);
 	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_held(u->mock, 0) == 1));
 	KUNIT_EXPECT_NE(test, out->info.width, 800);
-	vgpu_mock_ticks(u->mock, VGPU_UNRESPONSIVE_TICKS + 2);
+	vgpu_mock_ticks(u->mock, VIRTGPU_UNRESPONSIVE_TICKS + 2);
 	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(out->info.width == 800));
 	/* The response comes after all, when there is no query any more. */
 	KUNIT_EXPECT_EQ(test, vgpu_mock_release(u->mock, 0), 1);

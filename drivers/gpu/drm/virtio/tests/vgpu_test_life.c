@@ -466,7 +466,7 @@ static void life_broken(struct kunit *test)
 	start_waiter(&s, &w);
 	msleep(50);
 	virtio_break_device(&s.m->vdev);
-	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_queue_is_wedged(&vgpu_mock_vgpu(s.m)->ctrl)));
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(virtgpu_vq_is_wedged(&vgpu_mock_vgpu(s.m)->ctrl)));
 
 	/* The display is taken to hold the frame, and waiters return. */
 	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(s.u, 0) == 1));
@@ -507,7 +507,7 @@ static void life_wedged(struct kunit *test)
 
 	vgpu_mock_freeze(s.m);
 	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(s.u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
-	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_queue_is_wedged(&vgpu->ctrl)));
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(virtgpu_vq_is_wedged(&vgpu->ctrl)));
 
 	/* From now on nobody waits. */
 	before = jiffies;
@@ -528,12 +528,12 @@ static void life_wedged(struct kunit *test)
 
 	/* It wakes up. */
 	vgpu_mock_thaw(s.m);
-	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_queue_is_wedged(&vgpu->ctrl)));
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!virtgpu_vq_is_wedged(&vgpu->ctrl)));
 	KUNIT_EXPECT_EQ(test, vgpu_user_show(s.u, 0, s.own[1]), 0);
 	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(s.u, 0, 2, 0, 0, W, H));
 	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(s.u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
 	vgpu_mock_settle(s.m);
-	KUNIT_EXPECT_EQ(test, vgpu->ctrl.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, vgpu->ctrl.num_pending, 0);
 }
 
 static struct kunit_case life_tests[] = {

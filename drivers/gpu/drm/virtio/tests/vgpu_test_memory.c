@@ -18,7 +18,7 @@ static void memory_fini(void *data)
 	vgpu_memory_fini(data);
 }
 
-static struct vgpu_memory *memory_create(struct kunit *test, enum vgpu_address which)
+static struct vgpu_memory *memory_create(struct kunit *test, enum virtgpu_addr_type which)
 {
 	struct vgpu_memory *mem = kunit_kzalloc(test, sizeof(*mem), GFP_KERNEL);
 	struct device *dev = kunit_device_register(test, "vgpu-test-memory");
@@ -34,7 +34,7 @@ static struct vgpu_memory *memory_create(struct kunit *test, enum vgpu_address w
 /* Of a device that has addresses of its own. */
 static struct vgpu_memory *dma_memory_create(struct kunit *test)
 {
-	struct vgpu_memory *mem = memory_create(test, VGPU_ADDRESS_DMA);
+	struct vgpu_memory *mem = memory_create(test, VIRTGPU_ADDR_DMA);
 
 	/* As the driver asks of its device. */
 	mem->dev->dma_parms = kunit_kzalloc(test, sizeof(*mem->dev->dma_parms), GFP_KERNEL);
@@ -52,7 +52,7 @@ static void put_pages(void *data)
 
 static struct vgpu_backing *pages_create(struct kunit *test, u64 size)
 {
-	struct vgpu_memory *mem = memory_create(test, VGPU_ADDRESS_PHYSICAL);
+	struct vgpu_memory *mem = memory_create(test, VIRTGPU_ADDR_GPA);
 	struct vgpu_backing *b = vgpu_pages_alloc(mem, size);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, b);
@@ -92,13 +92,13 @@ static void memory_size(struct kunit *test)
 {
 	const struct size_case *c = test->param_value;
 	struct vgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
-	struct vgpu_entries *e;
+	struct virtgpu_mem_entries *e;
 	struct scatterlist *sg;
 	unsigned int i;
 	u64 sum = 0;
 
 	KUNIT_EXPECT_EQ(test, b->size, c->pages << PAGE_SHIFT);
-	KUNIT_EXPECT_EQ(test, b->which, VGPU_ADDRESS_PHYSICAL);
+	KUNIT_EXPECT_EQ(test, b->which, VIRTGPU_ADDR_GPA);
 	KUNIT_EXPECT_EQ(test, refcount_read(&b->ref), 1);
 	for_each_sgtable_sg(b->sgt, sg, i) {
 		KUNIT_EXPECT_TRUE(test, is_power_of_2(sg->length >> PAGE_SHIFT));
@@ -107,12 +107,12 @@ static void memory_size(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, sum, b->size);
 
-	e = vgpu_entries_alloc(b->sgt, b->which, 14);
+	e = virtgpu_mem_entries_alloc(b->sgt, b->which, 14);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
 	KUNIT_EXPECT_EQ(test, e->bytes, b->size);
 	KUNIT_EXPECT_LE(test, e->count, c->most_entries);
 	KUNIT_EXPECT_LE(test, e->count, b->sgt->orig_nents);
-	vgpu_entries_free(e);
+	virtgpu_mem_entries_free(e);
 }
 
 static void memory_zeroed(struct kunit *test)
@@ -197,7 +197,7 @@ static void expect_gpu_pages(struct kunit *test, long expected)
 /* Each page of a buffer is part of GPUActive, for as long as the buffer lives. */
 static void memory_counted(struct kunit *test)
 {
-	struct vgpu_memory *mem = memory_create(test, VGPU_ADDRESS_PHYSICAL);
+	struct vgpu_memory *mem = memory_create(test, VIRTGPU_ADDR_GPA);
 	long before = global_node_page_state(NR_GPU_ACTIVE);
 	struct vgpu_backing *large, *odd;
 
@@ -230,7 +230,7 @@ static void memory_failed_not_counted(struct kunit *test)
 
 static void memory_too_large(struct kunit *test)
 {
-	struct vgpu_memory *mem = memory_create(test, VGPU_ADDRESS_PHYSICAL);
+	struct vgpu_memory *mem = memory_create(test, VIRTGPU_ADDR_GPA);
 	u64 size = ((u64)totalram_pages() + 1) << PAGE_SHIFT;
 
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(vgpu_pages_alloc(mem, size)), -ENOMEM);
@@ -248,7 +248,7 @@ static void memory_dma(struct kunit *test)
 
 	b = vgpu_pages_alloc(mem, 100 << PAGE_SHIFT);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, b);
-	KUNIT_EXPECT_EQ(test, b->which, VGPU_ADDRESS_DMA);
+	KUNIT_EXPECT_EQ(test, b->which, VIRTGPU_ADDR_DMA);
 	for_each_sgtable_dma_sg(b->sgt, sg, i)
 		sum += sg_dma_len(sg);
 	KUNIT_EXPECT_EQ(test, sum, 100 << PAGE_SHIFT);
@@ -290,15 +290,15 @@ static struct counted *counted_create(struct kunit *test, struct vgpu_memory *me
 
 static void memory_backing_kind(struct kunit *test)
 {
-	struct counted *c = counted_create(test, memory_create(test, VGPU_ADDRESS_DMA));
+	struct counted *c = counted_create(test, memory_create(test, VIRTGPU_ADDR_DMA));
 
-	KUNIT_EXPECT_EQ(test, c->base.which, VGPU_ADDRESS_DMA);
+	KUNIT_EXPECT_EQ(test, c->base.which, VIRTGPU_ADDR_DMA);
 	KUNIT_EXPECT_EQ(test, refcount_read(&c->base.ref), 1);
 }
 
 static void memory_put_now(struct kunit *test)
 {
-	struct counted *c = counted_create(test, memory_create(test, VGPU_ADDRESS_PHYSICAL));
+	struct counted *c = counted_create(test, memory_create(test, VIRTGPU_ADDR_GPA));
 
 	KUNIT_EXPECT_PTR_EQ(test, vgpu_backing_get(&c->base), &c->base);
 	vgpu_backing_put_now(&c->base);
@@ -310,7 +310,7 @@ static void memory_put_now(struct kunit *test)
 /* The last user was an interrupt: the release comes later, where it may sleep. */
 static void memory_put_in_interrupt(struct kunit *test)
 {
-	struct vgpu_memory *mem = memory_create(test, VGPU_ADDRESS_PHYSICAL);
+	struct vgpu_memory *mem = memory_create(test, VIRTGPU_ADDR_GPA);
 	struct counted *c = counted_create(test, mem);
 	unsigned long flags;
 
@@ -328,7 +328,7 @@ static void memory_put_in_interrupt(struct kunit *test)
 /* Nothing is left to the worker when the device goes. */
 static void memory_fini_releases(struct kunit *test)
 {
-	struct vgpu_memory *mem = memory_create(test, VGPU_ADDRESS_PHYSICAL);
+	struct vgpu_memory *mem = memory_create(test, VIRTGPU_ADDR_GPA);
 	struct counted *c[20];
 	unsigned int i;
 
@@ -349,7 +349,7 @@ static void count_withdrawal(struct vgpu_backing *b)
 /* The device goes: mappings of what is still used end, and there are no new ones. */
 static void memory_withdraw(struct kunit *test)
 {
-	struct vgpu_memory *mem = memory_create(test, VGPU_ADDRESS_DMA);
+	struct vgpu_memory *mem = memory_create(test, VIRTGPU_ADDR_DMA);
 	struct counted *used = counted_create(test, mem);
 	struct counted *released = counted_create(test, mem);
 	struct counted *dying = counted_create(test, mem);

@@ -6,7 +6,7 @@
 #include <uapi/linux/virtio_gpu.h>
 
 #include "vgpu_cmd.h"
-#include "vgpu_msg.h"
+#include "virtgpu_msg.h"
 
 #define HDR 24
 
@@ -79,31 +79,31 @@ KUNIT_ARRAY_PARAM_DESC(reply, reply_cases, name);
 static void reply_check(struct kunit *test)
 {
 	const struct reply_case *c = test->param_value;
-	struct vgpu_msg *msg = vgpu_msg_alloc_reply(c->size);
+	struct virtgpu_msg *msg = virtgpu_msg_alloc_resp(c->size);
 	__le32 type = cpu_to_le32(c->type);
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
-	memset(msg->reply, 0, c->size);
-	memcpy(msg->reply, &type, min_t(u32, c->size, sizeof(type)));
-	msg->expect = c->expect;
-	msg->reply_min = c->least;
-	msg->reply_used = c->used;
+	memset(msg->resp, 0, c->size);
+	memcpy(msg->resp, &type, min_t(u32, c->size, sizeof(type)));
+	msg->resp_type = c->expect;
+	msg->resp_min_size = c->least;
+	msg->resp_len = c->used;
 	msg->cursor = c->cursor;
-	KUNIT_EXPECT_EQ(test, vgpu_reply_check(msg), c->error);
-	vgpu_msg_put(msg);
+	KUNIT_EXPECT_EQ(test, virtgpu_msg_check_response(msg), c->error);
+	virtgpu_msg_put(msg);
 }
 
 /* The type is read as little endian from the first bytes of the answer. */
 static void reply_byte_order(struct kunit *test)
 {
 	static const u8 no_memory[HDR] = { 0x01, 0x12 };
-	struct vgpu_msg *msg = vgpu_msg_alloc();
+	struct virtgpu_msg *msg = virtgpu_msg_alloc();
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
-	memcpy(msg->reply, no_memory, sizeof(no_memory));
-	msg->reply_used = sizeof(no_memory);
-	KUNIT_EXPECT_EQ(test, vgpu_reply_check(msg), -ENOMEM);
-	vgpu_msg_put(msg);
+	memcpy(msg->resp, no_memory, sizeof(no_memory));
+	msg->resp_len = sizeof(no_memory);
+	KUNIT_EXPECT_EQ(test, virtgpu_msg_check_response(msg), -ENOMEM);
+	virtgpu_msg_put(msg);
 }
 
 /*
@@ -112,29 +112,29 @@ static void reply_byte_order(struct kunit *test)
 
 struct spoken_case {
 	const char *name;
-	void (*fill)(struct vgpu_msg *msg);
+	void (*fill)(struct virtgpu_msg *msg);
 	u32 room;
 	u32 type;
 	u32 used;
 	int error;
 };
 
-static void fill_info(struct vgpu_msg *msg)
+static void fill_info(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_get_display_info(msg);
 }
 
-static void fill_edid(struct vgpu_msg *msg)
+static void fill_edid(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_get_edid(msg, 0);
 }
 
-static void fill_uuid(struct vgpu_msg *msg)
+static void fill_uuid(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_assign_uuid(msg, 1);
 }
 
-static void fill_unref(struct vgpu_msg *msg)
+static void fill_unref(struct virtgpu_msg *msg)
 {
 	vgpu_cmd_unref(msg, 1);
 }
@@ -159,16 +159,16 @@ KUNIT_ARRAY_PARAM_DESC(spoken, spoken_cases, name);
 static void reply_of_command(struct kunit *test)
 {
 	const struct spoken_case *c = test->param_value;
-	struct vgpu_msg *msg = vgpu_msg_alloc_reply(c->room);
+	struct virtgpu_msg *msg = virtgpu_msg_alloc_resp(c->room);
 	struct virtio_gpu_ctrl_hdr hdr = { .type = cpu_to_le32(c->type) };
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
 	c->fill(msg);
-	memset(msg->reply, 0, c->room);
-	memcpy(msg->reply, &hdr, sizeof(hdr));
-	msg->reply_used = c->used;
-	KUNIT_EXPECT_EQ(test, vgpu_reply_check(msg), c->error);
-	vgpu_msg_put(msg);
+	memset(msg->resp, 0, c->room);
+	memcpy(msg->resp, &hdr, sizeof(hdr));
+	msg->resp_len = c->used;
+	KUNIT_EXPECT_EQ(test, virtgpu_msg_check_response(msg), c->error);
+	virtgpu_msg_put(msg);
 }
 
 /*
@@ -188,68 +188,68 @@ KUNIT_ARRAY_PARAM(room, rooms, room_desc);
 static void msg_room(struct kunit *test)
 {
 	const u32 *room = test->param_value;
-	struct vgpu_msg *msg = vgpu_msg_alloc_reply(*room);
+	struct virtgpu_msg *msg = virtgpu_msg_alloc_resp(*room);
 	u8 *request, *reply;
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
 	request = (u8 *)&msg->request;
-	reply = msg->reply;
-	KUNIT_EXPECT_EQ(test, msg->reply_size, *room);
+	reply = msg->resp;
+	KUNIT_EXPECT_EQ(test, msg->resp_size, *room);
 	KUNIT_EXPECT_EQ(test, refcount_read(&msg->ref), 1);
-	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_RESERVED);
+	KUNIT_EXPECT_EQ(test, msg->state, VIRTGPU_MSG_RESERVED);
 	KUNIT_EXPECT_NULL(test, memchr_inv(request, 0, sizeof(msg->request)));
 	KUNIT_EXPECT_TRUE(test, reply >= request + sizeof(msg->request) ||
 			  reply + *room <= request);
 	memset(reply, 0xff, *room);
 	KUNIT_EXPECT_NULL(test, memchr_inv(request, 0, sizeof(msg->request)));
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(msg);
 }
 
 /* A cache line that the device writes to holds nothing that the driver reads. */
 static void msg_cache_lines(struct kunit *test)
 {
-	struct vgpu_msg *msg = vgpu_msg_alloc();
+	struct virtgpu_msg *msg = virtgpu_msg_alloc();
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
 	KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)&msg->request, L1_CACHE_BYTES));
-	KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)msg->small_reply, L1_CACHE_BYTES));
-	KUNIT_EXPECT_PTR_EQ(test, msg->reply, (void *)msg->small_reply);
-	vgpu_msg_put(msg);
+	KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)msg->inline_resp, L1_CACHE_BYTES));
+	KUNIT_EXPECT_PTR_EQ(test, msg->resp, (void *)msg->inline_resp);
+	virtgpu_msg_put(msg);
 }
 
 static void msg_put_nothing(struct kunit *test)
 {
-	struct vgpu_msg *msg = vgpu_msg_alloc();
+	struct virtgpu_msg *msg = virtgpu_msg_alloc();
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
-	vgpu_msg_put(NULL);
-	vgpu_msg_get(msg);
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(NULL);
+	virtgpu_msg_get(msg);
+	virtgpu_msg_put(msg);
 	KUNIT_EXPECT_EQ(test, refcount_read(&msg->ref), 1);
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(msg);
 }
 
 static void msg_client(struct kunit *test)
 {
-	struct vgpu_client *client = vgpu_client_alloc(0), *other = vgpu_client_alloc(0);
-	struct vgpu_msg *msg = vgpu_msg_alloc();
+	struct virtgpu_client *client = virtgpu_client_alloc(0), *other = virtgpu_client_alloc(0);
+	struct virtgpu_msg *msg = virtgpu_msg_alloc();
 
 	KUNIT_ASSERT_NOT_NULL(test, client);
 	KUNIT_ASSERT_NOT_NULL(test, other);
 	KUNIT_ASSERT_NOT_NULL(test, msg);
-	vgpu_msg_set_client(msg, NULL);
+	virtgpu_msg_set_client(msg, NULL);
 	KUNIT_EXPECT_NULL(test, msg->client);
-	vgpu_msg_set_client(msg, client);
+	virtgpu_msg_set_client(msg, client);
 	/* The first one counts. */
-	vgpu_msg_set_client(msg, other);
+	virtgpu_msg_set_client(msg, other);
 	KUNIT_EXPECT_PTR_EQ(test, msg->client, client);
 	KUNIT_EXPECT_EQ(test, refcount_read(&client->ref), 2);
 	KUNIT_EXPECT_EQ(test, refcount_read(&other->ref), 1);
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(msg);
 	KUNIT_EXPECT_EQ(test, refcount_read(&client->ref), 1);
-	vgpu_client_put(client);
-	vgpu_client_put(other);
-	vgpu_client_put(NULL);
+	virtgpu_client_put(client);
+	virtgpu_client_put(other);
+	virtgpu_client_put(NULL);
 }
 
 static struct kunit_case msg_tests[] = {

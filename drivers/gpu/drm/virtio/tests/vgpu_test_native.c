@@ -120,7 +120,7 @@ static void native_unknown(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, host_says(u, args.bo_handle), -EINVAL);
 	KUNIT_EXPECT_EQ(test, vgpu_render_map(u, args.bo_handle, SIZE, &addr), -EINVAL);
 	vgpu_user_drop(u, args.bo_handle);
-	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_mock_vgpu(u->mock)->ctrl.outstanding));
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_mock_vgpu(u->mock)->ctrl.num_pending));
 	KUNIT_ASSERT_EQ(test, create_made(u, 5, &args), 0);
 	KUNIT_EXPECT_EQ(test, host_says(u, args.bo_handle), 0);
 }

@@ -333,7 +333,7 @@ static void nomem_operation(struct kunit *test)
 
 		/* All of it is gone: on the host, of the other device's, in the queue. */
 		KUNIT_ASSERT_TRUE_MSG(test, vgpu_mock_wait(!vgpu_mock_resources(b.m) &&
-							   !vgpu_mock_vgpu(b.m)->ctrl.outstanding),
+							   !vgpu_mock_vgpu(b.m)->ctrl.num_pending),
 				      "allocation %u", nth);
 		KUNIT_ASSERT_TRUE_MSG(test, vgpu_mock_wait(!READ_ONCE(b.b->attachments)),
 				      "allocation %u", nth);

@@ -78,7 +78,7 @@ static void probe_kind(struct kunit *test)
 		.blob_alignment = k->alignment,
 	};
 	u32 outputs = min_t(u32, k->scanouts, VIRTIO_GPU_MAX_SCANOUTS);
-	const struct vgpu_features *f;
+	const struct virtgpu_features *f;
 	struct vgpu_device *vgpu;
 	struct vgpu_mock *m;
 	unsigned int i;
@@ -311,7 +311,7 @@ static void probe_silent_edid(struct kunit *test)
 
 	/* The late answer finds its message. */
 	KUNIT_EXPECT_EQ(test, vgpu_mock_release(m, CMD(GET_EDID)), 1);
-	KUNIT_EXPECT_EQ(test, vgpu_mock_vgpu(m)->ctrl.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_vgpu(m)->ctrl.num_pending, 0);
 }
 
 /* The outputs are answered after their EDIDs. */

@@ -11,32 +11,32 @@
 
 #include "vgpu_cmd.h"
 #include "vgpu_cmd_3d.h"
-#include "vgpu_entries.h"
-#include "vgpu_fence.h"
-#include "vgpu_msg.h"
+#include "virtgpu_mem_entries.h"
+#include "virtgpu_fence.h"
+#include "virtgpu_msg.h"
 #include "vgpu_test_ring.h"
 
-/* As in vgpu_queue.c: length of a congested queue. */
-#define CROWDED_AT 2048
+/* As in virtgpu_vq.c: length of a congested queue. */
+#define CONGESTED_THRESHOLD 2048
 
 /* Watchdog periods in ten minutes. */
-#define TEN_MINUTES (600 * HZ / VGPU_WATCHDOG_PERIOD)
+#define TEN_MINUTES (600 * HZ / VIRTGPU_WATCHDOG_PERIOD)
 
 static void publish_many(struct test_ring *r, struct test_end *ends, unsigned int n)
 {
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		vgpu_queue_publish(&r->q, test_msg(r->test, ends ? &ends[i] : NULL));
+		virtgpu_vq_queue_msg(&r->q, test_msg(r->test, ends ? &ends[i] : NULL));
 }
 
 static struct dma_fence *publish_fenced(struct test_ring *r, struct test_end *end,
-					struct vgpu_timeline *tl)
+					struct virtgpu_timeline *tl)
 {
-	struct vgpu_msg *msg = test_msg_fenced(r->test, end, tl);
+	struct virtgpu_msg *msg = test_msg_fenced(r->test, end, tl);
 	struct dma_fence *fence = dma_fence_get(&msg->fence->base);
 
-	vgpu_queue_publish(&r->q, msg);
+	virtgpu_vq_queue_msg(&r->q, msg);
 
 	return fence;
 }
@@ -49,7 +49,7 @@ static void queue_chain(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
 	struct vgpu_cmd_cursor where = { .resource = 1 };
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 
 	/* A request and its answer. */
 	publish_many(r, NULL, 1);
@@ -61,19 +61,19 @@ static void queue_chain(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->slots[0].descs, 2);
 
 	/* One that expects more of an answer. */
-	msg = vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_resp_display_info));
+	msg = virtgpu_msg_alloc_resp(sizeof(struct virtio_gpu_resp_display_info));
 	KUNIT_ASSERT_NOT_NULL(test, msg);
 	vgpu_cmd_get_display_info(msg);
-	vgpu_queue_publish(&r->q, msg);
+	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_ASSERT_EQ(test, r->count, 2);
 	KUNIT_EXPECT_EQ(test, r->slots[1].request_size, 24);
 	KUNIT_EXPECT_EQ(test, r->slots[1].reply_size, 408);
 
 	/* A cursor command is answered with nothing at all. */
-	msg = vgpu_msg_alloc();
+	msg = virtgpu_msg_alloc();
 	KUNIT_ASSERT_NOT_NULL(test, msg);
 	vgpu_cmd_move_cursor(msg, &where);
-	vgpu_queue_publish(&r->q, msg);
+	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_ASSERT_EQ(test, r->count, 3);
 	KUNIT_EXPECT_EQ(test, r->slots[2].request_size, 56);
 	KUNIT_EXPECT_EQ(test, r->slots[2].reply_size, 0);
@@ -95,17 +95,17 @@ static void queue_payload(struct kunit *test)
 {
 	const unsigned int *n = test->param_value;
 	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_msg *msg = test_msg(test, NULL);
+	struct virtgpu_msg *msg = test_msg(test, NULL);
 
-	vgpu_cmd_attach_backing(msg, 7, test_entries(test, *n, vgpu_queue_max_pieces(&r->q)));
-	vgpu_queue_publish(&r->q, msg);
+	vgpu_cmd_attach_backing(msg, 7, test_entries(test, *n, virtgpu_vq_max_segs(&r->q)));
+	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_ASSERT_EQ(test, r->count, 1);
 	KUNIT_EXPECT_EQ(test, r->slots[0].type, 0x106);
 	KUNIT_EXPECT_EQ(test, r->slots[0].payload_size, *n * 16);
 	KUNIT_EXPECT_EQ(test, r->slots[0].descs, r->slots[0].pieces + 2);
 	KUNIT_EXPECT_LE(test, r->slots[0].descs, 16);
 	test_reply_all(r);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 }
 
 static const unsigned int ring_sizes[] = { 16, 64, 256, 1024 };
@@ -123,7 +123,7 @@ static void queue_max_pieces(struct kunit *test)
 	const unsigned int *size = test->param_value;
 	struct test_ring *r = test_ring_create(test, *size);
 
-	KUNIT_EXPECT_EQ(test, vgpu_queue_max_pieces(&r->q) + 2, *size);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_max_segs(&r->q) + 2, *size);
 }
 
 struct stat_case {
@@ -132,12 +132,14 @@ struct stat_case {
 };
 
 static const struct stat_case stat_cases[] = {
-	{ 0x100, VGPU_STAT_2D }, { 0x10d, VGPU_STAT_2D + 13 }, { 0x10f, VGPU_STAT_2D + 15 },
-	{ 0x110, VGPU_STAT_OTHER }, { 0x200, VGPU_STAT_3D }, { 0x209, VGPU_STAT_3D + 9 },
-	{ 0x20f, VGPU_STAT_3D + 15 }, { 0x210, VGPU_STAT_OTHER }, { 0x300, VGPU_STAT_CURSOR },
-	{ 0x301, VGPU_STAT_CURSOR + 1 }, { 0x307, VGPU_STAT_CURSOR + 7 },
-	{ 0x308, VGPU_STAT_OTHER }, { 0, VGPU_STAT_OTHER }, { 0x1100, VGPU_STAT_OTHER },
-	{ 0x10100, VGPU_STAT_OTHER }, { 0xffffffff, VGPU_STAT_OTHER },
+	{ 0x100, VIRTGPU_STAT_2D }, { 0x10d, VIRTGPU_STAT_2D + 13 }, { 0x10f,
+		VIRTGPU_STAT_2D + 15 },
+	{ 0x110, VIRTGPU_STAT_OTHER }, { 0x200, VIRTGPU_STAT_3D }, { 0x209, VIRTGPU_STAT_3D + 9 },
+	{ 0x20f, VIRTGPU_STAT_3D + 15 }, { 0x210, VIRTGPU_STAT_OTHER }, { 0x300,
+		VIRTGPU_STAT_CURSOR },
+	{ 0x301, VIRTGPU_STAT_CURSOR + 1 }, { 0x307, VIRTGPU_STAT_CURSOR + 7 },
+	{ 0x308, VIRTGPU_STAT_OTHER }, { 0, VIRTGPU_STAT_OTHER }, { 0x1100, VIRTGPU_STAT_OTHER },
+	{ 0x10100, VIRTGPU_STAT_OTHER }, { 0xffffffff, VIRTGPU_STAT_OTHER },
 };
 
 static void stat_desc(const struct stat_case *c, char *desc)
@@ -151,8 +153,8 @@ static void queue_stat_index(struct kunit *test)
 {
 	const struct stat_case *c = test->param_value;
 
-	KUNIT_EXPECT_EQ(test, vgpu_stat_index(c->type), c->index);
-	KUNIT_EXPECT_LT(test, vgpu_stat_index(c->type), VGPU_STAT_COMMANDS);
+	KUNIT_EXPECT_EQ(test, virtgpu_stat_index(c->type), c->index);
+	KUNIT_EXPECT_LT(test, virtgpu_stat_index(c->type), VIRTGPU_STAT_COMMANDS);
 }
 
 /*
@@ -191,16 +193,16 @@ static void queue_exactly_once(struct kunit *test)
 	struct test_ring *r = test_ring_create(test, 16);
 	struct test_end end = {};
 	struct dma_fence *fence;
-	struct vgpu_timeline tl;
-	struct vgpu_msg *msg;
+	struct virtgpu_timeline tl;
+	struct virtgpu_msg *msg;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	msg = test_msg_fenced(test, &end, &tl);
 	fence = dma_fence_get(&msg->fence->base);
-	vgpu_msg_get(msg);
-	vgpu_queue_publish(&r->q, msg);
-	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_RING);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 1);
+	virtgpu_msg_get(msg);
+	virtgpu_vq_queue_msg(&r->q, msg);
+	KUNIT_EXPECT_EQ(test, msg->state, VIRTGPU_MSG_IN_FLIGHT);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 1);
 
 	test_interrupt(r);
 	KUNIT_EXPECT_EQ(test, end.ends, 0);
@@ -213,16 +215,16 @@ static void queue_exactly_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
 	KUNIT_EXPECT_EQ(test, end.error, c->error);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), c->error ?: 1);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_wait_msg(&r->q, msg), c->error);
-	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_ENDED);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_wait_msg(&r->q, msg), c->error);
+	KUNIT_EXPECT_EQ(test, msg->state, VIRTGPU_MSG_COMPLETED);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 	KUNIT_EXPECT_EQ(test, r->q.stats.errors, c->error ? 1 : 0);
 
 	/* The death of the queue has nothing left to end. */
-	vgpu_queue_stop(&r->q);
+	virtgpu_vq_stop(&r->q);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
 	KUNIT_EXPECT_EQ(test, refcount_read(&msg->ref), 1);
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(msg);
 	dma_fence_put(fence);
 }
 
@@ -231,9 +233,9 @@ static void queue_drops_reference(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
 	struct dma_fence *fence;
-	struct vgpu_timeline tl;
+	struct virtgpu_timeline tl;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	fence = publish_fenced(r, NULL, &tl);
 	KUNIT_EXPECT_EQ(test, kref_read(&fence->refcount), 2);
 	test_reply(r, 0, 0x1100);
@@ -247,10 +249,10 @@ static void queue_order(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < 20; i++) {
-		struct vgpu_msg *msg = test_msg(test, NULL);
+		struct virtgpu_msg *msg = test_msg(test, NULL);
 
 		vgpu_cmd_detach_backing(msg, 100 + i);
-		vgpu_queue_publish(&r->q, msg);
+		virtgpu_vq_queue_msg(&r->q, msg);
 	}
 	KUNIT_ASSERT_EQ(test, r->count, 20);
 	for (i = 0; i < 20; i++)
@@ -308,10 +310,10 @@ static void queue_one_kick(struct kunit *test)
 
 	publish_many(r, NULL, c->messages);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
-	vgpu_queue_kick(&r->q);
+	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->kicks, c->kicks);
 	/* Nothing new, nothing to tell. */
-	vgpu_queue_kick(&r->q);
+	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->kicks, c->kicks);
 	test_reply_all(r);
 	KUNIT_EXPECT_EQ(test, r->kicks, c->kicks);
@@ -324,12 +326,12 @@ static void queue_interrupt_in_batch(struct kunit *test)
 	struct test_ring *r = test_ring_create(test, 16);
 
 	publish_many(r, NULL, 1);
-	vgpu_queue_kick(&r->q);
+	virtgpu_vq_kick(&r->q);
 	publish_many(r, NULL, 2);
 	test_reply(r, 0, 0x1100);
 	KUNIT_EXPECT_EQ(test, r->kicks, 1);
 	publish_many(r, NULL, 1);
-	vgpu_queue_kick(&r->q);
+	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->kicks, 2);
 	KUNIT_EXPECT_EQ(test, r->q.stats.kicks, 2);
 	test_reply_all(r);
@@ -342,13 +344,13 @@ static void queue_quiet_host(struct kunit *test)
 
 	r->quiet = true;
 	publish_many(r, NULL, 2);
-	vgpu_queue_kick(&r->q);
+	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->asked, 1);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
 	KUNIT_EXPECT_EQ(test, r->q.stats.kicks, 0);
 	r->quiet = false;
 	publish_many(r, NULL, 1);
-	vgpu_queue_kick(&r->q);
+	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->kicks, 1);
 	test_reply_all(r);
 }
@@ -367,18 +369,18 @@ static void queue_backlog(struct kunit *test)
 	for (i = 0; i < 6; i++)
 		ends[i].clock = &clock;
 	publish_many(r, ends, 6);
-	vgpu_queue_kick(&r->q);
+	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->count, 2);
 	KUNIT_EXPECT_EQ(test, r->kicks, 1);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 6);
-	KUNIT_EXPECT_EQ(test, r->q.stats.full, 4);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 6);
+	KUNIT_EXPECT_EQ(test, r->q.stats.backlogged, 4);
 
 	for (i = 0; i < 6; i++) {
 		KUNIT_ASSERT_EQ(test, r->count, min(i + 2, 6U));
 		test_reply(r, i, 0x1100);
 		KUNIT_EXPECT_EQ(test, ends[i].ends, 1);
 		KUNIT_EXPECT_EQ(test, ends[i].order, i + 1);
-		KUNIT_EXPECT_EQ(test, r->q.outstanding, 5 - i);
+		KUNIT_EXPECT_EQ(test, r->q.num_pending, 5 - i);
 		KUNIT_EXPECT_EQ(test, r->kicks, 1 + min(i + 1, 4U));
 	}
 }
@@ -389,7 +391,7 @@ static void queue_backlog_one_kick(struct kunit *test)
 	struct test_ring *r = test_ring_create(test, 16);
 
 	publish_many(r, NULL, 16);
-	vgpu_queue_kick(&r->q);
+	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->count, 8);
 	test_answer_all(r, 0x1100);
 	test_interrupt(r);
@@ -403,13 +405,13 @@ static void queue_backlog_one_kick(struct kunit *test)
 static void queue_no_overtaking(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_msg *msg = test_msg(test, NULL);
+	struct virtgpu_msg *msg = test_msg(test, NULL);
 
 	/* 2 descriptors, then one piece short of all of them, then 2. */
 	publish_many(r, NULL, 1);
 	vgpu_cmd_attach_backing(msg, 1, test_entries(test, 13 * 4096, 13));
 	KUNIT_ASSERT_GT(test, msg->payload->sgt.nents, 12);
-	vgpu_queue_publish(&r->q, msg);
+	virtgpu_vq_queue_msg(&r->q, msg);
 	publish_many(r, NULL, 1);
 	KUNIT_EXPECT_EQ(test, r->count, 1);
 	test_reply(r, 0, 0x1100);
@@ -449,7 +451,7 @@ static void queue_add_fails_in_flight(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ends[1].error, 0);
 	KUNIT_EXPECT_EQ(test, ends[2].ends, 1);
 	KUNIT_EXPECT_EQ(test, ends[2].error, 0);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 }
 
 /* With none to come nobody would try again: it ends now, with that error. */
@@ -458,17 +460,17 @@ static void queue_add_fails_alone(struct kunit *test)
 	const int *error = test->param_value;
 	struct test_ring *r = test_ring_create(test, 16);
 	struct test_end end = {}, next = {};
-	struct vgpu_timeline tl;
+	struct virtgpu_timeline tl;
 	struct dma_fence *fence;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	r->add_error = *error;
 	r->add_errors = 1;
 	fence = publish_fenced(r, &end, &tl);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
 	KUNIT_EXPECT_EQ(test, end.error, *error);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), *error);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 	KUNIT_EXPECT_EQ(test, r->q.stats.errors, 1);
 	dma_fence_put(fence);
 
@@ -506,11 +508,11 @@ static void queue_too_long(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 4);
 	struct test_end end = {};
-	struct vgpu_msg *msg = test_msg(test, &end);
+	struct virtgpu_msg *msg = test_msg(test, &end);
 
 	vgpu_cmd_attach_backing(msg, 1, test_entries(test, 4 * 4096, 1022));
 	KUNIT_ASSERT_GT(test, msg->payload->sgt.nents, 2);
-	vgpu_queue_publish(&r->q, msg);
+	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
 	KUNIT_EXPECT_EQ(test, end.error, -ENOSPC);
 	publish_many(r, NULL, 1);
@@ -532,10 +534,10 @@ static void queue_interrupt_alone(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, r->interrupts_on);
 }
 
-static struct vgpu_msg *flush_msg(struct kunit *test)
+static struct virtgpu_msg *flush_msg(struct kunit *test)
 {
 	struct drm_rect rect = DRM_RECT_INIT(0, 0, 64, 64);
-	struct vgpu_msg *msg = test_msg(test, NULL);
+	struct virtgpu_msg *msg = test_msg(test, NULL);
 
 	memset(&msg->request, 0, sizeof(msg->request));
 	vgpu_cmd_flush(msg, 1, &rect);
@@ -546,15 +548,15 @@ static struct vgpu_msg *flush_msg(struct kunit *test)
 
 static void publish_frame(struct test_ring *r, unsigned int n)
 {
-	struct vgpu_msg *msgs[3];
+	struct virtgpu_msg *msgs[3];
 	LIST_HEAD(ended);
 	unsigned int i;
 
 	for (i = 0; i < n - 1; i++)
 		msgs[i] = test_msg(r->test, NULL);
 	msgs[n - 1] = flush_msg(r->test);
-	vgpu_queue_publish_batch(&r->q, msgs, n, &ended);
-	vgpu_queue_end(&r->q, &ended);
+	virtgpu_vq_queue_batch(&r->q, msgs, n, &ended);
+	virtgpu_vq_complete_batch(&r->q, &ended);
 }
 
 /* One interrupt for a frame: that of its flush. */
@@ -585,7 +587,7 @@ static void queue_interrupt_of_frame(struct kunit *test)
 	test_answer(r, r->count - 3, 0x1100);
 	publish_many(r, NULL, 1);
 	flush_work(&r->q.drain);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 3);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 3);
 
 	/* And what was answered without an interrupt is no reason to give the device up. */
 	test_reply_all(r);
@@ -593,7 +595,7 @@ static void queue_interrupt_of_frame(struct kunit *test)
 	test_answer(r, r->count - 3, 0x1100);
 	test_answer(r, r->count - 2, 0x1100);
 	flush_delayed_work(&r->q.watchdog);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 1);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 1);
 	test_reply_all(r);
 }
 
@@ -621,11 +623,11 @@ static void queue_drain(struct kunit *test)
 	test_answer_all(r, 0x1100);
 	test_interrupt(r);
 	KUNIT_EXPECT_EQ(test, r->taken_here, min(*n, 4U));
-	for (i = 0; i < 100 && READ_ONCE(r->q.outstanding); i++)
+	for (i = 0; i < 100 && READ_ONCE(r->q.num_pending); i++)
 		flush_work(&r->q.drain);
 	flush_work(&r->q.drain);
 	KUNIT_EXPECT_EQ(test, r->taken, *n);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 	KUNIT_EXPECT_TRUE(test, r->interrupts_on);
 	KUNIT_EXPECT_EQ(test, r->q.stats.interrupts, 1);
 }
@@ -636,19 +638,19 @@ struct echo {
 	unsigned int ends;
 };
 
-static void echo_done(struct vgpu_msg *msg)
+static void echo_done(struct virtgpu_msg *msg)
 {
-	struct echo *e = msg->owner;
+	struct echo *e = msg->priv;
 
 	e->ends++;
 	if (!e->left)
 		return;
 
 	e->left--;
-	vgpu_msg_recycle(msg);
+	virtgpu_msg_reinit(msg);
 	vgpu_cmd_unref(msg, e->left);
-	vgpu_msg_get(msg);
-	vgpu_queue_publish(&e->r->q, msg);
+	virtgpu_msg_get(msg);
+	virtgpu_vq_queue_msg(&e->r->q, msg);
 }
 
 /* A callback may publish its own message again. */
@@ -656,18 +658,18 @@ static void queue_republish(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 2);
 	struct echo e = { .r = r, .left = 3 };
-	struct vgpu_msg *msg = test_msg(test, NULL);
+	struct virtgpu_msg *msg = test_msg(test, NULL);
 
-	msg->owner = &e;
-	msg->done = echo_done;
-	vgpu_msg_get(msg);
-	vgpu_queue_publish(&r->q, msg);
+	msg->priv = &e;
+	msg->complete = echo_done;
+	virtgpu_msg_get(msg);
+	virtgpu_vq_queue_msg(&r->q, msg);
 	test_reply_all(r);
 	KUNIT_EXPECT_EQ(test, e.ends, 4);
 	KUNIT_EXPECT_EQ(test, r->count, 4);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 	KUNIT_EXPECT_EQ(test, refcount_read(&msg->ref), 1);
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(msg);
 }
 
 /* On a dead queue that ends as well, in the publisher's own context. */
@@ -675,15 +677,15 @@ static void queue_republish_dead(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 2);
 	struct echo e = { .r = r, .left = 3 };
-	struct vgpu_msg *msg = test_msg(test, NULL);
+	struct virtgpu_msg *msg = test_msg(test, NULL);
 
-	msg->owner = &e;
-	msg->done = echo_done;
-	vgpu_queue_publish(&r->q, msg);
-	vgpu_queue_stop(&r->q);
+	msg->priv = &e;
+	msg->complete = echo_done;
+	virtgpu_vq_queue_msg(&r->q, msg);
+	virtgpu_vq_stop(&r->q);
 	KUNIT_EXPECT_EQ(test, e.ends, 4);
 	KUNIT_EXPECT_EQ(test, r->count, 1);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 }
 
 /*
@@ -697,27 +699,28 @@ static void ticks(struct test_ring *r, unsigned int n)
 		flush_delayed_work(&r->q.watchdog);
 }
 
-static struct vgpu_msg *submit_msg(struct kunit *test, size_t size)
+static struct virtgpu_msg *submit_msg(struct kunit *test, size_t size)
 {
-	struct vgpu_msg *msg = test_msg(test, NULL);
+	struct virtgpu_msg *msg = test_msg(test, NULL);
 
 	memset(&msg->request, 0, sizeof(msg->request));
-	vgpu_cmd_submit_3d(msg, 1, vgpu_entries_alloc_bytes(size, 14));
+	vgpu_cmd_submit_3d(msg, 1, virtgpu_mem_entries_alloc_bytes(size, 14));
 	KUNIT_ASSERT_NOT_NULL(test, msg->payload);
 
 	return msg;
 }
 
-static void count_wedged(struct vgpu_queue *q)
+static void count_wedged(struct virtgpu_vq *q)
 {
 	struct test_ring *r = container_of(q, struct test_ring, q);
 
 	r->wedged++;
 }
 
-static struct vgpu_msg *alloc_probe(struct vgpu_queue *q)
+static struct virtgpu_msg *alloc_probe(struct virtgpu_vq *q)
 {
-	struct vgpu_msg *msg = vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_resp_display_info));
+	struct virtgpu_msg *msg =
+		virtgpu_msg_alloc_resp(sizeof(struct virtio_gpu_resp_display_info));
 
 	if (msg)
 		vgpu_cmd_get_display_info(msg);
@@ -757,10 +760,10 @@ static void queue_late_answer(struct kunit *test)
 	struct virtio_gpu_ctrl_hdr hdr = { .type = cpu_to_le32(c->type) };
 	struct test_ring *r = watched_ring(test, 16);
 	struct test_end end = {};
-	struct vgpu_timeline tl;
+	struct virtgpu_timeline tl;
 	struct dma_fence *fence;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	fence = publish_fenced(r, &end, &tl);
 	ticks(r, TEN_MINUTES);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
@@ -773,7 +776,7 @@ static void queue_late_answer(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, end.error, c->error);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), c->error ?: 1);
 	test_reply_all(r);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 	dma_fence_put(fence);
 }
 
@@ -782,14 +785,14 @@ static void queue_never_answered(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
 	struct test_end end = {};
-	struct vgpu_timeline tl;
+	struct virtgpu_timeline tl;
 	struct dma_fence *fence;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	fence = publish_fenced(r, &end, &tl);
 	ticks(r, TEN_MINUTES);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 0);
-	vgpu_queue_stop(&r->q);
+	virtgpu_vq_stop(&r->q);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
 	KUNIT_EXPECT_EQ(test, end.error, -ENODEV);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
@@ -802,10 +805,10 @@ static void queue_backlog_waits(struct kunit *test)
 	struct test_ring *r = test_ring_create(test, 2);
 	struct test_end ends[2] = {};
 	struct dma_fence *fence[2];
-	struct vgpu_timeline tl;
+	struct virtgpu_timeline tl;
 	unsigned int i;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	for (i = 0; i < 2; i++)
 		fence[i] = publish_fenced(r, &ends[i], &tl);
 	KUNIT_EXPECT_EQ(test, r->count, 1);
@@ -829,39 +832,39 @@ static void queue_backlog_waits(struct kunit *test)
 static void queue_wedged(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
-	struct vgpu_msg *refused = test_msg(test, NULL);
+	struct virtgpu_msg *refused = test_msg(test, NULL);
 
 	publish_many(r, NULL, 2);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, NULL), 0);
-	ticks(r, VGPU_UNRESPONSIVE_TICKS - 1);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, NULL), 0);
+	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS - 1);
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 	ticks(r, 2);
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 1);
 	KUNIT_EXPECT_EQ(test, r->q.stats.probes, 1);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, NULL), -EIO);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_send_sync(&r->q, refused), -EIO);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, NULL), -EIO);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_send_sync(&r->q, refused), -EIO);
 	KUNIT_EXPECT_EQ(test, r->count, 3);
-	vgpu_msg_put(refused);
+	virtgpu_msg_put(refused);
 
 	/* It is reported once. */
 	ticks(r, TEN_MINUTES);
 	KUNIT_EXPECT_EQ(test, r->wedged, 1);
 
 	test_reply(r, 1, 0x1100);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, NULL), 0);
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, NULL), 0);
 	test_reply_all(r);
 
 	publish_many(r, NULL, 1);
-	ticks(r, VGPU_UNRESPONSIVE_TICKS + 1);
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS + 1);
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 2);
 
 	/* A device that is started again is not. */
-	vgpu_queue_stop(&r->q);
+	virtgpu_vq_stop(&r->q);
 	test_ring_start(r, 16);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 }
 
 /* The display holds a frame: no error for as long as it lasts, whatever stands behind. */
@@ -869,21 +872,21 @@ static void queue_held(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
 
-	vgpu_queue_publish(&r->q, flush_msg(test));
+	virtgpu_vq_queue_msg(&r->q, flush_msg(test));
 	publish_many(r, NULL, 3);
 	ticks(r, TEN_MINUTES);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 0);
 	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 0);
 	KUNIT_EXPECT_EQ(test, r->q.stats.probes, 0);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, NULL), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, NULL), 0);
 
 	/* The ten seconds begin when the display has taken the frame. */
 	test_reply(r, 0, 0x1100);
-	ticks(r, VGPU_UNRESPONSIVE_TICKS - 1);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS - 1);
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 	ticks(r, 2);
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 0);
 }
 
@@ -893,12 +896,12 @@ static void queue_wedged_after_progress(struct kunit *test)
 	struct test_ring *r = watched_ring(test, 16);
 
 	publish_many(r, NULL, 2);
-	vgpu_queue_publish(&r->q, flush_msg(test));
+	virtgpu_vq_queue_msg(&r->q, flush_msg(test));
 	ticks(r, 1);
 	test_reply(r, 0, 0x1100);
-	ticks(r, VGPU_UNRESPONSIVE_TICKS + 1);
+	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS + 1);
 	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 0);
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 1);
 }
 
@@ -907,15 +910,15 @@ static void queue_flush_overtaken(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 64);
 
-	vgpu_queue_publish(&r->q, flush_msg(test));
+	virtgpu_vq_queue_msg(&r->q, flush_msg(test));
 	publish_many(r, NULL, 1);
 	ticks(r, 2);
 	test_reply(r, 1, 0x1100);
 	ticks(r, 2);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 	publish_many(r, NULL, 1);
-	ticks(r, VGPU_UNRESPONSIVE_TICKS + 1);
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS + 1);
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
 	test_reply_all(r);
 }
 
@@ -925,20 +928,20 @@ static void queue_held_renderer(struct kunit *test)
 	struct test_ring *r = watched_ring(test, 16);
 
 	r->q.renders = true;
-	vgpu_queue_publish(&r->q, submit_msg(test, 64));
-	vgpu_queue_publish(&r->q, flush_msg(test));
+	virtgpu_vq_queue_msg(&r->q, submit_msg(test, 64));
+	virtgpu_vq_queue_msg(&r->q, flush_msg(test));
 	publish_many(r, NULL, 2);
 	test_reply(r, 1, 0x1100);
 	ticks(r, TEN_MINUTES);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 
 	/* Rendering may still end meanwhile; anything else says that the display goes on. */
 	test_reply(r, 0, 0x1100);
 	ticks(r, TEN_MINUTES);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 	test_reply(r, 2, 0x1100);
-	ticks(r, VGPU_UNRESPONSIVE_TICKS + 1);
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS + 1);
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 1);
 }
 
@@ -948,7 +951,7 @@ static void queue_long_job(struct kunit *test)
 	struct test_ring *r = watched_ring(test, 256);
 	unsigned int i, n;
 
-	vgpu_queue_publish(&r->q, submit_msg(test, 64));
+	virtgpu_vq_queue_msg(&r->q, submit_msg(test, 64));
 	for (i = 0; i < TEN_MINUTES / 10; i++) {
 		ticks(r, 1);
 		for (n = 1; n < r->count; n++)
@@ -956,13 +959,13 @@ static void queue_long_job(struct kunit *test)
 				test_reply(r, n, VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
 	}
 	KUNIT_EXPECT_GT(test, r->q.stats.probes, 10);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 0);
 	KUNIT_EXPECT_EQ(test, r->slots[0].state, TEST_SLOT_HELD);
 
 	/* A probe that the device does not respond to for ten seconds decides. */
-	ticks(r, 2 * VGPU_UNRESPONSIVE_TICKS + 1);
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+	ticks(r, 2 * VIRTGPU_UNRESPONSIVE_TICKS + 1);
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 1);
 }
 
@@ -971,10 +974,10 @@ static void queue_long_job_held(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
 
-	vgpu_queue_publish(&r->q, submit_msg(test, 64));
-	vgpu_queue_publish(&r->q, flush_msg(test));
+	virtgpu_vq_queue_msg(&r->q, submit_msg(test, 64));
+	virtgpu_vq_queue_msg(&r->q, flush_msg(test));
 	ticks(r, TEN_MINUTES);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->q.stats.probes, 1);
 }
 
@@ -982,15 +985,15 @@ static void queue_long_job_held(struct kunit *test)
 static void queue_fenced_renders(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
-	struct vgpu_timeline tl;
+	struct virtgpu_timeline tl;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	r->q.renders = true;
 	dma_fence_put(publish_fenced(r, NULL, &tl));
-	ticks(r, VGPU_UNRESPONSIVE_TICKS + 1);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
-	ticks(r, VGPU_UNRESPONSIVE_TICKS);
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS + 1);
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
+	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS);
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
 }
 
 /* Only a long job needs no look four times a second. */
@@ -998,8 +1001,8 @@ static void queue_relaxed(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
 
-	vgpu_queue_publish(&r->q, submit_msg(test, 64));
-	vgpu_queue_kick(&r->q);
+	virtgpu_vq_queue_msg(&r->q, submit_msg(test, 64));
+	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->q.ticks, 1);
 	ticks(r, 1);
 	KUNIT_EXPECT_GT(test, r->q.ticks, 1);
@@ -1011,36 +1014,36 @@ static void queue_relaxed(struct kunit *test)
 static void queue_forgetful(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 256);
-	struct vgpu_msg *msg = test_msg(test, NULL);
+	struct virtgpu_msg *msg = test_msg(test, NULL);
 	unsigned int i;
 
-	vgpu_msg_get(msg);
-	vgpu_queue_publish(&r->q, msg);
-	for (i = 0; i < VGPU_UNRESPONSIVE_TICKS + 1; i++) {
+	virtgpu_msg_get(msg);
+	virtgpu_vq_queue_msg(&r->q, msg);
+	for (i = 0; i < VIRTGPU_UNRESPONSIVE_TICKS + 1; i++) {
 		publish_many(r, NULL, 1);
 		test_reply(r, i + 1, 0x1100);
 		ticks(r, 1);
 	}
-	KUNIT_EXPECT_EQ(test, vgpu_queue_wait_msg(&r->q, msg), -ETIMEDOUT);
-	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_RING);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_wait_msg(&r->q, msg), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, msg->state, VIRTGPU_MSG_IN_FLIGHT);
 	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 1);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 0);
 
 	/* The response may still come. */
 	test_reply(r, 0, 0x1201);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_wait_msg(&r->q, msg), -ENOMEM);
-	vgpu_msg_put(msg);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_wait_msg(&r->q, msg), -ENOMEM);
+	virtgpu_msg_put(msg);
 }
 
 /* One that was answered in time is left alone by the watchdog. */
 static void queue_watchdog_idle(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_timeline tl;
+	struct virtgpu_timeline tl;
 	struct dma_fence *fence;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	fence = publish_fenced(r, NULL, &tl);
 	test_reply(r, 0, 0x1100);
 	KUNIT_EXPECT_TRUE(test, delayed_work_pending(&r->q.watchdog));
@@ -1057,22 +1060,22 @@ static void queue_wait_wedged(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
 	struct test_end end = {};
-	struct vgpu_msg *msg = test_msg(test, &end), *late = test_msg(test, NULL);
+	struct virtgpu_msg *msg = test_msg(test, &end), *late = test_msg(test, NULL);
 
-	vgpu_msg_get(msg);
-	vgpu_msg_get(late);
-	vgpu_queue_publish(&r->q, msg);
-	ticks(r, VGPU_UNRESPONSIVE_TICKS + 1);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_wait_msg(&r->q, msg), -ETIMEDOUT);
-	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_RING);
-	vgpu_queue_publish(&r->q, late);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_wait_msg(&r->q, late), -ETIMEDOUT);
-	vgpu_msg_put(late);
+	virtgpu_msg_get(msg);
+	virtgpu_msg_get(late);
+	virtgpu_vq_queue_msg(&r->q, msg);
+	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS + 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_wait_msg(&r->q, msg), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, msg->state, VIRTGPU_MSG_IN_FLIGHT);
+	virtgpu_vq_queue_msg(&r->q, late);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_wait_msg(&r->q, late), -ETIMEDOUT);
+	virtgpu_msg_put(late);
 
 	test_reply(r, 0, 0x1201);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_wait_msg(&r->q, msg), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_wait_msg(&r->q, msg), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(msg);
 	test_reply_all(r);
 }
 
@@ -1081,17 +1084,17 @@ static void queue_wait_killed(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
 	struct test_end end = {};
-	struct vgpu_msg *msg = test_msg(test, &end);
+	struct virtgpu_msg *msg = test_msg(test, &end);
 
-	vgpu_msg_get(msg);
-	vgpu_queue_publish(&r->q, msg);
+	virtgpu_msg_get(msg);
+	virtgpu_vq_queue_msg(&r->q, msg);
 	/* Test threads are kernel threads, which signals do not reach unasked. */
 	allow_signal(SIGKILL);
 	send_sig(SIGKILL, current, 1);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_wait_msg(&r->q, msg), -EINTR);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_wait_msg(&r->q, msg), -EINTR);
 	flush_signals(current);
 	disallow_signal(SIGKILL);
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(msg);
 	test_reply(r, 0, 0x1100);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
 }
@@ -1100,9 +1103,9 @@ static void queue_wait_killed(struct kunit *test)
  * Shares of the ring
  */
 
-static struct vgpu_client *test_client(struct test_ring *r)
+static struct virtgpu_client *test_client(struct test_ring *r)
 {
-	struct vgpu_client *client = vgpu_client_alloc(0);
+	struct virtgpu_client *client = virtgpu_client_alloc(0);
 
 	KUNIT_ASSERT_NOT_NULL(r->test, client);
 
@@ -1110,15 +1113,15 @@ static struct vgpu_client *test_client(struct test_ring *r)
 }
 
 /* Queue jobs of a program for as long as it may; returns how many. */
-static unsigned int fill_share(struct test_ring *r, struct vgpu_client *client)
+static unsigned int fill_share(struct test_ring *r, struct virtgpu_client *client)
 {
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 	unsigned int n = 0;
 
-	while (vgpu_queue_has_room(&r->q, client) && n < TEST_RING_MAX) {
+	while (virtgpu_vq_has_room(&r->q, client) && n < TEST_RING_MAX) {
 		msg = submit_msg(r->test, 64);
-		vgpu_msg_set_client(msg, client);
-		vgpu_queue_publish(&r->q, msg);
+		virtgpu_msg_set_client(msg, client);
+		virtgpu_vq_queue_msg(&r->q, msg);
 		n++;
 	}
 
@@ -1139,30 +1142,30 @@ static void queue_shares(struct kunit *test)
 {
 	const unsigned int *size = test->param_value;
 	struct test_ring *r = watched_ring(test, *size);
-	struct vgpu_client *clients[3];
+	struct virtgpu_client *clients[3];
 	unsigned int i, before;
 
 	for (i = 0; i < 3; i++) {
 		clients[i] = test_client(r);
-		KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, clients[i]), 0);
+		KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, clients[i]), 0);
 		KUNIT_EXPECT_GE(test, fill_share(r, clients[i]), 1);
 		KUNIT_EXPECT_LE(test, r->q.client_slots, *size - *size / 4 + 2);
 	}
 	/* A program that has no context yet finds room, too, but for the smallest ring. */
-	KUNIT_EXPECT_EQ(test, vgpu_queue_has_room(&r->q, NULL), *size > 16);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_has_room(&r->q, NULL), *size > 16);
 	/* Nothing of it waits for room, nor does a frame. */
-	KUNIT_EXPECT_EQ(test, r->q.stats.full, 0);
+	KUNIT_EXPECT_EQ(test, r->q.stats.backlogged, 0);
 	before = r->count;
-	vgpu_queue_publish(&r->q, flush_msg(test));
+	virtgpu_vq_queue_msg(&r->q, flush_msg(test));
 	KUNIT_EXPECT_EQ(test, r->count, before + 1);
-	KUNIT_EXPECT_EQ(test, r->q.stats.full, 0);
+	KUNIT_EXPECT_EQ(test, r->q.stats.backlogged, 0);
 
 	test_reply_all(r);
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, clients[i]->slots, 0);
 		KUNIT_EXPECT_EQ(test, clients[i]->bytes, 0);
 		KUNIT_EXPECT_EQ(test, refcount_read(&clients[i]->ref), 1);
-		vgpu_client_put(clients[i]);
+		virtgpu_client_put(clients[i]);
 	}
 	KUNIT_EXPECT_EQ(test, r->q.client_slots, 0);
 }
@@ -1171,67 +1174,67 @@ static void queue_shares(struct kunit *test)
 static void queue_share_indirect(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 64);
-	struct vgpu_client *client = test_client(r);
-	struct vgpu_msg *msg = submit_msg(test, 64);
+	struct virtgpu_client *client = test_client(r);
+	struct virtgpu_msg *msg = submit_msg(test, 64);
 
-	vgpu_msg_set_client(msg, client);
-	vgpu_queue_publish(&r->q, msg);
+	virtgpu_msg_set_client(msg, client);
+	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_EXPECT_EQ(test, client->slots, 3);
 	r->q.indirect = true;
 	msg = submit_msg(test, 64);
-	vgpu_msg_set_client(msg, client);
-	vgpu_queue_publish(&r->q, msg);
+	virtgpu_msg_set_client(msg, client);
+	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_EXPECT_EQ(test, client->slots, 4);
 	/* What was counted is what is taken off, whatever the device is now. */
 	test_reply_all(r);
 	KUNIT_EXPECT_EQ(test, client->slots, 0);
-	vgpu_client_put(client);
+	virtgpu_client_put(client);
 }
 
 /* A few large jobs are bounded as well as many small ones. */
 static void queue_share_bytes(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 256);
-	struct vgpu_client *client = test_client(r), *other = test_client(r);
+	struct virtgpu_client *client = test_client(r), *other = test_client(r);
 	unsigned int n = 0;
 
-	while (vgpu_queue_has_room(&r->q, client) && n < 100) {
-		struct vgpu_msg *msg = submit_msg(test, SZ_8M);
+	while (virtgpu_vq_has_room(&r->q, client) && n < 100) {
+		struct virtgpu_msg *msg = submit_msg(test, SZ_8M);
 
-		vgpu_msg_set_client(msg, client);
-		vgpu_queue_publish(&r->q, msg);
+		virtgpu_msg_set_client(msg, client);
+		virtgpu_vq_queue_msg(&r->q, msg);
 		n++;
 	}
-	KUNIT_EXPECT_EQ(test, n, VGPU_CLIENT_BYTES / SZ_8M);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, other), 0);
+	KUNIT_EXPECT_EQ(test, n, VIRTGPU_CLIENT_BYTES / SZ_8M);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, other), 0);
 	test_reply_all(r);
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_has_room(&r->q, client));
-	vgpu_client_put(client);
-	vgpu_client_put(other);
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_has_room(&r->q, client));
+	virtgpu_client_put(client);
+	virtgpu_client_put(other);
 }
 
 /* The host has ended a context: what it does not respond to any more is cancelled. */
 static void queue_client_closed(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 64);
-	struct vgpu_client *client = test_client(r);
+	struct virtgpu_client *client = test_client(r);
 	struct test_end end = {};
 	struct dma_fence *fence, *other;
-	struct vgpu_timeline tl;
-	struct vgpu_msg *msg;
+	struct virtgpu_timeline tl;
+	struct virtgpu_msg *msg;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	msg = test_msg_fenced(test, &end, &tl);
-	vgpu_msg_set_client(msg, client);
+	virtgpu_msg_set_client(msg, client);
 	fence = dma_fence_get(&msg->fence->base);
-	vgpu_queue_publish(&r->q, msg);
+	virtgpu_vq_queue_msg(&r->q, msg);
 	r->q.renders = true;
 	other = publish_fenced(r, NULL, &tl);
-	ticks(r, VGPU_UNRESPONSIVE_TICKS - 2);
+	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS - 2);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
 
-	vgpu_queue_close_client(&r->q, client);
-	ticks(r, VGPU_UNRESPONSIVE_TICKS - 1);
+	virtgpu_vq_close_client(&r->q, client);
+	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS - 1);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
 	ticks(r, 1);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ECANCELED);
@@ -1245,7 +1248,7 @@ static void queue_client_closed(struct kunit *test)
 	test_reply_all(r);
 	dma_fence_put(fence);
 	dma_fence_put(other);
-	vgpu_client_put(client);
+	virtgpu_client_put(client);
 }
 
 /*
@@ -1256,17 +1259,17 @@ static void queue_not_started(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 0);
 	struct test_end end = {};
-	struct vgpu_timeline tl;
+	struct virtgpu_timeline tl;
 	struct dma_fence *fence;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	fence = publish_fenced(r, &end, &tl);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
 	KUNIT_EXPECT_EQ(test, end.error, -ENODEV);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
-	vgpu_queue_kick(&r->q);
+	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, NULL), -ENODEV);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, NULL), -ENODEV);
 	dma_fence_put(fence);
 }
 
@@ -1276,10 +1279,10 @@ static void queue_stop(struct kunit *test)
 	struct test_ring *r = test_ring_create(test, 6);
 	struct test_end ends[7] = {};
 	struct dma_fence *fence[7];
-	struct vgpu_timeline tl;
+	struct virtgpu_timeline tl;
 	unsigned int clock = 0, i;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	for (i = 0; i < 7; i++) {
 		ends[i].clock = &clock;
 		fence[i] = publish_fenced(r, &ends[i], &tl);
@@ -1287,10 +1290,10 @@ static void queue_stop(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, r->count, 3);
 	/* Answered, but the driver has not heard of it before the reset. */
 	test_answer(r, 1, 0x1100);
-	vgpu_queue_stop(&r->q);
+	virtgpu_vq_stop(&r->q);
 
 	KUNIT_EXPECT_EQ(test, r->detached, 3);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 	for (i = 0; i < 7; i++) {
 		KUNIT_EXPECT_EQ(test, ends[i].ends, 1);
 		KUNIT_EXPECT_EQ(test, ends[i].error, -ENODEV);
@@ -1302,8 +1305,8 @@ static void queue_stop(struct kunit *test)
 
 	/* What comes later is harmless. */
 	test_interrupt(r);
-	vgpu_queue_kick(&r->q);
-	vgpu_queue_stop(&r->q);
+	virtgpu_vq_kick(&r->q);
+	virtgpu_vq_stop(&r->q);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
 	KUNIT_EXPECT_EQ(test, clock, 7);
 }
@@ -1312,17 +1315,17 @@ static void queue_publish_stopped(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
 	struct test_end end = {};
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 
-	vgpu_queue_stop(&r->q);
+	virtgpu_vq_stop(&r->q);
 	msg = test_msg(test, &end);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_send_sync(&r->q, msg), -ENODEV);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_send_sync(&r->q, msg), -ENODEV);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
 	KUNIT_EXPECT_EQ(test, r->count, 0);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&r->q.watchdog));
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(msg);
 }
 
 /* After a reset the queue is as new, but its fence numbers go on. */
@@ -1330,12 +1333,12 @@ static void queue_restart(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
 	struct test_end end = {};
-	struct vgpu_timeline tl;
+	struct virtgpu_timeline tl;
 	struct dma_fence *fence;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	dma_fence_put(publish_fenced(r, NULL, &tl));
-	vgpu_queue_stop(&r->q);
+	virtgpu_vq_stop(&r->q);
 	test_ring_start(r, 16);
 	fence = publish_fenced(r, &end, &tl);
 	KUNIT_ASSERT_EQ(test, r->count, 2);
@@ -1363,24 +1366,24 @@ static void queue_broken(struct kunit *test)
 	const unsigned int *n = test->param_value;
 	struct test_ring *r = test_ring_create(test, 16);
 	struct test_end old[5] = {}, new = {};
-	struct vgpu_timeline tl;
+	struct virtgpu_timeline tl;
 	struct dma_fence *fence;
 	unsigned int i;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	publish_many(r, old, *n);
 	r->dead = true;
 	fence = publish_fenced(r, &new, &tl);
 	KUNIT_EXPECT_EQ(test, new.ends, 1);
 	KUNIT_EXPECT_EQ(test, new.error, -ENODEV);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, *n);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, *n);
 	dma_fence_put(fence);
 
 	/* What the device had before may still be in its hands until the reset. */
 	for (i = 0; i < *n; i++)
 		KUNIT_EXPECT_EQ(test, old[i].ends, 0);
-	vgpu_queue_stop(&r->q);
+	virtgpu_vq_stop(&r->q);
 	for (i = 0; i < *n; i++)
 		KUNIT_EXPECT_EQ(test, old[i].ends, 1);
 	KUNIT_EXPECT_EQ(test, new.ends, 1);
@@ -1391,22 +1394,22 @@ static void queue_broken_in_flight(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
 	struct test_end end = {};
-	struct vgpu_timeline tl;
+	struct virtgpu_timeline tl;
 	struct dma_fence *fence;
 
-	vgpu_timeline_init(&tl, "test");
+	virtgpu_timeline_init(&tl, "test");
 	fence = publish_fenced(r, &end, &tl);
 	publish_many(r, NULL, 1);
 	/* The last answer. */
 	test_reply(r, 1, 0x1100);
 	r->dead = true;
 	flush_delayed_work(&r->q.watchdog);
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, NULL), -EIO);
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, NULL), -EIO);
 	/* The memory may be the device's until it is reset. */
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
 	KUNIT_EXPECT_EQ(test, end.ends, 0);
-	vgpu_queue_stop(&r->q);
+	virtgpu_vq_stop(&r->q);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
 	dma_fence_put(fence);
@@ -1434,7 +1437,7 @@ static void host_work(struct work_struct *work)
 	struct host *h = container_of(to_delayed_work(work), struct host, work);
 
 	if (h->dies)
-		vgpu_queue_stop(&h->r->q);
+		virtgpu_vq_stop(&h->r->q);
 	else if (!h->silent)
 		test_reply_all(h->r);
 }
@@ -1468,53 +1471,53 @@ static struct host *host_create(struct test_ring *r)
 static void queue_send_sync(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_msg *msg = test_msg(test, NULL);
+	struct virtgpu_msg *msg = test_msg(test, NULL);
 
 	host_create(r);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_send_sync(&r->q, msg), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_send_sync(&r->q, msg), 0);
 	KUNIT_EXPECT_EQ(test, r->kicks, 1);
 	KUNIT_EXPECT_EQ(test, refcount_read(&msg->ref), 1);
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(msg);
 }
 
 static void queue_send_sync_dies(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_msg *msg = test_msg(test, NULL);
+	struct virtgpu_msg *msg = test_msg(test, NULL);
 
 	host_create(r)->dies = true;
-	KUNIT_EXPECT_EQ(test, vgpu_queue_send_sync(&r->q, msg), -ENODEV);
-	vgpu_msg_put(msg);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_send_sync(&r->q, msg), -ENODEV);
+	virtgpu_msg_put(msg);
 }
 
 /* Below its share a program is not held up, and the device not notified early. */
 static void queue_throttle_below(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_client *client = test_client(r);
-	struct vgpu_msg *msg = test_msg(test, NULL);
+	struct virtgpu_client *client = test_client(r);
+	struct virtgpu_msg *msg = test_msg(test, NULL);
 
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, client), 0);
-	vgpu_msg_set_client(msg, client);
-	vgpu_queue_publish(&r->q, msg);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, client), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, client), 0);
+	virtgpu_msg_set_client(msg, client);
+	virtgpu_vq_queue_msg(&r->q, msg);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, client), 0);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
 	test_reply_all(r);
-	vgpu_client_put(client);
+	virtgpu_client_put(client);
 }
 
 /* Beyond its share the device is notified, and its first responses let the program go on. */
 static void queue_throttle_waits(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_client *client = test_client(r);
+	struct virtgpu_client *client = test_client(r);
 
 	host_create(r);
 	fill_share(r, client);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, client), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, client), 0);
 	KUNIT_EXPECT_GE(test, r->kicks, 1);
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_has_room(&r->q, client));
-	vgpu_client_put(client);
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_has_room(&r->q, client));
+	virtgpu_client_put(client);
 }
 
 /* Cursors have room left where others have to wait. */
@@ -1522,55 +1525,55 @@ static void queue_crowded(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
 
-	publish_many(r, NULL, CROWDED_AT - 1);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_crowded(&r->q));
+	publish_many(r, NULL, CONGESTED_THRESHOLD - 1);
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_congested(&r->q));
 	publish_many(r, NULL, 1);
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_crowded(&r->q));
-	vgpu_queue_stop(&r->q);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_crowded(&r->q));
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_congested(&r->q));
+	virtgpu_vq_stop(&r->q);
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_congested(&r->q));
 }
 
 static void queue_throttle_dies(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_client *client = test_client(r);
+	struct virtgpu_client *client = test_client(r);
 
 	host_create(r)->dies = true;
 	fill_share(r, client);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, client), -ENODEV);
-	vgpu_client_put(client);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, client), -ENODEV);
+	virtgpu_client_put(client);
 }
 
 static void queue_throttle_killed(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_client *client = test_client(r);
+	struct virtgpu_client *client = test_client(r);
 
 	host_create(r)->silent = true;
 	fill_share(r, client);
 	allow_signal(SIGKILL);
 	send_sig(SIGKILL, current, 1);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, client), -EINTR);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, client), -EINTR);
 	flush_signals(current);
 	disallow_signal(SIGKILL);
 	test_reply_all(r);
-	vgpu_client_put(client);
+	virtgpu_client_put(client);
 }
 
 /* It ends when the device is found unresponsive. */
 static void queue_throttle_wedged(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 64);
-	struct vgpu_client *client = test_client(r);
+	struct virtgpu_client *client = test_client(r);
 
 	host_create(r)->silent = true;
 	/* The probe would come after ten seconds, and decide after ten more. */
-	r->q.stalled = 2 * VGPU_UNRESPONSIVE_TICKS - 2;
+	r->q.stalled = 2 * VIRTGPU_UNRESPONSIVE_TICKS - 2;
 	fill_share(r, client);
-	KUNIT_EXPECT_EQ(test, vgpu_queue_throttle(&r->q, client), -EIO);
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_is_wedged(&r->q));
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, client), -EIO);
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
 	test_reply_all(r);
-	vgpu_client_put(client);
+	virtgpu_client_put(client);
 }
 
 /*
@@ -1580,17 +1583,17 @@ static void queue_throttle_wedged(struct kunit *test)
 static void queue_panic(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_msg *msgs[3];
+	struct virtgpu_msg *msgs[3];
 	unsigned int i;
 
 	for (i = 0; i < 3; i++)
 		msgs[i] = test_msg(test, NULL);
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_panic_send(&r->q, msgs, 3));
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_panic_send(&r->q, msgs, 3));
 	KUNIT_EXPECT_EQ(test, r->count, 3);
 	KUNIT_EXPECT_EQ(test, r->kicks, 1);
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_PTR_EQ(test, r->slots[i].msg, msgs[i]);
-		vgpu_msg_put(msgs[i]);
+		virtgpu_msg_put(msgs[i]);
 	}
 }
 
@@ -1599,38 +1602,38 @@ static void queue_panic(struct kunit *test)
 static void queue_panic_full(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 2);
-	struct vgpu_msg *msg = test_msg(test, NULL);
+	struct virtgpu_msg *msg = test_msg(test, NULL);
 	unsigned int count;
 
 	publish_many(r, NULL, 1);
 	count = r->count;
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_panic_send(&r->q, &msg, 1));
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_panic_send(&r->q, &msg, 1));
 	KUNIT_EXPECT_EQ(test, r->count, count);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 2);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 2);
 	test_reply_all(r);
 	KUNIT_EXPECT_EQ(test, r->count, count + 1);
-	KUNIT_EXPECT_EQ(test, r->q.outstanding, 0);
-	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_ENDED);
-	vgpu_msg_put(msg);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
+	KUNIT_EXPECT_EQ(test, msg->state, VIRTGPU_MSG_COMPLETED);
+	virtgpu_msg_put(msg);
 }
 
 static void queue_panic_refused(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 2);
-	struct vgpu_msg *msg = test_msg(test, NULL);
+	struct virtgpu_msg *msg = test_msg(test, NULL);
 
-	vgpu_queue_stop(&r->q);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_panic_send(&r->q, &msg, 1));
+	virtgpu_vq_stop(&r->q);
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_panic_send(&r->q, &msg, 1));
 	KUNIT_EXPECT_EQ(test, r->count, 0);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
-	KUNIT_EXPECT_EQ(test, msg->state, VGPU_MSG_RESERVED);
-	vgpu_msg_put(msg);
+	KUNIT_EXPECT_EQ(test, msg->state, VIRTGPU_MSG_RESERVED);
+	virtgpu_msg_put(msg);
 }
 
 static void queue_panic_locked(struct kunit *test)
 {
 	struct test_ring *r;
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 	unsigned long flags;
 	bool sent;
 
@@ -1640,12 +1643,12 @@ static void queue_panic_locked(struct kunit *test)
 	r = test_ring_create(test, 16);
 	msg = test_msg(test, NULL);
 	spin_lock_irqsave(&r->q.lock, flags);
-	sent = vgpu_queue_panic_send(&r->q, &msg, 1);
+	sent = virtgpu_vq_panic_send(&r->q, &msg, 1);
 	spin_unlock_irqrestore(&r->q.lock, flags);
 	KUNIT_EXPECT_FALSE(test, sent);
 	KUNIT_EXPECT_EQ(test, r->count, 0);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
-	vgpu_msg_put(msg);
+	virtgpu_msg_put(msg);
 }
 
 static struct kunit_case queue_tests[] = {

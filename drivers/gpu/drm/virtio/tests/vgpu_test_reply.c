@@ -232,8 +232,8 @@ static void use_everything(struct scene *s, bool sound, u32 seed)
 static bool is_done(struct scene *s)
 {
 	return !vgpu_mock_resources(s->m) && !READ_ONCE(s->b->attachments) &&
-	       !READ_ONCE(vgpu_mock_vgpu(s->m)->ctrl.outstanding) &&
-	       !READ_ONCE(vgpu_mock_vgpu(s->m)->cursor.outstanding);
+	       !READ_ONCE(vgpu_mock_vgpu(s->m)->ctrl.num_pending) &&
+	       !READ_ONCE(vgpu_mock_vgpu(s->m)->cursor.num_pending);
 }
 
 static void reply_to_each(struct kunit *test)

@@ -6,7 +6,7 @@
 #include <uapi/linux/virtio_gpu.h>
 
 #include "vgpu_memory.h"
-#include "vgpu_msg.h"
+#include "virtgpu_msg.h"
 #include "vgpu_resource.h"
 #include "vgpu_test_ring.h"
 
@@ -60,7 +60,7 @@ static struct resource_test *resource_create(struct kunit *test)
 	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
-	vgpu_memory_init(&t->mem, NULL, VGPU_ADDRESS_DMA);
+	vgpu_memory_init(&t->mem, NULL, VIRTGPU_ADDR_DMA);
 	vgpu_resources_init(&t->pool, NULL, NULL);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, resource_fini, t), 0);
 	t->r = test_ring_create(test, 64);
@@ -310,7 +310,7 @@ static void end_all(struct resource_test *t, u32 answer)
 		test_answer_all(t->r, answer);
 		test_interrupt(t->r);
 	} else {
-		vgpu_queue_stop(&t->r->q);
+		virtgpu_vq_stop(&t->r->q);
 	}
 }
 
@@ -434,10 +434,10 @@ static void resource_blob_error(struct kunit *test)
 	const struct error_case *c = test->param_value;
 	struct resource_test *t = resource_create(test);
 	struct vgpu_resource *res = new_blob(test, t, false);
-	struct vgpu_msg *msg = test_msg(test, NULL);
+	struct virtgpu_msg *msg = test_msg(test, NULL);
 
 	vgpu_resource_track(res, msg);
-	vgpu_queue_publish(&t->r->q, msg);
+	virtgpu_vq_queue_msg(&t->r->q, msg);
 	test_reply(t->r, 0, c->answer);
 	KUNIT_EXPECT_EQ(test, res->error, c->error);
 	KUNIT_EXPECT_EQ(test, res->refused, c->error != 0);
@@ -531,7 +531,7 @@ static void resource_on_dead_queue(struct kunit *test)
 	struct vgpu_resource *blob, *surface;
 	struct dma_fence *fence;
 
-	vgpu_queue_stop(&t->r->q);
+	virtgpu_vq_stop(&t->r->q);
 	blob = new_blob(test, t, true);
 	surface = new_surface(test, t, false);
 	KUNIT_EXPECT_EQ(test, blob->error, 0);
@@ -562,7 +562,7 @@ static void resource_lost(struct kunit *test)
 
 	test_reply_all(t->r);
 	vgpu_resource_retire(dying);
-	vgpu_queue_stop(&t->r->q);
+	virtgpu_vq_stop(&t->r->q);
 	vgpu_resources_lose(&t->pool);
 	test_ring_start(t->r, 64);
 	sent = t->r->count;

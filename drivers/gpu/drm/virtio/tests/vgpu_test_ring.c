@@ -10,9 +10,9 @@
 #include <linux/string.h>
 
 #include "vgpu_cmd.h"
-#include "vgpu_entries.h"
-#include "vgpu_fence.h"
-#include "vgpu_msg.h"
+#include "virtgpu_mem_entries.h"
+#include "virtgpu_fence.h"
+#include "virtgpu_msg.h"
 #include "vgpu_test_ring.h"
 
 static unsigned int chain_length(struct scatterlist *sg, u32 *bytes)
@@ -36,8 +36,8 @@ static void read_request(struct test_slot *slot, struct scatterlist *sg)
 	memcpy(slot->request, hdr, min_t(size_t, sg->length, sizeof(slot->request)));
 }
 
-static int ring_add(struct vgpu_queue *q, struct scatterlist *sgs[],
-		    unsigned int out, unsigned int in, struct vgpu_msg *msg)
+static int ring_add(struct virtgpu_vq *q, struct scatterlist *sgs[],
+		    unsigned int out, unsigned int in, struct virtgpu_msg *msg)
 {
 	struct test_ring *r = q->ring;
 	struct test_slot *slot = &r->slots[r->count];
@@ -73,7 +73,7 @@ static int ring_add(struct vgpu_queue *q, struct scatterlist *sgs[],
 	return 0;
 }
 
-static bool ring_prepare_kick(struct vgpu_queue *q)
+static bool ring_prepare_kick(struct virtgpu_vq *q)
 {
 	struct test_ring *r = q->ring;
 
@@ -83,7 +83,7 @@ static bool ring_prepare_kick(struct vgpu_queue *q)
 	return !r->quiet;
 }
 
-static void ring_kick(struct vgpu_queue *q)
+static void ring_kick(struct virtgpu_vq *q)
 {
 	struct test_ring *r = q->ring;
 
@@ -93,7 +93,7 @@ static void ring_kick(struct vgpu_queue *q)
 		r->on_kick(r);
 }
 
-static struct vgpu_msg *ring_get(struct vgpu_queue *q, u32 *used)
+static struct virtgpu_msg *ring_get(struct virtgpu_vq *q, u32 *used)
 {
 	struct test_ring *r = q->ring;
 	struct test_slot *slot;
@@ -114,7 +114,7 @@ static struct vgpu_msg *ring_get(struct vgpu_queue *q, u32 *used)
 	return slot->msg;
 }
 
-static bool ring_enable_last(struct vgpu_queue *q)
+static bool ring_enable_last(struct virtgpu_vq *q)
 {
 	struct test_ring *r = q->ring;
 
@@ -125,7 +125,7 @@ static bool ring_enable_last(struct vgpu_queue *q)
 	return r->taken == r->used_count;
 }
 
-static bool ring_enable(struct vgpu_queue *q)
+static bool ring_enable(struct virtgpu_vq *q)
 {
 	struct test_ring *r = q->ring;
 
@@ -136,7 +136,7 @@ static bool ring_enable(struct vgpu_queue *q)
 	return r->taken == r->used_count;
 }
 
-static void ring_disable(struct vgpu_queue *q)
+static void ring_disable(struct virtgpu_vq *q)
 {
 	struct test_ring *r = q->ring;
 
@@ -145,7 +145,7 @@ static void ring_disable(struct vgpu_queue *q)
 	r->round = 0;
 }
 
-static struct vgpu_msg *ring_detach(struct vgpu_queue *q)
+static struct virtgpu_msg *ring_detach(struct virtgpu_vq *q)
 {
 	struct test_ring *r = q->ring;
 	unsigned int i;
@@ -164,7 +164,7 @@ static struct vgpu_msg *ring_detach(struct vgpu_queue *q)
 	return NULL;
 }
 
-static bool ring_dead(struct vgpu_queue *q)
+static bool ring_dead(struct virtgpu_vq *q)
 {
 	struct test_ring *r = q->ring;
 
@@ -173,7 +173,7 @@ static bool ring_dead(struct vgpu_queue *q)
 	return r->dead;
 }
 
-const struct vgpu_queue_ops test_ring_ops = {
+const struct virtgpu_vq_ops test_ring_ops = {
 	.add = ring_add,
 	.prepare_kick = ring_prepare_kick,
 	.kick = ring_kick,
@@ -190,7 +190,7 @@ static void stop_queue(void *data)
 {
 	struct test_ring *r = data;
 
-	vgpu_queue_stop(&r->q);
+	virtgpu_vq_stop(&r->q);
 }
 
 /* A queue that is not started. */
@@ -210,7 +210,7 @@ struct test_ring *test_ring_create(struct kunit *test, unsigned int size)
 	KUNIT_ASSERT_NOT_NULL(test, r->slots);
 	r->test = test;
 	r->thread = current;
-	vgpu_queue_init(&r->q, dev, "test");
+	virtgpu_vq_init(&r->q, dev, "test");
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_queue, r), 0);
 	if (size)
 		test_ring_start(r, size);
@@ -222,7 +222,7 @@ void test_ring_start(struct test_ring *r, unsigned int size)
 {
 	r->free = size;
 	r->interrupts_on = true;
-	vgpu_queue_start(&r->q, &test_ring_ops, r, size);
+	virtgpu_vq_start(&r->q, &test_ring_ops, r, size);
 }
 
 /* The host writes @size bytes, and tells the driver that they are @used. */
@@ -269,7 +269,7 @@ void test_interrupt(struct test_ring *r)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	vgpu_queue_interrupt(&r->q);
+	virtgpu_vq_callback(&r->q);
 	local_irq_restore(flags);
 }
 
@@ -291,9 +291,9 @@ void test_reply_all(struct test_ring *r)
 	} while (r->count != seen);
 }
 
-static void note_end(struct vgpu_msg *msg)
+static void note_end(struct virtgpu_msg *msg)
 {
-	struct test_end *end = msg->owner;
+	struct test_end *end = msg->priv;
 
 	end->ends++;
 	end->error = msg->error;
@@ -302,28 +302,28 @@ static void note_end(struct vgpu_msg *msg)
 }
 
 /* A filled message; @end notes how it ends, and may be NULL. */
-struct vgpu_msg *test_msg(struct kunit *test, struct test_end *end)
+struct virtgpu_msg *test_msg(struct kunit *test, struct test_end *end)
 {
-	struct vgpu_msg *msg = vgpu_msg_alloc();
+	struct virtgpu_msg *msg = virtgpu_msg_alloc();
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
 	vgpu_cmd_unref(msg, 1);
 	if (end) {
-		msg->owner = end;
-		msg->done = note_end;
+		msg->priv = end;
+		msg->complete = note_end;
 	}
 
 	return msg;
 }
 
-struct vgpu_msg *test_msg_fenced(struct kunit *test, struct test_end *end,
-				 struct vgpu_timeline *tl)
+struct virtgpu_msg *test_msg_fenced(struct kunit *test, struct test_end *end,
+				    struct virtgpu_timeline *tl)
 {
-	struct vgpu_msg *msg = test_msg(test, end);
+	struct virtgpu_msg *msg = test_msg(test, end);
 
-	msg->fence = vgpu_fence_alloc(tl);
+	msg->fence = virtgpu_fence_alloc(tl);
 	if (!msg->fence) {
-		vgpu_msg_put(msg);
+		virtgpu_msg_put(msg);
 		KUNIT_FAIL_AND_ABORT(test, "no memory for a fence");
 	}
 
@@ -331,10 +331,10 @@ struct vgpu_msg *test_msg_fenced(struct kunit *test, struct test_end *end,
 }
 
 /* A list of @count entries that have nothing to do with each other. */
-struct vgpu_entries *test_entries(struct kunit *test, unsigned int count,
-				  unsigned int max_pieces)
+struct virtgpu_mem_entries *test_entries(struct kunit *test, unsigned int count,
+					 unsigned int max_pieces)
 {
-	struct vgpu_entries *e;
+	struct virtgpu_mem_entries *e;
 	struct scatterlist *sg;
 	struct sg_table sgt;
 	unsigned int i;
@@ -345,7 +345,7 @@ struct vgpu_entries *test_entries(struct kunit *test, unsigned int count,
 		sg->length = 0x1000;
 		sg_dma_len(sg) = 0x1000;
 	}
-	e = vgpu_entries_alloc(&sgt, VGPU_ADDRESS_DMA, max_pieces);
+	e = virtgpu_mem_entries_alloc(&sgt, VIRTGPU_ADDR_DMA, max_pieces);
 	sg_free_table(&sgt);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
 

@@ -4,12 +4,12 @@
 
 #include <linux/types.h>
 
-#include "vgpu_queue.h"
+#include "virtgpu_vq.h"
 
 struct kunit;
 struct task_struct;
-struct vgpu_entries;
-struct vgpu_timeline;
+struct virtgpu_mem_entries;
+struct virtgpu_timeline;
 
 /* All that a test may put into one ring in its life. */
 #define TEST_RING_MAX 1100
@@ -43,7 +43,7 @@ enum test_slot_state {
  * @used: bytes of the answer, as told to the driver
  */
 struct test_slot {
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 	enum test_slot_state state;
 	u32 type;
 	u32 flags;
@@ -86,7 +86,7 @@ struct test_slot {
  */
 struct test_ring {
 	struct kunit *test;
-	struct vgpu_queue q;
+	struct virtgpu_vq q;
 	struct test_slot *slots;
 	unsigned int count;
 	unsigned int free;
@@ -124,7 +124,7 @@ struct test_end {
 	unsigned int *clock;
 };
 
-extern const struct vgpu_queue_ops test_ring_ops;
+extern const struct virtgpu_vq_ops test_ring_ops;
 
 struct test_ring *test_ring_create(struct kunit *test, unsigned int size);
 void test_ring_start(struct test_ring *r, unsigned int size);
@@ -137,10 +137,10 @@ void test_interrupt(struct test_ring *r);
 void test_reply(struct test_ring *r, unsigned int i, u32 type);
 void test_reply_all(struct test_ring *r);
 
-struct vgpu_msg *test_msg(struct kunit *test, struct test_end *end);
-struct vgpu_msg *test_msg_fenced(struct kunit *test, struct test_end *end,
-				 struct vgpu_timeline *tl);
-struct vgpu_entries *test_entries(struct kunit *test, unsigned int count,
-				  unsigned int max_pieces);
+struct virtgpu_msg *test_msg(struct kunit *test, struct test_end *end);
+struct virtgpu_msg *test_msg_fenced(struct kunit *test, struct test_end *end,
+				    struct virtgpu_timeline *tl);
+struct virtgpu_mem_entries *test_entries(struct kunit *test, unsigned int count,
+					 unsigned int max_pieces);
 
 #endif

@@ -14,7 +14,7 @@
 #include "vgpu_file.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
-#include "vgpu_msg.h"
+#include "virtgpu_msg.h"
 #include "vgpu_test_fault.h"
 #include "vgpu_test_render.h"
 #include "vgpu_test_user.h"
@@ -210,7 +210,7 @@ static void expect_nothing(struct kunit *test, struct all *a, unsigned int submi
 	expect_fence(test, a->u, a->out[1].handle, NULL);
 	KUNIT_EXPECT_TRUE(test, is_idle(a->u, a->bos[0]));
 	KUNIT_EXPECT_TRUE(test, is_idle(a->u, a->bos[1]));
-	KUNIT_EXPECT_LE(test, vgpu_mock_vgpu(a->u->mock)->ctrl.outstanding, 0);
+	KUNIT_EXPECT_LE(test, vgpu_mock_vgpu(a->u->mock)->ctrl.num_pending, 0);
 }
 
 /* All of it has happened. */
@@ -615,7 +615,7 @@ static void poll_ten_minutes(struct kunit *test)
 {
 	struct vgpu_mock_rule rule = { .type = CMD(SUBMIT_3D), .hold = true, .times = 1 };
 	struct vgpu_user *u = vgpu_render_start(test, 6, 2, 2);
-	struct vgpu_queue *ctrl = &to_vgpu(u->drm)->ctrl;
+	struct virtgpu_vq *ctrl = &to_vgpu(u->drm)->ctrl;
 	struct dma_fence *poll, *fence;
 
 	vgpu_mock_rule(u->mock, &rule);
@@ -624,7 +624,7 @@ static void poll_ten_minutes(struct kunit *test)
 	vgpu_mock_ticks(u->mock, VGPU_MOCK_TEN_MINUTES);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(poll));
 	KUNIT_EXPECT_EQ(test, vgpu_user_signals(u), 0);
-	KUNIT_EXPECT_FALSE(test, vgpu_queue_is_wedged(ctrl));
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(ctrl));
 	KUNIT_EXPECT_EQ(test, ctrl->stats.timeouts, 0);
 
 	/* Meanwhile other timelines go on. */
@@ -772,8 +772,8 @@ static void share_of_the_ring(struct kunit *test)
 {
 	struct vgpu_mock *m = vgpu_render_host(test);
 	struct vgpu_user *u = vgpu_user_open(test, m), *other = vgpu_user_open(test, m);
-	struct vgpu_queue *ctrl = &vgpu_mock_vgpu(m)->ctrl;
-	struct vgpu_client *client;
+	struct virtgpu_vq *ctrl = &vgpu_mock_vgpu(m)->ctrl;
+	struct virtgpu_client *client;
 	struct drm_framebuffer *fb;
 	struct dma_fence *fence;
 	unsigned int n = 0, i;
@@ -786,7 +786,7 @@ static void share_of_the_ring(struct kunit *test)
 
 	client = vgpu_file_client(u->file);
 	vgpu_mock_hold(m, CMD(SUBMIT_3D));
-	while (vgpu_queue_has_room(ctrl, client) && n++ < 1000)
+	while (virtgpu_vq_has_room(ctrl, client) && n++ < 1000)
 		dma_fence_put(vgpu_render_fence(u, 0));
 	KUNIT_EXPECT_GT(test, n, 10);
 	KUNIT_EXPECT_LT(test, n, ctrl->ring_size);
@@ -802,9 +802,9 @@ static void share_of_the_ring(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, vgpu_user_flip(other, 0, fb), 0);
 		KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_flips(other, 0) == i));
 	}
-	KUNIT_EXPECT_EQ(test, ctrl->stats.full, 0);
+	KUNIT_EXPECT_EQ(test, ctrl->stats.backlogged, 0);
 	KUNIT_EXPECT_EQ(test, vgpu_mock_release(m, 0), n + 1);
-	KUNIT_EXPECT_TRUE(test, vgpu_queue_has_room(ctrl, client));
+	KUNIT_EXPECT_TRUE(test, virtgpu_vq_has_room(ctrl, client));
 	KUNIT_EXPECT_EQ(test, vgpu_file_client(other->file)->slots, 0);
 }
 

@@ -411,7 +411,7 @@ static void window_of_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 0);
 	vgpu_mock_obey(u->mock);
 	vgpu_user_drop(u, b.handle);
-	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_mock_vgpu(u->mock)->ctrl.outstanding));
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!vgpu_mock_vgpu(u->mock)->ctrl.num_pending));
 }
 
 /*

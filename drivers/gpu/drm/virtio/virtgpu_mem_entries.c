@@ -6,7 +6,7 @@
 #include <linux/slab.h>
 #include <uapi/linux/virtio_gpu.h>
 
-#include "vgpu_entries.h"
+#include "virtgpu_mem_entries.h"
 
 /**
  * DOC: entries
@@ -20,20 +20,20 @@
  */
 
 #define ENTRY_SIZE sizeof(struct virtio_gpu_mem_entry)
-#define PIECE_MAX SZ_64K
+#define SEG_MAX SZ_64K
 
-static size_t half(size_t size)
+static size_t virtgpu_mem_entries_half(size_t size)
 {
 	return round_down(size / 2, ENTRY_SIZE);
 }
 
 /* Large pieces are a wish; the smallest that the ring can carry is not. */
-static void *piece_alloc(size_t *size, size_t least, gfp_t gfp)
+static void *virtgpu_mem_entries_alloc_seg(size_t *size, size_t min_size, gfp_t gfp)
 {
 	size_t try = *size;
 	void *p;
 
-	for (; try > least; try = max(half(try), least)) {
+	for (; try > min_size; try = max(virtgpu_mem_entries_half(try), min_size)) {
 		p = kmalloc(try, gfp | __GFP_NOWARN | __GFP_NORETRY);
 		if (p)
 			goto done;
@@ -45,26 +45,28 @@ done:
 	return p;
 }
 
-/* Prepare for up to @size bytes.  Returns the least that a piece has to take, or 0. */
-static size_t start_pieces(struct vgpu_entries *e, size_t size, unsigned int max_pieces)
+/* Prepare for up to @size bytes.  Returns the min_size that a piece has to take, or 0. */
+static size_t virtgpu_mem_entries_init_segs(struct virtgpu_mem_entries *e, size_t size,
+					    unsigned int max_segs)
 {
-	size_t least = roundup_pow_of_two(DIV_ROUND_UP(size, max_pieces));
+	size_t min_size = roundup_pow_of_two(DIV_ROUND_UP(size, max_segs));
 
-	least = max_t(size_t, least, min_t(size_t, size, PAGE_SIZE));
-	if (sg_alloc_table(&e->sgt, DIV_ROUND_UP(size, least), GFP_KERNEL))
+	min_size = max_t(size_t, min_size, min_t(size_t, size, PAGE_SIZE));
+	if (sg_alloc_table(&e->sgt, DIV_ROUND_UP(size, min_size), GFP_KERNEL))
 		return 0;
 	e->sgt.nents = 0;
 
-	return least;
+	return min_size;
 }
 
 /* The piece after @last, which may be NULL, for no more than @left bytes. */
-static struct scatterlist *add_piece(struct vgpu_entries *e, struct scatterlist *last,
-				     size_t left, size_t least, gfp_t gfp)
+static struct scatterlist *virtgpu_mem_entries_add_seg(struct virtgpu_mem_entries *e,
+						       struct scatterlist *last,
+						       size_t left, size_t min_size, gfp_t gfp)
 {
 	struct scatterlist *sg = last ? sg_next(last) : e->sgt.sgl;
-	size_t size = min_t(size_t, left, max_t(size_t, least, PIECE_MAX));
-	void *p = piece_alloc(&size, min(least, left), gfp);
+	size_t size = min_t(size_t, left, max_t(size_t, min_size, SEG_MAX));
+	void *p = virtgpu_mem_entries_alloc_seg(&size, min(min_size, left), gfp);
 
 	if (!p)
 		return NULL;
@@ -75,15 +77,16 @@ static struct scatterlist *add_piece(struct vgpu_entries *e, struct scatterlist 
 }
 
 /* For what user space has the device keep: charged to the caller's control group. */
-static int alloc_pieces(struct vgpu_entries *e, size_t left, unsigned int max_pieces)
+static int virtgpu_mem_entries_alloc_segs(struct virtgpu_mem_entries *e, size_t left,
+					  unsigned int max_segs)
 {
-	size_t least = start_pieces(e, left, max_pieces);
+	size_t min_size = virtgpu_mem_entries_init_segs(e, left, max_segs);
 	struct scatterlist *sg = NULL;
 
-	if (!least)
+	if (!min_size)
 		return -ENOMEM;
 	for (; left; left -= sg->length) {
-		sg = add_piece(e, sg, left, least, GFP_KERNEL_ACCOUNT);
+		sg = virtgpu_mem_entries_add_seg(e, sg, left, min_size, GFP_KERNEL_ACCOUNT);
 		if (!sg)
 			return -ENOMEM;
 	}
@@ -93,8 +96,8 @@ static int alloc_pieces(struct vgpu_entries *e, size_t left, unsigned int max_pi
 }
 
 /* One step for each page of a buffer in small pieces: it has to be short. */
-static int write_entries(struct vgpu_entries *e, struct sg_table *sgt, bool dma,
-			 unsigned int max_pieces)
+static int virtgpu_mem_entries_fill(struct virtgpu_mem_entries *e, struct sg_table *sgt, bool dma,
+				    unsigned int max_segs)
 {
 	unsigned int left = dma ? sgt->nents : sgt->orig_nents;
 	/* The next one's place, and how far these go. */
@@ -102,13 +105,13 @@ static int write_entries(struct vgpu_entries *e, struct sg_table *sgt, bool dma,
 	struct scatterlist *sg = sgt->sgl, *piece = NULL;
 	u64 next = 0, bytes = 0;
 	u32 run = 0, count = 0;
-	size_t least;
+	size_t min_size;
 
 	if (!left)
 		return -EINVAL;
 	/* There are no more entries than elements. */
-	least = start_pieces(e, array_size(left, ENTRY_SIZE), max_pieces);
-	if (!least)
+	min_size = virtgpu_mem_entries_init_segs(e, array_size(left, ENTRY_SIZE), max_segs);
+	if (!min_size)
 		return -ENOMEM;
 
 	for (; left; left--, sg = sg_next(sg)) {
@@ -121,8 +124,9 @@ static int write_entries(struct vgpu_entries *e, struct sg_table *sgt, bool dma,
 			run += len;
 		} else {
 			if (entry == end) {
-				piece = add_piece(e, piece, left * ENTRY_SIZE, least,
-						  GFP_KERNEL);
+				piece = virtgpu_mem_entries_add_seg(e, piece, left * ENTRY_SIZE,
+								    min_size,
+								    GFP_KERNEL);
 				if (!piece)
 					return -ENOMEM;
 				entry = sg_virt(piece);
@@ -150,40 +154,40 @@ static int write_entries(struct vgpu_entries *e, struct sg_table *sgt, bool dma,
 }
 
 /**
- * vgpu_entries_alloc - describe memory to the host
+ * virtgpu_mem_entries_alloc - describe memory to the host
  * @sgt: the memory
  * @which: the addresses that the device can reach it by
- * @max_pieces: how many descriptors the list may take in the ring, at least 1
+ * @max_segs: how many descriptors the list may take in the ring, at min_size 1
  *
  * See the virtio specification, 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING.
  *
  * Context: may sleep.
  * Return: the list, -EINVAL for empty memory, -ENOMEM.
  */
-struct vgpu_entries *vgpu_entries_alloc(struct sg_table *sgt,
-					enum vgpu_address which,
-					unsigned int max_pieces)
+struct virtgpu_mem_entries *virtgpu_mem_entries_alloc(struct sg_table *sgt,
+						      enum virtgpu_addr_type which,
+						      unsigned int max_segs)
 {
-	struct vgpu_entries *e = kzalloc_obj(*e);
+	struct virtgpu_mem_entries *e = kzalloc_obj(*e);
 	int ret;
 
 	if (!e)
 		return ERR_PTR(-ENOMEM);
 
-	ret = write_entries(e, sgt, which == VGPU_ADDRESS_DMA, max_pieces);
+	ret = virtgpu_mem_entries_fill(e, sgt, which == VIRTGPU_ADDR_DMA, max_segs);
 	if (ret) {
-		vgpu_entries_free(e);
+		virtgpu_mem_entries_free(e);
 		return ERR_PTR(ret);
 	}
 
 	return e;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_entries_alloc);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_mem_entries_alloc);
 
 /**
- * vgpu_entries_alloc_bytes - room for a command stream instead of a list
+ * virtgpu_mem_entries_alloc_bytes - room for a command stream instead of a list
  * @size: in bytes, not 0
- * @max_pieces: how many descriptors it may take in the ring, at least 1
+ * @max_segs: how many descriptors it may take in the ring, at min_size 1
  *
  * The pieces are the caller's to fill.  They are charged to the control group of the
  * current process, whose command buffer they hold until the host has read it.
@@ -191,30 +195,30 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_entries_alloc);
  * Context: may sleep.
  * Return: @size bytes without entries, or NULL without memory.
  */
-struct vgpu_entries *vgpu_entries_alloc_bytes(size_t size, unsigned int max_pieces)
+struct virtgpu_mem_entries *virtgpu_mem_entries_alloc_bytes(size_t size, unsigned int max_segs)
 {
-	struct vgpu_entries *e = kzalloc_obj(*e);
+	struct virtgpu_mem_entries *e = kzalloc_obj(*e);
 
 	if (!e)
 		return NULL;
 
 	e->bytes = size;
-	if (alloc_pieces(e, size, max_pieces)) {
-		vgpu_entries_free(e);
+	if (virtgpu_mem_entries_alloc_segs(e, size, max_segs)) {
+		virtgpu_mem_entries_free(e);
 		return NULL;
 	}
 
 	return e;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_entries_alloc_bytes);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_mem_entries_alloc_bytes);
 
 /**
- * vgpu_entries_free - give a list back
+ * virtgpu_mem_entries_free - give a list back
  * @e: the list or NULL
  *
  * Context: any.
  */
-void vgpu_entries_free(struct vgpu_entries *e)
+void virtgpu_mem_entries_free(struct virtgpu_mem_entries *e)
 {
 	struct scatterlist *sg;
 	unsigned int i;
@@ -231,4 +235,4 @@ void vgpu_entries_free(struct vgpu_entries *e)
 	sg_free_table(&e->sgt);
 	kfree(e);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_entries_free);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_mem_entries_free);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-#ifndef VGPU_FENCE_H
-#define VGPU_FENCE_H
+#ifndef VIRTGPU_FENCE_H
+#define VIRTGPU_FENCE_H
 
 #include <linux/dma-fence.h>
 #include <linux/list.h>
 #include <linux/spinlock_types.h>
 
 /**
- * struct vgpu_timeline - commands that the host finishes in order
+ * struct virtgpu_timeline - commands that the host finishes in order
  * @context: the dma_fence context
  * @seqno: the last number given, under the lock of the queue that carries it
  * @name: what /sys/kernel/debug/dma_buf shows, a constant string
@@ -17,7 +17,7 @@
  *
  * An ordered timeline is freed by RCU, and not before its last fence was signalled.
  */
-struct vgpu_timeline {
+struct virtgpu_timeline {
 	u64 context;
 	u64 seqno;
 	const char *name;
@@ -27,7 +27,7 @@ struct vgpu_timeline {
 };
 
 /**
- * struct vgpu_fence - the host's answer to one command
+ * struct virtgpu_fence - the host's answer to one command
  * @base: first, so that dma_fence_free() frees all of it
  * @lock: the lock of @base; its own, so that a fence outlives the device
  * @timeline: where @base is numbered once it is armed; an ordered one until it is
@@ -38,10 +38,10 @@ struct vgpu_timeline {
  * @ended: likewise: to be signalled when its turn comes
  * @error: with which error
  */
-struct vgpu_fence {
+struct virtgpu_fence {
 	struct dma_fence base;
 	spinlock_t lock; /* @base's */
-	struct vgpu_timeline *timeline;
+	struct virtgpu_timeline *timeline;
 	const char *name;
 	struct module *owner;
 	struct list_head link;
@@ -49,11 +49,11 @@ struct vgpu_fence {
 	int error;
 };
 
-void vgpu_timeline_init(struct vgpu_timeline *tl, const char *name);
-void vgpu_timeline_init_ordered(struct vgpu_timeline *tl, const char *name);
-struct vgpu_fence *vgpu_fence_alloc(struct vgpu_timeline *tl);
-void vgpu_fence_share(struct vgpu_fence *f);
-void vgpu_fence_arm(struct vgpu_fence *f);
-bool vgpu_fence_signal(struct vgpu_fence *f, int error);
+void virtgpu_timeline_init(struct virtgpu_timeline *tl, const char *name);
+void virtgpu_timeline_init_ordered(struct virtgpu_timeline *tl, const char *name);
+struct virtgpu_fence *virtgpu_fence_alloc(struct virtgpu_timeline *tl);
+void virtgpu_fence_pin_module(struct virtgpu_fence *f);
+void virtgpu_fence_emit(struct virtgpu_fence *f);
+bool virtgpu_fence_signal(struct virtgpu_fence *f, int error);
 
 #endif

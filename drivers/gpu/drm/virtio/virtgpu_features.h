@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-#ifndef VGPU_FEATURES_H
-#define VGPU_FEATURES_H
+#ifndef VIRTGPU_FEATURES_H
+#define VIRTGPU_FEATURES_H
 
 #include <linux/types.h>
 
 struct virtio_device;
 
 /**
- * struct vgpu_features - what this device and this driver agreed on
+ * struct virtgpu_features - what this device and this driver agreed on
  * @edid: GET_EDID is served
  * @blob: blob resources are served
  * @uuid: RESOURCE_ASSIGN_UUID is served
@@ -26,7 +26,7 @@ struct virtio_device;
  *
  * Filled once while the device is probed and constant from then on.
  */
-struct vgpu_features {
+struct virtgpu_features {
 	bool edid;
 	bool blob;
 	bool uuid;
@@ -41,9 +41,9 @@ struct vgpu_features {
 	u32 capsets;
 };
 
-extern const unsigned int vgpu_feature_table[];
-extern const unsigned int vgpu_feature_table_size;
+extern const unsigned int virtgpu_feature_table[];
+extern const unsigned int virtgpu_feature_table_size;
 
-void vgpu_features_read(struct virtio_device *vdev, struct vgpu_features *f);
+void virtgpu_features_read(struct virtio_device *vdev, struct virtgpu_features *f);
 
 #endif

@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #define CREATE_TRACE_POINTS
-#include "vgpu_trace.h"
+#include "virtgpu_trace.h"

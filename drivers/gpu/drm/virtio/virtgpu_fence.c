@@ -5,8 +5,8 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
-#include "vgpu_fence.h"
-#include "vgpu_trace.h"
+#include "virtgpu_fence.h"
+#include "virtgpu_trace.h"
 
 /**
  * DOC: fences
@@ -26,68 +26,68 @@
  * So what is called back for such a fence publishes nothing.
  */
 
-static const char *vgpu_fence_driver_name(struct dma_fence *fence)
+static const char *virtgpu_fence_driver_name(struct dma_fence *fence)
 {
 	return "virtio_gpu";
 }
 
-static const char *vgpu_fence_timeline_name(struct dma_fence *fence)
+static const char *virtgpu_fence_timeline_name(struct dma_fence *fence)
 {
-	return container_of(fence, struct vgpu_fence, base)->name;
+	return container_of(fence, struct virtgpu_fence, base)->name;
 }
 
-static void vgpu_fence_release(struct dma_fence *fence)
+static void virtgpu_fence_release(struct dma_fence *fence)
 {
-	struct module *owner = container_of(fence, struct vgpu_fence, base)->owner;
+	struct module *owner = container_of(fence, struct virtgpu_fence, base)->owner;
 
 	dma_fence_free(fence);
 	module_put(owner);
 }
 
-static const struct dma_fence_ops vgpu_fence_ops = {
-	.get_driver_name = vgpu_fence_driver_name,
-	.get_timeline_name = vgpu_fence_timeline_name,
-	.release = vgpu_fence_release,
+static const struct dma_fence_ops virtgpu_fence_ops = {
+	.get_driver_name = virtgpu_fence_driver_name,
+	.get_timeline_name = virtgpu_fence_timeline_name,
+	.release = virtgpu_fence_release,
 };
 
 /**
- * vgpu_timeline_init - start a timeline
+ * virtgpu_timeline_init - start a timeline
  * @tl: the timeline
  * @name: a constant string
  */
-void vgpu_timeline_init(struct vgpu_timeline *tl, const char *name)
+void virtgpu_timeline_init(struct virtgpu_timeline *tl, const char *name)
 {
 	tl->context = dma_fence_context_alloc(1);
 	tl->seqno = 0;
 	tl->name = name;
 	tl->ordered = false;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_timeline_init);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_timeline_init);
 
 /**
- * vgpu_timeline_init_ordered - start a timeline whose fences others compare
+ * virtgpu_timeline_init_ordered - start a timeline whose fences others compare
  * @tl: the timeline
  * @name: a constant string
  */
-void vgpu_timeline_init_ordered(struct vgpu_timeline *tl, const char *name)
+void virtgpu_timeline_init_ordered(struct virtgpu_timeline *tl, const char *name)
 {
-	vgpu_timeline_init(tl, name);
+	virtgpu_timeline_init(tl, name);
 	tl->ordered = true;
 	spin_lock_init(&tl->lock);
 	INIT_LIST_HEAD(&tl->pending);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_timeline_init_ordered);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_timeline_init_ordered);
 
 /**
- * vgpu_fence_alloc - make a fence that is not armed yet
+ * virtgpu_fence_alloc - make a fence that is not armed yet
  * @tl: where it will be numbered
  *
  * Context: may sleep.
  * Return: the fence with one reference, or NULL without memory.
  */
-struct vgpu_fence *vgpu_fence_alloc(struct vgpu_timeline *tl)
+struct virtgpu_fence *virtgpu_fence_alloc(struct virtgpu_timeline *tl)
 {
-	struct vgpu_fence *f = kzalloc_obj(*f);
+	struct virtgpu_fence *f = kzalloc_obj(*f);
 
 	if (!f)
 		return NULL;
@@ -95,33 +95,33 @@ struct vgpu_fence *vgpu_fence_alloc(struct vgpu_timeline *tl)
 	spin_lock_init(&f->lock);
 	f->timeline = tl;
 	f->name = tl->name;
-	dma_fence_init(&f->base, &vgpu_fence_ops, &f->lock, tl->context, 0);
+	dma_fence_init(&f->base, &virtgpu_fence_ops, &f->lock, tl->context, 0);
 
 	return f;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_fence_alloc);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_alloc);
 
 /**
- * vgpu_fence_share - keep this module for as long as the fence
+ * virtgpu_fence_pin_module - keep this module for as long as the fence
  * @f: a fence that goes into somebody else's reservation object
  *
  * Older kernels look at a fence's operations until its memory is freed.
  */
-void vgpu_fence_share(struct vgpu_fence *f)
+void virtgpu_fence_pin_module(struct virtgpu_fence *f)
 {
 	__module_get(THIS_MODULE);
 	f->owner = THIS_MODULE;
 }
 
 /**
- * vgpu_fence_arm - number a fence
+ * virtgpu_fence_emit - number a fence
  * @f: the fence; from here on it will be signalled
  *
  * Context: under the lock of the queue that carries the timeline.
  */
-void vgpu_fence_arm(struct vgpu_fence *f)
+void virtgpu_fence_emit(struct virtgpu_fence *f)
 {
-	struct vgpu_timeline *tl = f->timeline;
+	struct virtgpu_timeline *tl = f->timeline;
 
 	f->base.seqno = ++tl->seqno;
 	if (!tl->ordered) {
@@ -134,9 +134,9 @@ void vgpu_fence_arm(struct vgpu_fence *f)
 	list_add_tail(&f->link, &tl->pending);
 	spin_unlock(&tl->lock);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_fence_arm);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_emit);
 
-static bool signal_now(struct vgpu_fence *f, int error)
+static bool virtgpu_fence_signal_now(struct virtgpu_fence *f, int error)
 {
 	unsigned long flags;
 	bool first;
@@ -144,7 +144,7 @@ static bool signal_now(struct vgpu_fence *f, int error)
 	spin_lock_irqsave(&f->lock, flags);
 	first = !test_bit(DMA_FENCE_FLAG_SIGNALED_BIT, &f->base.flags);
 	if (first) {
-		trace_vgpu_fence(f, error);
+		trace_virtio_gpu_fence_signaled(f, error);
 		if (error)
 			dma_fence_set_error(&f->base, error);
 		dma_fence_signal_locked(&f->base);
@@ -154,9 +154,10 @@ static bool signal_now(struct vgpu_fence *f, int error)
 	return first;
 }
 
-static bool signal_in_turn(struct vgpu_timeline *tl, struct vgpu_fence *f, int error)
+static bool virtgpu_fence_signal_ordered(struct virtgpu_timeline *tl, struct virtgpu_fence *f,
+					 int error)
 {
-	struct vgpu_fence *next;
+	struct virtgpu_fence *next;
 	LIST_HEAD(signalled);
 	unsigned long flags;
 	bool first;
@@ -167,15 +168,15 @@ static bool signal_in_turn(struct vgpu_timeline *tl, struct vgpu_fence *f, int e
 		f->ended = true;
 		f->error = error;
 	}
-	while ((next = list_first_entry_or_null(&tl->pending, struct vgpu_fence, link)) &&
+	while ((next = list_first_entry_or_null(&tl->pending, struct virtgpu_fence, link)) &&
 	       next->ended) {
-		signal_now(next, next->error);
+		virtgpu_fence_signal_now(next, next->error);
 		WRITE_ONCE(next->timeline, NULL);
 		list_move_tail(&next->link, &signalled);
 	}
 	spin_unlock_irqrestore(&tl->lock, flags);
 
-	while ((next = list_first_entry_or_null(&signalled, struct vgpu_fence, link))) {
+	while ((next = list_first_entry_or_null(&signalled, struct virtgpu_fence, link))) {
 		list_del(&next->link);
 		dma_fence_put(&next->base);
 	}
@@ -184,7 +185,7 @@ static bool signal_in_turn(struct vgpu_timeline *tl, struct vgpu_fence *f, int e
 }
 
 /**
- * vgpu_fence_signal - signal a fence, once
+ * virtgpu_fence_signal - signal a fence, once
  * @f: an armed fence
  * @error: 0, or the errno that waiters see
  *
@@ -193,17 +194,18 @@ static bool signal_in_turn(struct vgpu_timeline *tl, struct vgpu_fence *f, int e
  * Context: any; no lock of a queue may be held.
  * Return: false if it was signalled before, for instance when its client was closed.
  */
-bool vgpu_fence_signal(struct vgpu_fence *f, int error)
+bool virtgpu_fence_signal(struct virtgpu_fence *f, int error)
 {
-	struct vgpu_timeline *tl;
+	struct virtgpu_timeline *tl;
 	bool first;
 
 	/* The watchdog may come when both fence and timeline have ended. */
 	rcu_read_lock();
 	tl = READ_ONCE(f->timeline);
-	first = tl ? signal_in_turn(tl, f, error) : signal_now(f, error);
+	first = tl ? virtgpu_fence_signal_ordered(tl, f, error) : virtgpu_fence_signal_now(f,
+											   error);
 	rcu_read_unlock();
 
 	return first;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_fence_signal);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_signal);

@@ -3,17 +3,17 @@
 #include <kunit/visibility.h>
 #include <linux/slab.h>
 
-#include "vgpu_entries.h"
-#include "vgpu_fence.h"
-#include "vgpu_msg.h"
-#include "vgpu_trace.h"
+#include "virtgpu_mem_entries.h"
+#include "virtgpu_fence.h"
+#include "virtgpu_msg.h"
+#include "virtgpu_trace.h"
 
 /**
  * DOC: messages
  *
  * A message is one command and the room for its answer.  It is allocated with
  * all that it will need, so that publishing it cannot fail, and it ends exactly
- * once, in vgpu_msg_finish(): with the answer, with the device's error, or with
+ * once, in virtgpu_msg_complete(): with the answer, with the device's error, or with
  * the device's death.  The queue holds a reference from publication to the end.
  * Each waiter holds its own reference, so a waiter can return early while the
  * device still owns the response buffer.
@@ -22,134 +22,134 @@
 static struct kmem_cache *msg_cache;
 
 /**
- * vgpu_msg_cache_init - set up the memory for messages
+ * virtgpu_msg_cache_init - set up the memory for messages
  *
  * Return: 0 or -ENOMEM.
  */
-int vgpu_msg_cache_init(void)
+int virtgpu_msg_cache_init(void)
 {
-	msg_cache = KMEM_CACHE(vgpu_msg, SLAB_HWCACHE_ALIGN);
+	msg_cache = KMEM_CACHE(virtgpu_msg, SLAB_HWCACHE_ALIGN);
 
 	return msg_cache ? 0 : -ENOMEM;
 }
 
 /**
- * vgpu_msg_cache_exit - undo vgpu_msg_cache_init()
+ * virtgpu_msg_cache_exit - undo virtgpu_msg_cache_init()
  */
-void vgpu_msg_cache_exit(void)
+void virtgpu_msg_cache_exit(void)
 {
 	kmem_cache_destroy(msg_cache);
 }
 
 /**
- * vgpu_msg_alloc_reply - reserve a message
+ * virtgpu_msg_alloc_resp - reserve a message
  * @reply_size: bytes of the answer, at least the size of its header
  *
  * Context: may sleep.
  * Return: a message with one reference, or NULL without memory.
  */
-struct vgpu_msg *vgpu_msg_alloc_reply(size_t reply_size)
+struct virtgpu_msg *virtgpu_msg_alloc_resp(size_t reply_size)
 {
-	struct vgpu_msg *msg = kmem_cache_alloc(msg_cache, GFP_KERNEL);
+	struct virtgpu_msg *msg = kmem_cache_alloc(msg_cache, GFP_KERNEL);
 
 	if (!msg)
 		return NULL;
 
-	memset(msg, 0, offsetof(struct vgpu_msg, small_reply));
+	memset(msg, 0, offsetof(struct virtgpu_msg, inline_resp));
 	INIT_LIST_HEAD(&msg->link);
 	refcount_set(&msg->ref, 1);
-	init_completion(&msg->finished);
+	init_completion(&msg->completed);
 
-	msg->reply = msg->small_reply;
-	if (reply_size > sizeof(msg->small_reply)) {
-		msg->reply = kmalloc(reply_size, GFP_KERNEL);
-		if (!msg->reply) {
+	msg->resp = msg->inline_resp;
+	if (reply_size > sizeof(msg->inline_resp)) {
+		msg->resp = kmalloc(reply_size, GFP_KERNEL);
+		if (!msg->resp) {
 			kmem_cache_free(msg_cache, msg);
 			return NULL;
 		}
 	}
-	msg->reply_size = reply_size;
+	msg->resp_size = reply_size;
 
 	return msg;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_alloc_reply);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_alloc_resp);
 
 /**
- * vgpu_msg_alloc - reserve a message whose answer is a bare header
+ * virtgpu_msg_alloc - reserve a message whose answer is a bare header
  *
  * Context: may sleep.
  * Return: a message with one reference, or NULL without memory.
  */
-struct vgpu_msg *vgpu_msg_alloc(void)
+struct virtgpu_msg *virtgpu_msg_alloc(void)
 {
-	return vgpu_msg_alloc_reply(sizeof(struct virtio_gpu_ctrl_hdr));
+	return virtgpu_msg_alloc_resp(sizeof(struct virtio_gpu_ctrl_hdr));
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_alloc);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_alloc);
 
 /**
- * vgpu_msg_recycle - make an ended message ready for another round
+ * virtgpu_msg_reinit - make an ended message ready for another round
  * @msg: a message that nobody waits for, without a payload
  *
  * For commands that follow each other for ever, such as cursor moves.
  *
  * Context: any.
  */
-void vgpu_msg_recycle(struct vgpu_msg *msg)
+void virtgpu_msg_reinit(struct virtgpu_msg *msg)
 {
-	msg->state = VGPU_MSG_RESERVED;
+	msg->state = VIRTGPU_MSG_RESERVED;
 	msg->error = 0;
 	msg->timed_out = false;
 	msg->seen = false;
 	msg->ticks = 0;
-	reinit_completion(&msg->finished);
+	reinit_completion(&msg->completed);
 	memset(&msg->request, 0, sizeof(msg->request));
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_recycle);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_reinit);
 
 /**
- * vgpu_msg_get - take a reference
+ * virtgpu_msg_get - take a reference
  * @msg: the message
  */
-void vgpu_msg_get(struct vgpu_msg *msg)
+void virtgpu_msg_get(struct virtgpu_msg *msg)
 {
 	refcount_inc(&msg->ref);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_get);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_get);
 
 /**
- * vgpu_msg_put - drop a reference
+ * virtgpu_msg_put - drop a reference
  * @msg: the message or NULL
  *
  * Context: any.
  */
-void vgpu_msg_put(struct vgpu_msg *msg)
+void virtgpu_msg_put(struct virtgpu_msg *msg)
 {
 	if (!msg || !refcount_dec_and_test(&msg->ref))
 		return;
 
-	vgpu_entries_free(msg->payload);
+	virtgpu_mem_entries_free(msg->payload);
 	if (msg->fence)
 		dma_fence_put(&msg->fence->base);
-	vgpu_client_put(msg->client);
-	if (msg->reply != msg->small_reply)
-		kfree(msg->reply);
+	virtgpu_client_put(msg->client);
+	if (msg->resp != msg->inline_resp)
+		kfree(msg->resp);
 	kmem_cache_free(msg_cache, msg);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_put);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_put);
 
 /**
- * vgpu_msg_type - the command in a message
+ * virtgpu_msg_type - the command in a message
  * @msg: the message
  *
  * Return: VIRTIO_GPU_CMD_*.
  */
-u32 vgpu_msg_type(const struct vgpu_msg *msg)
+u32 virtgpu_msg_type(const struct virtgpu_msg *msg)
 {
 	return le32_to_cpu(msg->request.hdr.type);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_type);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_type);
 
-static int error_to_errno(u32 type)
+static int virtgpu_msg_errno(u32 type)
 {
 	switch (type) {
 	case VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY:
@@ -167,7 +167,7 @@ static int error_to_errno(u32 type)
 }
 
 /**
- * vgpu_reply_check - judge the device's answer
+ * virtgpu_msg_check_response - judge the device's answer
  * @msg: a message that came back, @reply_used bytes long
  *
  * Any type below VIRTIO_GPU_RESP_ERR_UNSPEC is success, as one host uses a code
@@ -179,56 +179,56 @@ static int error_to_errno(u32 type)
  * Return: 0, -EPROTO for an answer that cannot be trusted, or the device's
  * error: -EIO, -ENOMEM, -ENXIO (scanout), -ENOENT (resource, context), -EINVAL.
  */
-int vgpu_reply_check(const struct vgpu_msg *msg)
+int virtgpu_msg_check_response(const struct virtgpu_msg *msg)
 {
-	const struct virtio_gpu_ctrl_hdr *hdr = msg->reply;
+	const struct virtio_gpu_ctrl_hdr *hdr = msg->resp;
 	u32 type;
 
 	/* The cursor queue's answers have no meaning beyond "taken". */
 	if (msg->cursor)
 		return 0;
-	if (msg->reply_used < sizeof(*hdr) || msg->reply_used > msg->reply_size)
+	if (msg->resp_len < sizeof(*hdr) || msg->resp_len > msg->resp_size)
 		return -EPROTO;
 
 	type = le32_to_cpu(hdr->type);
 	if (type >= VIRTIO_GPU_RESP_ERR_UNSPEC)
-		return error_to_errno(type);
-	if (msg->expect && (type != msg->expect || msg->reply_used < msg->reply_min))
+		return virtgpu_msg_errno(type);
+	if (msg->resp_type && (type != msg->resp_type || msg->resp_len < msg->resp_min_size))
 		return -EPROTO;
 
 	return 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_reply_check);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_check_response);
 
 /**
- * vgpu_msg_finish - end a message
+ * virtgpu_msg_complete - end a message
  * @msg: the message; its @error is final. The queue's reference is dropped.
  *
  * Context: any, without the queue's lock, inside dma_fence_begin_signalling().
  */
-void vgpu_msg_finish(struct vgpu_msg *msg)
+void virtgpu_msg_complete(struct virtgpu_msg *msg)
 {
-	trace_vgpu_reply(msg);
-	if (msg->written)
-		msg->written(msg);
+	trace_virtio_gpu_cmd_response(msg);
+	if (msg->pre_complete)
+		msg->pre_complete(msg);
 	if (msg->fence)
-		vgpu_fence_signal(msg->fence, msg->error);
-	complete_all(&msg->finished);
-	if (msg->done)
-		msg->done(msg);
-	vgpu_msg_put(msg);
+		virtgpu_fence_signal(msg->fence, msg->error);
+	complete_all(&msg->completed);
+	if (msg->complete)
+		msg->complete(msg);
+	virtgpu_msg_put(msg);
 }
 
 /**
- * vgpu_client_alloc - start to count for a program
+ * virtgpu_client_alloc - start to count for a program
  * @bound: messages that it may have outstanding, 0 for a share of the ring
  *
  * Context: may sleep.
  * Return: a client with one reference, or NULL without memory.
  */
-struct vgpu_client *vgpu_client_alloc(unsigned int bound)
+struct virtgpu_client *virtgpu_client_alloc(unsigned int bound)
 {
-	struct vgpu_client *client = kzalloc_obj(*client);
+	struct virtgpu_client *client = kzalloc_obj(*client);
 
 	if (!client)
 		return NULL;
@@ -238,29 +238,29 @@ struct vgpu_client *vgpu_client_alloc(unsigned int bound)
 
 	return client;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_client_alloc);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_client_alloc);
 
 /**
- * vgpu_client_put - drop a reference
+ * virtgpu_client_put - drop a reference
  * @client: the client or NULL
  *
  * Context: any.
  */
-void vgpu_client_put(struct vgpu_client *client)
+void virtgpu_client_put(struct virtgpu_client *client)
 {
 	if (client && refcount_dec_and_test(&client->ref))
 		kfree(client);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_client_put);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_client_put);
 
 /**
- * vgpu_msg_set_client - count a message for a program
+ * virtgpu_msg_set_client - count a message for a program
  * @msg: reserved; holds a reference to @client until it is freed
  * @client: the client or NULL
  *
  * Context: any.
  */
-void vgpu_msg_set_client(struct vgpu_msg *msg, struct vgpu_client *client)
+void virtgpu_msg_set_client(struct virtgpu_msg *msg, struct virtgpu_client *client)
 {
 	if (!client || msg->client)
 		return;
@@ -268,4 +268,4 @@ void vgpu_msg_set_client(struct vgpu_msg *msg, struct vgpu_client *client)
 	refcount_inc(&client->ref);
 	msg->client = client;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_msg_set_client);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_set_client);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-#ifndef VGPU_QUEUE_H
-#define VGPU_QUEUE_H
+#ifndef VIRTGPU_VQ_H
+#define VIRTGPU_VQ_H
 
 #include <linux/list.h>
 #include <linux/sched.h>
@@ -12,30 +12,30 @@
 
 struct device;
 struct scatterlist;
-struct vgpu_msg;
-struct vgpu_queue;
+struct virtgpu_msg;
+struct virtgpu_vq;
 
 /* How often the watchdog looks at a queue that has something outstanding. */
-#define VGPU_WATCHDOG_PERIOD	(HZ / 4)
+#define VIRTGPU_WATCHDOG_PERIOD	(HZ / 4)
 
 /*
  * Watchdog periods after which a device that does not respond to what hosts respond to
  * at once is unresponsive: ten seconds.  Periods are counted, not jiffies, because
  * guest clocks jump when a machine was paused or migrated.
  */
-#define VGPU_UNRESPONSIVE_TICKS	40
+#define VIRTGPU_UNRESPONSIVE_TICKS	40
 
 /*
  * How callers wait for the host.  A suspend freezes them, since a display may hold its
  * frame for longer than the freezer waits; of locks they hold one of their own file at most.
  */
-#define VGPU_WAIT_STATE (TASK_KILLABLE | TASK_FREEZABLE_UNSAFE)
+#define VIRTGPU_WAIT_STATE (TASK_KILLABLE | TASK_FREEZABLE_UNSAFE)
 
 /* What the payloads of one program's outstanding messages may sum up to. */
-#define VGPU_CLIENT_BYTES	SZ_64M
+#define VIRTGPU_CLIENT_BYTES	SZ_64M
 
 /**
- * struct vgpu_queue_ops - what a queue needs of a ring
+ * struct virtgpu_vq_ops - what a queue needs of a ring
  * @add: put a message into the ring; -ENOSPC when there is no room for it now
  * @prepare_kick: has the device to be notified of what was added?
  * @kick: notify it; called without the queue's lock
@@ -50,52 +50,52 @@ struct vgpu_queue;
  * All but @kick are called under the queue's lock.  The table exists so that
  * tests can script a device.
  */
-struct vgpu_queue_ops {
-	int (*add)(struct vgpu_queue *q, struct scatterlist *sgs[],
-		   unsigned int out, unsigned int in, struct vgpu_msg *msg);
-	bool (*prepare_kick)(struct vgpu_queue *q);
-	void (*kick)(struct vgpu_queue *q);
-	struct vgpu_msg *(*get)(struct vgpu_queue *q, u32 *used);
-	bool (*enable)(struct vgpu_queue *q);
-	bool (*enable_last)(struct vgpu_queue *q);
-	void (*disable)(struct vgpu_queue *q);
-	struct vgpu_msg *(*detach)(struct vgpu_queue *q);
-	bool (*dead)(struct vgpu_queue *q);
+struct virtgpu_vq_ops {
+	int (*add)(struct virtgpu_vq *q, struct scatterlist *sgs[],
+		   unsigned int out, unsigned int in, struct virtgpu_msg *msg);
+	bool (*prepare_kick)(struct virtgpu_vq *q);
+	void (*kick)(struct virtgpu_vq *q);
+	struct virtgpu_msg *(*get)(struct virtgpu_vq *q, u32 *used);
+	bool (*enable)(struct virtgpu_vq *q);
+	bool (*enable_last)(struct virtgpu_vq *q);
+	void (*disable)(struct virtgpu_vq *q);
+	struct virtgpu_msg *(*detach)(struct virtgpu_vq *q);
+	bool (*dead)(struct virtgpu_vq *q);
 };
 
-extern const struct vgpu_queue_ops vgpu_virtqueue_ops;
+extern const struct virtgpu_vq_ops virtgpu_virtqueue_ops;
 
 /* One slot for each command of the 2D, 3D and cursor groups, one for others. */
 enum {
-	VGPU_STAT_2D = 0,
-	VGPU_STAT_3D = 16,
-	VGPU_STAT_CURSOR = 32,
-	VGPU_STAT_OTHER = 40,
-	VGPU_STAT_COMMANDS
+	VIRTGPU_STAT_2D = 0,
+	VIRTGPU_STAT_3D = 16,
+	VIRTGPU_STAT_CURSOR = 32,
+	VIRTGPU_STAT_OTHER = 40,
+	VIRTGPU_STAT_COMMANDS
 };
 
 /**
- * struct vgpu_queue_stats - what a queue has done, under its lock
- * @commands: published, by vgpu_stat_index()
+ * struct virtgpu_vq_stats - what a queue has done, under its lock
+ * @commands: published, by virtgpu_stat_index()
  * @kicks: notifications of the device
  * @interrupts: calls of the virtqueue callback
- * @full: messages that had to wait for room in the ring
+ * @backlogged: messages that had to wait for room in the ring
  * @errors: messages that ended with an error, but for the device's end
  * @timeouts: messages that the host responded to neither before nor after later ones
  * @probes: commands sent to find out whether the device responds
  */
-struct vgpu_queue_stats {
-	u64 commands[VGPU_STAT_COMMANDS];
+struct virtgpu_vq_stats {
+	u64 commands[VIRTGPU_STAT_COMMANDS];
 	u64 kicks;
 	u64 interrupts;
-	u64 full;
+	u64 backlogged;
 	u64 errors;
 	u64 timeouts;
 	u64 probes;
 };
 
 /**
- * struct vgpu_queue - a virtqueue and the messages on it
+ * struct virtgpu_vq - a virtqueue and the messages on it
  * @dev: for log messages
  * @name: for log messages and tracing
  * @ops: the ring
@@ -106,22 +106,22 @@ struct vgpu_queue_stats {
  * @lock: protects all below, and the numbers of the fences
  * @backlog: published, no room in the ring yet; in order
  * @in_ring: the device's
- * @outstanding: length of both lists
+ * @num_pending: length of both lists
  * @client_slots: descriptors that messages of clients take
  * @next_fence: the next fence_id on the wire
  * @kick: something was added since the last notification
- * @gone: the device was removed or died: nothing is published any more
- * @wedged: the device is unresponsive, see vgpu_queue_is_wedged()
+ * @stopped: the device was removed or died: nothing is published any more
+ * @wedged: the device is unresponsive, see virtgpu_vq_is_wedged()
  * @serial: messages that went into the ring
- * @answered: the highest &vgpu_msg.serial that the device has given back
+ * @last_response: the highest &virtgpu_msg.serial that the device has given back
  * @responses: messages that the device has given back
  * @seen: @responses at the last look of the watchdog
  * @stalled: watchdog periods without a response
  * @ticks: watchdog periods until its next look
- * @lost: messages of &vgpu_msg.timed_out
+ * @skipped: messages of &virtgpu_msg.timed_out
  * @after_flush: a RESOURCE_FLUSH was the last message, but for rendering, that the
  *	device has given back
- * @enabled_last: interrupts are on as by &vgpu_queue_ops.enable_last
+ * @enabled_last: interrupts are on as by &virtgpu_vq_ops.enable_last
  * @probe: on its way to an unresponsive device, or NULL
  * @alloc_probe: returns a command that hosts respond to at once, or NULL without
  *	memory; may be NULL
@@ -134,10 +134,10 @@ struct vgpu_queue_stats {
  * @drain: continues a callback that had too much to do
  * @stats: counters
  */
-struct vgpu_queue {
+struct virtgpu_vq {
 	struct device *dev;
 	const char *name;
-	const struct vgpu_queue_ops *ops;
+	const struct virtgpu_vq_ops *ops;
 	void *ring;
 	unsigned int ring_size;
 	bool indirect;
@@ -146,69 +146,69 @@ struct vgpu_queue {
 	spinlock_t lock; /* all below, and the numbers of fences */
 	struct list_head backlog;
 	struct list_head in_ring;
-	unsigned int outstanding;
+	unsigned int num_pending;
 	unsigned int client_slots;
 	u64 next_fence;
 	bool kick;
-	bool gone;
+	bool stopped;
 	bool wedged;
 	u64 serial;
-	u64 answered;
+	u64 last_response;
 	u64 responses;
 	u64 seen;
 	unsigned int stalled;
 	unsigned int ticks;
-	unsigned int lost;
+	unsigned int skipped;
 	bool after_flush;
 	bool enabled_last;
-	struct vgpu_msg *probe;
-	struct vgpu_msg *(*alloc_probe)(struct vgpu_queue *q);
-	void (*on_wedged)(struct vgpu_queue *q);
-	void (*on_tick)(struct vgpu_queue *q);
+	struct virtgpu_msg *probe;
+	struct virtgpu_msg *(*alloc_probe)(struct virtgpu_vq *q);
+	void (*on_wedged)(struct virtgpu_vq *q);
+	void (*on_tick)(struct virtgpu_vq *q);
 	wait_queue_head_t wait;
 	struct delayed_work watchdog;
 	struct work_struct drain;
-	struct vgpu_queue_stats stats;
+	struct virtgpu_vq_stats stats;
 };
 
-void vgpu_queue_init(struct vgpu_queue *q, struct device *dev, const char *name);
-void vgpu_queue_start(struct vgpu_queue *q, const struct vgpu_queue_ops *ops,
+void virtgpu_vq_init(struct virtgpu_vq *q, struct device *dev, const char *name);
+void virtgpu_vq_start(struct virtgpu_vq *q, const struct virtgpu_vq_ops *ops,
 		      void *ring, unsigned int ring_size);
-void vgpu_queue_stop(struct vgpu_queue *q);
+void virtgpu_vq_stop(struct virtgpu_vq *q);
 
-bool vgpu_queue_is_crowded(struct vgpu_queue *q);
-bool vgpu_queue_is_wedged(struct vgpu_queue *q);
-bool vgpu_queue_has_room(const struct vgpu_queue *q, const struct vgpu_client *client);
-int vgpu_queue_throttle(struct vgpu_queue *q, const struct vgpu_client *client);
-void vgpu_queue_close_client(struct vgpu_queue *q, struct vgpu_client *client);
-void vgpu_queue_publish(struct vgpu_queue *q, struct vgpu_msg *msg);
-void vgpu_queue_publish_batch(struct vgpu_queue *q, struct vgpu_msg *msgs[],
-			      unsigned int n, struct list_head *ended);
-void vgpu_queue_end(struct vgpu_queue *q, struct list_head *ended);
-void vgpu_queue_kick(struct vgpu_queue *q);
-int vgpu_queue_wait_msg(struct vgpu_queue *q, struct vgpu_msg *msg);
-int vgpu_queue_send_sync(struct vgpu_queue *q, struct vgpu_msg *msg);
-void vgpu_queue_interrupt(struct vgpu_queue *q);
+bool virtgpu_vq_is_congested(struct virtgpu_vq *q);
+bool virtgpu_vq_is_wedged(struct virtgpu_vq *q);
+bool virtgpu_vq_has_room(const struct virtgpu_vq *q, const struct virtgpu_client *client);
+int virtgpu_vq_throttle(struct virtgpu_vq *q, const struct virtgpu_client *client);
+void virtgpu_vq_close_client(struct virtgpu_vq *q, struct virtgpu_client *client);
+void virtgpu_vq_queue_msg(struct virtgpu_vq *q, struct virtgpu_msg *msg);
+void virtgpu_vq_queue_batch(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
+			    unsigned int n, struct list_head *ended);
+void virtgpu_vq_complete_batch(struct virtgpu_vq *q, struct list_head *ended);
+void virtgpu_vq_kick(struct virtgpu_vq *q);
+int virtgpu_vq_wait_msg(struct virtgpu_vq *q, struct virtgpu_msg *msg);
+int virtgpu_vq_send_sync(struct virtgpu_vq *q, struct virtgpu_msg *msg);
+void virtgpu_vq_callback(struct virtgpu_vq *q);
 
 /**
- * vgpu_queue_wait_error - is there a reason not to wait for a response?
+ * virtgpu_vq_wait_error - is there a reason not to wait for a response?
  * @q: the queue
- * @lost: &vgpu_queue.lost when the wait began
+ * @lost: &virtgpu_vq.skipped when the wait began
  *
  * Return: 0, or the error that the wait ends with.
  */
-static inline int vgpu_queue_wait_error(const struct vgpu_queue *q, unsigned int lost)
+static inline int virtgpu_vq_wait_error(const struct virtgpu_vq *q, unsigned int lost)
 {
-	if (READ_ONCE(q->gone))
+	if (READ_ONCE(q->stopped))
 		return -ENODEV;
 	if (READ_ONCE(q->wedged))
 		return -EIO;
 
-	return READ_ONCE(q->lost) != lost ? -ETIMEDOUT : 0;
+	return READ_ONCE(q->skipped) != lost ? -ETIMEDOUT : 0;
 }
 
 /**
- * vgpu_queue_wait_event - wait for what a response brings about
+ * virtgpu_vq_wait_event - wait for what a response brings about
  * @q: the queue
  * @condition: becomes true in a callback of a message
  *
@@ -220,23 +220,23 @@ static inline int vgpu_queue_wait_error(const struct vgpu_queue *q, unsigned int
  * device; -EIO if the device is unresponsive; -ETIMEDOUT if the host has skipped a
  * message, perhaps the one waited for.
  */
-#define vgpu_queue_wait_event(q, condition)				\
+#define virtgpu_vq_wait_event(q, condition)				\
 ({									\
-	struct vgpu_queue *__q = (q);					\
-	unsigned int __lost = READ_ONCE(__q->lost);			\
+	struct virtgpu_vq *__q = (q);					\
+	unsigned int __lost = READ_ONCE(__q->skipped);			\
 	bool __done = false;						\
 	int __err = 0, __ret;						\
 									\
 	__ret = wait_event_state(__q->wait, (__done = (condition)) ||	\
-				 (__err = vgpu_queue_wait_error(__q, __lost)), \
-				 VGPU_WAIT_STATE);			\
+				 (__err = virtgpu_vq_wait_error(__q, __lost)), \
+				 VIRTGPU_WAIT_STATE);			\
 	__done ? 0 : __ret ? -EINTR : __err;				\
 })
 
-bool vgpu_queue_panic_send(struct vgpu_queue *q, struct vgpu_msg *msgs[],
+bool virtgpu_vq_panic_send(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
 			   unsigned int n);
 
-unsigned int vgpu_queue_max_pieces(const struct vgpu_queue *q);
-unsigned int vgpu_stat_index(u32 type);
+unsigned int virtgpu_vq_max_segs(const struct virtgpu_vq *q);
+unsigned int virtgpu_stat_index(u32 type);
 
 #endif

@@ -7,21 +7,21 @@
 #include <linux/scatterlist.h>
 #include <linux/virtio.h>
 
-#include "vgpu_entries.h"
-#include "vgpu_fence.h"
-#include "vgpu_msg.h"
-#include "vgpu_queue.h"
-#include "vgpu_trace.h"
+#include "virtgpu_mem_entries.h"
+#include "virtgpu_fence.h"
+#include "virtgpu_msg.h"
+#include "virtgpu_vq.h"
+#include "virtgpu_trace.h"
 
 /**
  * DOC: transport
  *
- * vgpu_queue_publish() puts a message into the ring, or, while the ring is full,
+ * virtgpu_vq_queue_msg() puts a message into the ring, or, while the ring is full,
  * into a backlog that the virtqueue callback moves on.  Queueing never waits for
  * room, so a commit of sixteen outputs works on a ring of sixteen entries.  The
- * device is notified by vgpu_queue_kick(), once for each operation.
+ * device is notified by virtgpu_vq_kick(), once for each operation.
  *
- * Callers that let user space create work call vgpu_queue_throttle() first.  It
+ * Callers that let user space create work call virtgpu_vq_throttle() first.  It
  * leaves a quarter of the ring to the display and to teardown, and gives each
  * context at most half of what the others leave of the rest, so that a program
  * whose jobs take hours delays no other program's calls.
@@ -39,7 +39,7 @@
  */
 
 /* Callers that must not wait see a congested queue at this length. */
-#define CROWDED_AT 2048
+#define CONGESTED_THRESHOLD 2048
 
 /* Commands of a frame at most: transfer, scanout, flush. */
 #define FRAME_MSGS 3
@@ -51,30 +51,30 @@
 #define INTERRUPT_ROUNDS 4
 
 /**
- * vgpu_stat_index - the counter of a command
+ * virtgpu_stat_index - the counter of a command
  * @type: VIRTIO_GPU_CMD_*
  *
- * Return: an index below VGPU_STAT_COMMANDS.
+ * Return: an index below VIRTGPU_STAT_COMMANDS.
  */
-unsigned int vgpu_stat_index(u32 type)
+unsigned int virtgpu_stat_index(u32 type)
 {
 	u32 n = type & 0xff;
 
 	switch (type & ~0xff) {
 	case 0x100:
-		return n < 16 ? VGPU_STAT_2D + n : VGPU_STAT_OTHER;
+		return n < 16 ? VIRTGPU_STAT_2D + n : VIRTGPU_STAT_OTHER;
 	case 0x200:
-		return n < 16 ? VGPU_STAT_3D + n : VGPU_STAT_OTHER;
+		return n < 16 ? VIRTGPU_STAT_3D + n : VIRTGPU_STAT_OTHER;
 	case 0x300:
-		return n < 8 ? VGPU_STAT_CURSOR + n : VGPU_STAT_OTHER;
+		return n < 8 ? VIRTGPU_STAT_CURSOR + n : VIRTGPU_STAT_OTHER;
 	default:
-		return VGPU_STAT_OTHER;
+		return VIRTGPU_STAT_OTHER;
 	}
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_stat_index);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_stat_index);
 
 /**
- * vgpu_queue_max_pieces - room for a payload
+ * virtgpu_vq_max_segs - room for a payload
  * @q: a started queue
  *
  * A chain may not be longer than the ring, indirect or not: the virtio
@@ -82,80 +82,80 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_stat_index);
  *
  * Return: descriptors that a request may have beside its two fixed ones.
  */
-unsigned int vgpu_queue_max_pieces(const struct vgpu_queue *q)
+unsigned int virtgpu_vq_max_segs(const struct virtgpu_vq *q)
 {
 	return q->ring_size - 2;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_max_pieces);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_max_segs);
 
 /*
  * Ring operations of a real virtqueue
  */
 
-static int ring_add(struct vgpu_queue *q, struct scatterlist *sgs[],
-		    unsigned int out, unsigned int in, struct vgpu_msg *msg)
+static int virtgpu_vq_ring_add(struct virtgpu_vq *q, struct scatterlist *sgs[],
+			       unsigned int out, unsigned int in, struct virtgpu_msg *msg)
 {
 	return virtqueue_add_sgs(q->ring, sgs, out, in, msg, GFP_ATOMIC);
 }
 
-static bool ring_prepare_kick(struct vgpu_queue *q)
+static bool virtgpu_vq_ring_prepare_kick(struct virtgpu_vq *q)
 {
 	return virtqueue_kick_prepare(q->ring);
 }
 
-static void ring_kick(struct vgpu_queue *q)
+static void virtgpu_vq_ring_kick(struct virtgpu_vq *q)
 {
 	virtqueue_notify(q->ring);
 }
 
-static struct vgpu_msg *ring_get(struct vgpu_queue *q, u32 *used)
+static struct virtgpu_msg *virtgpu_vq_ring_get(struct virtgpu_vq *q, u32 *used)
 {
 	return virtqueue_get_buf(q->ring, used);
 }
 
-static bool ring_enable(struct vgpu_queue *q)
+static bool virtgpu_vq_ring_enable(struct virtgpu_vq *q)
 {
 	return virtqueue_enable_cb(q->ring);
 }
 
 /* Of up to three buffers the event index is that of the last one. */
-static bool ring_enable_last(struct vgpu_queue *q)
+static bool virtgpu_vq_ring_enable_last(struct virtgpu_vq *q)
 {
 	return virtqueue_enable_cb_delayed(q->ring);
 }
 
-static void ring_disable(struct vgpu_queue *q)
+static void virtgpu_vq_ring_disable(struct virtgpu_vq *q)
 {
 	virtqueue_disable_cb(q->ring);
 }
 
-static struct vgpu_msg *ring_detach(struct vgpu_queue *q)
+static struct virtgpu_msg *virtgpu_vq_ring_detach(struct virtgpu_vq *q)
 {
 	return virtqueue_detach_unused_buf(q->ring);
 }
 
-static bool ring_dead(struct vgpu_queue *q)
+static bool virtgpu_vq_ring_dead(struct virtgpu_vq *q)
 {
 	return virtqueue_is_broken(q->ring);
 }
 
-const struct vgpu_queue_ops vgpu_virtqueue_ops = {
-	.add = ring_add,
-	.prepare_kick = ring_prepare_kick,
-	.kick = ring_kick,
-	.get = ring_get,
-	.enable = ring_enable,
-	.enable_last = ring_enable_last,
-	.disable = ring_disable,
-	.detach = ring_detach,
-	.dead = ring_dead,
+const struct virtgpu_vq_ops virtgpu_virtqueue_ops = {
+	.add = virtgpu_vq_ring_add,
+	.prepare_kick = virtgpu_vq_ring_prepare_kick,
+	.kick = virtgpu_vq_ring_kick,
+	.get = virtgpu_vq_ring_get,
+	.enable = virtgpu_vq_ring_enable,
+	.enable_last = virtgpu_vq_ring_enable_last,
+	.disable = virtgpu_vq_ring_disable,
+	.detach = virtgpu_vq_ring_detach,
+	.dead = virtgpu_vq_ring_dead,
 };
 
 /*
  * Publication
  */
 
-static int add_to_ring(struct vgpu_queue *q, struct vgpu_msg *msg)
+static int virtgpu_vq_add_to_ring(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
 	struct scatterlist request, reply, *sgs[3];
 	unsigned int out = 0, in = 0;
@@ -166,35 +166,36 @@ static int add_to_ring(struct vgpu_queue *q, struct vgpu_msg *msg)
 	sgs[out++] = &request;
 	if (msg->payload)
 		sgs[out++] = msg->payload->sgt.sgl;
-	if (msg->reply_size) {
-		sg_init_one(&reply, msg->reply, msg->reply_size);
+	if (msg->resp_size) {
+		sg_init_one(&reply, msg->resp, msg->resp_size);
 		sgs[out + in++] = &reply;
 	}
 
 	return q->ops->add(q, sgs, out, in, msg);
 }
 
-static enum vgpu_msg_class msg_class(const struct vgpu_queue *q, const struct vgpu_msg *msg)
+static enum virtgpu_msg_class virtgpu_vq_classify(const struct virtgpu_vq *q,
+						  const struct virtgpu_msg *msg)
 {
 	if (msg->cursor)
-		return VGPU_MSG_CURSOR;
+		return VIRTGPU_MSG_CURSOR;
 
-	switch (vgpu_msg_type(msg)) {
+	switch (virtgpu_msg_type(msg)) {
 	case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
-		return VGPU_MSG_DISPLAY;
+		return VIRTGPU_MSG_DISPLAY;
 	case VIRTIO_GPU_CMD_SUBMIT_3D:
 	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D:
 	case VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D:
-		return VGPU_MSG_RENDER;
+		return VIRTGPU_MSG_RENDER;
 	default:
 		/* Renderers end fences in the order of their timeline. */
-		return q->renders && msg->fenced ? VGPU_MSG_RENDER : VGPU_MSG_PROMPT;
+		return q->renders && msg->fenced ? VIRTGPU_MSG_RENDER : VIRTGPU_MSG_PROMPT;
 	}
 }
 
-static void to_ring_list(struct vgpu_queue *q, struct vgpu_msg *msg)
+static void virtgpu_vq_mark_in_flight(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
-	msg->state = VGPU_MSG_RING;
+	msg->state = VIRTGPU_MSG_IN_FLIGHT;
 	msg->serial = ++q->serial;
 	list_move_tail(&msg->link, &q->in_ring);
 	q->kick = true;
@@ -206,16 +207,16 @@ static void to_ring_list(struct vgpu_queue *q, struct vgpu_msg *msg)
  * that is broken or was shut down, with -ENODEV.  Returns true if the ring got
  * something.
  */
-static bool pump(struct vgpu_queue *q, struct list_head *ended)
+static bool virtgpu_vq_flush_backlog(struct virtgpu_vq *q, struct list_head *ended)
 {
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 	bool added = false;
 	int ret;
 
-	while ((msg = list_first_entry_or_null(&q->backlog, struct vgpu_msg, link))) {
-		ret = add_to_ring(q, msg);
+	while ((msg = list_first_entry_or_null(&q->backlog, struct virtgpu_msg, link))) {
+		ret = virtgpu_vq_add_to_ring(q, msg);
 		if (!ret) {
-			to_ring_list(q, msg);
+			virtgpu_vq_mark_in_flight(q, msg);
 			added = true;
 			continue;
 		}
@@ -230,22 +231,22 @@ static bool pump(struct vgpu_queue *q, struct list_head *ended)
 	return added;
 }
 
-static void end_messages(struct list_head *ended)
+static void virtgpu_vq_complete_list(struct list_head *ended)
 {
-	struct vgpu_msg *msg, *next;
+	struct virtgpu_msg *msg, *next;
 	bool cookie;
 
 	cookie = dma_fence_begin_signalling();
 	list_for_each_entry_safe(msg, next, ended, link) {
 		list_del_init(&msg->link);
-		vgpu_msg_finish(msg);
+		virtgpu_msg_complete(msg);
 	}
 	dma_fence_end_signalling(cookie);
 }
 
-static size_t payload_bytes(const struct vgpu_msg *msg)
+static size_t virtgpu_vq_payload_bytes(const struct virtgpu_msg *msg)
 {
-	const struct vgpu_entries *e = msg->payload;
+	const struct virtgpu_mem_entries *e = msg->payload;
 
 	if (!e)
 		return 0;
@@ -253,7 +254,7 @@ static size_t payload_bytes(const struct vgpu_msg *msg)
 	return e->count ? e->count * sizeof(struct virtio_gpu_mem_entry) : e->bytes;
 }
 
-static void client_add(struct vgpu_queue *q, struct vgpu_msg *msg)
+static void virtgpu_vq_charge_client(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
 	/* Request, payload and response. */
 	msg->slots = 1;
@@ -262,29 +263,29 @@ static void client_add(struct vgpu_queue *q, struct vgpu_msg *msg)
 	if (!msg->client->bound)
 		q->client_slots += msg->slots;
 	msg->client->slots += msg->slots;
-	msg->client->bytes += payload_bytes(msg);
+	msg->client->bytes += virtgpu_vq_payload_bytes(msg);
 }
 
-static void client_remove(struct vgpu_queue *q, struct vgpu_msg *msg)
+static void virtgpu_vq_uncharge_client(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
 	if (!msg->client->bound)
 		q->client_slots -= msg->slots;
 	msg->client->slots -= msg->slots;
-	msg->client->bytes -= payload_bytes(msg);
+	msg->client->bytes -= virtgpu_vq_payload_bytes(msg);
 }
 
 /* Update the accounting for messages that have ended.  Caller must hold @q->lock. */
-static void account_ended(struct vgpu_queue *q, struct list_head *ended)
+static void virtgpu_vq_account(struct virtgpu_vq *q, struct list_head *ended)
 {
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 
 	list_for_each_entry(msg, ended, link) {
-		if (msg->state == VGPU_MSG_ENDED)
+		if (msg->state == VIRTGPU_MSG_COMPLETED)
 			continue;
-		msg->state = VGPU_MSG_ENDED;
-		q->outstanding--;
+		msg->state = VIRTGPU_MSG_COMPLETED;
+		q->num_pending--;
 		if (msg->client)
-			client_remove(q, msg);
+			virtgpu_vq_uncharge_client(q, msg);
 		/* Do not count commands that a suspend or the end of the device has cut off. */
 		if (msg->error && msg->error != -ENODEV)
 			q->stats.errors++;
@@ -292,39 +293,39 @@ static void account_ended(struct vgpu_queue *q, struct list_head *ended)
 }
 
 /* Account for a message and put it into the backlog.  Caller must hold @q->lock. */
-static void enlist(struct vgpu_queue *q, struct vgpu_msg *msg)
+static void virtgpu_vq_enqueue(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
 	if (msg->fence)
-		vgpu_fence_arm(msg->fence);
+		virtgpu_fence_emit(msg->fence);
 	if (msg->fence || msg->fenced) {
 		msg->fenced = true;
 		msg->request.hdr.flags |= cpu_to_le32(VIRTIO_GPU_FLAG_FENCE);
 		msg->request.hdr.fence_id = cpu_to_le64(q->next_fence++);
 	}
-	msg->class = msg_class(q, msg);
-	trace_vgpu_queue(q, msg);
-	q->stats.commands[vgpu_stat_index(vgpu_msg_type(msg))]++;
-	q->outstanding++;
+	msg->class = virtgpu_vq_classify(q, msg);
+	trace_virtio_gpu_cmd_queue(q, msg);
+	q->stats.commands[virtgpu_stat_index(virtgpu_msg_type(msg))]++;
+	q->num_pending++;
 	if (msg->client)
-		client_add(q, msg);
+		virtgpu_vq_charge_client(q, msg);
 	/* Waiters see that the device is unresponsive and do not wait. */
 	if (q->wedged)
-		complete_all(&msg->finished);
-	msg->state = VGPU_MSG_BACKLOG;
+		complete_all(&msg->completed);
+	msg->state = VIRTGPU_MSG_BACKLOG;
 	list_add_tail(&msg->link, &q->backlog);
 }
 
 /* Have the watchdog look at the queue soon.  Caller must hold @q->lock. */
-static void watch(struct vgpu_queue *q)
+static void virtgpu_vq_start_watchdog(struct virtgpu_vq *q)
 {
-	if (q->gone)
+	if (q->stopped)
 		return;
 	if (!delayed_work_pending(&q->watchdog)) {
 		q->ticks = 1;
-		queue_delayed_work(system_highpri_wq, &q->watchdog, VGPU_WATCHDOG_PERIOD);
+		queue_delayed_work(system_highpri_wq, &q->watchdog, VIRTGPU_WATCHDOG_PERIOD);
 	} else if (q->ticks != 1) {
 		q->ticks = 1;
-		mod_delayed_work(system_highpri_wq, &q->watchdog, VGPU_WATCHDOG_PERIOD);
+		mod_delayed_work(system_highpri_wq, &q->watchdog, VIRTGPU_WATCHDOG_PERIOD);
 	}
 }
 
@@ -333,13 +334,14 @@ static void watch(struct vgpu_queue *q)
  * comes when the host's display has taken it.  Anything else that is queued meanwhile
  * does.  Caller must hold @q->lock.
  */
-static void choose_interrupt(struct vgpu_queue *q, struct vgpu_msg *msgs[], unsigned int n)
+static void virtgpu_vq_choose_interrupt(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
+					unsigned int n)
 {
-	bool alone = n > 1 && n <= FRAME_MSGS && q->outstanding == n &&
-		     msgs[n - 1]->class == VGPU_MSG_DISPLAY &&
-		     msgs[n - 1]->state == VGPU_MSG_RING;
+	bool alone = n > 1 && n <= FRAME_MSGS && q->num_pending == n &&
+		     msgs[n - 1]->class == VIRTGPU_MSG_DISPLAY &&
+		     msgs[n - 1]->state == VIRTGPU_MSG_IN_FLIGHT;
 
-	if (q->gone || alone == q->enabled_last)
+	if (q->stopped || alone == q->enabled_last)
 		return;
 	q->enabled_last = alone;
 	if (!(alone ? q->ops->enable_last(q) : q->ops->enable(q)))
@@ -347,20 +349,20 @@ static void choose_interrupt(struct vgpu_queue *q, struct vgpu_msg *msgs[], unsi
 }
 
 /**
- * vgpu_queue_publish_batch - queue messages that belong together
+ * virtgpu_vq_queue_batch - queue messages that belong together
  * @q: the queue
  * @msgs: filled messages, in their order; the caller's references become the queue's
  * @n: how many
  * @ended: messages that have ended at once are added to this list
  *
  * For callers that hold a lock which callbacks of the messages take: such a caller
- * passes @ended to vgpu_queue_end() after it has released that lock.  The device is
+ * passes @ended to virtgpu_vq_complete_batch() after it has released that lock.  The device is
  * not notified.
  *
  * Context: any, without @q's lock.
  */
-void vgpu_queue_publish_batch(struct vgpu_queue *q, struct vgpu_msg *msgs[],
-			      unsigned int n, struct list_head *ended)
+void virtgpu_vq_queue_batch(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
+			    unsigned int n, struct list_head *ended)
 {
 	unsigned long flags;
 	unsigned int i;
@@ -368,67 +370,67 @@ void vgpu_queue_publish_batch(struct vgpu_queue *q, struct vgpu_msg *msgs[],
 	spin_lock_irqsave(&q->lock, flags);
 
 	for (i = 0; i < n; i++) {
-		enlist(q, msgs[i]);
-		if (q->gone) {
+		virtgpu_vq_enqueue(q, msgs[i]);
+		if (q->stopped) {
 			msgs[i]->error = -ENODEV;
 			list_move_tail(&msgs[i]->link, ended);
 		} else if (list_is_singular(&q->backlog)) {
-			pump(q, ended);
+			virtgpu_vq_flush_backlog(q, ended);
 		}
 		if (!list_empty(&q->backlog))
-			q->stats.full++;
+			q->stats.backlogged++;
 	}
-	account_ended(q, ended);
-	choose_interrupt(q, msgs, n);
-	watch(q);
+	virtgpu_vq_account(q, ended);
+	virtgpu_vq_choose_interrupt(q, msgs, n);
+	virtgpu_vq_start_watchdog(q);
 	spin_unlock_irqrestore(&q->lock, flags);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_publish_batch);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_queue_batch);
 
 /**
- * vgpu_queue_end - run the callbacks of messages that have ended
+ * virtgpu_vq_complete_batch - run the callbacks of messages that have ended
  * @q: the queue
- * @ended: from vgpu_queue_publish_batch(); empty afterwards
+ * @ended: from virtgpu_vq_queue_batch(); empty afterwards
  *
  * Context: any, without locks that the callbacks take.
  */
-void vgpu_queue_end(struct vgpu_queue *q, struct list_head *ended)
+void virtgpu_vq_complete_batch(struct virtgpu_vq *q, struct list_head *ended)
 {
 	if (list_empty(ended))
 		return;
 
-	end_messages(ended);
+	virtgpu_vq_complete_list(ended);
 	wake_up_all(&q->wait);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_end);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_complete_batch);
 
 /**
- * vgpu_queue_publish - queue a message for the device
+ * virtgpu_vq_queue_msg - queue a message for the device
  * @q: the queue
  * @msg: a filled message; the caller's reference becomes the queue's
  *
  * Never sleeps and never fails: on a device that is gone the message ends at
- * once, with -ENODEV.  The device is not notified, see vgpu_queue_kick().
+ * once, with -ENODEV.  The device is not notified, see virtgpu_vq_kick().
  *
  * Context: any, without @q's lock.
  */
-void vgpu_queue_publish(struct vgpu_queue *q, struct vgpu_msg *msg)
+void virtgpu_vq_queue_msg(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
 	LIST_HEAD(ended);
 
-	vgpu_queue_publish_batch(q, &msg, 1, &ended);
-	vgpu_queue_end(q, &ended);
+	virtgpu_vq_queue_batch(q, &msg, 1, &ended);
+	virtgpu_vq_complete_batch(q, &ended);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_publish);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_queue_msg);
 
 /*
  * Under the lock: true if the device wants to be told.  That is done without the
  * lock, as it may be a trap to the host, but inside an RCU reader which
- * vgpu_queue_stop() waits for.
+ * virtgpu_vq_stop() waits for.
  */
-static bool prepare_kick(struct vgpu_queue *q)
+static bool virtgpu_vq_prepare_kick(struct virtgpu_vq *q)
 {
-	if (!q->kick || q->gone)
+	if (!q->kick || q->stopped)
 		return false;
 
 	q->kick = false;
@@ -441,29 +443,29 @@ static bool prepare_kick(struct vgpu_queue *q)
 }
 
 /**
- * vgpu_queue_kick - notify the device of all that was published
+ * virtgpu_vq_kick - notify the device of all that was published
  * @q: the queue
  *
  * Context: any, without @q's lock.
  */
-void vgpu_queue_kick(struct vgpu_queue *q)
+void virtgpu_vq_kick(struct virtgpu_vq *q)
 {
 	unsigned long flags;
 	bool kick;
 
 	rcu_read_lock();
 	spin_lock_irqsave(&q->lock, flags);
-	kick = prepare_kick(q);
+	kick = virtgpu_vq_prepare_kick(q);
 	spin_unlock_irqrestore(&q->lock, flags);
 
 	if (kick)
 		q->ops->kick(q);
 	rcu_read_unlock();
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_kick);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_kick);
 
 /**
- * vgpu_queue_is_crowded - is the device far behind?
+ * virtgpu_vq_is_congested - is the device far behind?
  * @q: the queue
  *
  * For operations that must not wait and that nothing else bounds.
@@ -471,28 +473,28 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_kick);
  * Context: any.
  * Return: true if too much is outstanding to add to it.
  */
-bool vgpu_queue_is_crowded(struct vgpu_queue *q)
+bool virtgpu_vq_is_congested(struct virtgpu_vq *q)
 {
 	/* On a device that is gone nothing stays outstanding. */
-	return READ_ONCE(q->outstanding) >= CROWDED_AT && !READ_ONCE(q->gone);
+	return READ_ONCE(q->num_pending) >= CONGESTED_THRESHOLD && !READ_ONCE(q->stopped);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_is_crowded);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_is_congested);
 
 /**
- * vgpu_queue_is_wedged - is the device unresponsive?
+ * virtgpu_vq_is_wedged - is the device unresponsive?
  * @q: the queue
  *
  * Context: any.
  * Return: true until the device has responded to something.
  */
-bool vgpu_queue_is_wedged(struct vgpu_queue *q)
+bool virtgpu_vq_is_wedged(struct virtgpu_vq *q)
 {
 	return READ_ONCE(q->wedged);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_is_wedged);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_is_wedged);
 
 /**
- * vgpu_queue_has_room - may a program queue more?
+ * virtgpu_vq_has_room - may a program queue more?
  * @q: the queue
  * @client: the program, or NULL
  *
@@ -500,9 +502,9 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_is_wedged);
  * further client finds room, however much those before have outstanding.
  *
  * Context: any.
- * Return: true if vgpu_queue_throttle() would not wait.
+ * Return: true if virtgpu_vq_throttle() would not wait.
  */
-bool vgpu_queue_has_room(const struct vgpu_queue *q, const struct vgpu_client *client)
+bool virtgpu_vq_has_room(const struct virtgpu_vq *q, const struct virtgpu_client *client)
 {
 	unsigned int share = q->ring_size - q->ring_size / 4;
 	unsigned int all = READ_ONCE(q->client_slots);
@@ -511,15 +513,15 @@ bool vgpu_queue_has_room(const struct vgpu_queue *q, const struct vgpu_client *c
 
 	if (client && client->bound)
 		return own < client->bound;
-	if (client && READ_ONCE(client->bytes) >= VGPU_CLIENT_BYTES)
+	if (client && READ_ONCE(client->bytes) >= VIRTGPU_CLIENT_BYTES)
 		return false;
 
 	return all < share && own < max((share - others) / 2, 1);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_has_room);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_has_room);
 
 /**
- * vgpu_queue_throttle - wait until a program may queue more
+ * virtgpu_vq_throttle - wait until a program may queue more
  * @q: the queue
  * @client: the program, or NULL for one whose messages are not counted
  *
@@ -528,30 +530,30 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_has_room);
  * Context: may sleep; the caller must not hold a lock that a response needs.
  * Return: 0; -EINTR for a fatal signal; -ENODEV; -EIO if the device is unresponsive.
  */
-int vgpu_queue_throttle(struct vgpu_queue *q, const struct vgpu_client *client)
+int virtgpu_vq_throttle(struct virtgpu_vq *q, const struct virtgpu_client *client)
 {
 	int ret;
 
-	if (vgpu_queue_is_wedged(q))
+	if (virtgpu_vq_is_wedged(q))
 		return -EIO;
-	if (READ_ONCE(q->gone))
+	if (READ_ONCE(q->stopped))
 		return -ENODEV;
-	if (likely(vgpu_queue_has_room(q, client)))
+	if (likely(virtgpu_vq_has_room(q, client)))
 		return 0;
 
-	vgpu_queue_kick(q);
+	virtgpu_vq_kick(q);
 	do {
-		ret = vgpu_queue_wait_event(q, vgpu_queue_has_room(q, client));
+		ret = virtgpu_vq_wait_event(q, virtgpu_vq_has_room(q, client));
 	} while (ret == -ETIMEDOUT);
-	if (!ret && READ_ONCE(q->gone))
+	if (!ret && READ_ONCE(q->stopped))
 		ret = -ENODEV;
 
 	return ret;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_throttle);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_throttle);
 
 /**
- * vgpu_queue_close_client - the host has ended all that belongs to a client
+ * virtgpu_vq_close_client - the host has ended all that belongs to a client
  * @q: the queue
  * @client: its context has ended, and the host has confirmed that
  *
@@ -560,7 +562,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_throttle);
  *
  * Context: any, without @q's lock.
  */
-void vgpu_queue_close_client(struct vgpu_queue *q, struct vgpu_client *client)
+void virtgpu_vq_close_client(struct virtgpu_vq *q, struct virtgpu_client *client)
 {
 	unsigned long flags;
 
@@ -568,10 +570,10 @@ void vgpu_queue_close_client(struct vgpu_queue *q, struct vgpu_client *client)
 	client->closed = true;
 	spin_unlock_irqrestore(&q->lock, flags);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_close_client);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_close_client);
 
 /**
- * vgpu_queue_wait_msg - wait for the host's response
+ * virtgpu_vq_wait_msg - wait for the host's response
  * @q: the queue
  * @msg: a message that was queued, of which the caller holds a reference
  *
@@ -582,65 +584,65 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_close_client);
  * Return: the message's result; -EINTR for a fatal signal; -ETIMEDOUT if the device is
  * unresponsive, or has skipped the message.
  */
-int vgpu_queue_wait_msg(struct vgpu_queue *q, struct vgpu_msg *msg)
+int virtgpu_vq_wait_msg(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
 	bool ended;
 
-	if (wait_for_completion_state(&msg->finished, VGPU_WAIT_STATE))
+	if (wait_for_completion_state(&msg->completed, VIRTGPU_WAIT_STATE))
 		return -EINTR;
 
 	spin_lock_irq(&q->lock);
-	ended = msg->state == VGPU_MSG_ENDED;
+	ended = msg->state == VIRTGPU_MSG_COMPLETED;
 	spin_unlock_irq(&q->lock);
 
 	return ended ? msg->error : -ETIMEDOUT;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_wait_msg);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_wait_msg);
 
 /**
- * vgpu_queue_send_sync - queue, notify, wait
+ * virtgpu_vq_send_sync - queue, notify, wait
  * @q: the queue
  * @msg: a filled message of which the caller keeps its reference
  *
  * Context: may sleep; the caller must not hold a lock that a response needs.
- * Return: see vgpu_queue_wait_msg(); -EIO, with nothing sent, if the device is
+ * Return: see virtgpu_vq_wait_msg(); -EIO, with nothing sent, if the device is
  * unresponsive.
  */
-int vgpu_queue_send_sync(struct vgpu_queue *q, struct vgpu_msg *msg)
+int virtgpu_vq_send_sync(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
-	if (vgpu_queue_is_wedged(q))
+	if (virtgpu_vq_is_wedged(q))
 		return -EIO;
 
-	vgpu_msg_get(msg);
-	vgpu_queue_publish(q, msg);
-	vgpu_queue_kick(q);
+	virtgpu_msg_get(msg);
+	virtgpu_vq_queue_msg(q, msg);
+	virtgpu_vq_kick(q);
 
-	return vgpu_queue_wait_msg(q, msg);
+	return virtgpu_vq_wait_msg(q, msg);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_send_sync);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_send_sync);
 
 /*
  * Completion
  */
 
-static void collect(struct vgpu_queue *q, struct list_head *ended)
+static void virtgpu_vq_reap_used(struct virtgpu_vq *q, struct list_head *ended)
 {
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 	u32 used;
 
 	while ((msg = q->ops->get(q, &used))) {
-		msg->reply_used = used;
-		msg->error = vgpu_reply_check(msg);
+		msg->resp_len = used;
+		msg->error = virtgpu_msg_check_response(msg);
 		list_move_tail(&msg->link, ended);
 		q->responses++;
-		q->answered = max(q->answered, msg->serial);
-		if (msg->class != VGPU_MSG_RENDER)
-			q->after_flush = msg->class == VGPU_MSG_DISPLAY;
+		q->last_response = max(q->last_response, msg->serial);
+		if (msg->class != VIRTGPU_MSG_RENDER)
+			q->after_flush = msg->class == VIRTGPU_MSG_DISPLAY;
 	}
 }
 
 /* One pass; false if the used ring is empty and the interrupt is on again. */
-static bool take_replies(struct vgpu_queue *q, unsigned int interrupts)
+static bool virtgpu_vq_process_used_once(struct virtgpu_vq *q, unsigned int interrupts)
 {
 	LIST_HEAD(ended);
 	unsigned long flags;
@@ -648,21 +650,21 @@ static bool take_replies(struct vgpu_queue *q, unsigned int interrupts)
 
 	rcu_read_lock();
 	spin_lock_irqsave(&q->lock, flags);
-	if (q->gone) {
+	if (q->stopped) {
 		spin_unlock_irqrestore(&q->lock, flags);
 		rcu_read_unlock();
 		return false;
 	}
 	q->stats.interrupts += interrupts;
 	q->ops->disable(q);
-	collect(q, &ended);
+	virtgpu_vq_reap_used(q, &ended);
 	if (!list_empty(&ended)) {
 		back = q->wedged;
 		q->wedged = false;
 	}
 	/* A caller that is still queueing its batch notifies the device itself. */
-	kick = pump(q, &ended) && prepare_kick(q);
-	account_ended(q, &ended);
+	kick = virtgpu_vq_flush_backlog(q, &ended) && virtgpu_vq_prepare_kick(q);
+	virtgpu_vq_account(q, &ended);
 	q->enabled_last = false;
 	more = !q->ops->enable(q);
 	spin_unlock_irqrestore(&q->lock, flags);
@@ -673,19 +675,19 @@ static bool take_replies(struct vgpu_queue *q, unsigned int interrupts)
 
 	if (back)
 		dev_info(q->dev, "%s queue: device is responding again\n", q->name);
-	end_messages(&ended);
+	virtgpu_vq_complete_list(&ended);
 	if (wq_has_sleeper(&q->wait))
 		wake_up_all(&q->wait);
 
 	return more;
 }
 
-static void take_all_replies(struct vgpu_queue *q, unsigned int interrupts)
+static void virtgpu_vq_process_used(struct virtgpu_vq *q, unsigned int interrupts)
 {
 	int i;
 
 	for (i = 0; i < INTERRUPT_ROUNDS; i++) {
-		if (!take_replies(q, interrupts))
+		if (!virtgpu_vq_process_used_once(q, interrupts))
 			return;
 		interrupts = 0;
 	}
@@ -693,33 +695,33 @@ static void take_all_replies(struct vgpu_queue *q, unsigned int interrupts)
 	queue_work(system_highpri_wq, &q->drain);
 }
 
-static void drain_work(struct work_struct *work)
+static void virtgpu_vq_drain_work(struct work_struct *work)
 {
-	take_all_replies(container_of(work, struct vgpu_queue, drain), 0);
+	virtgpu_vq_process_used(container_of(work, struct virtgpu_vq, drain), 0);
 }
 
 /**
- * vgpu_queue_interrupt - the virtqueue callback
+ * virtgpu_vq_callback - the virtqueue callback
  * @q: the queue
  *
  * Fences are signalled from here.
  *
  * Context: hard interrupt.
  */
-void vgpu_queue_interrupt(struct vgpu_queue *q)
+void virtgpu_vq_callback(struct virtgpu_vq *q)
 {
-	take_all_replies(q, 1);
+	virtgpu_vq_process_used(q, 1);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_interrupt);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_callback);
 
 /*
  * Watchdog
  */
 
 /* Has the device responded to a later message?  Caller must hold @q->lock. */
-static bool is_overtaken(const struct vgpu_queue *q, const struct vgpu_msg *msg)
+static bool virtgpu_vq_is_overtaken(const struct virtgpu_vq *q, const struct virtgpu_msg *msg)
 {
-	return msg->serial < q->answered;
+	return msg->serial < q->last_response;
 }
 
 /*
@@ -727,13 +729,13 @@ static bool is_overtaken(const struct vgpu_queue *q, const struct vgpu_msg *msg)
  * the device has passed by, unless that is rendering, which later commands do not wait
  * for.  Caller must hold @q->lock.
  */
-static struct vgpu_msg *oldest(struct vgpu_queue *q)
+static struct virtgpu_msg *virtgpu_vq_oldest(struct virtgpu_vq *q)
 {
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 
 	list_for_each_entry(msg, &q->in_ring, link)
 		if (!msg->timed_out &&
-		    (msg->class == VGPU_MSG_RENDER || !is_overtaken(q, msg)))
+		    (msg->class == VIRTGPU_MSG_RENDER || !virtgpu_vq_is_overtaken(q, msg)))
 			return msg;
 
 	return NULL;
@@ -744,22 +746,22 @@ static struct vgpu_msg *oldest(struct vgpu_queue *q)
  * respond to the flush when that has finished, and take no command behind it while the
  * display holds the frame.  Caller must hold @q->lock.
  */
-static bool display_holds(const struct vgpu_queue *q, const struct vgpu_msg *msg)
+static bool virtgpu_vq_is_held(const struct virtgpu_vq *q, const struct virtgpu_msg *msg)
 {
-	return msg->class == VGPU_MSG_DISPLAY || (q->renders && q->after_flush);
+	return msg->class == VIRTGPU_MSG_DISPLAY || (q->renders && q->after_flush);
 }
 
 /* Does the display hold back what came before @msg?  Caller must hold @q->lock. */
-static bool behind_display(struct vgpu_queue *q, const struct vgpu_msg *msg)
+static bool virtgpu_vq_is_behind_flush(struct virtgpu_vq *q, const struct virtgpu_msg *msg)
 {
-	const struct vgpu_msg *before;
+	const struct virtgpu_msg *before;
 
-	if (msg->state != VGPU_MSG_RING)
+	if (msg->state != VIRTGPU_MSG_IN_FLIGHT)
 		return true;
 	list_for_each_entry(before, &q->in_ring, link) {
 		if (before == msg)
 			break;
-		if (before->class == VGPU_MSG_DISPLAY)
+		if (before->class == VIRTGPU_MSG_DISPLAY)
 			return true;
 	}
 
@@ -767,56 +769,57 @@ static bool behind_display(struct vgpu_queue *q, const struct vgpu_msg *msg)
 }
 
 /**
- * enum verdict - what the watchdog has found
- * @GOOD: nothing to do
- * @PROBE: send a command that hosts respond to at once
- * @WEDGED: the device is unresponsive
+ * enum virtgpu_vq_health - what the watchdog has found
+ * @VQ_OK: nothing to do
+ * @VQ_NEEDS_PROBE: send a command that hosts respond to at once
+ * @VQ_WEDGED: the device is unresponsive
  */
-enum verdict { GOOD, PROBE, WEDGED };
+enum virtgpu_vq_health { VQ_OK, VQ_NEEDS_PROBE, VQ_WEDGED };
 
 /* Look at the head of the ring.  Caller must hold @q->lock. */
-static enum verdict judge(struct vgpu_queue *q)
+static enum virtgpu_vq_health virtgpu_vq_check_progress(struct virtgpu_vq *q)
 {
-	unsigned int limit = VGPU_UNRESPONSIVE_TICKS;
-	struct vgpu_msg *msg = oldest(q);
+	unsigned int limit = VIRTGPU_UNRESPONSIVE_TICKS;
+	struct virtgpu_msg *msg = virtgpu_vq_oldest(q);
 
 	if (q->responses != q->seen || !msg)
 		q->stalled = 0;
 	else
 		q->stalled += q->ticks;
 	q->seen = q->responses;
-	if (q->gone || !q->outstanding)
-		return GOOD;
+	if (q->stopped || !q->num_pending)
+		return VQ_OK;
 	/* A broken device responds to nothing. */
 	if (q->ops->dead(q))
-		return q->wedged ? GOOD : WEDGED;
+		return q->wedged ? VQ_OK : VQ_WEDGED;
 	if (!msg)
-		return GOOD;
-	if (display_holds(q, msg) || msg->class == VGPU_MSG_CURSOR) {
+		return VQ_OK;
+	if (virtgpu_vq_is_held(q, msg) || msg->class == VIRTGPU_MSG_CURSOR) {
 		q->stalled = 0;
-		return GOOD;
+		return VQ_OK;
 	}
 
-	if (msg->class == VGPU_MSG_RENDER)
+	if (msg->class == VIRTGPU_MSG_RENDER)
 		limit *= 2;
 	if (q->stalled >= limit / 2 && !q->probe)
-		return PROBE;
+		return VQ_NEEDS_PROBE;
 	if (q->wedged || q->stalled < limit)
-		return GOOD;
+		return VQ_OK;
 	/* Rendering may take hours; only the probe behind it decides. */
-	if (msg->class == VGPU_MSG_RENDER && (!q->probe || behind_display(q, q->probe)))
-		return GOOD;
+	if (msg->class == VIRTGPU_MSG_RENDER && (!q->probe || virtgpu_vq_is_behind_flush(q,
+											 q->probe)))
+		return VQ_OK;
 
-	return WEDGED;
+	return VQ_WEDGED;
 }
 
 /* Is there nothing that the device has to respond to soon?  Caller must hold @q->lock. */
-static bool only_renders(struct vgpu_queue *q)
+static bool virtgpu_vq_only_renders(struct virtgpu_vq *q)
 {
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 
 	list_for_each_entry(msg, &q->in_ring, link)
-		if (msg->class != VGPU_MSG_RENDER)
+		if (msg->class != VIRTGPU_MSG_RENDER)
 			return false;
 
 	return list_empty(&q->backlog) && !q->kick;
@@ -826,23 +829,23 @@ static bool only_renders(struct vgpu_queue *q)
  * Let callers return that wait for what hosts respond to at once, if this one has
  * responded to later messages only, for long.  Caller must hold @q->lock.
  */
-static bool skip_messages(struct vgpu_queue *q)
+static bool virtgpu_vq_skip_overtaken(struct virtgpu_vq *q)
 {
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 	bool skipped = false;
 
 	list_for_each_entry(msg, &q->in_ring, link) {
-		if (!is_overtaken(q, msg))
+		if (!virtgpu_vq_is_overtaken(q, msg))
 			break;
-		if (msg->class != VGPU_MSG_PROMPT || msg->timed_out)
+		if (msg->class != VIRTGPU_MSG_PROMPT || msg->timed_out)
 			continue;
 		msg->ticks += q->ticks;
-		if (msg->ticks < VGPU_UNRESPONSIVE_TICKS)
+		if (msg->ticks < VIRTGPU_UNRESPONSIVE_TICKS)
 			continue;
 		msg->timed_out = true;
-		q->lost++;
+		q->skipped++;
 		q->stats.timeouts++;
-		complete_all(&msg->finished);
+		complete_all(&msg->completed);
 		skipped = true;
 	}
 
@@ -850,20 +853,20 @@ static bool skip_messages(struct vgpu_queue *q)
 }
 
 /* Let all callers that wait for the device return.  Caller must hold @q->lock. */
-static void set_wedged(struct vgpu_queue *q)
+static void virtgpu_vq_set_wedged(struct virtgpu_vq *q)
 {
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 
 	q->wedged = true;
 	list_for_each_entry(msg, &q->in_ring, link)
-		complete_all(&msg->finished);
+		complete_all(&msg->completed);
 	list_for_each_entry(msg, &q->backlog, link)
-		complete_all(&msg->finished);
+		complete_all(&msg->completed);
 }
 
-static void probe_done(struct vgpu_msg *msg)
+static void virtgpu_vq_probe_complete(struct virtgpu_msg *msg)
 {
-	struct vgpu_queue *q = msg->owner;
+	struct virtgpu_vq *q = msg->priv;
 	unsigned long flags;
 
 	spin_lock_irqsave(&q->lock, flags);
@@ -871,25 +874,25 @@ static void probe_done(struct vgpu_msg *msg)
 	spin_unlock_irqrestore(&q->lock, flags);
 }
 
-static void send_probe(struct vgpu_queue *q)
+static void virtgpu_vq_send_probe(struct virtgpu_vq *q)
 {
-	struct vgpu_msg *msg = q->alloc_probe ? q->alloc_probe(q) : NULL;
+	struct virtgpu_msg *msg = q->alloc_probe ? q->alloc_probe(q) : NULL;
 
 	/* Without memory the next period tries again. */
 	if (!msg)
 		return;
 
-	msg->owner = q;
-	msg->done = probe_done;
+	msg->priv = q;
+	msg->complete = virtgpu_vq_probe_complete;
 	spin_lock_irq(&q->lock);
 	q->probe = msg;
 	q->stats.probes++;
 	spin_unlock_irq(&q->lock);
-	vgpu_queue_publish(q, msg);
-	vgpu_queue_kick(q);
+	virtgpu_vq_queue_msg(q, msg);
+	virtgpu_vq_kick(q);
 }
 
-static void report_wedged(struct vgpu_queue *q)
+static void virtgpu_vq_report_wedged(struct virtgpu_vq *q)
 {
 	dev_err(q->dev, "%s queue: device is not responding; failing new commands with -EIO\n",
 		q->name);
@@ -901,35 +904,35 @@ static void report_wedged(struct vgpu_queue *q)
  * A message whose client the host has ended, and which the host has not responded to
  * for long since then; with a reference.  Caller must hold @q->lock.
  */
-static struct vgpu_msg *abandoned(struct vgpu_queue *q)
+static struct virtgpu_msg *virtgpu_vq_next_abandoned(struct virtgpu_vq *q)
 {
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 
 	list_for_each_entry(msg, &q->in_ring, link)
-		if (msg->closed_ticks == VGPU_UNRESPONSIVE_TICKS && !msg->timed_out) {
+		if (msg->closed_ticks == VIRTGPU_UNRESPONSIVE_TICKS && !msg->timed_out) {
 			msg->timed_out = true;
-			vgpu_msg_get(msg);
+			virtgpu_msg_get(msg);
 			return msg;
 		}
 
 	return NULL;
 }
 
-static void end_abandoned(struct vgpu_queue *q)
+static void virtgpu_vq_cancel_abandoned(struct virtgpu_vq *q)
 {
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 
 	spin_lock_irq(&q->lock);
 	list_for_each_entry(msg, &q->in_ring, link)
 		if (msg->client && msg->client->closed &&
-		    msg->closed_ticks < VGPU_UNRESPONSIVE_TICKS)
+		    msg->closed_ticks < VIRTGPU_UNRESPONSIVE_TICKS)
 			msg->closed_ticks = min(msg->closed_ticks + q->ticks,
-						VGPU_UNRESPONSIVE_TICKS);
-	while ((msg = abandoned(q))) {
+						VIRTGPU_UNRESPONSIVE_TICKS);
+	while ((msg = virtgpu_vq_next_abandoned(q))) {
 		spin_unlock_irq(&q->lock);
 		if (msg->fence)
-			vgpu_fence_signal(msg->fence, -ECANCELED);
-		vgpu_msg_put(msg);
+			virtgpu_fence_signal(msg->fence, -ECANCELED);
+		virtgpu_msg_put(msg);
 		spin_lock_irq(&q->lock);
 	}
 	spin_unlock_irq(&q->lock);
@@ -939,14 +942,14 @@ static void end_abandoned(struct vgpu_queue *q)
  * An operation that failed half way has not notified the device.  One that is still
  * running has queued something since the last look.  Caller must hold @q->lock.
  */
-static bool kick_missed(struct vgpu_queue *q)
+static bool virtgpu_vq_kick_missed(struct virtgpu_vq *q)
 {
-	struct vgpu_msg *newest;
+	struct virtgpu_msg *newest;
 
 	if (!q->kick || list_empty(&q->in_ring))
 		return false;
 
-	newest = list_last_entry(&q->in_ring, struct vgpu_msg, link);
+	newest = list_last_entry(&q->in_ring, struct virtgpu_msg, link);
 	if (newest->seen)
 		return true;
 	newest->seen = true;
@@ -954,43 +957,43 @@ static bool kick_missed(struct vgpu_queue *q)
 	return false;
 }
 
-static void watchdog_work(struct work_struct *work)
+static void virtgpu_vq_watchdog_work(struct work_struct *work)
 {
-	struct vgpu_queue *q = container_of(to_delayed_work(work),
-					    struct vgpu_queue, watchdog);
-	enum verdict verdict;
+	struct virtgpu_vq *q = container_of(to_delayed_work(work),
+					    struct virtgpu_vq, watchdog);
+	enum virtgpu_vq_health health;
 	unsigned int ticks;
 	bool kick, skipped;
 
 	/* Responses to the commands before a flush may have come without an interrupt. */
 	if (READ_ONCE(q->enabled_last))
-		take_all_replies(q, 0);
+		virtgpu_vq_process_used(q, 0);
 	spin_lock_irq(&q->lock);
-	kick = kick_missed(q);
-	skipped = skip_messages(q);
-	verdict = judge(q);
-	if (verdict == WEDGED)
-		set_wedged(q);
+	kick = virtgpu_vq_kick_missed(q);
+	skipped = virtgpu_vq_skip_overtaken(q);
+	health = virtgpu_vq_check_progress(q);
+	if (health == VQ_WEDGED)
+		virtgpu_vq_set_wedged(q);
 	spin_unlock_irq(&q->lock);
 
 	if (kick)
-		vgpu_queue_kick(q);
-	if (verdict == PROBE)
-		send_probe(q);
-	if (verdict == WEDGED)
-		report_wedged(q);
-	if (skipped || verdict == WEDGED)
+		virtgpu_vq_kick(q);
+	if (health == VQ_NEEDS_PROBE)
+		virtgpu_vq_send_probe(q);
+	if (health == VQ_WEDGED)
+		virtgpu_vq_report_wedged(q);
+	if (skipped || health == VQ_WEDGED)
 		wake_up_all(&q->wait);
-	end_abandoned(q);
+	virtgpu_vq_cancel_abandoned(q);
 	if (q->on_tick)
 		q->on_tick(q);
 
 	spin_lock_irq(&q->lock);
-	if (q->outstanding && !q->gone) {
-		ticks = only_renders(q) ? RELAXED_TICKS : 1;
+	if (q->num_pending && !q->stopped) {
+		ticks = virtgpu_vq_only_renders(q) ? RELAXED_TICKS : 1;
 		/* Unless a message that was queued meanwhile has asked for a look. */
 		if (queue_delayed_work(system_highpri_wq, &q->watchdog,
-				       ticks * VGPU_WATCHDOG_PERIOD))
+				       ticks * VIRTGPU_WATCHDOG_PERIOD))
 			q->ticks = ticks;
 	}
 	spin_unlock_irq(&q->lock);
@@ -1001,34 +1004,34 @@ static void watchdog_work(struct work_struct *work)
  */
 
 /**
- * vgpu_queue_init - make a queue that refuses everything until it is started
+ * virtgpu_vq_init - make a queue that refuses everything until it is started
  * @q: zeroed memory
  * @dev: for log messages
  * @name: a constant string
  */
-void vgpu_queue_init(struct vgpu_queue *q, struct device *dev, const char *name)
+void virtgpu_vq_init(struct virtgpu_vq *q, struct device *dev, const char *name)
 {
 	q->dev = dev;
 	q->name = name;
-	q->gone = true;
+	q->stopped = true;
 	q->next_fence = 1;
 	spin_lock_init(&q->lock);
 	INIT_LIST_HEAD(&q->backlog);
 	INIT_LIST_HEAD(&q->in_ring);
 	init_waitqueue_head(&q->wait);
-	INIT_DELAYED_WORK(&q->watchdog, watchdog_work);
-	INIT_WORK(&q->drain, drain_work);
+	INIT_DELAYED_WORK(&q->watchdog, virtgpu_vq_watchdog_work);
+	INIT_WORK(&q->drain, virtgpu_vq_drain_work);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_init);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_init);
 
 /**
- * vgpu_queue_start - let messages through
+ * virtgpu_vq_start - let messages through
  * @q: an initialised or stopped queue
  * @ops: how to work on @ring
  * @ring: the virtqueue
  * @ring_size: its descriptors
  */
-void vgpu_queue_start(struct vgpu_queue *q, const struct vgpu_queue_ops *ops,
+void virtgpu_vq_start(struct virtgpu_vq *q, const struct virtgpu_vq_ops *ops,
 		      void *ring, unsigned int ring_size)
 {
 	spin_lock_irq(&q->lock);
@@ -1041,25 +1044,25 @@ void vgpu_queue_start(struct vgpu_queue *q, const struct vgpu_queue_ops *ops,
 	q->stalled = 0;
 	q->after_flush = false;
 	q->enabled_last = false;
-	q->gone = false;
+	q->stopped = false;
 	spin_unlock_irq(&q->lock);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_start);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_start);
 
 /**
- * vgpu_queue_stop - end every message with -ENODEV and refuse new ones
+ * virtgpu_vq_stop - end every message with -ENODEV and refuse new ones
  * @q: a queue whose device was reset, so that it cannot write any more
  *
  * Context: may sleep.
  */
-void vgpu_queue_stop(struct vgpu_queue *q)
+void virtgpu_vq_stop(struct virtgpu_vq *q)
 {
 	LIST_HEAD(ended);
-	struct vgpu_msg *msg;
+	struct virtgpu_msg *msg;
 
 	spin_lock_irq(&q->lock);
-	if (!q->gone) {
-		q->gone = true;
+	if (!q->stopped) {
+		q->stopped = true;
 		while (q->ops->detach(q))
 			;
 	}
@@ -1067,21 +1070,21 @@ void vgpu_queue_stop(struct vgpu_queue *q)
 	list_splice_tail_init(&q->backlog, &ended);
 	list_for_each_entry(msg, &ended, link)
 		msg->error = -ENODEV;
-	account_ended(q, &ended);
+	virtgpu_vq_account(q, &ended);
 	spin_unlock_irq(&q->lock);
 
-	/* Wait for concurrent vgpu_queue_kick(). */
+	/* Wait for concurrent virtgpu_vq_kick(). */
 	synchronize_rcu();
 
-	end_messages(&ended);
+	virtgpu_vq_complete_list(&ended);
 	wake_up_all(&q->wait);
 	cancel_work_sync(&q->drain);
 	cancel_delayed_work_sync(&q->watchdog);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_stop);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_stop);
 
 /**
- * vgpu_queue_panic_send - publish and notify with the machine going down
+ * virtgpu_vq_panic_send - publish and notify with the machine going down
  * @q: the queue
  * @msgs: filled messages, reserved long ago; the owner keeps its references
  * @n: how many
@@ -1092,7 +1095,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_stop);
  * Context: panic, other processors are stopped.
  * Return: true if the messages were published.
  */
-bool vgpu_queue_panic_send(struct vgpu_queue *q, struct vgpu_msg *msgs[],
+bool virtgpu_vq_panic_send(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
 			   unsigned int n)
 {
 	LIST_HEAD(ended);
@@ -1103,21 +1106,21 @@ bool vgpu_queue_panic_send(struct vgpu_queue *q, struct vgpu_msg *msgs[],
 	if (!spin_trylock_irqsave(&q->lock, flags))
 		return false;
 
-	ok = !q->gone;
+	ok = !q->stopped;
 	for (i = 0; i < n && ok; i++) {
-		vgpu_msg_get(msgs[i]);
-		enlist(q, msgs[i]);
+		virtgpu_msg_get(msgs[i]);
+		virtgpu_vq_enqueue(q, msgs[i]);
 	}
 	if (ok)
-		pump(q, &ended);
-	account_ended(q, &ended);
-	kick = prepare_kick(q);
+		virtgpu_vq_flush_backlog(q, &ended);
+	virtgpu_vq_account(q, &ended);
+	kick = virtgpu_vq_prepare_kick(q);
 	spin_unlock_irqrestore(&q->lock, flags);
 
 	if (kick)
 		q->ops->kick(q);
-	end_messages(&ended);
+	virtgpu_vq_complete_list(&ended);
 
 	return ok;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_queue_panic_send);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_panic_send);

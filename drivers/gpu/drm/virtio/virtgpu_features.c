@@ -8,10 +8,10 @@
 #include <linux/virtio_ring.h>
 #include <uapi/linux/virtio_gpu.h>
 
-#include "vgpu_features.h"
+#include "virtgpu_features.h"
 
 /* The one place that says what is asked of a device. */
-const unsigned int vgpu_feature_table[] = {
+const unsigned int virtgpu_feature_table[] = {
 	VIRTIO_GPU_F_EDID,
 	VIRTIO_GPU_F_RESOURCE_UUID,
 	VIRTIO_GPU_F_RESOURCE_BLOB,
@@ -23,15 +23,15 @@ const unsigned int vgpu_feature_table[] = {
 #endif
 };
 
-const unsigned int vgpu_feature_table_size = ARRAY_SIZE(vgpu_feature_table);
+const unsigned int virtgpu_feature_table_size = ARRAY_SIZE(virtgpu_feature_table);
 
 /* virtio_has_feature() takes only what the driver has asked for. */
-static bool negotiated(struct virtio_device *vdev, unsigned int bit)
+static bool virtgpu_features_negotiated(struct virtio_device *vdev, unsigned int bit)
 {
 	unsigned int i;
 
-	for (i = 0; i < vgpu_feature_table_size; i++)
-		if (vgpu_feature_table[i] == bit)
+	for (i = 0; i < virtgpu_feature_table_size; i++)
+		if (virtgpu_feature_table[i] == bit)
 			return virtio_has_feature(vdev, bit);
 
 	return false;
@@ -41,11 +41,11 @@ static bool negotiated(struct virtio_device *vdev, unsigned int bit)
  * Some devices use feature bit 5 for something else; their configuration has
  * no such field and reads as zero.  So only a power of two counts.
  */
-static u32 blob_alignment(struct virtio_device *vdev)
+static u32 virtgpu_features_blob_alignment(struct virtio_device *vdev)
 {
 	u32 align = 0;
 
-	if (negotiated(vdev, VIRTIO_GPU_F_BLOB_ALIGNMENT))
+	if (virtgpu_features_negotiated(vdev, VIRTIO_GPU_F_BLOB_ALIGNMENT))
 		virtio_cread_le(vdev, struct virtio_gpu_config, blob_alignment,
 				&align);
 
@@ -56,7 +56,7 @@ static u32 blob_alignment(struct virtio_device *vdev)
 }
 
 /**
- * vgpu_features_read - collect what was negotiated with a device
+ * virtgpu_features_read - collect what was negotiated with a device
  * @vdev: a device whose features are final
  * @f: filled
  *
@@ -65,20 +65,20 @@ static u32 blob_alignment(struct virtio_device *vdev)
  *
  * Context: may sleep.
  */
-void vgpu_features_read(struct virtio_device *vdev, struct vgpu_features *f)
+void virtgpu_features_read(struct virtio_device *vdev, struct virtgpu_features *f)
 {
 	u32 scanouts, capsets;
 
-	f->edid = negotiated(vdev, VIRTIO_GPU_F_EDID);
-	f->blob = negotiated(vdev, VIRTIO_GPU_F_RESOURCE_BLOB);
-	f->uuid = negotiated(vdev, VIRTIO_GPU_F_RESOURCE_UUID);
-	f->context_init = negotiated(vdev, VIRTIO_GPU_F_CONTEXT_INIT);
-	f->virgl = negotiated(vdev, VIRTIO_GPU_F_VIRGL);
+	f->edid = virtgpu_features_negotiated(vdev, VIRTIO_GPU_F_EDID);
+	f->blob = virtgpu_features_negotiated(vdev, VIRTIO_GPU_F_RESOURCE_BLOB);
+	f->uuid = virtgpu_features_negotiated(vdev, VIRTIO_GPU_F_RESOURCE_UUID);
+	f->context_init = virtgpu_features_negotiated(vdev, VIRTIO_GPU_F_CONTEXT_INIT);
+	f->virgl = virtgpu_features_negotiated(vdev, VIRTIO_GPU_F_VIRGL);
 	f->dma = virtio_has_feature(vdev, VIRTIO_F_ACCESS_PLATFORM);
 	f->indirect = virtio_has_feature(vdev, VIRTIO_RING_F_INDIRECT_DESC);
 	f->event_idx = virtio_has_feature(vdev, VIRTIO_RING_F_EVENT_IDX);
 	f->packed = virtio_has_feature(vdev, VIRTIO_F_RING_PACKED);
-	f->blob_align = blob_alignment(vdev);
+	f->blob_align = virtgpu_features_blob_alignment(vdev);
 
 	virtio_cread_le(vdev, struct virtio_gpu_config, num_scanouts, &scanouts);
 	virtio_cread_le(vdev, struct virtio_gpu_config, num_capsets, &capsets);

@@ -2,18 +2,18 @@
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM virtio_gpu
 
-#if !defined(VGPU_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
-#define VGPU_TRACE_H
+#if !defined(VIRTGPU_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define VIRTGPU_TRACE_H
 
 #include <linux/tracepoint.h>
 
-#include "vgpu_entries.h"
-#include "vgpu_fence.h"
+#include "virtgpu_mem_entries.h"
+#include "virtgpu_fence.h"
 #include "vgpu_frame.h"
-#include "vgpu_msg.h"
-#include "vgpu_queue.h"
+#include "virtgpu_msg.h"
+#include "virtgpu_vq.h"
 
-#define vgpu_show_command(type)						\
+#define virtgpu_show_command(type)						\
 	__print_symbolic(type,						\
 		{ VIRTIO_GPU_CMD_GET_DISPLAY_INFO, "GET_DISPLAY_INFO" },	\
 		{ VIRTIO_GPU_CMD_GET_EDID, "GET_EDID" },		\
@@ -42,8 +42,8 @@
 		{ VIRTIO_GPU_CMD_UPDATE_CURSOR, "UPDATE_CURSOR" },	\
 		{ VIRTIO_GPU_CMD_MOVE_CURSOR, "MOVE_CURSOR" })
 
-TRACE_EVENT(vgpu_queue,
-	TP_PROTO(const struct vgpu_queue *q, const struct vgpu_msg *msg),
+TRACE_EVENT(virtio_gpu_cmd_queue,
+	TP_PROTO(const struct virtgpu_vq *q, const struct virtgpu_msg *msg),
 	TP_ARGS(q, msg),
 	TP_STRUCT__entry(
 		__string(queue, q->name)
@@ -54,19 +54,19 @@ TRACE_EVENT(vgpu_queue,
 	),
 	TP_fast_assign(
 		__assign_str(queue);
-		__entry->type = vgpu_msg_type(msg);
+		__entry->type = virtgpu_msg_type(msg);
 		__entry->flags = le32_to_cpu(msg->request.hdr.flags);
 		__entry->fence_id = le64_to_cpu(msg->request.hdr.fence_id);
 		__entry->entries = msg->payload ? msg->payload->count : 0;
 	),
 	TP_printk("queue=%s command=%s(0x%04x) flags=0x%x fence=%llu entries=%u",
-		  __get_str(queue), vgpu_show_command(__entry->type),
+		  __get_str(queue), virtgpu_show_command(__entry->type),
 		  __entry->type, __entry->flags, __entry->fence_id,
 		  __entry->entries)
 );
 
-TRACE_EVENT(vgpu_reply,
-	TP_PROTO(const struct vgpu_msg *msg),
+TRACE_EVENT(virtio_gpu_cmd_response,
+	TP_PROTO(const struct virtgpu_msg *msg),
 	TP_ARGS(msg),
 	TP_STRUCT__entry(
 		__field(u32, type)
@@ -75,19 +75,19 @@ TRACE_EVENT(vgpu_reply,
 		__field(bool, late)
 	),
 	TP_fast_assign(
-		__entry->type = vgpu_msg_type(msg);
+		__entry->type = virtgpu_msg_type(msg);
 		__entry->fence_id = le64_to_cpu(msg->request.hdr.fence_id);
 		__entry->error = msg->error;
 		__entry->late = msg->timed_out;
 	),
 	TP_printk("command=%s(0x%04x) fence=%llu error=%d%s",
-		  vgpu_show_command(__entry->type), __entry->type,
+		  virtgpu_show_command(__entry->type), __entry->type,
 		  __entry->fence_id, __entry->error,
 		  __entry->late ? " late" : "")
 );
 
-TRACE_EVENT(vgpu_fence,
-	TP_PROTO(const struct vgpu_fence *f, int error),
+TRACE_EVENT(virtio_gpu_fence_signaled,
+	TP_PROTO(const struct virtgpu_fence *f, int error),
 	TP_ARGS(f, error),
 	TP_STRUCT__entry(
 		__string(timeline, f->name)
@@ -106,7 +106,7 @@ TRACE_EVENT(vgpu_fence,
 		  __entry->error)
 );
 
-DECLARE_EVENT_CLASS(vgpu_backing,
+DECLARE_EVENT_CLASS(virtio_gpu_backing,
 	TP_PROTO(u32 resource, u32 entries, u64 bytes),
 	TP_ARGS(resource, entries, bytes),
 	TP_STRUCT__entry(
@@ -123,12 +123,12 @@ DECLARE_EVENT_CLASS(vgpu_backing,
 		  __entry->resource, __entry->entries, __entry->bytes)
 );
 
-DEFINE_EVENT(vgpu_backing, vgpu_attach,
+DEFINE_EVENT(virtio_gpu_backing, virtio_gpu_backing_attach,
 	TP_PROTO(u32 resource, u32 entries, u64 bytes),
 	TP_ARGS(resource, entries, bytes)
 );
 
-DEFINE_EVENT(vgpu_backing, vgpu_detach,
+DEFINE_EVENT(virtio_gpu_backing, virtio_gpu_backing_detach,
 	TP_PROTO(u32 resource, u32 entries, u64 bytes),
 	TP_ARGS(resource, entries, bytes)
 );
@@ -172,5 +172,5 @@ DEFINE_EVENT(virtio_gpu_frame, virtio_gpu_frame_event,
 #undef TRACE_INCLUDE_PATH
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_PATH .
-#define TRACE_INCLUDE_FILE vgpu_trace
+#define TRACE_INCLUDE_FILE virtgpu_trace
 #include <trace/define_trace.h>
