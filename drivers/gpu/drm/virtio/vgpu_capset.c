@@ -6,7 +6,7 @@
 #include <linux/slab.h>
 
 #include "vgpu_capset.h"
-#include "vgpu_cmd_3d.h"
+#include "virtgpu_cmd_3d.h"
 #include "virtgpu_msg.h"
 #include "virtgpu_vq.h"
 
@@ -134,7 +134,7 @@ void vgpu_capsets_ask(struct vgpu_capsets *c)
 			unclaim(&c->sets[i]);
 			break;
 		}
-		vgpu_cmd_get_capset_info(msg, i);
+		virtgpu_cmd_get_capset_info(msg, i);
 		msg->priv = &c->sets[i];
 		msg->complete = info_done;
 		virtgpu_vq_queue_msg(c->queue, msg);
@@ -242,7 +242,7 @@ static struct virtgpu_msg *fetch(struct vgpu_capsets *c, struct vgpu_capset *set
 
 	/* An answer may be shorter. */
 	memset(msg->resp, 0, msg->resp_size);
-	vgpu_cmd_get_capset(msg, id, version);
+	virtgpu_cmd_get_capset(msg, id, version);
 	ret = virtgpu_vq_send_sync(c->queue, msg);
 	if (ret) {
 		virtgpu_msg_put(msg);

@@ -301,8 +301,8 @@ struct vgpu_context *vgpu_context_create(struct vgpu_contexts *pool,
 		return ERR_PTR(-ENOMEM);
 	}
 
-	vgpu_cmd_ctx_destroy(ctx->destroy, ctx->id);
-	vgpu_cmd_ctx_create(create, ctx->id, params->capset, params->name);
+	virtgpu_cmd_ctx_destroy(ctx->destroy, ctx->id);
+	virtgpu_cmd_ctx_create(create, ctx->id, params->capset, params->name);
 	vgpu_context_get(ctx);
 	create->priv = ctx;
 	create->complete = create_done;

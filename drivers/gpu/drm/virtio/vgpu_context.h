@@ -8,7 +8,7 @@
 #include <linux/spinlock_types.h>
 #include <linux/types.h>
 
-#include "vgpu_cmd_3d.h"
+#include "virtgpu_cmd_3d.h"
 #include "virtgpu_fence.h"
 
 struct device;
@@ -52,7 +52,7 @@ struct vgpu_context_params {
 	u32 capset;
 	u32 rings;
 	u64 polled;
-	char name[VGPU_CONTEXT_NAME];
+	char name[VIRTGPU_CONTEXT_NAME];
 };
 
 /**

@@ -30,9 +30,9 @@ static bool prepare(struct vgpu_cursor *c)
 
 	virtgpu_msg_reinit(c->msg);
 	if (c->want_image != c->sent_image || c->want.resource != c->sent.resource)
-		vgpu_cmd_update_cursor(c->msg, &c->want);
+		virtgpu_cmd_update_cursor(c->msg, &c->want);
 	else
-		vgpu_cmd_move_cursor(c->msg, &c->want);
+		virtgpu_cmd_move_cursor(c->msg, &c->want);
 
 	c->sent = c->want;
 	c->sent_image = c->want_image;
@@ -117,7 +117,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_fini);
  *
  * Context: any.
  */
-void vgpu_cursor_set(struct vgpu_cursor *c, const struct vgpu_cmd_cursor *want,
+void vgpu_cursor_set(struct vgpu_cursor *c, const struct virtgpu_cmd_cursor *want,
 		     bool new_image)
 {
 	struct virtgpu_msg *unwanted = NULL;
@@ -148,7 +148,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_set);
  */
 void vgpu_cursor_hide(struct vgpu_cursor *c)
 {
-	struct vgpu_cmd_cursor none = { .scanout = c->want.scanout };
+	struct virtgpu_cmd_cursor none = { .scanout = c->want.scanout };
 
 	vgpu_cursor_set(c, &none, false);
 }

@@ -4,7 +4,7 @@
 
 #include <linux/spinlock_types.h>
 
-#include "vgpu_cmd.h"
+#include "virtgpu_cmd.h"
 
 struct virtgpu_msg;
 struct virtgpu_vq;
@@ -34,16 +34,16 @@ struct vgpu_cursor {
 	bool busy;
 	bool loading;
 	struct virtgpu_msg *next;
-	struct vgpu_cmd_cursor want;
+	struct virtgpu_cmd_cursor want;
 	unsigned int want_image;
-	struct vgpu_cmd_cursor sent;
+	struct virtgpu_cmd_cursor sent;
 	unsigned int sent_image;
 };
 
 int vgpu_cursor_init(struct vgpu_cursor *c, struct virtgpu_vq *queue,
 		     struct virtgpu_vq *ctrl, unsigned int scanout);
 void vgpu_cursor_fini(struct vgpu_cursor *c);
-void vgpu_cursor_set(struct vgpu_cursor *c, const struct vgpu_cmd_cursor *want,
+void vgpu_cursor_set(struct vgpu_cursor *c, const struct virtgpu_cmd_cursor *want,
 		     bool new_image);
 void vgpu_cursor_hide(struct vgpu_cursor *c);
 void vgpu_cursor_load(struct vgpu_cursor *c, struct virtgpu_msg *transfer);

@@ -163,7 +163,7 @@ static int outputs_show(struct seq_file *m, void *data)
 	mutex_lock(&d->lock);
 	for (i = 0; i < d->count; i++) {
 		struct vgpu_output *out = &d->outputs[i];
-		const struct vgpu_cmd_scanout *s = &out->frames.scanout;
+		const struct virtgpu_cmd_scanout *s = &out->frames.scanout;
 
 		drm_printf(&p, "output: id=%u connector=%s enabled=%u edid=%u", i,
 			   out->connector.name, out->info.enabled, !!out->info.edid);

@@ -15,7 +15,7 @@
 #include <drm/drm_probe_helper.h>
 #include <drm/drm_vblank.h>
 
-#include "vgpu_cmd.h"
+#include "virtgpu_cmd.h"
 #include "vgpu_commit.h"
 #include "vgpu_device.h"
 #include "vgpu_fb.h"
@@ -83,13 +83,13 @@ static struct vgpu_display_query *query_alloc(struct vgpu_device *vgpu)
 	msg = query_add(q, sizeof(struct virtio_gpu_resp_display_info));
 	if (!msg)
 		goto free;
-	vgpu_cmd_get_display_info(msg);
+	virtgpu_cmd_get_display_info(msg);
 
 	for (i = 0; i < vgpu->display.count && vgpu->features.edid; i++) {
 		msg = query_add(q, sizeof(struct virtio_gpu_resp_edid));
 		if (!msg)
 			goto free;
-		vgpu_cmd_get_edid(msg, i);
+		virtgpu_cmd_get_edid(msg, i);
 	}
 
 	return q;

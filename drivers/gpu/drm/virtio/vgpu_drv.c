@@ -19,7 +19,7 @@
 #include <drm/drm_module.h>
 #include <drm/drm_print.h>
 
-#include "vgpu_cmd.h"
+#include "virtgpu_cmd.h"
 #include "vgpu_commit.h"
 #include "vgpu_debugfs.h"
 #include "vgpu_device.h"
@@ -144,7 +144,7 @@ static struct virtgpu_msg *ctrl_alloc_probe(struct virtgpu_vq *q)
 
 	msg = virtgpu_msg_alloc_resp(sizeof(struct virtio_gpu_resp_display_info));
 	if (msg)
-		vgpu_cmd_get_display_info(msg);
+		virtgpu_cmd_get_display_info(msg);
 
 	return msg;
 }

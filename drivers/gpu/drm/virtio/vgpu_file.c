@@ -67,7 +67,7 @@ static void detach(struct vgpu_file *vf, struct vgpu_use *use)
 	if (use->res && vgpu_resource_is_live(use->res) &&
 	    !READ_ONCE(vf->ctx->lost)) {
 		use->detach = NULL;
-		vgpu_cmd_ctx_detach(msg, vf->ctx->id, use->res->id);
+		virtgpu_cmd_ctx_detach(msg, vf->ctx->id, use->res->id);
 		vgpu_context_track(vf->ctx, msg);
 		virtgpu_vq_queue_msg(&vf->vgpu->ctrl, msg);
 	}
@@ -89,7 +89,7 @@ static int attach(struct vgpu_file *vf, struct vgpu_use *use, struct vgpu_resour
 
 	vgpu_resource_get(res);
 	use->res = res;
-	vgpu_cmd_ctx_attach(msg, vf->ctx->id, res->id);
+	virtgpu_cmd_ctx_attach(msg, vf->ctx->id, res->id);
 	vgpu_context_track(vf->ctx, msg);
 	virtgpu_vq_queue_msg(&vf->vgpu->ctrl, msg);
 

@@ -342,9 +342,9 @@ static void queue_frame(struct vgpu_frames *f, struct vgpu_frame *frame, ktime_t
 		f->scanout = frame->scanout;
 		vgpu_resource_track(frame->res, frame->set_scanout);
 		if (frame->blob)
-			vgpu_cmd_set_scanout_blob(frame->set_scanout, &frame->scanout);
+			virtgpu_cmd_set_scanout_blob(frame->set_scanout, &frame->scanout);
 		else
-			vgpu_cmd_set_scanout(frame->set_scanout, &frame->scanout);
+			virtgpu_cmd_set_scanout(frame->set_scanout, &frame->scanout);
 		msgs[n++] = frame->set_scanout;
 		frame->set_scanout = NULL;
 	}
@@ -443,7 +443,7 @@ bool vgpu_frames_behind(struct vgpu_frames *f)
  * Context: the commit of the output.
  * Return: false if the host was last asked to show just @s.
  */
-bool vgpu_frames_would_change(struct vgpu_frames *f, const struct vgpu_cmd_scanout *s)
+bool vgpu_frames_would_change(struct vgpu_frames *f, const struct virtgpu_cmd_scanout *s)
 {
 	/* Only a response to a frame before changes it meanwhile. */
 	return vgpu_frames_behind(f) || memcmp(&f->scanout, s, sizeof(*s));
@@ -496,12 +496,12 @@ void vgpu_frames_queue(struct vgpu_frames *f, struct vgpu_frame *frame)
  */
 void vgpu_frames_hide(struct vgpu_frames *f, struct virtgpu_msg *msg)
 {
-	struct vgpu_cmd_scanout none = { .scanout = f->scanout.scanout };
+	struct virtgpu_cmd_scanout none = { .scanout = f->scanout.scanout };
 	struct vgpu_frame next = { };
 	unsigned long flags;
 	LIST_HEAD(ended);
 
-	vgpu_cmd_set_scanout(msg, &none);
+	virtgpu_cmd_set_scanout(msg, &none);
 	spin_lock_irqsave(&f->lock, flags);
 	take_next(f, &next);
 	f->committed = false;

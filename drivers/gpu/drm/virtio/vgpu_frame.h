@@ -7,7 +7,7 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
-#include "vgpu_cmd.h"
+#include "virtgpu_cmd.h"
 #include "vgpu_vblank.h"
 
 struct drm_pending_vblank_event;
@@ -60,7 +60,7 @@ struct vgpu_frame_stats {
  */
 struct vgpu_frame {
 	struct vgpu_resource *res;
-	struct vgpu_cmd_scanout scanout;
+	struct virtgpu_cmd_scanout scanout;
 	struct virtgpu_msg *transfer;
 	struct virtgpu_msg *set_scanout;
 	struct virtgpu_msg *flush;
@@ -155,7 +155,7 @@ struct vgpu_frames {
 	const struct vgpu_frames_ops *ops;
 
 	spinlock_t lock; /* all below; inside it the clock's and the queue's */
-	struct vgpu_cmd_scanout scanout;
+	struct virtgpu_cmd_scanout scanout;
 	bool in_flight;
 	unsigned int ticks;
 	bool holding;
@@ -186,7 +186,7 @@ void vgpu_frames_init(struct vgpu_frames *f, struct virtgpu_vq *queue, struct dr
 void vgpu_frames_fini(struct vgpu_frames *f);
 
 bool vgpu_frames_behind(struct vgpu_frames *f);
-bool vgpu_frames_would_change(struct vgpu_frames *f, const struct vgpu_cmd_scanout *s);
+bool vgpu_frames_would_change(struct vgpu_frames *f, const struct virtgpu_cmd_scanout *s);
 void vgpu_frames_queue(struct vgpu_frames *f, struct vgpu_frame *frame);
 void vgpu_frames_hide(struct vgpu_frames *f, struct virtgpu_msg *msg);
 bool vgpu_frames_keep(struct vgpu_frames *f, struct vgpu_gem *gem, struct vgpu_resource *res);

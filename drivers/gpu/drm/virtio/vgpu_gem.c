@@ -8,7 +8,7 @@
 #include <drm/drm_mode.h>
 #include <drm/drm_print.h>
 
-#include "vgpu_cmd.h"
+#include "virtgpu_cmd.h"
 #include "vgpu_device.h"
 #include "vgpu_export.h"
 #include "vgpu_file.h"
@@ -603,7 +603,7 @@ int vgpu_gem_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 		ret = -ENOMEM;
 		goto put_res;
 	}
-	vgpu_cmd_assign_uuid(msg, res->id);
+	virtgpu_cmd_assign_uuid(msg, res->id);
 	ret = virtgpu_vq_send_sync(&vgpu->ctrl, msg);
 	if (ret)
 		goto put_msg;

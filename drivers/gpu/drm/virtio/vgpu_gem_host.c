@@ -5,8 +5,8 @@
 #include <drm/drm_vma_manager.h>
 #include <uapi/linux/virtio_gpu.h>
 
-#include "vgpu_cmd.h"
-#include "vgpu_cmd_3d.h"
+#include "virtgpu_cmd.h"
+#include "virtgpu_cmd_3d.h"
 #include "vgpu_device.h"
 #include "vgpu_gem.h"
 #include "vgpu_gem_host.h"
@@ -37,7 +37,7 @@
  * Return: the object, -EINVAL for no size or too much, -ENOMEM.
  */
 struct vgpu_gem *vgpu_gem_create_texture(struct vgpu_device *vgpu, u64 size,
-					 struct vgpu_cmd_create_3d *cmd)
+					 struct virtgpu_cmd_create_3d *cmd)
 {
 	struct vgpu_gem *gem = vgpu_gem_create(vgpu, size);
 	struct vgpu_resource *res;
@@ -55,7 +55,7 @@ struct vgpu_gem *vgpu_gem_create_texture(struct vgpu_device *vgpu, u64 size,
 	return gem;
 }
 
-static bool is_mappable(const struct vgpu_cmd_create_blob *cmd)
+static bool is_mappable(const struct virtgpu_cmd_create_blob *cmd)
 {
 	return cmd->mem == VIRTIO_GPU_BLOB_MEM_HOST3D &&
 	       cmd->flags & VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE;
@@ -73,7 +73,7 @@ static bool is_mappable(const struct vgpu_cmd_create_blob *cmd)
  * Return: the object, -EINVAL for no size or too much, -ENOMEM.
  */
 struct vgpu_gem *vgpu_gem_create_host_blob(struct vgpu_device *vgpu,
-					   struct vgpu_cmd_create_blob *cmd,
+					   struct virtgpu_cmd_create_blob *cmd,
 					   struct virtgpu_msg *before)
 {
 	bool guest = cmd->mem == VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST;

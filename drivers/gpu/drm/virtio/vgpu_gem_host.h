@@ -4,17 +4,17 @@
 
 #include <linux/types.h>
 
-struct vgpu_cmd_create_3d;
-struct vgpu_cmd_create_blob;
+struct virtgpu_cmd_create_3d;
+struct virtgpu_cmd_create_blob;
 struct vgpu_device;
 struct vgpu_gem;
 struct virtgpu_msg;
 struct vm_area_struct;
 
 struct vgpu_gem *vgpu_gem_create_texture(struct vgpu_device *vgpu, u64 size,
-					 struct vgpu_cmd_create_3d *cmd);
+					 struct virtgpu_cmd_create_3d *cmd);
 struct vgpu_gem *vgpu_gem_create_host_blob(struct vgpu_device *vgpu,
-					   struct vgpu_cmd_create_blob *cmd,
+					   struct virtgpu_cmd_create_blob *cmd,
 					   struct virtgpu_msg *before);
 int vgpu_gem_host_map(struct vgpu_gem *gem);
 int vgpu_gem_host_hold(struct vgpu_gem *gem);

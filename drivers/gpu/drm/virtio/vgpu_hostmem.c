@@ -5,7 +5,7 @@
 #include <drm/drm_print.h>
 #include <drm/drm_vma_manager.h>
 
-#include "vgpu_cmd_3d.h"
+#include "virtgpu_cmd_3d.h"
 #include "vgpu_hostmem.h"
 #include "virtgpu_msg.h"
 #include "virtgpu_vq.h"
@@ -155,7 +155,7 @@ static struct virtgpu_msg *begin_leaving(struct vgpu_hostmap *map, int error)
 	map->unmap = NULL;
 	map->pool->unmapped++;
 	refcount_inc(&map->ref);
-	vgpu_cmd_unmap_blob(msg, map->resource);
+	virtgpu_cmd_unmap_blob(msg, map->resource);
 	msg->priv = map;
 	msg->complete = unmap_done;
 
@@ -255,7 +255,7 @@ static int place(struct vgpu_hostmap *map, struct virtgpu_msg *map_msg,
 	swap(map->unmap, *unmap_msg);
 	pool->mapped++;
 	refcount_inc(&map->ref);
-	vgpu_cmd_map_blob(map_msg, map->resource, map->node.start);
+	virtgpu_cmd_map_blob(map_msg, map->resource, map->node.start);
 	map_msg->priv = map;
 	map_msg->complete = map_done;
 

@@ -7,8 +7,8 @@
 #include <drm/drm_rect.h>
 #include <uapi/drm/virtgpu_drm.h>
 
-#include "vgpu_cmd.h"
-#include "vgpu_cmd_3d.h"
+#include "virtgpu_cmd.h"
+#include "virtgpu_cmd_3d.h"
 #include "vgpu_device.h"
 #include "vgpu_file.h"
 #include "vgpu_gem.h"
@@ -218,7 +218,7 @@ static struct vgpu_gem *create_plain(struct vgpu_device *vgpu,
 static struct vgpu_gem *create_texture(struct vgpu_device *vgpu, struct drm_file *file,
 				       const struct drm_virtgpu_resource_create *args)
 {
-	struct vgpu_cmd_create_3d cmd = {
+	struct virtgpu_cmd_create_3d cmd = {
 		.target = args->target,
 		.format = args->format,
 		.bind = args->bind,
@@ -304,7 +304,7 @@ static struct virtgpu_msg *blob_commands(struct vgpu_device *vgpu, struct vgpu_c
 		virtgpu_mem_entries_free(stream);
 		return ERR_PTR(-ENOMEM);
 	}
-	vgpu_cmd_submit_3d(msg, ctx->id, stream);
+	virtgpu_cmd_submit_3d(msg, ctx->id, stream);
 
 	return msg;
 }
@@ -312,7 +312,7 @@ static struct virtgpu_msg *blob_commands(struct vgpu_device *vgpu, struct vgpu_c
 static struct vgpu_gem *create_host_blob(struct vgpu_device *vgpu, struct drm_file *file,
 					 const struct drm_virtgpu_resource_create_blob *args)
 {
-	struct vgpu_cmd_create_blob cmd = {
+	struct virtgpu_cmd_create_blob cmd = {
 		.mem = args->blob_mem,
 		.flags = args->blob_flags,
 		.size = PAGE_ALIGN(args->size),
@@ -401,7 +401,7 @@ static int ioctl_transfer_to_host(struct drm_device *dev, void *data,
 	if (res) {
 		if (to_vgpu_gem(obj)->pages)
 			vgpu_pages_sync_for_device(to_vgpu_gem(obj)->pages);
-		vgpu_cmd_transfer_to_host_2d(msg, res->id, &r, args->offset);
+		virtgpu_cmd_transfer_to_host_2d(msg, res->id, &r, args->offset);
 		vgpu_resource_track(res, msg);
 		virtgpu_vq_queue_msg(&vgpu->ctrl, msg);
 	} else {

@@ -7,7 +7,7 @@
 #include <uapi/drm/virtgpu_drm.h>
 
 #include "vgpu_capset.h"
-#include "vgpu_cmd_3d.h"
+#include "virtgpu_cmd_3d.h"
 #include "vgpu_context.h"
 #include "vgpu_device.h"
 #include "vgpu_file.h"
@@ -55,7 +55,7 @@ int vgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *fil
 /* Cut so that hosts which look for the end of the name find one. */
 static int read_name(u64 addr, char *name)
 {
-	long len = strncpy_from_user(name, u64_to_user_ptr(addr), VGPU_CONTEXT_NAME - 1);
+	long len = strncpy_from_user(name, u64_to_user_ptr(addr), VIRTGPU_CONTEXT_NAME - 1);
 
 	if (len < 0)
 		return len;
@@ -155,7 +155,7 @@ int vgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_file 
 
 /* What is copied, or an error.  Under the reservation lock. */
 static struct vgpu_resource *transfer_resource(struct vgpu_gem *gem,
-					       const struct vgpu_cmd_transfer_3d *cmd)
+					       const struct virtgpu_cmd_transfer_3d *cmd)
 {
 	struct vgpu_resource *res = vgpu_gem_known(gem);
 	int ret = vgpu_gem_host_error(gem);
@@ -199,7 +199,7 @@ static int lock_for_transfer(struct vgpu_gem *gem)
 
 /* Under the reservation lock. */
 static int publish_transfer(struct vgpu_gem *gem, struct virtgpu_msg *msg,
-			    struct vgpu_cmd_transfer_3d *cmd, bool to_host)
+			    struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
 	struct vgpu_resource *res;
@@ -215,9 +215,9 @@ static int publish_transfer(struct vgpu_gem *gem, struct virtgpu_msg *msg,
 
 	cmd->resource = res->id;
 	if (to_host)
-		vgpu_cmd_transfer_to_host_3d(msg, cmd);
+		virtgpu_cmd_transfer_to_host_3d(msg, cmd);
 	else
-		vgpu_cmd_transfer_from_host_3d(msg, cmd);
+		virtgpu_cmd_transfer_from_host_3d(msg, cmd);
 	if (gem->pages)
 		vgpu_pages_sync_for_device(gem->pages);
 	vgpu_resource_track_transfer(res, msg, !to_host);
@@ -232,7 +232,7 @@ static int publish_transfer(struct vgpu_gem *gem, struct virtgpu_msg *msg,
 }
 
 static int transfer(struct vgpu_gem *gem, struct virtgpu_client *client,
-		    struct vgpu_cmd_transfer_3d *cmd, bool to_host)
+		    struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
 	struct virtgpu_msg *msg;
@@ -260,7 +260,7 @@ put:
 
 static int transfer_handle(struct drm_device *dev, struct drm_file *file, u32 handle,
 			   const struct drm_virtgpu_3d_box *box,
-			   struct vgpu_cmd_transfer_3d *cmd, bool to_host)
+			   struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
 	struct vgpu_device *vgpu = to_vgpu(dev);
 	struct drm_gem_object *obj;
@@ -308,7 +308,7 @@ put:
 int vgpu_ioctl_transfer_to_host(struct drm_device *dev, void *data, struct drm_file *file)
 {
 	struct drm_virtgpu_3d_transfer_to_host *args = data;
-	struct vgpu_cmd_transfer_3d cmd = {
+	struct virtgpu_cmd_transfer_3d cmd = {
 		.offset = args->offset,
 		.level = args->level,
 		.stride = args->stride,
@@ -333,7 +333,7 @@ int vgpu_ioctl_transfer_from_host(struct drm_device *dev, void *data,
 				  struct drm_file *file)
 {
 	struct drm_virtgpu_3d_transfer_from_host *args = data;
-	struct vgpu_cmd_transfer_3d cmd = {
+	struct virtgpu_cmd_transfer_3d cmd = {
 		.offset = args->offset,
 		.level = args->level,
 		.stride = args->stride,

@@ -6,7 +6,7 @@
 #include <drm/drm_crtc.h>
 #include <drm/drm_encoder.h>
 
-#include "vgpu_cmd.h"
+#include "virtgpu_cmd.h"
 #include "vgpu_crc.h"
 #include "vgpu_cursor.h"
 #include "vgpu_frame.h"

@@ -4,7 +4,7 @@
 #include <drm/drm_panic.h>
 #include <drm/drm_rect.h>
 
-#include "vgpu_cmd.h"
+#include "virtgpu_cmd.h"
 #include "vgpu_device.h"
 #include "vgpu_fb.h"
 #include "vgpu_gem.h"
@@ -91,7 +91,7 @@ void vgpu_panic_flush(struct drm_plane *plane)
 	if (gem->pages)
 		vgpu_pages_sync_for_device(gem->pages);
 	drm_rect_init(&whole, 0, 0, fb->width, fb->height);
-	vgpu_cmd_transfer_to_host_2d(msgs[0], vs->res->id, &whole, fb->offsets[0]);
-	vgpu_cmd_flush(msgs[1], vs->res->id, &whole);
+	virtgpu_cmd_transfer_to_host_2d(msgs[0], vs->res->id, &whole, fb->offsets[0]);
+	virtgpu_cmd_flush(msgs[1], vs->res->id, &whole);
 	virtgpu_vq_panic_send(&out->vgpu->ctrl, msgs, 2);
 }

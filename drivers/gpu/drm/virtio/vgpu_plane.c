@@ -365,7 +365,7 @@ static struct virtgpu_msg *fill_transfer(struct vgpu_plane_state *vs,
 		offset = vgpu_fb_offset(fb->offsets[0], fb->pitches[0], r);
 	if (gem->pages)
 		vgpu_pages_sync_for_device(gem->pages);
-	vgpu_cmd_transfer_to_host_2d(msg, vs->res->id, r, offset);
+	virtgpu_cmd_transfer_to_host_2d(msg, vs->res->id, r, offset);
 
 	return msg;
 }
@@ -373,7 +373,7 @@ static struct virtgpu_msg *fill_transfer(struct vgpu_plane_state *vs,
 static void describe_scanout(const struct vgpu_output *out,
 			     const struct vgpu_plane_state *vs,
 			     const struct drm_rect *src,
-			     struct vgpu_cmd_scanout *s)
+			     struct virtgpu_cmd_scanout *s)
 {
 	const struct drm_framebuffer *fb = vs->base.fb;
 
@@ -423,7 +423,7 @@ static void primary_update(struct drm_plane *plane, struct drm_atomic_commit *st
 		frame.transfer = fill_transfer(vs, whole ? &src : &damage);
 	swap(frame.set_scanout, vs->scanout);
 	swap(frame.flush, vs->flush);
-	vgpu_cmd_flush(frame.flush, vs->res->id, changed ? &src : &damage);
+	virtgpu_cmd_flush(frame.flush, vs->res->id, changed ? &src : &damage);
 	vgpu_frames_queue(frames, &frame);
 }
 
@@ -472,7 +472,7 @@ static void show_cursor(struct vgpu_output *out, struct drm_plane_state *new, bo
 {
 	struct drm_rect whole = DRM_RECT_INIT(0, 0, VGPU_CURSOR_SIZE, VGPU_CURSOR_SIZE);
 	struct vgpu_plane_state *vs = to_vgpu_plane_state(new);
-	struct vgpu_cmd_cursor want = { .scanout = out->index };
+	struct virtgpu_cmd_cursor want = { .scanout = out->index };
 
 	if (new->fb && vs->res) {
 		want.resource = vs->res->id;

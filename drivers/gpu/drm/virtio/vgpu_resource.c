@@ -5,8 +5,8 @@
 #include <linux/slab.h>
 #include <drm/drm_print.h>
 
-#include "vgpu_cmd.h"
-#include "vgpu_cmd_3d.h"
+#include "virtgpu_cmd.h"
+#include "virtgpu_cmd_3d.h"
 #include "virtgpu_mem_entries.h"
 #include "vgpu_memory.h"
 #include "virtgpu_msg.h"
@@ -349,14 +349,14 @@ static int reserve_end(struct vgpu_resource *res, bool movable)
 	res->unref = virtgpu_msg_alloc();
 	if (!res->unref)
 		return -ENOMEM;
-	vgpu_cmd_unref(res->unref, res->id);
+	virtgpu_cmd_unref(res->unref, res->id);
 	if (!movable)
 		return 0;
 
 	res->detach = virtgpu_msg_alloc();
 	if (!res->detach)
 		return -ENOMEM;
-	vgpu_cmd_detach_backing(res->detach, res->id);
+	virtgpu_cmd_detach_backing(res->detach, res->id);
 	res->detach->fence = virtgpu_fence_alloc(&res->pool->detaches);
 	if (!res->detach->fence)
 		return -ENOMEM;
@@ -433,7 +433,7 @@ static struct virtgpu_mem_entries *list_backing(struct vgpu_resources *pool,
 /* @backing: NULL for what has no memory of the guest's; @before: see the callers. */
 static struct vgpu_resource *create_blob(struct vgpu_resources *pool,
 					 struct vgpu_backing *backing,
-					 struct vgpu_cmd_create_blob *cmd,
+					 struct virtgpu_cmd_create_blob *cmd,
 					 struct virtgpu_msg *before, bool movable)
 {
 	enum vgpu_resource_kind kind = cmd->mem == VIRTIO_GPU_BLOB_MEM_GUEST ?
@@ -464,7 +464,7 @@ static struct vgpu_resource *create_blob(struct vgpu_resources *pool,
 	resource_list(res, e);
 	if (before)
 		virtgpu_vq_queue_msg(pool->queue, before);
-	vgpu_cmd_create_blob(msg, cmd, e);
+	virtgpu_cmd_create_blob(msg, cmd, e);
 	publish_making(res, msg);
 
 	return res;
@@ -487,7 +487,7 @@ struct vgpu_resource *vgpu_resource_create_blob(struct vgpu_resources *pool,
 						struct vgpu_backing *backing,
 						u64 size, bool movable)
 {
-	struct vgpu_cmd_create_blob cmd = {
+	struct virtgpu_cmd_create_blob cmd = {
 		.mem = VIRTIO_GPU_BLOB_MEM_GUEST,
 		.flags = VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE,
 		.size = size,
@@ -512,7 +512,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_create_blob);
  */
 struct vgpu_resource *vgpu_resource_create_host_blob(struct vgpu_resources *pool,
 						     struct vgpu_backing *backing,
-						     struct vgpu_cmd_create_blob *cmd,
+						     struct virtgpu_cmd_create_blob *cmd,
 						     struct virtgpu_msg *before)
 {
 	return create_blob(pool, backing, cmd, before, false);
@@ -535,7 +535,7 @@ static int reserve_copy(struct vgpu_resource *res, struct virtgpu_msg **create,
 		return PTR_ERR(e);
 	}
 	resource_list(res, e);
-	vgpu_cmd_attach_backing(*attach, res->id, e);
+	virtgpu_cmd_attach_backing(*attach, res->id, e);
 
 	return 0;
 }
@@ -558,7 +558,7 @@ struct vgpu_resource *vgpu_resource_create_surface(struct vgpu_resources *pool,
 						   const struct vgpu_surface_key *key,
 						   bool movable)
 {
-	struct vgpu_cmd_create_2d cmd = {
+	struct virtgpu_cmd_create_2d cmd = {
 		.format = key->format,
 		.width = key->width,
 		.height = key->height,
@@ -578,7 +578,7 @@ struct vgpu_resource *vgpu_resource_create_surface(struct vgpu_resources *pool,
 		return ERR_PTR(ret);
 	}
 	cmd.resource = res->id;
-	vgpu_cmd_create_2d(create, &cmd);
+	virtgpu_cmd_create_2d(create, &cmd);
 	publish_making(res, create);
 	publish_making(res, attach);
 
@@ -600,7 +600,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_resource_create_surface);
  */
 struct vgpu_resource *vgpu_resource_create_texture(struct vgpu_resources *pool,
 						   struct vgpu_backing *backing,
-						   struct vgpu_cmd_create_3d *cmd)
+						   struct virtgpu_cmd_create_3d *cmd)
 {
 	struct virtgpu_msg *create, *attach;
 	struct vgpu_resource *res;
@@ -619,7 +619,7 @@ struct vgpu_resource *vgpu_resource_create_texture(struct vgpu_resources *pool,
 		return ERR_PTR(ret);
 	}
 	cmd->resource = res->id;
-	vgpu_cmd_create_3d(create, cmd);
+	virtgpu_cmd_create_3d(create, cmd);
 	publish_making(res, create);
 	publish_making(res, attach);
 

@@ -13,8 +13,8 @@
 struct device;
 struct drm_printer;
 struct vgpu_backing;
-struct vgpu_cmd_create_3d;
-struct vgpu_cmd_create_blob;
+struct virtgpu_cmd_create_3d;
+struct virtgpu_cmd_create_blob;
 struct virtgpu_msg;
 struct virtgpu_vq;
 
@@ -128,10 +128,10 @@ struct vgpu_resource *vgpu_resource_create_surface(struct vgpu_resources *pool,
 						   bool movable);
 struct vgpu_resource *vgpu_resource_create_texture(struct vgpu_resources *pool,
 						   struct vgpu_backing *backing,
-						   struct vgpu_cmd_create_3d *cmd);
+						   struct virtgpu_cmd_create_3d *cmd);
 struct vgpu_resource *vgpu_resource_create_host_blob(struct vgpu_resources *pool,
 						     struct vgpu_backing *backing,
-						     struct vgpu_cmd_create_blob *cmd,
+						     struct virtgpu_cmd_create_blob *cmd,
 						     struct virtgpu_msg *before);
 bool vgpu_resource_is_blob(const struct vgpu_resource *res);
 bool vgpu_resource_is_rendered(const struct vgpu_resource *res);

@@ -14,7 +14,7 @@
 #include <drm/drm_syncobj.h>
 #include <uapi/drm/virtgpu_drm.h>
 
-#include "vgpu_cmd_3d.h"
+#include "virtgpu_cmd_3d.h"
 #include "vgpu_context.h"
 #include "vgpu_device.h"
 #include "virtgpu_mem_entries.h"
@@ -373,7 +373,7 @@ static int reserve_message(struct submit *s)
 	if (!s->msg)
 		return -ENOMEM;
 
-	vgpu_cmd_submit_3d(s->msg, s->ctx->id, s->stream);
+	virtgpu_cmd_submit_3d(s->msg, s->ctx->id, s->stream);
 	s->stream = NULL;
 	if (!wants_fence(s))
 		return 0;
@@ -384,7 +384,7 @@ static int reserve_message(struct submit *s)
 	virtgpu_fence_pin_module(s->msg->fence);
 	s->fence = dma_fence_get(&s->msg->fence->base);
 	if (s->args->flags & VIRTGPU_EXECBUF_RING_IDX)
-		vgpu_cmd_set_ring(s->msg, s->args->ring_idx);
+		virtgpu_cmd_set_ring_idx(s->msg, s->args->ring_idx);
 
 	return 0;
 }

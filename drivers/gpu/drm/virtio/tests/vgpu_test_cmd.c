@@ -4,7 +4,7 @@
 #include <linux/string.h>
 #include <drm/drm_rect.h>
 
-#include "vgpu_cmd.h"
+#include "virtgpu_cmd.h"
 #include "virtgpu_mem_entries.h"
 #include "virtgpu_msg.h"
 
@@ -32,59 +32,59 @@ static struct virtgpu_mem_entries backing = { .count = 0x00031205 };
 
 static void fill_display_info(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_get_display_info(msg);
+	virtgpu_cmd_get_display_info(msg);
 }
 
 static void fill_edid(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_get_edid(msg, 15);
+	virtgpu_cmd_get_edid(msg, 15);
 }
 
 static void fill_create_2d(struct virtgpu_msg *msg)
 {
-	struct vgpu_cmd_create_2d p = {
+	struct virtgpu_cmd_create_2d p = {
 		.resource = 0x11223344,
 		.format = 67,
 		.width = 0x0f00,
 		.height = 0x01020870,
 	};
 
-	vgpu_cmd_create_2d(msg, &p);
+	virtgpu_cmd_create_2d(msg, &p);
 }
 
 static void fill_create_blob(struct virtgpu_msg *msg)
 {
-	struct vgpu_cmd_create_blob p = {
+	struct virtgpu_cmd_create_blob p = {
 		.resource = 0xa1b2c3d4,
 		.mem = 1,
 		.flags = 2,
 		.size = 0x0123456789abc000,
 	};
 
-	vgpu_cmd_create_blob(msg, &p, &backing);
+	virtgpu_cmd_create_blob(msg, &p, &backing);
 }
 
 static void fill_attach(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_attach_backing(msg, 0x80000001, &backing);
+	virtgpu_cmd_attach_backing(msg, 0x80000001, &backing);
 }
 
 static void fill_detach(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_detach_backing(msg, 0x00010203);
+	virtgpu_cmd_detach_backing(msg, 0x00010203);
 }
 
 static void fill_unref(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_unref(msg, 0xfffefdfc);
+	virtgpu_cmd_unref(msg, 0xfffefdfc);
 }
 
 static void fill_uuid(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_assign_uuid(msg, 0x00ff00fe);
+	virtgpu_cmd_assign_uuid(msg, 0x00ff00fe);
 }
 
-static const struct vgpu_cmd_scanout scanout = {
+static const struct virtgpu_cmd_scanout scanout = {
 	.scanout = 9,
 	.resource = 0x0a0b0c0d,
 	.x = 0x101,
@@ -100,34 +100,34 @@ static const struct vgpu_cmd_scanout scanout = {
 
 static void fill_scanout(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_set_scanout(msg, &scanout);
+	virtgpu_cmd_set_scanout(msg, &scanout);
 }
 
 static void fill_scanout_off(struct virtgpu_msg *msg)
 {
-	struct vgpu_cmd_scanout none = { .scanout = 3 };
+	struct virtgpu_cmd_scanout none = { .scanout = 3 };
 
-	vgpu_cmd_set_scanout(msg, &none);
+	virtgpu_cmd_set_scanout(msg, &none);
 }
 
 static void fill_scanout_blob(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_set_scanout_blob(msg, &scanout);
+	virtgpu_cmd_set_scanout_blob(msg, &scanout);
 }
 
 static const struct drm_rect rect = DRM_RECT_INIT(0x11, 0x2222, 0x3300, 0x0444);
 
 static void fill_transfer(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_transfer_to_host_2d(msg, 0x66778899, &rect, 0x0000000f12345678);
+	virtgpu_cmd_transfer_to_host_2d(msg, 0x66778899, &rect, 0x0000000f12345678);
 }
 
 static void fill_flush(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_flush(msg, 0x99887766, &rect);
+	virtgpu_cmd_flush(msg, 0x99887766, &rect);
 }
 
-static const struct vgpu_cmd_cursor cursor = {
+static const struct virtgpu_cmd_cursor cursor = {
 	.scanout = 2,
 	.resource = 0x01020304,
 	.x = 0x1122,
@@ -138,19 +138,19 @@ static const struct vgpu_cmd_cursor cursor = {
 
 static void fill_update_cursor(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_update_cursor(msg, &cursor);
+	virtgpu_cmd_update_cursor(msg, &cursor);
 }
 
 static void fill_move_cursor(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_move_cursor(msg, &cursor);
+	virtgpu_cmd_move_cursor(msg, &cursor);
 }
 
 static void fill_move_cursor_out(struct virtgpu_msg *msg)
 {
-	struct vgpu_cmd_cursor p = { .scanout = 1, .resource = 5, .x = -1, .y = -64 };
+	struct virtgpu_cmd_cursor p = { .scanout = 1, .resource = 5, .x = -1, .y = -64 };
 
-	vgpu_cmd_move_cursor(msg, &p);
+	virtgpu_cmd_move_cursor(msg, &p);
 }
 
 static const struct cmd_case cmd_cases[] = {

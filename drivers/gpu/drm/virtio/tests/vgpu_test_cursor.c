@@ -40,7 +40,7 @@ static struct cursor_test *cursor_create(struct kunit *test)
 
 static void set(struct cursor_test *t, u32 resource, s32 x, s32 y, bool new_image)
 {
-	struct vgpu_cmd_cursor want = {
+	struct virtgpu_cmd_cursor want = {
 		.scanout = OUTPUT,
 		.resource = resource,
 		.x = x,

@@ -5,7 +5,7 @@
 #include <linux/string.h>
 #include <uapi/linux/virtio_gpu.h>
 
-#include "vgpu_cmd.h"
+#include "virtgpu_cmd.h"
 #include "virtgpu_msg.h"
 
 #define HDR 24
@@ -121,22 +121,22 @@ struct spoken_case {
 
 static void fill_info(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_get_display_info(msg);
+	virtgpu_cmd_get_display_info(msg);
 }
 
 static void fill_edid(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_get_edid(msg, 0);
+	virtgpu_cmd_get_edid(msg, 0);
 }
 
 static void fill_uuid(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_assign_uuid(msg, 1);
+	virtgpu_cmd_assign_uuid(msg, 1);
 }
 
 static void fill_unref(struct virtgpu_msg *msg)
 {
-	vgpu_cmd_unref(msg, 1);
+	virtgpu_cmd_unref(msg, 1);
 }
 
 static const struct spoken_case spoken_cases[] = {

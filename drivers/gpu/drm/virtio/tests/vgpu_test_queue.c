@@ -9,8 +9,8 @@
 #include <drm/drm_rect.h>
 #include <uapi/linux/virtio_gpu.h>
 
-#include "vgpu_cmd.h"
-#include "vgpu_cmd_3d.h"
+#include "virtgpu_cmd.h"
+#include "virtgpu_cmd_3d.h"
 #include "virtgpu_mem_entries.h"
 #include "virtgpu_fence.h"
 #include "virtgpu_msg.h"
@@ -48,7 +48,7 @@ static struct dma_fence *publish_fenced(struct test_ring *r, struct test_end *en
 static void queue_chain(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
-	struct vgpu_cmd_cursor where = { .resource = 1 };
+	struct virtgpu_cmd_cursor where = { .resource = 1 };
 	struct virtgpu_msg *msg;
 
 	/* A request and its answer. */
@@ -63,7 +63,7 @@ static void queue_chain(struct kunit *test)
 	/* One that expects more of an answer. */
 	msg = virtgpu_msg_alloc_resp(sizeof(struct virtio_gpu_resp_display_info));
 	KUNIT_ASSERT_NOT_NULL(test, msg);
-	vgpu_cmd_get_display_info(msg);
+	virtgpu_cmd_get_display_info(msg);
 	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_ASSERT_EQ(test, r->count, 2);
 	KUNIT_EXPECT_EQ(test, r->slots[1].request_size, 24);
@@ -72,7 +72,7 @@ static void queue_chain(struct kunit *test)
 	/* A cursor command is answered with nothing at all. */
 	msg = virtgpu_msg_alloc();
 	KUNIT_ASSERT_NOT_NULL(test, msg);
-	vgpu_cmd_move_cursor(msg, &where);
+	virtgpu_cmd_move_cursor(msg, &where);
 	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_ASSERT_EQ(test, r->count, 3);
 	KUNIT_EXPECT_EQ(test, r->slots[2].request_size, 56);
@@ -97,7 +97,7 @@ static void queue_payload(struct kunit *test)
 	struct test_ring *r = test_ring_create(test, 16);
 	struct virtgpu_msg *msg = test_msg(test, NULL);
 
-	vgpu_cmd_attach_backing(msg, 7, test_entries(test, *n, virtgpu_vq_max_segs(&r->q)));
+	virtgpu_cmd_attach_backing(msg, 7, test_entries(test, *n, virtgpu_vq_max_segs(&r->q)));
 	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_ASSERT_EQ(test, r->count, 1);
 	KUNIT_EXPECT_EQ(test, r->slots[0].type, 0x106);
@@ -251,7 +251,7 @@ static void queue_order(struct kunit *test)
 	for (i = 0; i < 20; i++) {
 		struct virtgpu_msg *msg = test_msg(test, NULL);
 
-		vgpu_cmd_detach_backing(msg, 100 + i);
+		virtgpu_cmd_detach_backing(msg, 100 + i);
 		virtgpu_vq_queue_msg(&r->q, msg);
 	}
 	KUNIT_ASSERT_EQ(test, r->count, 20);
@@ -409,7 +409,7 @@ static void queue_no_overtaking(struct kunit *test)
 
 	/* 2 descriptors, then one piece short of all of them, then 2. */
 	publish_many(r, NULL, 1);
-	vgpu_cmd_attach_backing(msg, 1, test_entries(test, 13 * 4096, 13));
+	virtgpu_cmd_attach_backing(msg, 1, test_entries(test, 13 * 4096, 13));
 	KUNIT_ASSERT_GT(test, msg->payload->sgt.nents, 12);
 	virtgpu_vq_queue_msg(&r->q, msg);
 	publish_many(r, NULL, 1);
@@ -510,7 +510,7 @@ static void queue_too_long(struct kunit *test)
 	struct test_end end = {};
 	struct virtgpu_msg *msg = test_msg(test, &end);
 
-	vgpu_cmd_attach_backing(msg, 1, test_entries(test, 4 * 4096, 1022));
+	virtgpu_cmd_attach_backing(msg, 1, test_entries(test, 4 * 4096, 1022));
 	KUNIT_ASSERT_GT(test, msg->payload->sgt.nents, 2);
 	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_EXPECT_EQ(test, end.ends, 1);
@@ -540,7 +540,7 @@ static struct virtgpu_msg *flush_msg(struct kunit *test)
 	struct virtgpu_msg *msg = test_msg(test, NULL);
 
 	memset(&msg->request, 0, sizeof(msg->request));
-	vgpu_cmd_flush(msg, 1, &rect);
+	virtgpu_cmd_flush(msg, 1, &rect);
 	msg->fenced = true;
 
 	return msg;
@@ -648,7 +648,7 @@ static void echo_done(struct virtgpu_msg *msg)
 
 	e->left--;
 	virtgpu_msg_reinit(msg);
-	vgpu_cmd_unref(msg, e->left);
+	virtgpu_cmd_unref(msg, e->left);
 	virtgpu_msg_get(msg);
 	virtgpu_vq_queue_msg(&e->r->q, msg);
 }
@@ -704,7 +704,7 @@ static struct virtgpu_msg *submit_msg(struct kunit *test, size_t size)
 	struct virtgpu_msg *msg = test_msg(test, NULL);
 
 	memset(&msg->request, 0, sizeof(msg->request));
-	vgpu_cmd_submit_3d(msg, 1, virtgpu_mem_entries_alloc_bytes(size, 14));
+	virtgpu_cmd_submit_3d(msg, 1, virtgpu_mem_entries_alloc_bytes(size, 14));
 	KUNIT_ASSERT_NOT_NULL(test, msg->payload);
 
 	return msg;
@@ -723,7 +723,7 @@ static struct virtgpu_msg *alloc_probe(struct virtgpu_vq *q)
 		virtgpu_msg_alloc_resp(sizeof(struct virtio_gpu_resp_display_info));
 
 	if (msg)
-		vgpu_cmd_get_display_info(msg);
+		virtgpu_cmd_get_display_info(msg);
 
 	return msg;
 }

@@ -9,7 +9,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "vgpu_cmd.h"
+#include "virtgpu_cmd.h"
 #include "virtgpu_mem_entries.h"
 #include "virtgpu_fence.h"
 #include "virtgpu_msg.h"
@@ -307,7 +307,7 @@ struct virtgpu_msg *test_msg(struct kunit *test, struct test_end *end)
 	struct virtgpu_msg *msg = virtgpu_msg_alloc();
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
-	vgpu_cmd_unref(msg, 1);
+	virtgpu_cmd_unref(msg, 1);
 	if (end) {
 		msg->priv = end;
 		msg->complete = note_end;

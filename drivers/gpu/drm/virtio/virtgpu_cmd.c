@@ -4,7 +4,7 @@
 #include <linux/build_bug.h>
 #include <drm/drm_rect.h>
 
-#include "vgpu_cmd.h"
+#include "virtgpu_cmd.h"
 #include "virtgpu_mem_entries.h"
 #include "virtgpu_msg.h"
 
@@ -34,7 +34,7 @@ static_assert(sizeof(struct virtio_gpu_resp_display_info) == 24 + 16 * 24);
 static_assert(sizeof(struct virtio_gpu_resp_edid) == 24 + 8 + 1024);
 static_assert(sizeof(struct virtio_gpu_resp_resource_uuid) == 40);
 
-static void set_rect(struct virtio_gpu_rect *wire, u32 x, u32 y, u32 w, u32 h)
+static void virtgpu_cmd_set_rect(struct virtio_gpu_rect *wire, u32 x, u32 y, u32 w, u32 h)
 {
 	wire->x = cpu_to_le32(x);
 	wire->y = cpu_to_le32(y);
@@ -43,43 +43,43 @@ static void set_rect(struct virtio_gpu_rect *wire, u32 x, u32 y, u32 w, u32 h)
 }
 
 /**
- * vgpu_cmd_get_display_info - ask for the outputs
+ * virtgpu_cmd_get_display_info - ask for the outputs
  * @msg: a message with room for struct virtio_gpu_resp_display_info
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_GET_DISPLAY_INFO.
  */
-void vgpu_cmd_get_display_info(struct virtgpu_msg *msg)
+void virtgpu_cmd_get_display_info(struct virtgpu_msg *msg)
 {
 	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_GET_DISPLAY_INFO, sizeof(msg->request.hdr));
 	virtgpu_msg_set_resp(msg, VIRTIO_GPU_RESP_OK_DISPLAY_INFO,
 			     sizeof(struct virtio_gpu_resp_display_info));
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_display_info);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_get_display_info);
 
 /**
- * vgpu_cmd_get_edid - ask for an output's EDID
+ * virtgpu_cmd_get_edid - ask for an output's EDID
  * @msg: a message with room for struct virtio_gpu_resp_edid
  * @scanout: index of the output
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_GET_EDID.
  */
-void vgpu_cmd_get_edid(struct virtgpu_msg *msg, u32 scanout)
+void virtgpu_cmd_get_edid(struct virtgpu_msg *msg, u32 scanout)
 {
 	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_GET_EDID, sizeof(msg->request.get_edid));
 	msg->request.get_edid.scanout = cpu_to_le32(scanout);
 	virtgpu_msg_set_resp(msg, VIRTIO_GPU_RESP_OK_EDID,
 			     offsetofend(struct virtio_gpu_resp_edid, padding));
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_get_edid);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_get_edid);
 
 /**
- * vgpu_cmd_create_2d - make a resource that the host keeps a copy of
+ * virtgpu_cmd_create_2d - make a resource that the host keeps a copy of
  * @msg: filled
  * @p: parameters
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_CREATE_2D.
  */
-void vgpu_cmd_create_2d(struct virtgpu_msg *msg, const struct vgpu_cmd_create_2d *p)
+void virtgpu_cmd_create_2d(struct virtgpu_msg *msg, const struct virtgpu_cmd_create_2d *p)
 {
 	struct virtio_gpu_resource_create_2d *c = &msg->request.create_2d;
 
@@ -89,10 +89,10 @@ void vgpu_cmd_create_2d(struct virtgpu_msg *msg, const struct vgpu_cmd_create_2d
 	c->width = cpu_to_le32(p->width);
 	c->height = cpu_to_le32(p->height);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_create_2d);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_create_2d);
 
 /**
- * vgpu_cmd_create_blob - make a resource out of memory
+ * virtgpu_cmd_create_blob - make a resource out of memory
  * @msg: filled
  * @p: parameters
  * @backing: the guest's memory, the message's from here on; NULL for a blob that is
@@ -100,9 +100,9 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_create_2d);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB.
  */
-void vgpu_cmd_create_blob(struct virtgpu_msg *msg,
-			  const struct vgpu_cmd_create_blob *p,
-			  struct virtgpu_mem_entries *backing)
+void virtgpu_cmd_create_blob(struct virtgpu_msg *msg,
+			     const struct virtgpu_cmd_create_blob *p,
+			     struct virtgpu_mem_entries *backing)
 {
 	struct virtio_gpu_resource_create_blob *c = &msg->request.create_blob;
 
@@ -116,18 +116,18 @@ void vgpu_cmd_create_blob(struct virtgpu_msg *msg,
 	c->nr_entries = cpu_to_le32(backing ? backing->count : 0);
 	msg->payload = backing;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_create_blob);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_create_blob);
 
 /**
- * vgpu_cmd_attach_backing - tell where a resource's memory is
+ * virtgpu_cmd_attach_backing - tell where a resource's memory is
  * @msg: filled
  * @resource: a resource without backing
  * @backing: the memory; the message's from here on
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING.
  */
-void vgpu_cmd_attach_backing(struct virtgpu_msg *msg, u32 resource,
-			     struct virtgpu_mem_entries *backing)
+void virtgpu_cmd_attach_backing(struct virtgpu_msg *msg, u32 resource,
+				struct virtgpu_mem_entries *backing)
 {
 	struct virtio_gpu_resource_attach_backing *c = &msg->request.attach;
 
@@ -136,48 +136,48 @@ void vgpu_cmd_attach_backing(struct virtgpu_msg *msg, u32 resource,
 	c->nr_entries = cpu_to_le32(backing->count);
 	msg->payload = backing;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_attach_backing);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_attach_backing);
 
 /**
- * vgpu_cmd_detach_backing - take a resource's memory away
+ * virtgpu_cmd_detach_backing - take a resource's memory away
  * @msg: filled
  * @resource: a resource with backing
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING.
  */
-void vgpu_cmd_detach_backing(struct virtgpu_msg *msg, u32 resource)
+void virtgpu_cmd_detach_backing(struct virtgpu_msg *msg, u32 resource)
 {
 	struct virtio_gpu_resource_detach_backing *c = &msg->request.detach;
 
 	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, sizeof(*c));
 	c->resource_id = cpu_to_le32(resource);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_detach_backing);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_detach_backing);
 
 /**
- * vgpu_cmd_unref - end a resource, and its backing with it
+ * virtgpu_cmd_unref - end a resource, and its backing with it
  * @msg: filled
  * @resource: the resource
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_UNREF.
  */
-void vgpu_cmd_unref(struct virtgpu_msg *msg, u32 resource)
+void virtgpu_cmd_unref(struct virtgpu_msg *msg, u32 resource)
 {
 	struct virtio_gpu_resource_unref *c = &msg->request.unref;
 
 	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_UNREF, sizeof(*c));
 	c->resource_id = cpu_to_le32(resource);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_unref);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_unref);
 
 /**
- * vgpu_cmd_assign_uuid - ask for a name that other virtio devices know
+ * virtgpu_cmd_assign_uuid - ask for a name that other virtio devices know
  * @msg: filled; its small reply takes the answer
  * @resource: the resource
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID.
  */
-void vgpu_cmd_assign_uuid(struct virtgpu_msg *msg, u32 resource)
+void virtgpu_cmd_assign_uuid(struct virtgpu_msg *msg, u32 resource)
 {
 	struct virtio_gpu_resource_assign_uuid *c = &msg->request.assign_uuid;
 
@@ -186,40 +186,40 @@ void vgpu_cmd_assign_uuid(struct virtgpu_msg *msg, u32 resource)
 	virtgpu_msg_set_resp(msg, VIRTIO_GPU_RESP_OK_RESOURCE_UUID,
 			     sizeof(struct virtio_gpu_resp_resource_uuid));
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_assign_uuid);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_assign_uuid);
 
 /**
- * vgpu_cmd_set_scanout - show a 2D resource on an output, or nothing
+ * virtgpu_cmd_set_scanout - show a 2D resource on an output, or nothing
  * @msg: filled
  * @p: parameters
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_SET_SCANOUT.
  */
-void vgpu_cmd_set_scanout(struct virtgpu_msg *msg, const struct vgpu_cmd_scanout *p)
+void virtgpu_cmd_set_scanout(struct virtgpu_msg *msg, const struct virtgpu_cmd_scanout *p)
 {
 	struct virtio_gpu_set_scanout *c = &msg->request.set_scanout;
 
 	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_SET_SCANOUT, sizeof(*c));
-	set_rect(&c->r, p->x, p->y, p->w, p->h);
+	virtgpu_cmd_set_rect(&c->r, p->x, p->y, p->w, p->h);
 	c->scanout_id = cpu_to_le32(p->scanout);
 	c->resource_id = cpu_to_le32(p->resource);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_set_scanout);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_set_scanout);
 
 /**
- * vgpu_cmd_set_scanout_blob - show a blob on an output
+ * virtgpu_cmd_set_scanout_blob - show a blob on an output
  * @msg: filled
  * @p: parameters
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_SET_SCANOUT_BLOB.
  */
-void vgpu_cmd_set_scanout_blob(struct virtgpu_msg *msg,
-			       const struct vgpu_cmd_scanout *p)
+void virtgpu_cmd_set_scanout_blob(struct virtgpu_msg *msg,
+				  const struct virtgpu_cmd_scanout *p)
 {
 	struct virtio_gpu_set_scanout_blob *c = &msg->request.set_scanout_blob;
 
 	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, sizeof(*c));
-	set_rect(&c->r, p->x, p->y, p->w, p->h);
+	virtgpu_cmd_set_rect(&c->r, p->x, p->y, p->w, p->h);
 	c->scanout_id = cpu_to_le32(p->scanout);
 	c->resource_id = cpu_to_le32(p->resource);
 	c->width = cpu_to_le32(p->fb_width);
@@ -228,10 +228,10 @@ void vgpu_cmd_set_scanout_blob(struct virtgpu_msg *msg,
 	c->strides[0] = cpu_to_le32(p->stride);
 	c->offsets[0] = cpu_to_le32(p->offset);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_set_scanout_blob);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_set_scanout_blob);
 
 /**
- * vgpu_cmd_transfer_to_host_2d - bring the host's copy up to date
+ * virtgpu_cmd_transfer_to_host_2d - bring the host's copy up to date
  * @msg: filled
  * @resource: the resource
  * @r: what to copy, in pixels of the resource
@@ -239,38 +239,38 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_set_scanout_blob);
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D.
  */
-void vgpu_cmd_transfer_to_host_2d(struct virtgpu_msg *msg, u32 resource,
-				  const struct drm_rect *r, u64 offset)
+void virtgpu_cmd_transfer_to_host_2d(struct virtgpu_msg *msg, u32 resource,
+				     const struct drm_rect *r, u64 offset)
 {
 	struct virtio_gpu_transfer_to_host_2d *c = &msg->request.transfer_2d;
 
 	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, sizeof(*c));
-	set_rect(&c->r, r->x1, r->y1, drm_rect_width(r), drm_rect_height(r));
+	virtgpu_cmd_set_rect(&c->r, r->x1, r->y1, drm_rect_width(r), drm_rect_height(r));
 	c->offset = cpu_to_le64(offset);
 	c->resource_id = cpu_to_le32(resource);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_transfer_to_host_2d);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_transfer_to_host_2d);
 
 /**
- * vgpu_cmd_flush - have a change shown
+ * virtgpu_cmd_flush - have a change shown
  * @msg: filled
  * @resource: a resource on a scanout
  * @r: what changed, in pixels of the resource
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_FLUSH.
  */
-void vgpu_cmd_flush(struct virtgpu_msg *msg, u32 resource, const struct drm_rect *r)
+void virtgpu_cmd_flush(struct virtgpu_msg *msg, u32 resource, const struct drm_rect *r)
 {
 	struct virtio_gpu_resource_flush *c = &msg->request.flush;
 
 	virtgpu_msg_set_request(msg, VIRTIO_GPU_CMD_RESOURCE_FLUSH, sizeof(*c));
-	set_rect(&c->r, r->x1, r->y1, drm_rect_width(r), drm_rect_height(r));
+	virtgpu_cmd_set_rect(&c->r, r->x1, r->y1, drm_rect_width(r), drm_rect_height(r));
 	c->resource_id = cpu_to_le32(resource);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_flush);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_flush);
 
-static void fill_cursor(struct virtgpu_msg *msg, u32 type,
-			const struct vgpu_cmd_cursor *p)
+static void virtgpu_cmd_fill_cursor(struct virtgpu_msg *msg, u32 type,
+				    const struct virtgpu_cmd_cursor *p)
 {
 	struct virtio_gpu_update_cursor *c = &msg->request.cursor_cmd;
 
@@ -286,27 +286,27 @@ static void fill_cursor(struct virtgpu_msg *msg, u32 type,
 }
 
 /**
- * vgpu_cmd_update_cursor - set image and position of a cursor
+ * virtgpu_cmd_update_cursor - set image and position of a cursor
  * @msg: filled, for the cursor queue
  * @p: parameters
  *
  * 5.7.6.10, VIRTIO_GPU_CMD_UPDATE_CURSOR.
  */
-void vgpu_cmd_update_cursor(struct virtgpu_msg *msg, const struct vgpu_cmd_cursor *p)
+void virtgpu_cmd_update_cursor(struct virtgpu_msg *msg, const struct virtgpu_cmd_cursor *p)
 {
-	fill_cursor(msg, VIRTIO_GPU_CMD_UPDATE_CURSOR, p);
+	virtgpu_cmd_fill_cursor(msg, VIRTIO_GPU_CMD_UPDATE_CURSOR, p);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_update_cursor);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_update_cursor);
 
 /**
- * vgpu_cmd_move_cursor - set the position of a cursor
+ * virtgpu_cmd_move_cursor - set the position of a cursor
  * @msg: filled, for the cursor queue
  * @p: parameters; the resource says only whether there is an image
  *
  * 5.7.6.10, VIRTIO_GPU_CMD_MOVE_CURSOR.
  */
-void vgpu_cmd_move_cursor(struct virtgpu_msg *msg, const struct vgpu_cmd_cursor *p)
+void virtgpu_cmd_move_cursor(struct virtgpu_msg *msg, const struct virtgpu_cmd_cursor *p)
 {
-	fill_cursor(msg, VIRTIO_GPU_CMD_MOVE_CURSOR, p);
+	virtgpu_cmd_fill_cursor(msg, VIRTIO_GPU_CMD_MOVE_CURSOR, p);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cmd_move_cursor);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_move_cursor);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef VIRTGPU_CMD_H
+#define VIRTGPU_CMD_H
+
+#include <linux/types.h>
+
+struct drm_rect;
+struct virtgpu_mem_entries;
+struct virtgpu_msg;
+
+/**
+ * struct virtgpu_cmd_create_2d - parameters of RESOURCE_CREATE_2D
+ * @resource: the new resource
+ * @format: enum virtio_gpu_formats
+ * @width: in pixels
+ * @height: in pixels
+ */
+struct virtgpu_cmd_create_2d {
+	u32 resource;
+	u32 format;
+	u32 width;
+	u32 height;
+};
+
+/**
+ * struct virtgpu_cmd_create_blob - parameters of RESOURCE_CREATE_BLOB
+ * @resource: the new resource
+ * @mem: VIRTIO_GPU_BLOB_MEM_*
+ * @flags: VIRTIO_GPU_BLOB_FLAG_*
+ * @size: in bytes
+ * @context: for memory of the host's: who made it there
+ * @id: likewise: how @context calls it
+ */
+struct virtgpu_cmd_create_blob {
+	u32 resource;
+	u32 mem;
+	u32 flags;
+	u64 size;
+	u32 context;
+	u64 id;
+};
+
+/**
+ * struct virtgpu_cmd_scanout - parameters of SET_SCANOUT and SET_SCANOUT_BLOB
+ * @scanout: index of the output
+ * @resource: what it shows, 0 for nothing
+ * @x: left edge of the part shown, in pixels of the framebuffer
+ * @y: upper edge
+ * @w: width shown
+ * @h: height shown
+ * @format: enum virtio_gpu_formats; this and the rest only for blobs
+ * @fb_width: width of the framebuffer
+ * @fb_height: height of the framebuffer
+ * @stride: bytes from a line to the next
+ * @offset: bytes from the start of the blob to the first pixel
+ */
+struct virtgpu_cmd_scanout {
+	u32 scanout;
+	u32 resource;
+	u32 x, y, w, h;
+	u32 format;
+	u32 fb_width, fb_height;
+	u32 stride;
+	u32 offset;
+};
+
+/**
+ * struct virtgpu_cmd_cursor - parameters of UPDATE_CURSOR and MOVE_CURSOR
+ * @scanout: index of the output
+ * @resource: the image, 0 for none
+ * @x: position on the output, may be negative
+ * @y: position on the output, may be negative
+ * @hot_x: hot spot in the image
+ * @hot_y: hot spot in the image
+ */
+struct virtgpu_cmd_cursor {
+	u32 scanout;
+	u32 resource;
+	s32 x, y;
+	u32 hot_x, hot_y;
+};
+
+void virtgpu_cmd_get_display_info(struct virtgpu_msg *msg);
+void virtgpu_cmd_get_edid(struct virtgpu_msg *msg, u32 scanout);
+void virtgpu_cmd_create_2d(struct virtgpu_msg *msg, const struct virtgpu_cmd_create_2d *p);
+void virtgpu_cmd_create_blob(struct virtgpu_msg *msg,
+			     const struct virtgpu_cmd_create_blob *p,
+			     struct virtgpu_mem_entries *backing);
+void virtgpu_cmd_attach_backing(struct virtgpu_msg *msg, u32 resource,
+				struct virtgpu_mem_entries *backing);
+void virtgpu_cmd_detach_backing(struct virtgpu_msg *msg, u32 resource);
+void virtgpu_cmd_unref(struct virtgpu_msg *msg, u32 resource);
+void virtgpu_cmd_assign_uuid(struct virtgpu_msg *msg, u32 resource);
+void virtgpu_cmd_set_scanout(struct virtgpu_msg *msg, const struct virtgpu_cmd_scanout *p);
+void virtgpu_cmd_set_scanout_blob(struct virtgpu_msg *msg,
+				  const struct virtgpu_cmd_scanout *p);
+void virtgpu_cmd_transfer_to_host_2d(struct virtgpu_msg *msg, u32 resource,
+				     const struct drm_rect *r, u64 offset);
+void virtgpu_cmd_flush(struct virtgpu_msg *msg, u32 resource, const struct drm_rect *r);
+void virtgpu_cmd_update_cursor(struct virtgpu_msg *msg, const struct virtgpu_cmd_cursor *p);
+void virtgpu_cmd_move_cursor(struct virtgpu_msg *msg, const struct virtgpu_cmd_cursor *p);
+
+#endif
