@@ -54,7 +54,7 @@ static int resources_show(struct seq_file *m, void *data)
 {
 	struct drm_printer p = drm_seq_file_printer(m);
 
-	vgpu_resources_print(&vgpu_of(m)->resources, &p);
+	virtgpu_resources_print(&vgpu_of(m)->resources, &p);
 
 	return 0;
 }

@@ -9,9 +9,9 @@
 #include "vgpu_display.h"
 #include "virtgpu_features.h"
 #include "vgpu_hostmem.h"
-#include "vgpu_memory.h"
+#include "virtgpu_backing.h"
 #include "virtgpu_vq.h"
-#include "vgpu_resource.h"
+#include "virtgpu_resource.h"
 
 struct virtio_device;
 
@@ -49,8 +49,8 @@ struct vgpu_device {
 	struct virtgpu_features features;
 	struct virtgpu_vq ctrl;
 	struct virtgpu_vq cursor;
-	struct vgpu_memory memory;
-	struct vgpu_resources resources;
+	struct virtgpu_backing_mgr memory;
+	struct virtgpu_resource_mgr resources;
 	struct vgpu_capsets capsets;
 	struct vgpu_contexts contexts;
 	struct vgpu_hostmem hostmem;

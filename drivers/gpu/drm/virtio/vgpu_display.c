@@ -351,7 +351,7 @@ static struct drm_framebuffer *refused_framebuffer(struct vgpu_output *out)
 
 	drm_modeset_lock(&out->primary->mutex, NULL);
 	vs = to_vgpu_plane_state(out->primary->state);
-	if (vs->res && READ_ONCE(vs->res->refused) && vs->base.fb) {
+	if (vs->res && READ_ONCE(vs->res->rejected) && vs->base.fb) {
 		fb = vs->base.fb;
 		drm_framebuffer_get(fb);
 	}
@@ -379,7 +379,7 @@ static void repair_work(struct work_struct *work)
 	}
 }
 
-static void blob_refused(struct vgpu_resources *pool)
+static void blob_refused(struct virtgpu_resource_mgr *pool)
 {
 	struct vgpu_device *vgpu = container_of(pool, struct vgpu_device, resources);
 
@@ -470,7 +470,7 @@ int vgpu_display_init(struct vgpu_device *vgpu)
 		return ret;
 	INIT_DELAYED_WORK(&d->changed, changed_work);
 	INIT_WORK(&d->repair, repair_work);
-	vgpu->resources.on_refused = blob_refused;
+	vgpu->resources.on_rejected = blob_refused;
 
 	/* Before the action that looks into it: what is managed goes in reverse. */
 	d->outputs = drmm_kcalloc(&vgpu->drm, vgpu->features.scanouts,
@@ -624,7 +624,7 @@ void vgpu_display_stop(struct vgpu_device *vgpu)
 	if (!vgpu->display.count)
 		return;
 
-	vgpu->resources.on_refused = NULL;
+	vgpu->resources.on_rejected = NULL;
 	cancel_works(&vgpu->display);
 	query_put(vgpu->display.query);
 	vgpu->display.query = NULL;

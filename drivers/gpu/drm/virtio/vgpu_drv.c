@@ -107,7 +107,7 @@ static void stop_queues(struct vgpu_device *vgpu)
 	virtio_reset_device(vgpu->vdev);
 	/* A program that sees an error on a fence finds its context lost. */
 	vgpu_contexts_lose(&vgpu->contexts);
-	vgpu_resources_lose(&vgpu->resources);
+	virtgpu_resources_invalidate(&vgpu->resources);
 	virtgpu_vq_stop(&vgpu->ctrl);
 	virtgpu_vq_stop(&vgpu->cursor);
 	vgpu->vdev->config->del_vqs(vgpu->vdev);
@@ -129,11 +129,11 @@ static void release_layers(struct drm_device *dev, void *data)
 {
 	struct vgpu_device *vgpu = to_vgpu(dev);
 
-	vgpu_memory_fini(&vgpu->memory);
+	virtgpu_backing_mgr_fini(&vgpu->memory);
 	vgpu_hostmem_fini(&vgpu->hostmem);
 	vgpu_contexts_fini(&vgpu->contexts);
 	vgpu_capsets_fini(&vgpu->capsets);
-	vgpu_resources_fini(&vgpu->resources);
+	virtgpu_resource_mgr_fini(&vgpu->resources);
 	put_device(vgpu->memory.dev);
 }
 
@@ -176,12 +176,12 @@ static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 	vgpu->ctrl.on_wedged = ctrl_wedged;
 	vgpu->ctrl.on_tick = ctrl_tick;
 	vgpu->ctrl.alloc_probe = ctrl_alloc_probe;
-	vgpu_memory_init(&vgpu->memory, parent, vgpu->features.dma ?
-			 VIRTGPU_ADDR_DMA : VIRTGPU_ADDR_GPA);
+	virtgpu_backing_mgr_init(&vgpu->memory, parent, vgpu->features.dma ?
+				 VIRTGPU_ADDR_DMA : VIRTGPU_ADDR_GPA);
 	/* A renderer writes, a display only reads. */
 	if (vgpu->features.virgl)
 		vgpu->memory.dir = DMA_BIDIRECTIONAL;
-	ret = vgpu_resources_init(&vgpu->resources, &vdev->dev, &vgpu->ctrl);
+	ret = virtgpu_resource_mgr_init(&vgpu->resources, &vdev->dev, &vgpu->ctrl);
 	if (ret)
 		return ret;
 	ret = vgpu_contexts_init(&vgpu->contexts, &vdev->dev, &vgpu->ctrl);
@@ -198,7 +198,7 @@ static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 	return drmm_add_action_or_reset(&vgpu->drm, release_layers, NULL);
 
 put_resources:
-	vgpu_resources_fini(&vgpu->resources);
+	virtgpu_resource_mgr_fini(&vgpu->resources);
 	return ret;
 }
 
@@ -310,7 +310,7 @@ static void vgpu_remove(struct virtio_device *vdev)
 	if (vgpu->display.count)
 		drm_atomic_helper_shutdown(dev);
 	vgpu_display_stop(vgpu);
-	vgpu_memory_withdraw(&vgpu->memory);
+	virtgpu_backing_mgr_unmap_all(&vgpu->memory);
 }
 
 static void vgpu_config_changed(struct virtio_device *vdev)

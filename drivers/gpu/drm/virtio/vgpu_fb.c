@@ -11,7 +11,7 @@
 #include <uapi/linux/virtio_gpu.h>
 
 #include "vgpu_fb.h"
-#include "vgpu_resource.h"
+#include "virtgpu_resource.h"
 
 const u32 vgpu_primary_formats[] = {
 	DRM_FORMAT_XRGB8888,
@@ -87,7 +87,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_fb_offset);
  * are long.
  */
 void vgpu_fb_surface_key(const struct drm_framebuffer *fb,
-			 struct vgpu_surface_key *key)
+			 struct virtgpu_2d_layout *key)
 {
 	key->format = vgpu_host_format(fb->format->format);
 	key->width = fb->pitches[0] / 4;

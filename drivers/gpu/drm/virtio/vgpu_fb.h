@@ -10,7 +10,7 @@ struct drm_format_info;
 struct drm_framebuffer;
 struct drm_mode_fb_cmd2;
 struct drm_rect;
-struct vgpu_surface_key;
+struct virtgpu_2d_layout;
 
 /* What a framebuffer may measure; the host may yet refuse less. */
 #define VGPU_FB_MAX	16384
@@ -27,7 +27,7 @@ extern const u64 vgpu_modifiers[];
 u32 vgpu_host_format(u32 fourcc);
 u64 vgpu_fb_offset(u32 base, u32 pitch, const struct drm_rect *r);
 void vgpu_fb_surface_key(const struct drm_framebuffer *fb,
-			 struct vgpu_surface_key *key);
+			 struct virtgpu_2d_layout *key);
 struct drm_framebuffer *vgpu_fb_create(struct drm_device *dev,
 				       struct drm_file *file,
 				       const struct drm_format_info *info,

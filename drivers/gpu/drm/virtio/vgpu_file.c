@@ -33,7 +33,7 @@ struct vgpu_use {
 	struct hlist_node node;
 	struct drm_gem_object *obj;
 	unsigned int handles;
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 	struct virtgpu_msg *detach;
 };
 
@@ -54,7 +54,7 @@ static void forget(struct vgpu_use *use)
 {
 	virtgpu_msg_put(use->detach);
 	use->detach = NULL;
-	vgpu_resource_put(use->res);
+	virtgpu_resource_put(use->res);
 	use->res = NULL;
 }
 
@@ -64,7 +64,7 @@ static void detach(struct vgpu_file *vf, struct vgpu_use *use)
 	struct virtgpu_msg *msg = use->detach;
 
 	/* What has ended has left its contexts. */
-	if (use->res && vgpu_resource_is_live(use->res) &&
+	if (use->res && virtgpu_resource_is_active(use->res) &&
 	    !READ_ONCE(vf->ctx->lost)) {
 		use->detach = NULL;
 		virtgpu_cmd_ctx_detach(msg, vf->ctx->id, use->res->id);
@@ -75,7 +75,7 @@ static void detach(struct vgpu_file *vf, struct vgpu_use *use)
 }
 
 /* Published, not kicked.  Under the buffer's reservation lock. */
-static int attach(struct vgpu_file *vf, struct vgpu_use *use, struct vgpu_resource *res)
+static int attach(struct vgpu_file *vf, struct vgpu_use *use, struct virtgpu_resource *res)
 {
 	struct virtgpu_msg *msg = virtgpu_msg_alloc();
 
@@ -87,7 +87,7 @@ static int attach(struct vgpu_file *vf, struct vgpu_use *use, struct vgpu_resour
 		return -ENOMEM;
 	}
 
-	vgpu_resource_get(res);
+	virtgpu_resource_get(res);
 	use->res = res;
 	virtgpu_cmd_ctx_attach(msg, vf->ctx->id, res->id);
 	vgpu_context_track(vf->ctx, msg);
@@ -100,7 +100,7 @@ static int attach(struct vgpu_file *vf, struct vgpu_use *use, struct vgpu_resour
 static int update_use(struct vgpu_file *vf, struct vgpu_use *use)
 {
 	struct vgpu_gem *gem = to_vgpu_gem(use->obj);
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 	int ret = 0;
 
 	if (!vf->ctx)
@@ -108,7 +108,7 @@ static int update_use(struct vgpu_file *vf, struct vgpu_use *use)
 
 	dma_resv_lock(gem->base.resv, NULL);
 	res = vgpu_gem_known(gem);
-	if (res && use->res != res && vgpu_resource_is_live(res)) {
+	if (res && use->res != res && virtgpu_resource_is_active(res)) {
 		detach(vf, use);
 		ret = attach(vf, use, res);
 	}

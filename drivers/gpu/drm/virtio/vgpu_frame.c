@@ -15,7 +15,7 @@
 #include "vgpu_gem.h"
 #include "virtgpu_msg.h"
 #include "virtgpu_vq.h"
-#include "vgpu_resource.h"
+#include "virtgpu_resource.h"
 #include "virtgpu_trace.h"
 
 /**
@@ -298,7 +298,7 @@ static void drop_frame(struct vgpu_frame *frame)
 	virtgpu_msg_put(frame->transfer);
 	virtgpu_msg_put(frame->set_scanout);
 	virtgpu_msg_put(frame->flush);
-	vgpu_resource_put(frame->res);
+	virtgpu_resource_put(frame->res);
 }
 
 /* Takes the frame out that waits for the one in flight. */
@@ -333,14 +333,14 @@ static void queue_frame(struct vgpu_frames *f, struct vgpu_frame *frame, ktime_t
 	if (frame->transfer) {
 		/* Some hosts reject transfers to blobs, which need none. */
 		if (!frame->blob)
-			vgpu_resource_track(frame->res, frame->transfer);
-		frame->res->transferred = true;
+			virtgpu_resource_track(frame->res, frame->transfer);
+		frame->res->has_contents = true;
 		msgs[n++] = frame->transfer;
 		frame->transfer = NULL;
 	}
 	if (memcmp(&frame->scanout, &f->scanout, sizeof(f->scanout))) {
 		f->scanout = frame->scanout;
-		vgpu_resource_track(frame->res, frame->set_scanout);
+		virtgpu_resource_track(frame->res, frame->set_scanout);
 		if (frame->blob)
 			virtgpu_cmd_set_scanout_blob(frame->set_scanout, &frame->scanout);
 		else
@@ -472,7 +472,7 @@ void vgpu_frames_queue(struct vgpu_frames *f, struct vgpu_frame *frame)
 		old = f->next;
 		f->stats.replaced += f->has_next;
 		f->next = *frame;
-		vgpu_resource_get(frame->res);
+		virtgpu_resource_get(frame->res);
 		f->has_next = true;
 	} else {
 		queue_frame(f, frame, now, &ended);
@@ -526,7 +526,7 @@ void vgpu_frames_hide(struct vgpu_frames *f, struct virtgpu_msg *msg)
  * Context: may sleep; the commit of the output.
  * Return: true if the host shows @res and the frame that replaces it waits.
  */
-bool vgpu_frames_keep(struct vgpu_frames *f, struct vgpu_gem *gem, struct vgpu_resource *res)
+bool vgpu_frames_keep(struct vgpu_frames *f, struct vgpu_gem *gem, struct virtgpu_resource *res)
 {
 	unsigned long flags;
 	bool keep;

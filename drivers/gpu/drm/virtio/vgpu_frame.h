@@ -15,7 +15,7 @@ struct drm_printer;
 struct vgpu_gem;
 struct virtgpu_msg;
 struct virtgpu_vq;
-struct vgpu_resource;
+struct virtgpu_resource;
 
 /* Steps of a frame that are measured. */
 enum vgpu_frame_step {
@@ -59,7 +59,7 @@ struct vgpu_frame_stats {
  * The messages are the frame's.
  */
 struct vgpu_frame {
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 	struct virtgpu_cmd_scanout scanout;
 	struct virtgpu_msg *transfer;
 	struct virtgpu_msg *set_scanout;
@@ -101,7 +101,7 @@ struct vgpu_flip {
  */
 struct vgpu_kept {
 	struct vgpu_gem *gem;
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 };
 
 struct vgpu_frames;
@@ -114,7 +114,7 @@ struct vgpu_frames;
  */
 struct vgpu_frames_ops {
 	bool (*before_event)(struct vgpu_frames *f);
-	void (*put_buffer)(struct vgpu_gem *gem, struct vgpu_resource *res);
+	void (*put_buffer)(struct vgpu_gem *gem, struct virtgpu_resource *res);
 };
 
 /**
@@ -189,7 +189,7 @@ bool vgpu_frames_behind(struct vgpu_frames *f);
 bool vgpu_frames_would_change(struct vgpu_frames *f, const struct virtgpu_cmd_scanout *s);
 void vgpu_frames_queue(struct vgpu_frames *f, struct vgpu_frame *frame);
 void vgpu_frames_hide(struct vgpu_frames *f, struct virtgpu_msg *msg);
-bool vgpu_frames_keep(struct vgpu_frames *f, struct vgpu_gem *gem, struct vgpu_resource *res);
+bool vgpu_frames_keep(struct vgpu_frames *f, struct vgpu_gem *gem, struct virtgpu_resource *res);
 
 void vgpu_frames_arm(struct vgpu_frames *f, struct drm_pending_vblank_event *event,
 		     enum vgpu_flip_end end);

@@ -31,17 +31,17 @@
  */
 
 /* Another device's memory may move as soon as the host no longer has it. */
-static void end_resource(struct vgpu_gem *gem, struct vgpu_resource *res)
+static void end_resource(struct vgpu_gem *gem, struct virtgpu_resource *res)
 {
 	if (gem->import)
-		vgpu_import_hand_over(gem->import, vgpu_resource_detach(res));
+		vgpu_import_hand_over(gem->import, virtgpu_resource_detach_backing(res));
 	else
-		vgpu_resource_retire(res);
+		virtgpu_resource_destroy(res);
 }
 
-static void drop_surface(struct vgpu_gem *gem, struct vgpu_resource *res)
+static void drop_surface(struct vgpu_gem *gem, struct virtgpu_resource *res)
 {
-	list_del_init(&res->siblings);
+	list_del_init(&res->gem_link);
 	end_resource(gem, res);
 }
 
@@ -55,7 +55,7 @@ static void drop_surface(struct vgpu_gem *gem, struct vgpu_resource *res)
  */
 void vgpu_gem_let_go(struct vgpu_gem *gem)
 {
-	struct vgpu_resource *res, *next;
+	struct virtgpu_resource *res, *next;
 
 	if (gem->blob)
 		end_resource(gem, gem->blob);
@@ -64,10 +64,10 @@ void vgpu_gem_let_go(struct vgpu_gem *gem)
 		vgpu_hostmap_release(gem->map);
 	gem->map = NULL;
 	if (gem->host)
-		vgpu_resource_retire(gem->host);
+		virtgpu_resource_destroy(gem->host);
 	gem->host = NULL;
 
-	list_for_each_entry_safe(res, next, &gem->surfaces, siblings)
+	list_for_each_entry_safe(res, next, &gem->surfaces, gem_link)
 		drop_surface(gem, res);
 }
 
@@ -90,7 +90,7 @@ static void gem_free(struct drm_gem_object *obj)
 	if (gem->import)
 		vgpu_import_release(gem->import);
 	if (gem->pages)
-		vgpu_backing_put_now(gem->pages);
+		virtgpu_backing_put_sync(gem->pages);
 
 	drm_gem_object_release(obj);
 	kfree(gem);
@@ -100,7 +100,7 @@ static struct sg_table *gem_get_sg_table(struct drm_gem_object *obj)
 {
 	struct vgpu_gem *gem = to_vgpu_gem(obj);
 
-	return gem->pages ? vgpu_pages_sg_table(gem->pages) : ERR_PTR(-EOPNOTSUPP);
+	return gem->pages ? virtgpu_pages_sg_table(gem->pages) : ERR_PTR(-EOPNOTSUPP);
 }
 
 static int gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
@@ -116,7 +116,7 @@ static int gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 		return -EOPNOTSUPP;
 
 	if (iosys_map_is_null(&gem->vmap)) {
-		ret = vgpu_pages_vmap(gem->pages, &gem->vmap);
+		ret = virtgpu_pages_vmap(gem->pages, &gem->vmap);
 		if (ret)
 			return ret;
 	}
@@ -151,7 +151,7 @@ static int gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
 		return -EINVAL;
 
-	return vgpu_pages_mmap(gem->pages, vma, first);
+	return virtgpu_pages_mmap(gem->pages, vma, first);
 }
 
 /**
@@ -289,7 +289,7 @@ struct vgpu_gem *vgpu_gem_create_empty(struct vgpu_device *vgpu, u64 size)
 struct vgpu_gem *vgpu_gem_create(struct vgpu_device *vgpu, u64 size)
 {
 	struct vgpu_gem *gem;
-	struct vgpu_backing *pages;
+	struct virtgpu_backing *pages;
 
 	if (!size || size > LONG_MAX - vgpu->features.blob_align)
 		return ERR_PTR(-EINVAL);
@@ -299,7 +299,7 @@ struct vgpu_gem *vgpu_gem_create(struct vgpu_device *vgpu, u64 size)
 	if (IS_ERR(gem))
 		return gem;
 
-	pages = vgpu_pages_alloc(&vgpu->memory, size);
+	pages = virtgpu_pages_alloc(&vgpu->memory, size);
 	if (IS_ERR(pages)) {
 		drm_gem_object_put(&gem->base);
 		return ERR_CAST(pages);
@@ -328,7 +328,7 @@ int vgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 		return -EINVAL;
 
 	/* What is shown from buffers becomes resources of the host. */
-	ret = vgpu_resources_throttle(&to_vgpu(dev)->resources);
+	ret = virtgpu_resources_throttle(&to_vgpu(dev)->resources);
 	if (ret)
 		return ret;
 
@@ -351,7 +351,7 @@ int vgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
  * What the host knows of a buffer
  */
 
-static struct vgpu_backing *backing_of(struct vgpu_gem *gem)
+static struct virtgpu_backing *backing_of(struct vgpu_gem *gem)
 {
 	return gem->import ? vgpu_import_backing(gem->import) : gem->pages;
 }
@@ -382,19 +382,19 @@ static void note_refusal(struct vgpu_device *vgpu, struct vgpu_gem *gem)
  * Return: the blob, borrowed; -EOPNOTSUPP if the device has no blobs or does not
  * want this one; -ENOMEM.
  */
-struct vgpu_resource *vgpu_gem_blob(struct vgpu_gem *gem)
+struct virtgpu_resource *vgpu_gem_blob(struct vgpu_gem *gem)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 
 	dma_resv_assert_held(gem->base.resv);
 
 	/* What is the host's is no blob of the guest's. */
 	if (gem->host)
 		return ERR_PTR(-EOPNOTSUPP);
-	if (gem->blob && READ_ONCE(gem->blob->lost))
+	if (gem->blob && READ_ONCE(gem->blob->stale))
 		forget_blob(gem);
-	if (gem->blob && (READ_ONCE(gem->blob->refused) || READ_ONCE(gem->blob->error)))
+	if (gem->blob && (READ_ONCE(gem->blob->rejected) || READ_ONCE(gem->blob->error)))
 		note_refusal(vgpu, gem);
 	/* Some hosts with 3D offer blobs of the guest's, but cannot make them. */
 	if (vgpu->features.virgl && gem->dumb.width)
@@ -405,16 +405,16 @@ struct vgpu_resource *vgpu_gem_blob(struct vgpu_gem *gem)
 	if (gem->blob)
 		return gem->blob;
 
-	res = vgpu_resource_create_blob(&vgpu->resources, backing_of(gem),
-					gem->base.size, gem->import);
+	res = virtgpu_resource_create_blob(&vgpu->resources, backing_of(gem),
+					   gem->base.size, gem->import);
 	if (!IS_ERR(res))
 		gem->blob = res;
 
 	return res;
 }
 
-static bool same_key(const struct vgpu_surface_key *a,
-		     const struct vgpu_surface_key *b)
+static bool same_key(const struct virtgpu_2d_layout *a,
+		     const struct virtgpu_2d_layout *b)
 {
 	return a->format == b->format && a->width == b->width &&
 	       a->height == b->height && a->offset == b->offset;
@@ -431,21 +431,21 @@ static bool same_key(const struct vgpu_surface_key *a,
  * Context: may sleep, under the reservation lock.
  * Return: the surface, borrowed; -ENOMEM; the host's latched error.
  */
-struct vgpu_resource *vgpu_gem_surface(struct vgpu_gem *gem,
-				       const struct vgpu_surface_key *key)
+struct virtgpu_resource *vgpu_gem_surface(struct vgpu_gem *gem,
+					  const struct virtgpu_2d_layout *key)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
-	struct vgpu_resource *res, *next;
+	struct virtgpu_resource *res, *next;
 	int error;
 
 	dma_resv_assert_held(gem->base.resv);
 
-	list_for_each_entry_safe(res, next, &gem->surfaces, siblings) {
-		if (READ_ONCE(res->lost)) {
+	list_for_each_entry_safe(res, next, &gem->surfaces, gem_link) {
+		if (READ_ONCE(res->stale)) {
 			drop_surface(gem, res);
 			continue;
 		}
-		if (!same_key(&res->key, key))
+		if (!same_key(&res->layout, key))
 			continue;
 		error = READ_ONCE(res->error);
 		if (!error)
@@ -454,10 +454,10 @@ struct vgpu_resource *vgpu_gem_surface(struct vgpu_gem *gem,
 		return ERR_PTR(error);
 	}
 
-	res = vgpu_resource_create_surface(&vgpu->resources, backing_of(gem), key,
-					   gem->import);
+	res = virtgpu_resource_create_2d(&vgpu->resources, backing_of(gem), key,
+					 gem->import);
 	if (!IS_ERR(res))
-		list_add_tail(&res->siblings, &gem->surfaces);
+		list_add_tail(&res->gem_link, &gem->surfaces);
 
 	return res;
 }
@@ -474,7 +474,7 @@ int vgpu_gem_host_error(const struct vgpu_gem *gem)
 	if (!gem->host)
 		return 0;
 
-	return READ_ONCE(gem->host->lost) ? -EIO : READ_ONCE(gem->host->error);
+	return READ_ONCE(gem->host->stale) ? -EIO : READ_ONCE(gem->host->error);
 }
 
 /**
@@ -485,19 +485,19 @@ int vgpu_gem_host_error(const struct vgpu_gem *gem)
  * Return: the resource that commands of contexts name the buffer by, borrowed, or
  * NULL if the host knows none.
  */
-struct vgpu_resource *vgpu_gem_known(struct vgpu_gem *gem)
+struct virtgpu_resource *vgpu_gem_known(struct vgpu_gem *gem)
 {
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 
 	dma_resv_assert_held(gem->base.resv);
 
 	if (gem->host)
 		return gem->host;
 	res = gem->blob;
-	if (res && !READ_ONCE(res->lost) && !READ_ONCE(res->refused) && !READ_ONCE(res->error))
+	if (res && !READ_ONCE(res->stale) && !READ_ONCE(res->rejected) && !READ_ONCE(res->error))
 		return res;
-	list_for_each_entry(res, &gem->surfaces, siblings)
-		if (!READ_ONCE(res->lost))
+	list_for_each_entry(res, &gem->surfaces, gem_link)
+		if (!READ_ONCE(res->stale))
 			return res;
 
 	return NULL;
@@ -526,10 +526,10 @@ static int stay(struct vgpu_gem *gem)
  * Return: as vgpu_gem_known(); NULL if nothing can be made, as of an import without
  * blobs, or without 3D while it is not in use; -ENOMEM; what vgpu_import_pin() says.
  */
-struct vgpu_resource *vgpu_gem_number(struct vgpu_gem *gem)
+struct virtgpu_resource *vgpu_gem_number(struct vgpu_gem *gem)
 {
 	bool virgl = to_vgpu(gem->base.dev)->features.virgl;
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 	int ret;
 
 	if (gem->import && virgl) {
@@ -549,9 +549,9 @@ struct vgpu_resource *vgpu_gem_number(struct vgpu_gem *gem)
 }
 
 /* With a reference: the blob to ask the host about; or the name, if it is known. */
-static struct vgpu_resource *blob_or_uuid(struct vgpu_gem *gem, uuid_t *uuid)
+static struct virtgpu_resource *blob_or_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 {
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 	int ret;
 
 	ret = dma_resv_lock_interruptible(gem->base.resv, NULL);
@@ -560,7 +560,7 @@ static struct vgpu_resource *blob_or_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 
 	/* This forgets a name that was given before the device was reset. */
 	if (gem->host)
-		res = READ_ONCE(gem->host->lost) ? ERR_PTR(-EIO) : gem->host;
+		res = READ_ONCE(gem->host->stale) ? ERR_PTR(-EIO) : gem->host;
 	else
 		res = gem->import ? ERR_PTR(-EOPNOTSUPP) : vgpu_gem_blob(gem);
 	if (gem->uuid_known) {
@@ -568,7 +568,7 @@ static struct vgpu_resource *blob_or_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 		res = NULL;
 	}
 	if (!IS_ERR_OR_NULL(res))
-		vgpu_resource_get(res);
+		virtgpu_resource_get(res);
 	dma_resv_unlock(gem->base.resv);
 
 	return res;
@@ -587,7 +587,7 @@ int vgpu_gem_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
 	const struct virtio_gpu_resp_resource_uuid *reply;
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 	struct virtgpu_msg *msg;
 	int ret;
 
@@ -619,6 +619,6 @@ int vgpu_gem_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 put_msg:
 	virtgpu_msg_put(msg);
 put_res:
-	vgpu_resource_put(res);
+	virtgpu_resource_put(res);
 	return ret;
 }

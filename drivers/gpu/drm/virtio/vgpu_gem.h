@@ -6,15 +6,15 @@
 #include <linux/uuid.h>
 #include <drm/drm_gem.h>
 
-#include "vgpu_resource.h"
+#include "virtgpu_resource.h"
 
 struct dma_buf;
 struct drm_mode_create_dumb;
-struct vgpu_backing;
+struct virtgpu_backing;
 struct vgpu_device;
 struct vgpu_hostmap;
 struct vgpu_import;
-struct vgpu_resource;
+struct virtgpu_resource;
 
 /**
  * enum vgpu_gem_region - where the memory of a buffer is
@@ -52,14 +52,14 @@ enum vgpu_gem_region {
  */
 struct vgpu_gem {
 	struct drm_gem_object base;
-	struct vgpu_backing *pages;
+	struct virtgpu_backing *pages;
 	struct vgpu_import *import;
-	struct vgpu_resource *blob;
+	struct virtgpu_resource *blob;
 	struct list_head surfaces;
-	struct vgpu_resource *host;
+	struct virtgpu_resource *host;
 	struct vgpu_hostmap *map;
 	u32 blob_mem;
-	struct vgpu_surface_key dumb;
+	struct virtgpu_2d_layout dumb;
 	bool stays;
 	bool blob_refused;
 	struct iosys_map vmap;
@@ -81,11 +81,11 @@ int vgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 
 enum vgpu_gem_region vgpu_gem_region(const struct vgpu_gem *gem);
 int vgpu_gem_host_error(const struct vgpu_gem *gem);
-struct vgpu_resource *vgpu_gem_known(struct vgpu_gem *gem);
-struct vgpu_resource *vgpu_gem_number(struct vgpu_gem *gem);
-struct vgpu_resource *vgpu_gem_blob(struct vgpu_gem *gem);
-struct vgpu_resource *vgpu_gem_surface(struct vgpu_gem *gem,
-				       const struct vgpu_surface_key *key);
+struct virtgpu_resource *vgpu_gem_known(struct vgpu_gem *gem);
+struct virtgpu_resource *vgpu_gem_number(struct vgpu_gem *gem);
+struct virtgpu_resource *vgpu_gem_blob(struct vgpu_gem *gem);
+struct virtgpu_resource *vgpu_gem_surface(struct vgpu_gem *gem,
+					  const struct virtgpu_2d_layout *key);
 void vgpu_gem_let_go(struct vgpu_gem *gem);
 int vgpu_gem_uuid(struct vgpu_gem *gem, uuid_t *uuid);
 

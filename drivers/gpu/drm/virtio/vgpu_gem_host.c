@@ -40,12 +40,12 @@ struct vgpu_gem *vgpu_gem_create_texture(struct vgpu_device *vgpu, u64 size,
 					 struct virtgpu_cmd_create_3d *cmd)
 {
 	struct vgpu_gem *gem = vgpu_gem_create(vgpu, size);
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 
 	if (IS_ERR(gem))
 		return gem;
 
-	res = vgpu_resource_create_texture(&vgpu->resources, gem->pages, cmd);
+	res = virtgpu_resource_create_3d(&vgpu->resources, gem->pages, cmd);
 	if (IS_ERR(res)) {
 		drm_gem_object_put(&gem->base);
 		return ERR_CAST(res);
@@ -77,7 +77,7 @@ struct vgpu_gem *vgpu_gem_create_host_blob(struct vgpu_device *vgpu,
 					   struct virtgpu_msg *before)
 {
 	bool guest = cmd->mem == VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST;
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 	struct vgpu_hostmap *map;
 	struct vgpu_gem *gem;
 
@@ -101,7 +101,7 @@ struct vgpu_gem *vgpu_gem_create_host_blob(struct vgpu_device *vgpu,
 		gem->map = map;
 	}
 
-	res = vgpu_resource_create_host_blob(&vgpu->resources, gem->pages, cmd, before);
+	res = virtgpu_resource_create_host3d_blob(&vgpu->resources, gem->pages, cmd, before);
 	if (IS_ERR(res)) {
 		drm_gem_object_put(&gem->base);
 		return ERR_CAST(res);

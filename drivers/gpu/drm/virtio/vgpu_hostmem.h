@@ -15,7 +15,7 @@ struct drm_printer;
 struct drm_vma_offset_node;
 struct virtgpu_msg;
 struct virtgpu_vq;
-struct vgpu_resource;
+struct virtgpu_resource;
 
 /**
  * enum vgpu_hostmap_state - is a blob in the window?

@@ -91,11 +91,11 @@ int vgpu_image_prepare(struct vgpu_image *img, const struct drm_plane_state *sta
 		return PTR_ERR(gem);
 
 	img->gem = gem;
-	ret = vgpu_pages_vmap(gem->pages, &img->to);
+	ret = virtgpu_pages_vmap(gem->pages, &img->to);
 	if (ret)
 		return ret;
 
-	return vgpu_pages_vmap(state_gem(state)->pages, &img->from);
+	return virtgpu_pages_vmap(state_gem(state)->pages, &img->from);
 }
 
 /**

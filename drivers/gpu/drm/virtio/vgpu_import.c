@@ -51,15 +51,15 @@ struct vgpu_import {
 	struct dma_buf *dma_buf;
 	struct vgpu_gem *gem;
 	struct dma_buf_attachment *attach;
-	struct vgpu_backing *map;
+	struct virtgpu_backing *map;
 	unsigned int pins;
-	struct vgpu_memory *memory;
+	struct virtgpu_backing_mgr *memory;
 	struct virtgpu_vq *ctrl;
 	atomic_t *waits;
 };
 
 struct vgpu_mapping {
-	struct vgpu_backing base;
+	struct virtgpu_backing base;
 	struct vgpu_import *import;
 };
 
@@ -74,7 +74,7 @@ static void import_put(struct vgpu_import *imp)
 	kfree(imp);
 }
 
-static void mapping_release(struct vgpu_backing *b)
+static void mapping_release(struct virtgpu_backing *b)
 {
 	struct vgpu_mapping *m = container_of(b, struct vgpu_mapping, base);
 	struct dma_buf_attachment *attach = m->import->attach;
@@ -91,7 +91,7 @@ static void mapping_release(struct vgpu_backing *b)
  * Context: under the reservation lock.
  * Return: the current mapping, borrowed, or NULL while the buffer is not mapped.
  */
-struct vgpu_backing *vgpu_import_backing(struct vgpu_import *imp)
+struct virtgpu_backing *vgpu_import_backing(struct vgpu_import *imp)
 {
 	dma_resv_assert_held(imp->dma_buf->resv);
 
@@ -111,11 +111,11 @@ bool vgpu_import_is_mapped(const struct vgpu_import *imp)
 }
 
 static void set_map(struct vgpu_import *imp, struct vgpu_mapping *m,
-		    struct sg_table *sgt, void (*release)(struct vgpu_backing *b))
+		    struct sg_table *sgt, void (*release)(struct virtgpu_backing *b))
 {
-	vgpu_backing_init(&m->base, imp->memory, release);
+	virtgpu_backing_init(&m->base, imp->memory, release);
 	m->base.sgt = sgt;
-	m->base.which = VIRTGPU_ADDR_DMA;
+	m->base.addr_type = VIRTGPU_ADDR_DMA;
 	m->base.size = imp->dma_buf->size;
 	refcount_inc(&imp->ref);
 	m->import = imp;
@@ -125,7 +125,7 @@ static void set_map(struct vgpu_import *imp, struct vgpu_mapping *m,
 /* The mapping is undone when nobody uses it any more. */
 static void drop_map(struct vgpu_import *imp)
 {
-	struct vgpu_backing *old = imp->map;
+	struct virtgpu_backing *old = imp->map;
 
 	dma_resv_assert_held(imp->dma_buf->resv);
 
@@ -137,10 +137,10 @@ static void drop_map(struct vgpu_import *imp)
 		vgpu_gem_let_go(imp->gem);
 		virtgpu_vq_kick(imp->ctrl);
 	}
-	vgpu_backing_put(old);
+	virtgpu_backing_put(old);
 }
 
-static void mapping_withdraw(struct vgpu_backing *b)
+static void mapping_withdraw(struct virtgpu_backing *b)
 {
 	struct vgpu_import *imp = container_of(b, struct vgpu_mapping, base)->import;
 
@@ -166,7 +166,7 @@ static int map(struct vgpu_import *imp)
 	}
 	set_map(imp, m, sgt, mapping_release);
 
-	ret = vgpu_backing_mapped(&m->base, mapping_withdraw);
+	ret = virtgpu_backing_track_mapping(&m->base, mapping_withdraw);
 	if (ret)
 		drop_map(imp);
 
@@ -272,7 +272,7 @@ static const struct dma_buf_attach_ops import_attach_ops = {
 void vgpu_import_release(struct vgpu_import *imp)
 {
 	struct dma_resv *resv = imp->dma_buf->resv;
-	struct vgpu_backing *old;
+	struct virtgpu_backing *old;
 
 	dma_resv_lock(resv, NULL);
 	imp->gem = NULL;
@@ -281,7 +281,7 @@ void vgpu_import_release(struct vgpu_import *imp)
 	dma_resv_unlock(resv);
 
 	if (old)
-		vgpu_backing_put(old);
+		virtgpu_backing_put(old);
 	import_put(imp);
 }
 
@@ -355,7 +355,7 @@ static int list_mapped_pages(struct vgpu_kernel_mapping *km, size_t size)
 	return 0;
 }
 
-static void kernel_mapping_release(struct vgpu_backing *b)
+static void kernel_mapping_release(struct virtgpu_backing *b)
 {
 	struct vgpu_kernel_mapping *km = container_of(b, struct vgpu_kernel_mapping,
 						      base.base);
@@ -419,7 +419,7 @@ static int attach(struct vgpu_import *imp)
 
 	/* Such a mapping has guest-physical addresses only. */
 	obj = foreign_object(imp->dma_buf);
-	if (!obj || imp->memory->which != VIRTGPU_ADDR_GPA)
+	if (!obj || imp->memory->addr_type != VIRTGPU_ADDR_GPA)
 		return PTR_ERR(attach);
 
 	return map_for_kernel(imp, obj);

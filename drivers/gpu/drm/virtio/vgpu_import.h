@@ -8,7 +8,7 @@ struct dma_buf;
 struct dma_fence;
 struct drm_device;
 struct drm_gem_object;
-struct vgpu_backing;
+struct virtgpu_backing;
 struct vgpu_gem;
 struct vgpu_import;
 
@@ -20,6 +20,6 @@ int vgpu_import_pin(struct vgpu_import *imp);
 void vgpu_import_unpin(struct vgpu_import *imp);
 struct dma_buf *vgpu_import_dma_buf(struct vgpu_import *imp);
 bool vgpu_import_is_mapped(const struct vgpu_import *imp);
-struct vgpu_backing *vgpu_import_backing(struct vgpu_import *imp);
+struct virtgpu_backing *vgpu_import_backing(struct vgpu_import *imp);
 
 #endif

@@ -95,12 +95,12 @@ static int ioctl_map(struct drm_device *dev, void *data, struct drm_file *file)
 }
 
 /* With a reference, or NULL: what the host knows the buffer by, made if need be. */
-static struct vgpu_resource *host_resource(struct vgpu_gem *gem)
+static struct virtgpu_resource *host_resource(struct vgpu_gem *gem)
 {
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 	int ret;
 
-	ret = vgpu_resources_throttle(&to_vgpu(gem->base.dev)->resources);
+	ret = virtgpu_resources_throttle(&to_vgpu(gem->base.dev)->resources);
 	if (!ret)
 		ret = dma_resv_lock_interruptible(gem->base.resv, NULL);
 	if (ret)
@@ -108,25 +108,25 @@ static struct vgpu_resource *host_resource(struct vgpu_gem *gem)
 
 	res = vgpu_gem_number(gem);
 	if (!IS_ERR_OR_NULL(res))
-		vgpu_resource_get(res);
+		virtgpu_resource_get(res);
 	dma_resv_unlock(gem->base.resv);
 
 	return res;
 }
 
-static u32 blob_mem(const struct vgpu_gem *gem, const struct vgpu_resource *res)
+static u32 blob_mem(const struct vgpu_gem *gem, const struct virtgpu_resource *res)
 {
 	if (gem->blob_mem)
 		return gem->blob_mem;
 
-	return res && res->kind == VGPU_BLOB ? VIRTGPU_BLOB_MEM_GUEST : 0;
+	return res && res->type == VIRTGPU_RES_BLOB_GUEST ? VIRTGPU_BLOB_MEM_GUEST : 0;
 }
 
 static int ioctl_resource_info(struct drm_device *dev, void *data,
 			       struct drm_file *file)
 {
 	struct drm_virtgpu_resource_info *args = data;
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 	struct drm_gem_object *obj;
 	int ret = 0;
 
@@ -154,7 +154,7 @@ static int ioctl_resource_info(struct drm_device *dev, void *data,
 	args->blob_mem = blob_mem(to_vgpu_gem(obj), res);
 	ret = vgpu_file_use_object(obj, file);
 	virtgpu_vq_kick(&to_vgpu(dev)->ctrl);
-	vgpu_resource_put(res);
+	virtgpu_resource_put(res);
 put:
 	drm_gem_object_put(obj);
 	return ret;
@@ -164,7 +164,7 @@ put:
 static int give_handle(struct vgpu_gem *gem, struct drm_file *file, u32 *handle,
 		       u32 *number)
 {
-	struct vgpu_resource *res = host_resource(gem);
+	struct virtgpu_resource *res = host_resource(gem);
 	int ret = PTR_ERR_OR_ZERO(res);
 
 	if (!ret)
@@ -172,7 +172,7 @@ static int give_handle(struct vgpu_gem *gem, struct drm_file *file, u32 *handle,
 	if (!ret)
 		*number = res ? res->id : 0;
 	if (!IS_ERR(res))
-		vgpu_resource_put(res);
+		virtgpu_resource_put(res);
 	virtgpu_vq_kick(&to_vgpu(gem->base.dev)->ctrl);
 	drm_gem_object_put(&gem->base);
 
@@ -189,12 +189,12 @@ static bool is_plain_2d(const struct drm_virtgpu_resource_create *args)
 static struct vgpu_gem *create_plain(struct vgpu_device *vgpu,
 				     const struct drm_virtgpu_resource_create *args)
 {
-	struct vgpu_surface_key key = {
+	struct virtgpu_2d_layout key = {
 		.format = args->format,
 		.width = args->width,
 		.height = args->height,
 	};
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 	struct vgpu_gem *gem;
 
 	if (!is_plain_2d(args) || !args->width || !args->height)
@@ -247,7 +247,7 @@ static int ioctl_resource_create(struct drm_device *dev, void *data,
 	struct vgpu_gem *gem;
 	int ret;
 
-	ret = vgpu_resources_throttle(&vgpu->resources);
+	ret = virtgpu_resources_throttle(&vgpu->resources);
 	if (ret)
 		return ret;
 
@@ -354,7 +354,7 @@ static int ioctl_create_blob(struct drm_device *dev, void *data, struct drm_file
 	ret = check_blob(&vgpu->features, args);
 	if (ret)
 		return ret;
-	ret = vgpu_resources_throttle(&vgpu->resources);
+	ret = virtgpu_resources_throttle(&vgpu->resources);
 	if (ret)
 		return ret;
 
@@ -374,7 +374,7 @@ static int ioctl_transfer_to_host(struct drm_device *dev, void *data,
 	struct vgpu_device *vgpu = to_vgpu(dev);
 	struct drm_rect r = DRM_RECT_INIT(args->box.x, args->box.y, args->box.w,
 					  args->box.h);
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 	struct drm_gem_object *obj;
 	struct virtgpu_msg *msg;
 	int ret;
@@ -385,7 +385,7 @@ static int ioctl_transfer_to_host(struct drm_device *dev, void *data,
 	obj = drm_gem_object_lookup(file, args->bo_handle);
 	if (!obj)
 		return -ENOENT;
-	ret = vgpu_resources_throttle(&vgpu->resources);
+	ret = virtgpu_resources_throttle(&vgpu->resources);
 	if (ret)
 		goto put;
 	msg = virtgpu_msg_alloc();
@@ -397,12 +397,12 @@ static int ioctl_transfer_to_host(struct drm_device *dev, void *data,
 	virtgpu_msg_set_client(msg, vgpu->resources.client);
 	dma_resv_lock(obj->resv, NULL);
 	res = list_first_entry_or_null(&to_vgpu_gem(obj)->surfaces,
-				       struct vgpu_resource, siblings);
+				       struct virtgpu_resource, gem_link);
 	if (res) {
 		if (to_vgpu_gem(obj)->pages)
-			vgpu_pages_sync_for_device(to_vgpu_gem(obj)->pages);
+			virtgpu_pages_sync_for_device(to_vgpu_gem(obj)->pages);
 		virtgpu_cmd_transfer_to_host_2d(msg, res->id, &r, args->offset);
-		vgpu_resource_track(res, msg);
+		virtgpu_resource_track(res, msg);
 		virtgpu_vq_queue_msg(&vgpu->ctrl, msg);
 	} else {
 		virtgpu_msg_put(msg);

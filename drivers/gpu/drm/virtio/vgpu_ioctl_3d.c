@@ -154,19 +154,19 @@ int vgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_file 
  */
 
 /* What is copied, or an error.  Under the reservation lock. */
-static struct vgpu_resource *transfer_resource(struct vgpu_gem *gem,
-					       const struct virtgpu_cmd_transfer_3d *cmd)
+static struct virtgpu_resource *transfer_resource(struct vgpu_gem *gem,
+						  const struct virtgpu_cmd_transfer_3d *cmd)
 {
-	struct vgpu_resource *res = vgpu_gem_known(gem);
+	struct virtgpu_resource *res = vgpu_gem_known(gem);
 	int ret = vgpu_gem_host_error(gem);
 
 	if (ret)
 		return ERR_PTR(ret);
 	/* Guest memory is its own latest state. */
-	if (!res || res->kind == VGPU_BLOB)
+	if (!res || res->type == VIRTGPU_RES_BLOB_GUEST)
 		return ERR_PTR(-EINVAL);
 	/* Others have the layout that they were made with. */
-	if (res->kind != VGPU_HOST_BLOB && (cmd->stride || cmd->layer_stride))
+	if (res->type != VIRTGPU_RES_BLOB_HOST3D && (cmd->stride || cmd->layer_stride))
 		return ERR_PTR(-EINVAL);
 
 	return res;
@@ -179,7 +179,7 @@ static struct vgpu_resource *transfer_resource(struct vgpu_gem *gem,
  */
 static int lock_for_transfer(struct vgpu_gem *gem)
 {
-	bool bounces = gem->pages && gem->pages->which == VIRTGPU_ADDR_DMA;
+	bool bounces = gem->pages && gem->pages->addr_type == VIRTGPU_ADDR_DMA;
 	struct dma_resv *resv = gem->base.resv;
 	long left;
 	int ret;
@@ -202,7 +202,7 @@ static int publish_transfer(struct vgpu_gem *gem, struct virtgpu_msg *msg,
 			    struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 	struct dma_fence *fence;
 	int ret;
 
@@ -219,8 +219,8 @@ static int publish_transfer(struct vgpu_gem *gem, struct virtgpu_msg *msg,
 	else
 		virtgpu_cmd_transfer_from_host_3d(msg, cmd);
 	if (gem->pages)
-		vgpu_pages_sync_for_device(gem->pages);
-	vgpu_resource_track_transfer(res, msg, !to_host);
+		virtgpu_pages_sync_for_device(gem->pages);
+	virtgpu_resource_track_transfer(res, msg, !to_host);
 
 	fence = dma_fence_get(&msg->fence->base);
 	virtgpu_msg_get(msg);

@@ -27,8 +27,8 @@ static void panic_set_pixel(struct drm_scanout_buffer *sb, unsigned int x,
 {
 	struct drm_framebuffer *fb = sb->private;
 	struct vgpu_gem *gem = to_vgpu_gem(fb->obj[0]);
-	u32 *pixel = vgpu_pages_address(gem->pages, (u64)fb->offsets[0] +
-					(u64)y * fb->pitches[0] + x * 4);
+	u32 *pixel = virtgpu_pages_address(gem->pages, (u64)fb->offsets[0] +
+					   (u64)y * fb->pitches[0] + x * 4);
 
 	if (pixel)
 		*pixel = (__force u32)cpu_to_le32(color);
@@ -89,7 +89,7 @@ void vgpu_panic_flush(struct drm_plane *plane)
 		return;
 
 	if (gem->pages)
-		vgpu_pages_sync_for_device(gem->pages);
+		virtgpu_pages_sync_for_device(gem->pages);
 	drm_rect_init(&whole, 0, 0, fb->width, fb->height);
 	virtgpu_cmd_transfer_to_host_2d(msgs[0], vs->res->id, &whole, fb->offsets[0]);
 	virtgpu_cmd_flush(msgs[1], vs->res->id, &whole);

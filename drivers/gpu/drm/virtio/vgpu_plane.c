@@ -115,7 +115,7 @@ static const struct drm_plane_funcs plane_funcs = {
  */
 
 /* A cursor's is as large as the host wants it, whatever else is in the framebuffer. */
-static void surface_key(const struct vgpu_plane_state *vs, struct vgpu_surface_key *key)
+static void surface_key(const struct vgpu_plane_state *vs, struct virtgpu_2d_layout *key)
 {
 	vgpu_fb_surface_key(vs->base.fb, key);
 	if (vs->base.plane->type == DRM_PLANE_TYPE_PRIMARY)
@@ -128,11 +128,11 @@ static void surface_key(const struct vgpu_plane_state *vs, struct vgpu_surface_k
 }
 
 /* What shows this buffer: the blob, else a surface.  Under the lock. */
-static struct vgpu_resource *choose_resource(const struct vgpu_plane_state *vs,
-					     struct vgpu_gem *gem)
+static struct virtgpu_resource *choose_resource(const struct vgpu_plane_state *vs,
+						struct vgpu_gem *gem)
 {
-	struct vgpu_surface_key key;
-	struct vgpu_resource *res;
+	struct virtgpu_2d_layout key;
+	struct virtgpu_resource *res;
 	int ret;
 
 	if (gem->host) {
@@ -152,7 +152,7 @@ static struct vgpu_resource *choose_resource(const struct vgpu_plane_state *vs,
 static int hold_resource(struct vgpu_plane_state *vs)
 {
 	struct vgpu_gem *gem = shown_gem(vs);
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 	int ret = 0;
 
 	dma_resv_lock(gem->base.resv, NULL);
@@ -168,7 +168,7 @@ static int hold_resource(struct vgpu_plane_state *vs)
 			vgpu_import_unpin(gem->import);
 		goto unlock;
 	}
-	vgpu_resource_get(res);
+	virtgpu_resource_get(res);
 	vs->res = res;
 unlock:
 	dma_resv_unlock(gem->base.resv);
@@ -193,10 +193,10 @@ static void unpin_gem(struct vgpu_gem *gem)
  *
  * Context: may sleep.
  */
-void vgpu_plane_put_buffer(struct vgpu_gem *gem, struct vgpu_resource *res)
+void vgpu_plane_put_buffer(struct vgpu_gem *gem, struct virtgpu_resource *res)
 {
 	unpin_gem(gem);
-	vgpu_resource_put(res);
+	virtgpu_resource_put(res);
 	drm_gem_object_put(&gem->base);
 }
 
@@ -211,7 +211,7 @@ static void drop_resource(struct drm_plane *plane, struct vgpu_plane_state *vs)
 	if (plane->type != DRM_PLANE_TYPE_PRIMARY ||
 	    !vgpu_frames_keep(&plane_output(plane)->frames, gem, vs->res)) {
 		unpin_gem(gem);
-		vgpu_resource_put(vs->res);
+		virtgpu_resource_put(vs->res);
 	}
 	vs->res = NULL;
 }
@@ -226,8 +226,8 @@ static bool will_hide(struct drm_plane_state *state)
 /* An import is shown in place, and what the host draws is there; all else may be copied. */
 static bool may_be_copied(const struct vgpu_plane_state *vs)
 {
-	return vs->res->kind == VGPU_SURFACE ||
-	       (vs->res->kind == VGPU_BLOB && !fb_gem(vs->base.fb)->import);
+	return vs->res->type == VIRTGPU_RES_2D ||
+	       (vs->res->type == VIRTGPU_RES_BLOB_GUEST && !fb_gem(vs->base.fb)->import);
 }
 
 static int reserve_messages(struct drm_plane *plane, struct vgpu_plane_state *vs)
@@ -364,7 +364,7 @@ static struct virtgpu_msg *fill_transfer(struct vgpu_plane_state *vs,
 	if (!vs->image.gem)
 		offset = vgpu_fb_offset(fb->offsets[0], fb->pitches[0], r);
 	if (gem->pages)
-		vgpu_pages_sync_for_device(gem->pages);
+		virtgpu_pages_sync_for_device(gem->pages);
 	virtgpu_cmd_transfer_to_host_2d(msg, vs->res->id, r, offset);
 
 	return msg;
@@ -384,7 +384,7 @@ static void describe_scanout(const struct vgpu_output *out,
 	s->y = src->y1;
 	s->w = drm_rect_width(src);
 	s->h = drm_rect_height(src);
-	if (vgpu_resource_is_blob(vs->res)) {
+	if (virtgpu_resource_is_blob(vs->res)) {
 		s->format = vgpu_host_format(fb->format->format);
 		s->fb_width = fb->width;
 		s->fb_height = fb->height;
@@ -408,7 +408,7 @@ static void primary_update(struct drm_plane *plane, struct drm_atomic_commit *st
 
 	drm_rect_fp_to_int(&src, &new->src);
 	damaged = drm_atomic_helper_damage_merged(old, new, &damage);
-	frame.blob = vgpu_resource_is_blob(vs->res);
+	frame.blob = virtgpu_resource_is_blob(vs->res);
 	describe_scanout(plane_output(plane), vs, &src, &frame.scanout);
 	changed = vgpu_frames_would_change(frames, &frame.scanout);
 	if (!changed && !damaged)
@@ -418,7 +418,7 @@ static void primary_update(struct drm_plane *plane, struct drm_atomic_commit *st
 	 * Damage counts from the frame before.  A copy that was not shown then, or
 	 * is shown on another output too, may be older than that.
 	 */
-	whole = changed || old->fb != new->fb || !vs->res->transferred;
+	whole = changed || old->fb != new->fb || !vs->res->has_contents;
 	if (vs->transfer)
 		frame.transfer = fill_transfer(vs, whole ? &src : &damage);
 	swap(frame.set_scanout, vs->scanout);
@@ -481,8 +481,8 @@ static void show_cursor(struct vgpu_output *out, struct drm_plane_state *new, bo
 		want.hot_x = new->hotspot_x;
 		want.hot_y = new->hotspot_y;
 		vgpu_image_draw(&vs->image, new);
-		if (vs->transfer && (redraw || !vs->res->transferred)) {
-			vs->res->transferred = true;
+		if (vs->transfer && (redraw || !vs->res->has_contents)) {
+			vs->res->has_contents = true;
 			vgpu_cursor_load(&out->cursor, fill_transfer(vs, &whole));
 			redraw = true;
 		}

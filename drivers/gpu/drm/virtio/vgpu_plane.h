@@ -10,7 +10,7 @@
 struct vgpu_gem;
 struct virtgpu_msg;
 struct vgpu_output;
-struct vgpu_resource;
+struct virtgpu_resource;
 
 /**
  * struct vgpu_plane - a primary or cursor plane
@@ -36,7 +36,7 @@ struct vgpu_plane {
 struct vgpu_plane_state {
 	struct drm_plane_state base;
 	struct vgpu_image image;
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 	struct virtgpu_msg *transfer;
 	struct virtgpu_msg *scanout;
 	struct virtgpu_msg *flush;
@@ -50,7 +50,7 @@ static inline struct vgpu_plane_state *to_vgpu_plane_state(struct drm_plane_stat
 
 struct drm_plane *vgpu_plane_create(struct vgpu_output *out, enum drm_plane_type type);
 void vgpu_plane_hide(struct vgpu_output *out, struct drm_plane_state *state);
-void vgpu_plane_put_buffer(struct vgpu_gem *gem, struct vgpu_resource *res);
+void vgpu_plane_put_buffer(struct vgpu_gem *gem, struct virtgpu_resource *res);
 
 #ifdef CONFIG_DRM_PANIC
 struct drm_scanout_buffer;

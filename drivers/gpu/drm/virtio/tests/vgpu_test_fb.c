@@ -12,7 +12,7 @@
 #include <drm/drm_rect.h>
 
 #include "vgpu_fb.h"
-#include "vgpu_resource.h"
+#include "virtgpu_resource.h"
 
 /*
  * Formats
@@ -128,7 +128,7 @@ struct key_case {
 	const char *name;
 	u32 fourcc;
 	u32 width, height, pitch, offset;
-	struct vgpu_surface_key key;
+	struct virtgpu_2d_layout key;
 };
 
 static const struct key_case key_cases[] = {
@@ -147,7 +147,7 @@ static void fb_surface_key(struct kunit *test)
 {
 	const struct key_case *c = test->param_value;
 	struct drm_framebuffer *fb = kunit_kzalloc(test, sizeof(*fb), GFP_KERNEL);
-	struct vgpu_surface_key key;
+	struct virtgpu_2d_layout key;
 
 	KUNIT_ASSERT_NOT_NULL(test, fb);
 	fb->format = drm_format_info(c->fourcc);

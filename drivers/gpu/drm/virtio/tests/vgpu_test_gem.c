@@ -12,7 +12,7 @@
 
 #include "vgpu_gem.h"
 #include "vgpu_mock.h"
-#include "vgpu_resource.h"
+#include "virtgpu_resource.h"
 #include "vgpu_test_user.h"
 
 /* Buffers of the whole driver: made, named, exported, and what the host hears of it. */
@@ -444,7 +444,7 @@ static void gem_refused_later(struct kunit *test)
 	vgpu_mock_settle(u->mock);
 	gem = to_vgpu_gem(vgpu_user_object(u, args.bo_handle));
 	KUNIT_ASSERT_NOT_NULL(test, gem->blob);
-	KUNIT_EXPECT_TRUE(test, READ_ONCE(gem->blob->refused));
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(gem->blob->rejected));
 	KUNIT_EXPECT_NE(test, READ_ONCE(gem->blob->error), 0);
 
 	/* It is without a number from now on, and usable all the same. */

@@ -11,30 +11,30 @@
 #include <linux/vmalloc.h>
 #include <linux/vmstat.h>
 
-#include "vgpu_memory.h"
+#include "virtgpu_backing.h"
 
 static void memory_fini(void *data)
 {
-	vgpu_memory_fini(data);
+	virtgpu_backing_mgr_fini(data);
 }
 
-static struct vgpu_memory *memory_create(struct kunit *test, enum virtgpu_addr_type which)
+static struct virtgpu_backing_mgr *memory_create(struct kunit *test, enum virtgpu_addr_type which)
 {
-	struct vgpu_memory *mem = kunit_kzalloc(test, sizeof(*mem), GFP_KERNEL);
+	struct virtgpu_backing_mgr *mem = kunit_kzalloc(test, sizeof(*mem), GFP_KERNEL);
 	struct device *dev = kunit_device_register(test, "vgpu-test-memory");
 
 	KUNIT_ASSERT_NOT_NULL(test, mem);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
-	vgpu_memory_init(mem, dev, which);
+	virtgpu_backing_mgr_init(mem, dev, which);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, memory_fini, mem), 0);
 
 	return mem;
 }
 
 /* Of a device that has addresses of its own. */
-static struct vgpu_memory *dma_memory_create(struct kunit *test)
+static struct virtgpu_backing_mgr *dma_memory_create(struct kunit *test)
 {
-	struct vgpu_memory *mem = memory_create(test, VIRTGPU_ADDR_DMA);
+	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_DMA);
 
 	/* As the driver asks of its device. */
 	mem->dev->dma_parms = kunit_kzalloc(test, sizeof(*mem->dev->dma_parms), GFP_KERNEL);
@@ -47,13 +47,13 @@ static struct vgpu_memory *dma_memory_create(struct kunit *test)
 
 static void put_pages(void *data)
 {
-	vgpu_backing_put_now(data);
+	virtgpu_backing_put_sync(data);
 }
 
-static struct vgpu_backing *pages_create(struct kunit *test, u64 size)
+static struct virtgpu_backing *pages_create(struct kunit *test, u64 size)
 {
-	struct vgpu_memory *mem = memory_create(test, VIRTGPU_ADDR_GPA);
-	struct vgpu_backing *b = vgpu_pages_alloc(mem, size);
+	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_GPA);
+	struct virtgpu_backing *b = virtgpu_pages_alloc(mem, size);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, b);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_pages, b), 0);
@@ -91,14 +91,14 @@ KUNIT_ARRAY_PARAM_DESC(size, size_cases, name);
 static void memory_size(struct kunit *test)
 {
 	const struct size_case *c = test->param_value;
-	struct vgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
+	struct virtgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
 	struct virtgpu_mem_entries *e;
 	struct scatterlist *sg;
 	unsigned int i;
 	u64 sum = 0;
 
 	KUNIT_EXPECT_EQ(test, b->size, c->pages << PAGE_SHIFT);
-	KUNIT_EXPECT_EQ(test, b->which, VIRTGPU_ADDR_GPA);
+	KUNIT_EXPECT_EQ(test, b->addr_type, VIRTGPU_ADDR_GPA);
 	KUNIT_EXPECT_EQ(test, refcount_read(&b->ref), 1);
 	for_each_sgtable_sg(b->sgt, sg, i) {
 		KUNIT_EXPECT_TRUE(test, is_power_of_2(sg->length >> PAGE_SHIFT));
@@ -107,7 +107,7 @@ static void memory_size(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, sum, b->size);
 
-	e = virtgpu_mem_entries_alloc(b->sgt, b->which, 14);
+	e = virtgpu_mem_entries_alloc(b->sgt, b->addr_type, 14);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
 	KUNIT_EXPECT_EQ(test, e->bytes, b->size);
 	KUNIT_EXPECT_LE(test, e->count, c->most_entries);
@@ -118,11 +118,11 @@ static void memory_size(struct kunit *test)
 static void memory_zeroed(struct kunit *test)
 {
 	const struct size_case *c = test->param_value;
-	struct vgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
+	struct virtgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
 	u64 at;
 
 	for (at = 0; at < b->size; at += PAGE_SIZE) {
-		void *p = vgpu_pages_address(b, at);
+		void *p = virtgpu_pages_address(b, at);
 
 		KUNIT_ASSERT_NOT_NULL(test, p);
 		KUNIT_ASSERT_NULL(test, memchr_inv(p, 0, PAGE_SIZE));
@@ -133,38 +133,38 @@ static void memory_zeroed(struct kunit *test)
 static void memory_address(struct kunit *test)
 {
 	const struct size_case *c = test->param_value;
-	struct vgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
+	struct virtgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
 	struct iosys_map map;
 	u64 at, *p;
 	int wrong = 0;
 
-	KUNIT_ASSERT_EQ(test, vgpu_pages_vmap(b, &map), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_pages_vmap(b, &map), 0);
 	for (at = 0; at < b->size; at += 512)
 		*(u64 *)(map.vaddr + at) = at ^ 0x5a5a00000000;
 	vunmap(map.vaddr);
 
 	for (at = 0; at < b->size; at += 512) {
-		p = vgpu_pages_address(b, at);
+		p = virtgpu_pages_address(b, at);
 		if (!p || *p != (at ^ 0x5a5a00000000))
 			wrong++;
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 
 	/* Neighbouring bytes, and the edges. */
-	KUNIT_EXPECT_PTR_EQ(test, vgpu_pages_address(b, 1), vgpu_pages_address(b, 0) + 1);
-	KUNIT_EXPECT_PTR_EQ(test, vgpu_pages_address(b, b->size - 1),
-			    vgpu_pages_address(b, b->size - PAGE_SIZE) + PAGE_SIZE - 1);
-	KUNIT_EXPECT_NULL(test, vgpu_pages_address(b, b->size));
-	KUNIT_EXPECT_NULL(test, vgpu_pages_address(b, U64_MAX));
+	KUNIT_EXPECT_PTR_EQ(test, virtgpu_pages_address(b, 1), virtgpu_pages_address(b, 0) + 1);
+	KUNIT_EXPECT_PTR_EQ(test, virtgpu_pages_address(b, b->size - 1),
+			    virtgpu_pages_address(b, b->size - PAGE_SIZE) + PAGE_SIZE - 1);
+	KUNIT_EXPECT_NULL(test, virtgpu_pages_address(b, b->size));
+	KUNIT_EXPECT_NULL(test, virtgpu_pages_address(b, U64_MAX));
 }
 
 /* Another device's list names the same pages and is its own to free. */
 static void memory_sg_table(struct kunit *test)
 {
 	const struct size_case *c = test->param_value;
-	struct vgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
+	struct virtgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
 	struct sg_page_iter ours, theirs;
-	struct sg_table *copy = vgpu_pages_sg_table(b);
+	struct sg_table *copy = virtgpu_pages_sg_table(b);
 	u64 n = 0;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, copy);
@@ -197,63 +197,63 @@ static void expect_gpu_pages(struct kunit *test, long expected)
 /* Each page of a buffer is part of GPUActive, for as long as the buffer lives. */
 static void memory_counted(struct kunit *test)
 {
-	struct vgpu_memory *mem = memory_create(test, VIRTGPU_ADDR_GPA);
+	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_GPA);
 	long before = global_node_page_state(NR_GPU_ACTIVE);
-	struct vgpu_backing *large, *odd;
+	struct virtgpu_backing *large, *odd;
 
-	large = vgpu_pages_alloc(mem, 4096 << PAGE_SHIFT);
+	large = virtgpu_pages_alloc(mem, 4096 << PAGE_SHIFT);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, large);
 	expect_gpu_pages(test, before + 4096);
-	odd = vgpu_pages_alloc(mem, 2047 << PAGE_SHIFT);
+	odd = virtgpu_pages_alloc(mem, 2047 << PAGE_SHIFT);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, odd);
 	expect_gpu_pages(test, before + 4096 + 2047);
 	if (!IS_ERR(odd))
-		vgpu_backing_put_now(odd);
+		virtgpu_backing_put_sync(odd);
 	expect_gpu_pages(test, before + 4096);
-	vgpu_backing_put_now(large);
+	virtgpu_backing_put_sync(large);
 	expect_gpu_pages(test, before);
 }
 
 /* What comes to nothing is not counted, however often it is tried. */
 static void memory_failed_not_counted(struct kunit *test)
 {
-	struct vgpu_memory *mem = dma_memory_create(test);
+	struct virtgpu_backing_mgr *mem = dma_memory_create(test);
 	long before = global_node_page_state(NR_GPU_ACTIVE);
 	unsigned int i;
 
-	vgpu_memory_withdraw(mem);
+	virtgpu_backing_mgr_unmap_all(mem);
 	for (i = 0; i < 10; i++)
-		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(vgpu_pages_alloc(mem, 1000 << PAGE_SHIFT)),
+		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(virtgpu_pages_alloc(mem, 1000 << PAGE_SHIFT)),
 				-ENODEV);
 	expect_gpu_pages(test, before);
 }
 
 static void memory_too_large(struct kunit *test)
 {
-	struct vgpu_memory *mem = memory_create(test, VIRTGPU_ADDR_GPA);
+	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_GPA);
 	u64 size = ((u64)totalram_pages() + 1) << PAGE_SHIFT;
 
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(vgpu_pages_alloc(mem, size)), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(vgpu_pages_alloc(mem, 1ull << 60)), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(virtgpu_pages_alloc(mem, size)), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(virtgpu_pages_alloc(mem, 1ull << 60)), -ENOMEM);
 }
 
 /* Where the device has addresses of its own, it is told those. */
 static void memory_dma(struct kunit *test)
 {
-	struct vgpu_memory *mem = dma_memory_create(test);
-	struct vgpu_backing *b;
+	struct virtgpu_backing_mgr *mem = dma_memory_create(test);
+	struct virtgpu_backing *b;
 	struct scatterlist *sg;
 	unsigned int i;
 	u64 sum = 0;
 
-	b = vgpu_pages_alloc(mem, 100 << PAGE_SHIFT);
+	b = virtgpu_pages_alloc(mem, 100 << PAGE_SHIFT);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, b);
-	KUNIT_EXPECT_EQ(test, b->which, VIRTGPU_ADDR_DMA);
+	KUNIT_EXPECT_EQ(test, b->addr_type, VIRTGPU_ADDR_DMA);
 	for_each_sgtable_dma_sg(b->sgt, sg, i)
 		sum += sg_dma_len(sg);
 	KUNIT_EXPECT_EQ(test, sum, 100 << PAGE_SHIFT);
-	vgpu_pages_sync_for_device(b);
-	vgpu_backing_put_now(b);
+	virtgpu_pages_sync_for_device(b);
+	virtgpu_backing_put_sync(b);
 }
 
 /*
@@ -261,14 +261,14 @@ static void memory_dma(struct kunit *test)
  */
 
 struct counted {
-	struct vgpu_backing base;
+	struct virtgpu_backing base;
 	unsigned int releases;
 	unsigned int withdrawals;
 	bool in_process;
 	struct completion released;
 };
 
-static void count_release(struct vgpu_backing *b)
+static void count_release(struct virtgpu_backing *b)
 {
 	struct counted *c = container_of(b, struct counted, base);
 
@@ -277,13 +277,13 @@ static void count_release(struct vgpu_backing *b)
 	complete(&c->released);
 }
 
-static struct counted *counted_create(struct kunit *test, struct vgpu_memory *mem)
+static struct counted *counted_create(struct kunit *test, struct virtgpu_backing_mgr *mem)
 {
 	struct counted *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, c);
 	init_completion(&c->released);
-	vgpu_backing_init(&c->base, mem, count_release);
+	virtgpu_backing_init(&c->base, mem, count_release);
 
 	return c;
 }
@@ -292,7 +292,7 @@ static void memory_backing_kind(struct kunit *test)
 {
 	struct counted *c = counted_create(test, memory_create(test, VIRTGPU_ADDR_DMA));
 
-	KUNIT_EXPECT_EQ(test, c->base.which, VIRTGPU_ADDR_DMA);
+	KUNIT_EXPECT_EQ(test, c->base.addr_type, VIRTGPU_ADDR_DMA);
 	KUNIT_EXPECT_EQ(test, refcount_read(&c->base.ref), 1);
 }
 
@@ -300,24 +300,24 @@ static void memory_put_now(struct kunit *test)
 {
 	struct counted *c = counted_create(test, memory_create(test, VIRTGPU_ADDR_GPA));
 
-	KUNIT_EXPECT_PTR_EQ(test, vgpu_backing_get(&c->base), &c->base);
-	vgpu_backing_put_now(&c->base);
+	KUNIT_EXPECT_PTR_EQ(test, virtgpu_backing_get(&c->base), &c->base);
+	virtgpu_backing_put_sync(&c->base);
 	KUNIT_EXPECT_EQ(test, c->releases, 0);
-	vgpu_backing_put_now(&c->base);
+	virtgpu_backing_put_sync(&c->base);
 	KUNIT_EXPECT_EQ(test, c->releases, 1);
 }
 
 /* The last user was an interrupt: the release comes later, where it may sleep. */
 static void memory_put_in_interrupt(struct kunit *test)
 {
-	struct vgpu_memory *mem = memory_create(test, VIRTGPU_ADDR_GPA);
+	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_GPA);
 	struct counted *c = counted_create(test, mem);
 	unsigned long flags;
 
-	vgpu_backing_get(&c->base);
+	virtgpu_backing_get(&c->base);
 	local_irq_save(flags);
-	vgpu_backing_put(&c->base);
-	vgpu_backing_put(&c->base);
+	virtgpu_backing_put(&c->base);
+	virtgpu_backing_put(&c->base);
 	KUNIT_EXPECT_EQ(test, c->releases, 0);
 	local_irq_restore(flags);
 	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&c->released, 5 * HZ), 0);
@@ -328,20 +328,20 @@ static void memory_put_in_interrupt(struct kunit *test)
 /* Nothing is left to the worker when the device goes. */
 static void memory_fini_releases(struct kunit *test)
 {
-	struct vgpu_memory *mem = memory_create(test, VIRTGPU_ADDR_GPA);
+	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_GPA);
 	struct counted *c[20];
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(c); i++)
 		c[i] = counted_create(test, mem);
 	for (i = 0; i < ARRAY_SIZE(c); i++)
-		vgpu_backing_put(&c[i]->base);
-	vgpu_memory_fini(mem);
+		virtgpu_backing_put(&c[i]->base);
+	virtgpu_backing_mgr_fini(mem);
 	for (i = 0; i < ARRAY_SIZE(c); i++)
 		KUNIT_EXPECT_EQ(test, c[i]->releases, 1);
 }
 
-static void count_withdrawal(struct vgpu_backing *b)
+static void count_withdrawal(struct virtgpu_backing *b)
 {
 	container_of(b, struct counted, base)->withdrawals++;
 }
@@ -349,31 +349,32 @@ static void count_withdrawal(struct vgpu_backing *b)
 /* The device goes: mappings of what is still used end, and there are no new ones. */
 static void memory_withdraw(struct kunit *test)
 {
-	struct vgpu_memory *mem = memory_create(test, VIRTGPU_ADDR_DMA);
+	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_DMA);
 	struct counted *used = counted_create(test, mem);
 	struct counted *released = counted_create(test, mem);
 	struct counted *dying = counted_create(test, mem);
 	struct counted *unmapped = counted_create(test, mem);
 	struct counted *late = counted_create(test, mem);
 
-	KUNIT_EXPECT_EQ(test, vgpu_backing_mapped(&used->base, count_withdrawal), 0);
-	KUNIT_EXPECT_EQ(test, vgpu_backing_mapped(&released->base, count_withdrawal), 0);
-	KUNIT_EXPECT_EQ(test, vgpu_backing_mapped(&dying->base, count_withdrawal), 0);
-	vgpu_backing_put_now(&released->base);
-	vgpu_backing_put(&dying->base);
+	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&used->base, count_withdrawal), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&released->base, count_withdrawal), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&dying->base, count_withdrawal), 0);
+	virtgpu_backing_put_sync(&released->base);
+	virtgpu_backing_put(&dying->base);
 
-	vgpu_memory_withdraw(mem);
+	virtgpu_backing_mgr_unmap_all(mem);
 	KUNIT_EXPECT_EQ(test, used->withdrawals, 1);
 	KUNIT_EXPECT_EQ(test, used->releases, 0);
 	KUNIT_EXPECT_EQ(test, released->withdrawals, 0);
 	KUNIT_EXPECT_EQ(test, dying->withdrawals, 0);
 	KUNIT_EXPECT_EQ(test, dying->releases, 1);
 	KUNIT_EXPECT_EQ(test, unmapped->withdrawals, 0);
-	KUNIT_EXPECT_EQ(test, vgpu_backing_mapped(&late->base, count_withdrawal), -ENODEV);
+	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&late->base, count_withdrawal),
+			-ENODEV);
 
-	vgpu_memory_withdraw(mem);
+	virtgpu_backing_mgr_unmap_all(mem);
 	KUNIT_EXPECT_EQ(test, used->withdrawals, 1);
-	vgpu_backing_put_now(&used->base);
+	virtgpu_backing_put_sync(&used->base);
 	KUNIT_EXPECT_EQ(test, used->releases, 1);
 }
 

@@ -5,9 +5,9 @@
 #include <linux/slab.h>
 #include <uapi/linux/virtio_gpu.h>
 
-#include "vgpu_memory.h"
+#include "virtgpu_backing.h"
 #include "virtgpu_msg.h"
-#include "vgpu_resource.h"
+#include "virtgpu_resource.h"
 #include "vgpu_test_ring.h"
 
 #define CREATE_2D VIRTIO_GPU_CMD_RESOURCE_CREATE_2D
@@ -21,25 +21,25 @@
 
 /* Six pages in three places, and how often they were given back. */
 struct test_backing {
-	struct vgpu_backing base;
+	struct virtgpu_backing base;
 	struct sg_table sgt;
 	unsigned int releases;
 };
 
 struct resource_test {
-	struct vgpu_resources pool;
-	struct vgpu_memory mem;
+	struct virtgpu_resource_mgr pool;
+	struct virtgpu_backing_mgr mem;
 	struct test_ring *r;
 	struct test_backing backing;
 	unsigned int refusals;
 };
 
-static void count_release(struct vgpu_backing *b)
+static void count_release(struct virtgpu_backing *b)
 {
 	container_of(b, struct test_backing, base)->releases++;
 }
 
-static void count_refusal(struct vgpu_resources *pool)
+static void count_refusal(struct virtgpu_resource_mgr *pool)
 {
 	container_of(pool, struct resource_test, pool)->refusals++;
 }
@@ -48,8 +48,8 @@ static void resource_fini(void *data)
 {
 	struct resource_test *t = data;
 
-	vgpu_memory_fini(&t->mem);
-	vgpu_resources_fini(&t->pool);
+	virtgpu_backing_mgr_fini(&t->mem);
+	virtgpu_resource_mgr_fini(&t->pool);
 	sg_free_table(&t->backing.sgt);
 }
 
@@ -60,13 +60,13 @@ static struct resource_test *resource_create(struct kunit *test)
 	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
-	vgpu_memory_init(&t->mem, NULL, VIRTGPU_ADDR_DMA);
-	vgpu_resources_init(&t->pool, NULL, NULL);
+	virtgpu_backing_mgr_init(&t->mem, NULL, VIRTGPU_ADDR_DMA);
+	virtgpu_resource_mgr_init(&t->pool, NULL, NULL);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, resource_fini, t), 0);
 	t->r = test_ring_create(test, 64);
 	t->pool.dev = t->r->q.dev;
 	t->pool.queue = &t->r->q;
-	t->pool.on_refused = count_refusal;
+	t->pool.on_rejected = count_refusal;
 
 	KUNIT_ASSERT_EQ(test, sg_alloc_table(&t->backing.sgt, PAGES, GFP_KERNEL), 0);
 	for_each_sgtable_sg(&t->backing.sgt, sg, i) {
@@ -74,31 +74,31 @@ static struct resource_test *resource_create(struct kunit *test)
 		sg->length = 0x1000;
 		sg_dma_len(sg) = 0x1000;
 	}
-	vgpu_backing_init(&t->backing.base, &t->mem, count_release);
+	virtgpu_backing_init(&t->backing.base, &t->mem, count_release);
 	t->backing.base.sgt = &t->backing.sgt;
 	t->backing.base.size = SIZE;
 
 	return t;
 }
 
-static struct vgpu_resource *new_blob(struct kunit *test, struct resource_test *t,
-				      bool movable)
+static struct virtgpu_resource *new_blob(struct kunit *test, struct resource_test *t,
+					 bool movable)
 {
-	struct vgpu_resource *res = vgpu_resource_create_blob(&t->pool, &t->backing.base,
-							      SIZE, movable);
+	struct virtgpu_resource *res = virtgpu_resource_create_blob(&t->pool, &t->backing.base,
+								    SIZE, movable);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, res);
 
 	return res;
 }
 
-static const struct vgpu_surface_key key = { .format = 2, .width = 64, .height = 96 };
+static const struct virtgpu_2d_layout key = { .format = 2, .width = 64, .height = 96 };
 
-static struct vgpu_resource *new_surface(struct kunit *test, struct resource_test *t,
-					 bool movable)
+static struct virtgpu_resource *new_surface(struct kunit *test, struct resource_test *t,
+					    bool movable)
 {
-	struct vgpu_resource *res = vgpu_resource_create_surface(&t->pool, &t->backing.base,
-								 &key, movable);
+	struct virtgpu_resource *res = virtgpu_resource_create_2d(&t->pool, &t->backing.base,
+								  &key, movable);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, res);
 
@@ -124,10 +124,10 @@ static void expect_released(struct kunit *test, struct resource_test *t)
 {
 	KUNIT_EXPECT_TRUE(test, list_empty(&t->pool.list));
 	KUNIT_EXPECT_TRUE(test, ida_is_empty(&t->pool.ids));
-	flush_work(&t->mem.reaper);
+	flush_work(&t->mem.release_work);
 	KUNIT_EXPECT_EQ(test, t->backing.releases, 0);
 	KUNIT_EXPECT_EQ(test, refcount_read(&t->backing.base.ref), 1);
-	vgpu_backing_put_now(&t->backing.base);
+	virtgpu_backing_put_sync(&t->backing.base);
 	KUNIT_EXPECT_EQ(test, t->backing.releases, 1);
 }
 
@@ -138,9 +138,9 @@ static void expect_released(struct kunit *test, struct resource_test *t)
 static void resource_blob(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *res = new_blob(test, t, false);
+	struct virtgpu_resource *res = new_blob(test, t, false);
 
-	KUNIT_EXPECT_EQ(test, res->kind, VGPU_BLOB);
+	KUNIT_EXPECT_EQ(test, res->type, VIRTGPU_RES_BLOB_GUEST);
 	KUNIT_EXPECT_EQ(test, res->size, SIZE);
 	KUNIT_EXPECT_EQ(test, res->entries, 3);
 	KUNIT_EXPECT_EQ(test, res->error, 0);
@@ -160,7 +160,7 @@ static void resource_blob(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->r->slots[0].payload_size, 3 * 16);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 0);
 
-	vgpu_resource_retire(res);
+	virtgpu_resource_destroy(res);
 	test_reply_all(t->r);
 	expect_released(test, t);
 }
@@ -168,11 +168,11 @@ static void resource_blob(struct kunit *test)
 static void resource_surface(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *res = new_surface(test, t, false);
+	struct virtgpu_resource *res = new_surface(test, t, false);
 
-	KUNIT_EXPECT_EQ(test, res->kind, VGPU_SURFACE);
-	KUNIT_EXPECT_MEMEQ(test, &res->key, &key, sizeof(key));
-	KUNIT_EXPECT_FALSE(test, res->transferred);
+	KUNIT_EXPECT_EQ(test, res->type, VIRTGPU_RES_2D);
+	KUNIT_EXPECT_MEMEQ(test, &res->layout, &key, sizeof(key));
+	KUNIT_EXPECT_FALSE(test, res->has_contents);
 	KUNIT_ASSERT_EQ(test, t->r->count, 2);
 	expect_sent(test, t, 0, CREATE_2D, res->id);
 	KUNIT_EXPECT_EQ(test, word(&t->r->slots[0], 28), 2);
@@ -183,7 +183,7 @@ static void resource_surface(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->r->slots[1].payload_size, 3 * 16);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 0);
 
-	vgpu_resource_retire(res);
+	virtgpu_resource_destroy(res);
 	test_reply_all(t->r);
 	expect_released(test, t);
 }
@@ -202,9 +202,9 @@ static void resource_backing_too_small(struct kunit *test)
 {
 	const u64 *excess = test->param_value;
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 
-	res = vgpu_resource_create_blob(&t->pool, &t->backing.base, SIZE + *excess, true);
+	res = virtgpu_resource_create_blob(&t->pool, &t->backing.base, SIZE + *excess, true);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(res), -EINVAL);
 	KUNIT_EXPECT_EQ(test, t->r->count, 0);
 	KUNIT_EXPECT_EQ(test, t->pool.attached, 0);
@@ -214,12 +214,12 @@ static void resource_backing_too_small(struct kunit *test)
 static void resource_no_backing(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 
 	t->backing.sgt.nents = 0;
-	res = vgpu_resource_create_blob(&t->pool, &t->backing.base, 0, false);
+	res = virtgpu_resource_create_blob(&t->pool, &t->backing.base, 0, false);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(res), -EINVAL);
-	res = vgpu_resource_create_surface(&t->pool, &t->backing.base, &key, false);
+	res = virtgpu_resource_create_2d(&t->pool, &t->backing.base, &key, false);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(res), -EINVAL);
 	KUNIT_EXPECT_EQ(test, t->r->count, 0);
 	expect_released(test, t);
@@ -229,13 +229,13 @@ static void resource_no_backing(struct kunit *test)
 static void resource_part_of_backing(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *res;
+	struct virtgpu_resource *res;
 
-	res = vgpu_resource_create_blob(&t->pool, &t->backing.base, 0x1000, false);
+	res = virtgpu_resource_create_blob(&t->pool, &t->backing.base, 0x1000, false);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, res);
 	KUNIT_EXPECT_EQ(test, res->size, 0x1000);
 	KUNIT_EXPECT_EQ(test, word(&t->r->slots[0], 48), 0x1000);
-	vgpu_resource_retire(res);
+	virtgpu_resource_destroy(res);
 	test_reply_all(t->r);
 	expect_released(test, t);
 }
@@ -248,10 +248,10 @@ static void resource_part_of_backing(struct kunit *test)
 static void resource_retire(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *first = new_blob(test, t, false), *second;
+	struct virtgpu_resource *first = new_blob(test, t, false), *second;
 	u32 id = first->id;
 
-	vgpu_resource_retire(first);
+	virtgpu_resource_destroy(first);
 	KUNIT_ASSERT_EQ(test, t->r->count, 2);
 	expect_sent(test, t, 1, UNREF, id);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 0);
@@ -263,12 +263,12 @@ static void resource_retire(struct kunit *test)
 	KUNIT_EXPECT_NE(test, second->id, id);
 
 	test_reply(t->r, 1, 0x1100);
-	flush_work(&t->mem.reaper);
+	flush_work(&t->mem.release_work);
 	KUNIT_EXPECT_EQ(test, refcount_read(&t->backing.base.ref), 2);
-	vgpu_resource_retire(second);
+	virtgpu_resource_destroy(second);
 	second = new_blob(test, t, false);
 	KUNIT_EXPECT_EQ(test, second->id, id);
-	vgpu_resource_retire(second);
+	virtgpu_resource_destroy(second);
 	test_reply_all(t->r);
 	expect_released(test, t);
 }
@@ -277,16 +277,16 @@ static void resource_retire(struct kunit *test)
 static void resource_late_creation(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *res = new_blob(test, t, false), *next;
+	struct virtgpu_resource *res = new_blob(test, t, false), *next;
 	u32 id = res->id;
 
-	vgpu_resource_retire(res);
+	virtgpu_resource_destroy(res);
 	test_reply(t->r, 1, 0x1100);
 	KUNIT_EXPECT_FALSE(test, list_empty(&t->pool.list));
 	next = new_blob(test, t, false);
 	KUNIT_EXPECT_NE(test, next->id, id);
 	test_reply(t->r, 0, 0x1203);
-	vgpu_resource_retire(next);
+	virtgpu_resource_destroy(next);
 	test_reply_all(t->r);
 	expect_released(test, t);
 }
@@ -320,8 +320,8 @@ static void resource_unref_ends(struct kunit *test)
 	const struct end_case *c = test->param_value;
 	struct resource_test *t = resource_create(test);
 
-	vgpu_resource_retire(new_blob(test, t, true));
-	vgpu_resource_retire(new_surface(test, t, false));
+	virtgpu_resource_destroy(new_blob(test, t, true));
+	virtgpu_resource_destroy(new_surface(test, t, false));
 	end_all(t, c->answer);
 	expect_released(test, t);
 }
@@ -330,12 +330,12 @@ static void resource_unref_ends(struct kunit *test)
 static void resource_detach(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *res = new_blob(test, t, true);
+	struct virtgpu_resource *res = new_blob(test, t, true);
 	struct dma_fence *fence;
 	u32 id = res->id;
 
 	test_reply(t->r, 0, 0x1100);
-	fence = vgpu_resource_detach(res);
+	fence = virtgpu_resource_detach_backing(res);
 	KUNIT_ASSERT_NOT_NULL(test, fence);
 	KUNIT_ASSERT_EQ(test, t->r->count, 3);
 	expect_sent(test, t, 1, DETACH, id);
@@ -358,7 +358,7 @@ static void resource_detach_ends(struct kunit *test)
 {
 	const struct end_case *c = test->param_value;
 	struct resource_test *t = resource_create(test);
-	struct dma_fence *fence = vgpu_resource_detach(new_surface(test, t, true));
+	struct dma_fence *fence = virtgpu_resource_detach_backing(new_surface(test, t, true));
 	int error = c->answer == 0x1203 ? -ENOENT : -ENODEV;
 
 	end_all(t, c->answer);
@@ -371,14 +371,14 @@ static void resource_detach_ends(struct kunit *test)
 static void resource_detach_order(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *res[3];
+	struct virtgpu_resource *res[3];
 	struct dma_fence *fence[3];
 	int i;
 
 	for (i = 0; i < 3; i++)
 		res[i] = new_blob(test, t, true);
 	for (i = 2; i >= 0; i--)
-		fence[i] = vgpu_resource_detach(res[i]);
+		fence[i] = virtgpu_resource_detach_backing(res[i]);
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, fence[i]->context, t->pool.detaches.context);
 		KUNIT_EXPECT_EQ(test, fence[i]->seqno, 3 - i);
@@ -395,10 +395,10 @@ static void resource_detach_order(struct kunit *test)
 static void resource_never_detached(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *res = new_blob(test, t, true);
+	struct virtgpu_resource *res = new_blob(test, t, true);
 
 	KUNIT_EXPECT_NOT_NULL(test, res->detach);
-	vgpu_resource_retire(res);
+	virtgpu_resource_destroy(res);
 	test_reply_all(t->r);
 	KUNIT_EXPECT_EQ(test, t->r->count, 2);
 	KUNIT_EXPECT_EQ(test, t->pool.detached, 0);
@@ -433,25 +433,25 @@ static void resource_blob_error(struct kunit *test)
 {
 	const struct error_case *c = test->param_value;
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *res = new_blob(test, t, false);
+	struct virtgpu_resource *res = new_blob(test, t, false);
 	struct virtgpu_msg *msg = test_msg(test, NULL);
 
-	vgpu_resource_track(res, msg);
+	virtgpu_resource_track(res, msg);
 	virtgpu_vq_queue_msg(&t->r->q, msg);
 	test_reply(t->r, 0, c->answer);
 	KUNIT_EXPECT_EQ(test, res->error, c->error);
-	KUNIT_EXPECT_EQ(test, res->refused, c->error != 0);
+	KUNIT_EXPECT_EQ(test, res->rejected, c->error != 0);
 	KUNIT_EXPECT_EQ(test, t->refusals, c->error ? 1 : 0);
-	KUNIT_EXPECT_EQ(test, t->pool.refused, c->error ? 1 : 0);
+	KUNIT_EXPECT_EQ(test, t->pool.rejected, c->error ? 1 : 0);
 
 	/* The next command fails for another reason, which comes of the first. */
 	test_reply(t->r, 1, 0x1205);
 	KUNIT_EXPECT_EQ(test, res->error, c->error ?: -EINVAL);
-	KUNIT_EXPECT_TRUE(test, res->refused);
+	KUNIT_EXPECT_TRUE(test, res->rejected);
 	KUNIT_EXPECT_EQ(test, t->refusals, 1);
-	KUNIT_EXPECT_EQ(test, t->pool.refused, 1);
+	KUNIT_EXPECT_EQ(test, t->pool.rejected, 1);
 
-	vgpu_resource_retire(res);
+	virtgpu_resource_destroy(res);
 	test_reply_all(t->r);
 	expect_released(test, t);
 }
@@ -461,17 +461,17 @@ static void resource_surface_error(struct kunit *test)
 {
 	const struct error_case *c = test->param_value;
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *res = new_surface(test, t, false);
+	struct virtgpu_resource *res = new_surface(test, t, false);
 
 	test_reply(t->r, 0, c->answer);
 	KUNIT_EXPECT_EQ(test, res->error, c->error);
 	test_reply(t->r, 1, 0x1205);
 	KUNIT_EXPECT_EQ(test, res->error, c->error ?: -EINVAL);
-	KUNIT_EXPECT_FALSE(test, res->refused);
+	KUNIT_EXPECT_FALSE(test, res->rejected);
 	KUNIT_EXPECT_EQ(test, t->refusals, 0);
-	KUNIT_EXPECT_EQ(test, t->pool.refused, 0);
+	KUNIT_EXPECT_EQ(test, t->pool.rejected, 0);
 
-	vgpu_resource_retire(res);
+	virtgpu_resource_destroy(res);
 	test_reply_all(t->r);
 	expect_released(test, t);
 }
@@ -480,16 +480,16 @@ static void resource_surface_error(struct kunit *test)
 static void resource_error_at_end(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *res = new_blob(test, t, false);
+	struct virtgpu_resource *res = new_blob(test, t, false);
 
-	vgpu_resource_get(res);
-	vgpu_resource_retire(res);
+	virtgpu_resource_get(res);
+	virtgpu_resource_destroy(res);
 	test_reply(t->r, 0, 0x1100);
 	test_reply(t->r, 1, 0x1203);
 	KUNIT_EXPECT_EQ(test, res->error, 0);
-	KUNIT_EXPECT_FALSE(test, res->refused);
+	KUNIT_EXPECT_FALSE(test, res->rejected);
 	KUNIT_EXPECT_EQ(test, t->refusals, 0);
-	vgpu_resource_put(res);
+	virtgpu_resource_put(res);
 	expect_released(test, t);
 }
 
@@ -497,15 +497,15 @@ static void resource_error_at_end(struct kunit *test)
 static void resource_refuse(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *res = new_blob(test, t, false);
+	struct virtgpu_resource *res = new_blob(test, t, false);
 
-	KUNIT_EXPECT_TRUE(test, vgpu_resource_refuse(res));
-	KUNIT_EXPECT_FALSE(test, vgpu_resource_refuse(res));
-	KUNIT_EXPECT_TRUE(test, res->refused);
+	KUNIT_EXPECT_TRUE(test, virtgpu_resource_mark_rejected(res));
+	KUNIT_EXPECT_FALSE(test, virtgpu_resource_mark_rejected(res));
+	KUNIT_EXPECT_TRUE(test, res->rejected);
 	KUNIT_EXPECT_EQ(test, t->refusals, 1);
-	KUNIT_EXPECT_EQ(test, t->pool.refused, 1);
-	t->pool.on_refused = NULL;
-	vgpu_resource_retire(res);
+	KUNIT_EXPECT_EQ(test, t->pool.rejected, 1);
+	t->pool.on_rejected = NULL;
+	virtgpu_resource_destroy(res);
 	test_reply_all(t->r);
 	expect_released(test, t);
 }
@@ -513,13 +513,13 @@ static void resource_refuse(struct kunit *test)
 static void resource_refuse_unheard(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *res = new_blob(test, t, false);
+	struct virtgpu_resource *res = new_blob(test, t, false);
 
-	t->pool.on_refused = NULL;
+	t->pool.on_rejected = NULL;
 	test_reply(t->r, 0, 0x1205);
-	KUNIT_EXPECT_TRUE(test, res->refused);
+	KUNIT_EXPECT_TRUE(test, res->rejected);
 	KUNIT_EXPECT_EQ(test, t->refusals, 0);
-	vgpu_resource_retire(res);
+	virtgpu_resource_destroy(res);
 	test_reply_all(t->r);
 	expect_released(test, t);
 }
@@ -528,22 +528,22 @@ static void resource_refuse_unheard(struct kunit *test)
 static void resource_on_dead_queue(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *blob, *surface;
+	struct virtgpu_resource *blob, *surface;
 	struct dma_fence *fence;
 
 	virtgpu_vq_stop(&t->r->q);
 	blob = new_blob(test, t, true);
 	surface = new_surface(test, t, false);
 	KUNIT_EXPECT_EQ(test, blob->error, 0);
-	KUNIT_EXPECT_FALSE(test, blob->refused);
+	KUNIT_EXPECT_FALSE(test, blob->rejected);
 	KUNIT_EXPECT_EQ(test, surface->error, 0);
 	KUNIT_EXPECT_EQ(test, t->refusals, 0);
 	/* Such a device has never heard of them, and there is nothing to wait for. */
-	KUNIT_EXPECT_TRUE(test, blob->lost);
-	KUNIT_EXPECT_TRUE(test, surface->lost);
-	fence = vgpu_resource_detach(blob);
+	KUNIT_EXPECT_TRUE(test, blob->stale);
+	KUNIT_EXPECT_TRUE(test, surface->stale);
+	fence = virtgpu_resource_detach_backing(blob);
 	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
-	vgpu_resource_retire(surface);
+	virtgpu_resource_destroy(surface);
 	KUNIT_EXPECT_EQ(test, t->r->count, 0);
 	expect_released(test, t);
 	dma_fence_put(fence);
@@ -553,17 +553,17 @@ static void resource_on_dead_queue(struct kunit *test)
 static void resource_lost(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *blob = new_blob(test, t, true);
-	struct vgpu_resource *surface = new_surface(test, t, false);
-	struct vgpu_resource *dying = new_blob(test, t, false);
-	struct vgpu_resource *next;
+	struct virtgpu_resource *blob = new_blob(test, t, true);
+	struct virtgpu_resource *surface = new_surface(test, t, false);
+	struct virtgpu_resource *dying = new_blob(test, t, false);
+	struct virtgpu_resource *next;
 	struct dma_fence *fence;
 	unsigned int sent;
 
 	test_reply_all(t->r);
-	vgpu_resource_retire(dying);
+	virtgpu_resource_destroy(dying);
 	virtgpu_vq_stop(&t->r->q);
-	vgpu_resources_lose(&t->pool);
+	virtgpu_resources_invalidate(&t->pool);
 	test_ring_start(t->r, 64);
 	sent = t->r->count;
 
@@ -571,17 +571,17 @@ static void resource_lost(struct kunit *test)
 	next = new_blob(test, t, false);
 	KUNIT_EXPECT_NE(test, next->id, blob->id);
 	KUNIT_EXPECT_NE(test, next->id, surface->id);
-	KUNIT_EXPECT_FALSE(test, next->lost);
+	KUNIT_EXPECT_FALSE(test, next->stale);
 	expect_sent(test, t, sent, CREATE_BLOB, next->id);
 
-	fence = vgpu_resource_detach(blob);
+	fence = virtgpu_resource_detach_backing(blob);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
 	dma_fence_put(fence);
-	vgpu_resource_retire(surface);
+	virtgpu_resource_destroy(surface);
 	KUNIT_EXPECT_EQ(test, t->r->count, sent + 1);
 	KUNIT_EXPECT_EQ(test, t->pool.detached, 0);
 
-	vgpu_resource_retire(next);
+	virtgpu_resource_destroy(next);
 	KUNIT_EXPECT_EQ(test, t->r->count, sent + 2);
 	test_reply_all(t->r);
 	expect_released(test, t);
@@ -591,7 +591,7 @@ static void resource_lost(struct kunit *test)
 static void resource_many(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct vgpu_resource *res[100];
+	struct virtgpu_resource *res[100];
 	unsigned int i, k;
 
 	for (i = 0; i < ARRAY_SIZE(res); i++) {
@@ -601,9 +601,9 @@ static void resource_many(struct kunit *test)
 	}
 	for (i = 0; i < ARRAY_SIZE(res); i++) {
 		if (res[i]->detach)
-			dma_fence_put(vgpu_resource_detach(res[i]));
+			dma_fence_put(virtgpu_resource_detach_backing(res[i]));
 		else
-			vgpu_resource_retire(res[i]);
+			virtgpu_resource_destroy(res[i]);
 	}
 	test_reply_all(t->r);
 	KUNIT_EXPECT_EQ(test, t->pool.attached, ARRAY_SIZE(res));

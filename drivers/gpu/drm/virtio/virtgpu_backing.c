@@ -9,7 +9,7 @@
 #include <linux/vmalloc.h>
 #include <linux/vmstat.h>
 
-#include "vgpu_memory.h"
+#include "virtgpu_backing.h"
 
 /**
  * DOC: memory
@@ -36,7 +36,7 @@
 /* Up to here the page allocator compacts and reclaims before it gives up. */
 #define SMALL_ORDER PAGE_ALLOC_COSTLY_ORDER
 
-static void backing_release(struct vgpu_backing *b)
+static void virtgpu_backing_release(struct virtgpu_backing *b)
 {
 	spin_lock(&b->mem->lock);
 	list_del_init(&b->link);
@@ -44,108 +44,109 @@ static void backing_release(struct vgpu_backing *b)
 	b->release(b);
 }
 
-static void reap(struct work_struct *work)
+static void virtgpu_backing_release_work(struct work_struct *work)
 {
-	struct vgpu_memory *mem = container_of(work, struct vgpu_memory, reaper);
-	struct llist_node *list = llist_del_all(&mem->reap);
-	struct vgpu_backing *b, *next;
+	struct virtgpu_backing_mgr *mem = container_of(work, struct virtgpu_backing_mgr,
+						       release_work);
+	struct llist_node *list = llist_del_all(&mem->release_list);
+	struct virtgpu_backing *b, *next;
 
-	llist_for_each_entry_safe(b, next, list, reap)
-		backing_release(b);
+	llist_for_each_entry_safe(b, next, list, release_node)
+		virtgpu_backing_release(b);
 }
 
 /**
- * vgpu_memory_init - get ready to hand memory to a device
+ * virtgpu_backing_mgr_init - get ready to hand memory to a device
  * @mem: what to initialise
  * @dev: the device of the DMA API
- * @which: the kind of addresses it understands
+ * @addr_type: the kind of addresses it understands
  */
-void vgpu_memory_init(struct vgpu_memory *mem, struct device *dev,
-		      enum virtgpu_addr_type which)
+void virtgpu_backing_mgr_init(struct virtgpu_backing_mgr *mem, struct device *dev,
+			      enum virtgpu_addr_type addr_type)
 {
 	mem->dev = dev;
-	mem->which = which;
+	mem->addr_type = addr_type;
 	mem->dir = DMA_TO_DEVICE;
-	init_llist_head(&mem->reap);
-	INIT_WORK(&mem->reaper, reap);
+	init_llist_head(&mem->release_list);
+	INIT_WORK(&mem->release_work, virtgpu_backing_release_work);
 	spin_lock_init(&mem->lock);
 	INIT_LIST_HEAD(&mem->mapped);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_memory_init);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_mgr_init);
 
 /**
- * vgpu_memory_withdraw - undo all mappings, for good
+ * virtgpu_backing_mgr_unmap_all - undo all mappings, for good
  * @mem: memory of a device that was reset
  *
  * Context: may sleep, without reservation locks.
  */
-void vgpu_memory_withdraw(struct vgpu_memory *mem)
+void virtgpu_backing_mgr_unmap_all(struct virtgpu_backing_mgr *mem)
 {
-	struct vgpu_backing *b;
+	struct virtgpu_backing *b;
 
 	spin_lock(&mem->lock);
-	mem->withdrawn = true;
-	while ((b = list_first_entry_or_null(&mem->mapped, struct vgpu_backing, link))) {
+	mem->unmapped = true;
+	while ((b = list_first_entry_or_null(&mem->mapped, struct virtgpu_backing, link))) {
 		list_del_init(&b->link);
 		/* Without a reference left its release is on the way. */
 		if (!refcount_inc_not_zero(&b->ref))
 			continue;
 		spin_unlock(&mem->lock);
-		b->withdraw(b);
-		vgpu_backing_put(b);
+		b->unmap_now(b);
+		virtgpu_backing_put(b);
 		spin_lock(&mem->lock);
 	}
 	spin_unlock(&mem->lock);
-	flush_work(&mem->reaper);
+	flush_work(&mem->release_work);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_memory_withdraw);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_mgr_unmap_all);
 
 /**
- * vgpu_memory_fini - release all that is left to release
+ * virtgpu_backing_mgr_fini - release all that is left to release
  * @mem: memory that no resource uses any more
  *
  * Context: may sleep.
  */
-void vgpu_memory_fini(struct vgpu_memory *mem)
+void virtgpu_backing_mgr_fini(struct virtgpu_backing_mgr *mem)
 {
-	flush_work(&mem->reaper);
+	flush_work(&mem->release_work);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_memory_fini);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_mgr_fini);
 
 /**
- * vgpu_backing_init - start a backing with one reference
+ * virtgpu_backing_init - start a backing with one reference
  * @b: embedded in what @release frees
  * @mem: the device's memory
  * @release: called with the last reference gone, in process context
  */
-void vgpu_backing_init(struct vgpu_backing *b, struct vgpu_memory *mem,
-		       void (*release)(struct vgpu_backing *b))
+void virtgpu_backing_init(struct virtgpu_backing *b, struct virtgpu_backing_mgr *mem,
+			  void (*release)(struct virtgpu_backing *b))
 {
 	refcount_set(&b->ref, 1);
 	b->mem = mem;
-	b->which = mem->which;
+	b->addr_type = mem->addr_type;
 	b->release = release;
 	INIT_LIST_HEAD(&b->link);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_backing_init);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_init);
 
 /**
- * vgpu_backing_mapped - a backing was mapped for the device
+ * virtgpu_backing_track_mapping - a backing was mapped for the device
  * @b: the backing
- * @withdraw: called when the device goes while there are users, in process context
+ * @unmap_now: called when the device goes while there are users, in process context
  *
  * Context: any but interrupts.
  * Return: 0, or -ENODEV if the device has gone: the caller undoes it.
  */
-int vgpu_backing_mapped(struct vgpu_backing *b,
-			void (*withdraw)(struct vgpu_backing *b))
+int virtgpu_backing_track_mapping(struct virtgpu_backing *b,
+				  void (*unmap_now)(struct virtgpu_backing *b))
 {
-	struct vgpu_memory *mem = b->mem;
+	struct virtgpu_backing_mgr *mem = b->mem;
 	int ret = -ENODEV;
 
 	spin_lock(&mem->lock);
-	if (!mem->withdrawn) {
-		b->withdraw = withdraw;
+	if (!mem->unmapped) {
+		b->unmap_now = unmap_now;
 		list_add_tail(&b->link, &mem->mapped);
 		ret = 0;
 	}
@@ -153,114 +154,114 @@ int vgpu_backing_mapped(struct vgpu_backing *b,
 
 	return ret;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_backing_mapped);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_track_mapping);
 
 /**
- * vgpu_backing_get - take a reference
+ * virtgpu_backing_get - take a reference
  * @b: the backing
  *
  * Return: @b.
  */
-struct vgpu_backing *vgpu_backing_get(struct vgpu_backing *b)
+struct virtgpu_backing *virtgpu_backing_get(struct virtgpu_backing *b)
 {
 	refcount_inc(&b->ref);
 
 	return b;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_backing_get);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_get);
 
 /**
- * vgpu_backing_put - drop a reference
+ * virtgpu_backing_put - drop a reference
  * @b: the backing
  *
  * Context: any; the release is left to a worker.
  */
-void vgpu_backing_put(struct vgpu_backing *b)
+void virtgpu_backing_put(struct virtgpu_backing *b)
 {
-	struct vgpu_memory *mem = b->mem;
+	struct virtgpu_backing_mgr *mem = b->mem;
 
 	if (!refcount_dec_and_test(&b->ref))
 		return;
 
 	/* A reaper that is at work already frees it at once. */
-	llist_add(&b->reap, &mem->reap);
-	schedule_work(&mem->reaper);
+	llist_add(&b->release_node, &mem->release_list);
+	schedule_work(&mem->release_work);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_backing_put);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_put);
 
 /**
- * vgpu_backing_put_now - drop a reference, and release at once if it was the last
+ * virtgpu_backing_put_sync - drop a reference, and release at once if it was the last
  * @b: the backing
  *
  * Context: may sleep, without locks that the release takes.
  */
-void vgpu_backing_put_now(struct vgpu_backing *b)
+void virtgpu_backing_put_sync(struct virtgpu_backing *b)
 {
 	if (refcount_dec_and_test(&b->ref))
-		backing_release(b);
+		virtgpu_backing_release(b);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_backing_put_now);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_put_sync);
 
 /*
  * Pages
  */
 
-struct vgpu_pages {
-	struct vgpu_backing base;
+struct virtgpu_pages {
+	struct virtgpu_backing base;
 	struct sg_table table;
 };
 
-static struct vgpu_pages *to_pages(struct vgpu_backing *b)
+static struct virtgpu_pages *to_virtgpu_pages(struct virtgpu_backing *b)
 {
-	return container_of(b, struct vgpu_pages, base);
+	return container_of(b, struct virtgpu_pages, base);
 }
 
 /*
  * Not mod_lruvec_page_state(): the pages are charged to a control group, and control
  * groups have no such item; the kernel warns if one is changed.
  */
-static void vgpu_pages_count(struct page *page, long n)
+static void virtgpu_pages_count(struct page *page, long n)
 {
 	mod_node_page_state(page_pgdat(page), NR_GPU_ACTIVE, n);
 }
 
-static void vgpu_pages_free_block(struct page *page, unsigned int order)
+static void virtgpu_pages_free_block(struct page *page, unsigned int order)
 {
-	vgpu_pages_count(page, -(1L << order));
+	virtgpu_pages_count(page, -(1L << order));
 	__free_pages(page, order);
 }
 
-static void free_blocks(struct list_head *blocks)
+static void virtgpu_pages_free_blocks(struct list_head *blocks)
 {
 	struct page *page, *next;
 
 	list_for_each_entry_safe(page, next, blocks, lru) {
 		list_del(&page->lru);
-		vgpu_pages_free_block(page, compound_order(page));
+		virtgpu_pages_free_block(page, compound_order(page));
 	}
 }
 
-static void pages_unmap(struct vgpu_backing *b)
+static void virtgpu_pages_unmap(struct virtgpu_backing *b)
 {
-	if (b->which == VIRTGPU_ADDR_DMA)
+	if (b->addr_type == VIRTGPU_ADDR_DMA)
 		dma_unmap_sgtable(b->mem->dev, b->sgt, b->mem->dir, 0);
-	b->which = VIRTGPU_ADDR_GPA;
+	b->addr_type = VIRTGPU_ADDR_GPA;
 }
 
-static void pages_release(struct vgpu_backing *b)
+static void virtgpu_pages_release(struct virtgpu_backing *b)
 {
-	struct vgpu_pages *p = to_pages(b);
+	struct virtgpu_pages *p = to_virtgpu_pages(b);
 	struct scatterlist *sg;
 	unsigned int i;
 
-	pages_unmap(b);
+	virtgpu_pages_unmap(b);
 	for_each_sgtable_sg(&p->table, sg, i)
-		vgpu_pages_free_block(sg_page(sg), get_order(sg->length));
+		virtgpu_pages_free_block(sg_page(sg), get_order(sg->length));
 	sg_free_table(&p->table);
 	kfree(p);
 }
 
-static struct page *alloc_block(unsigned int order)
+static struct page *virtgpu_pages_alloc_block(unsigned int order)
 {
 	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
 	struct page *page;
@@ -274,18 +275,18 @@ static struct page *alloc_block(unsigned int order)
 
 	page = alloc_pages(gfp, order);
 	if (page)
-		vgpu_pages_count(page, 1L << order);
+		virtgpu_pages_count(page, 1L << order);
 
 	return page;
 }
 
-static unsigned int largest_order(struct vgpu_memory *mem)
+static unsigned int virtgpu_pages_max_order(struct virtgpu_backing_mgr *mem)
 {
 	unsigned int order = MAX_PAGE_ORDER;
 	size_t max;
 
 	/* Bounce buffers take no more than so much in one piece. */
-	if (mem->which == VIRTGPU_ADDR_DMA) {
+	if (mem->addr_type == VIRTGPU_ADDR_DMA) {
 		max = max_t(size_t, dma_max_mapping_size(mem->dev), PAGE_SIZE);
 		if (max < PAGE_SIZE << MAX_PAGE_ORDER)
 			order = ilog2(max >> PAGE_SHIFT);
@@ -295,18 +296,19 @@ static unsigned int largest_order(struct vgpu_memory *mem)
 }
 
 /* Returns the number of blocks, or -ENOMEM with @blocks as far as it came. */
-static int alloc_blocks(struct vgpu_memory *mem, u64 left, struct list_head *blocks)
+static int virtgpu_pages_alloc_blocks(struct virtgpu_backing_mgr *mem, u64 left,
+				      struct list_head *blocks)
 {
-	unsigned int order = largest_order(mem);
+	unsigned int order = virtgpu_pages_max_order(mem);
 	struct page *page;
 	int n = 0;
 
 	while (left) {
 		order = min_t(unsigned int, order, ilog2(left));
-		page = alloc_block(order);
+		page = virtgpu_pages_alloc_block(order);
 		if ((!page && !order) || fatal_signal_pending(current)) {
 			if (page)
-				vgpu_pages_free_block(page, order);
+				virtgpu_pages_free_block(page, order);
 			return -ENOMEM;
 		}
 		if (!page) {
@@ -322,7 +324,7 @@ static int alloc_blocks(struct vgpu_memory *mem, u64 left, struct list_head *blo
 	return n;
 }
 
-static void blocks_to_table(struct list_head *blocks, struct sg_table *table)
+static void virtgpu_pages_fill_table(struct list_head *blocks, struct sg_table *table)
 {
 	struct scatterlist *sg = table->sgl;
 	struct page *page, *next;
@@ -335,7 +337,7 @@ static void blocks_to_table(struct list_head *blocks, struct sg_table *table)
 }
 
 /**
- * vgpu_pages_alloc - allocate the memory of a buffer
+ * virtgpu_pages_alloc - allocate the memory of a buffer
  * @mem: who will read it
  * @size: in bytes, a multiple of PAGE_SIZE
  *
@@ -345,10 +347,10 @@ static void blocks_to_table(struct list_head *blocks, struct sg_table *table)
  * Return: a backing with one reference, or an error pointer: -ENOMEM, -EIO when
  * it cannot be mapped for the device, -ENODEV when that has gone.
  */
-struct vgpu_backing *vgpu_pages_alloc(struct vgpu_memory *mem, u64 size)
+struct virtgpu_backing *virtgpu_pages_alloc(struct virtgpu_backing_mgr *mem, u64 size)
 {
 	u64 count = size >> PAGE_SHIFT;
-	struct vgpu_pages *p;
+	struct virtgpu_pages *p;
 	LIST_HEAD(blocks);
 	int n, ret;
 
@@ -360,11 +362,11 @@ struct vgpu_backing *vgpu_pages_alloc(struct vgpu_memory *mem, u64 size)
 	if (!p)
 		return ERR_PTR(-ENOMEM);
 
-	vgpu_backing_init(&p->base, mem, pages_release);
+	virtgpu_backing_init(&p->base, mem, virtgpu_pages_release);
 	p->base.size = size;
 	p->base.sgt = &p->table;
 
-	n = alloc_blocks(mem, count, &blocks);
+	n = virtgpu_pages_alloc_blocks(mem, count, &blocks);
 	if (n < 0) {
 		ret = n;
 		goto free;
@@ -372,18 +374,18 @@ struct vgpu_backing *vgpu_pages_alloc(struct vgpu_memory *mem, u64 size)
 	ret = sg_alloc_table(&p->table, n, GFP_KERNEL);
 	if (ret)
 		goto free;
-	blocks_to_table(&blocks, &p->table);
+	virtgpu_pages_fill_table(&blocks, &p->table);
 
-	if (mem->which == VIRTGPU_ADDR_DMA) {
+	if (mem->addr_type == VIRTGPU_ADDR_DMA) {
 		ret = dma_map_sgtable(mem->dev, &p->table, mem->dir, 0);
 		if (ret)
 			/* Nothing to undo. */
-			p->base.which = VIRTGPU_ADDR_GPA;
+			p->base.addr_type = VIRTGPU_ADDR_GPA;
 		else
-			ret = vgpu_backing_mapped(&p->base, pages_unmap);
+			ret = virtgpu_backing_track_mapping(&p->base, virtgpu_pages_unmap);
 		if (ret) {
 			/* The pages are the table's now. */
-			pages_release(&p->base);
+			virtgpu_pages_release(&p->base);
 			return ERR_PTR(ret);
 		}
 	}
@@ -391,49 +393,49 @@ struct vgpu_backing *vgpu_pages_alloc(struct vgpu_memory *mem, u64 size)
 	return &p->base;
 
 free:
-	free_blocks(&blocks);
+	virtgpu_pages_free_blocks(&blocks);
 	kfree(p);
 	return ERR_PTR(ret);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_alloc);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_alloc);
 
 /**
- * vgpu_pages_sync_for_device - make what the processor wrote visible
- * @b: from vgpu_pages_alloc()
+ * virtgpu_pages_sync_for_device - make what the processor wrote visible
+ * @b: from virtgpu_pages_alloc()
  *
  * Costs nothing where the device's addresses are guest-physical.
  *
  * Context: any.
  */
-void vgpu_pages_sync_for_device(struct vgpu_backing *b)
+void virtgpu_pages_sync_for_device(struct virtgpu_backing *b)
 {
-	if (b->which == VIRTGPU_ADDR_DMA)
+	if (b->addr_type == VIRTGPU_ADDR_DMA)
 		dma_sync_sgtable_for_device(b->mem->dev, b->sgt, b->mem->dir);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_sync_for_device);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_sync_for_device);
 
 /**
- * vgpu_pages_sync_for_cpu - make what the device wrote visible
- * @b: from vgpu_pages_alloc(), of a device that writes
+ * virtgpu_pages_sync_for_cpu - make what the device wrote visible
+ * @b: from virtgpu_pages_alloc(), of a device that writes
  *
  * Context: any.
  */
-void vgpu_pages_sync_for_cpu(struct vgpu_backing *b)
+void virtgpu_pages_sync_for_cpu(struct virtgpu_backing *b)
 {
-	if (b->which == VIRTGPU_ADDR_DMA)
+	if (b->addr_type == VIRTGPU_ADDR_DMA)
 		dma_sync_sgtable_for_cpu(b->mem->dev, b->sgt, b->mem->dir);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_sync_for_cpu);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_sync_for_cpu);
 
 /**
- * vgpu_pages_vmap - map a buffer for the kernel
- * @b: from vgpu_pages_alloc()
+ * virtgpu_pages_vmap - map a buffer for the kernel
+ * @b: from virtgpu_pages_alloc()
  * @map: filled; undone with vunmap()
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
-int vgpu_pages_vmap(struct vgpu_backing *b, struct iosys_map *map)
+int virtgpu_pages_vmap(struct virtgpu_backing *b, struct iosys_map *map)
 {
 	unsigned int n = b->size >> PAGE_SHIFT, i = 0;
 	struct sg_page_iter it;
@@ -456,19 +458,19 @@ int vgpu_pages_vmap(struct vgpu_backing *b, struct iosys_map *map)
 
 	return 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_vmap);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_vmap);
 
 /**
- * vgpu_pages_mmap - map a buffer for a user, all at once
- * @b: from vgpu_pages_alloc()
+ * virtgpu_pages_mmap - map a buffer for a user, all at once
+ * @b: from virtgpu_pages_alloc()
  * @vma: where
  * @first: page of the buffer that its start maps
  *
  * Context: under the mmap lock.
  * Return: 0, -EINVAL for a range outside the buffer, -ENOMEM.
  */
-int vgpu_pages_mmap(struct vgpu_backing *b, struct vm_area_struct *vma,
-		    unsigned long first)
+int virtgpu_pages_mmap(struct virtgpu_backing *b, struct vm_area_struct *vma,
+		       unsigned long first)
 {
 	u64 skip = (u64)first << PAGE_SHIFT;
 	unsigned long addr = vma->vm_start;
@@ -502,15 +504,15 @@ int vgpu_pages_mmap(struct vgpu_backing *b, struct vm_area_struct *vma,
 }
 
 /**
- * vgpu_pages_address - where a byte of a buffer is, without mapping anything
- * @b: from vgpu_pages_alloc()
+ * virtgpu_pages_address - where a byte of a buffer is, without mapping anything
+ * @b: from virtgpu_pages_alloc()
  * @offset: in bytes
  *
  * Context: any, panic included.
  * Return: its address, or NULL if the kernel has none for it (high memory) or
  * @offset is outside.
  */
-void *vgpu_pages_address(struct vgpu_backing *b, u64 offset)
+void *virtgpu_pages_address(struct virtgpu_backing *b, u64 offset)
 {
 	struct scatterlist *sg;
 	unsigned int i;
@@ -523,16 +525,16 @@ void *vgpu_pages_address(struct vgpu_backing *b, u64 offset)
 
 	return NULL;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_address);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_address);
 
 /**
- * vgpu_pages_sg_table - list a buffer's pages for another device
- * @b: from vgpu_pages_alloc()
+ * virtgpu_pages_sg_table - list a buffer's pages for another device
+ * @b: from virtgpu_pages_alloc()
  *
  * Context: may sleep.
  * Return: a table that the caller maps and frees, or ERR_PTR(-ENOMEM).
  */
-struct sg_table *vgpu_pages_sg_table(struct vgpu_backing *b)
+struct sg_table *virtgpu_pages_sg_table(struct virtgpu_backing *b)
 {
 	struct sg_table *copy = kmalloc_obj(*copy);
 	struct scatterlist *from, *to;
@@ -553,4 +555,4 @@ struct sg_table *vgpu_pages_sg_table(struct vgpu_backing *b)
 
 	return copy;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_pages_sg_table);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_sg_table);

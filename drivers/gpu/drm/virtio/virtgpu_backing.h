@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef VIRTGPU_BACKING_H
+#define VIRTGPU_BACKING_H
+
+#include <linux/dma-direction.h>
+#include <linux/llist.h>
+#include <linux/refcount.h>
+#include <linux/scatterlist.h>
+#include <linux/spinlock_types.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+#include "virtgpu_mem_entries.h"
+
+struct device;
+struct iosys_map;
+struct vm_area_struct;
+
+/**
+ * struct virtgpu_backing_mgr - how the device reaches memory
+ * @dev: the device of the DMA API: the transport's, not the virtio device
+ * @addr_type: the addresses it is told
+ * @dir: what it does with pages; DMA_TO_DEVICE unless set otherwise after the start
+ * @release_list: backings whose last user was an interrupt
+ * @release_work: releases them
+ * @lock: in process context only
+ * @mapped: backings that are mapped with the DMA API
+ * @unmapped: the device is gone, nothing may be mapped for it
+ */
+struct virtgpu_backing_mgr {
+	struct device *dev;
+	enum virtgpu_addr_type addr_type;
+	enum dma_data_direction dir;
+	struct llist_head release_list;
+	struct work_struct release_work;
+	spinlock_t lock; /* @mapped and @unmapped */
+	struct list_head mapped;
+	bool unmapped;
+};
+
+/**
+ * struct virtgpu_backing - memory that the host may be using
+ * @ref: one for the object, one for each resource made of it
+ * @sgt: the memory
+ * @addr_type: its addresses as the device knows them
+ * @size: in bytes, a multiple of PAGE_SIZE
+ * @mem: where it came from
+ * @release: gives it back; may sleep
+ * @unmap_now: undoes the mapping while there are users; may sleep
+ * @release_node: in @mem's list of what is to be released
+ * @link: in @mem's list of what is mapped
+ */
+struct virtgpu_backing {
+	refcount_t ref;
+	struct sg_table *sgt;
+	enum virtgpu_addr_type addr_type;
+	u64 size;
+	struct virtgpu_backing_mgr *mem;
+	void (*release)(struct virtgpu_backing *b);
+	void (*unmap_now)(struct virtgpu_backing *b);
+	struct llist_node release_node;
+	struct list_head link;
+};
+
+void virtgpu_backing_mgr_init(struct virtgpu_backing_mgr *mem, struct device *dev,
+			      enum virtgpu_addr_type addr_type);
+void virtgpu_backing_mgr_unmap_all(struct virtgpu_backing_mgr *mem);
+void virtgpu_backing_mgr_fini(struct virtgpu_backing_mgr *mem);
+
+void virtgpu_backing_init(struct virtgpu_backing *b, struct virtgpu_backing_mgr *mem,
+			  void (*release)(struct virtgpu_backing *b));
+int virtgpu_backing_track_mapping(struct virtgpu_backing *b,
+				  void (*unmap_now)(struct virtgpu_backing *b));
+struct virtgpu_backing *virtgpu_backing_get(struct virtgpu_backing *b);
+void virtgpu_backing_put(struct virtgpu_backing *b);
+void virtgpu_backing_put_sync(struct virtgpu_backing *b);
+
+/* Memory of our own */
+struct virtgpu_backing *virtgpu_pages_alloc(struct virtgpu_backing_mgr *mem, u64 size);
+void virtgpu_pages_sync_for_device(struct virtgpu_backing *b);
+void virtgpu_pages_sync_for_cpu(struct virtgpu_backing *b);
+int virtgpu_pages_vmap(struct virtgpu_backing *b, struct iosys_map *map);
+int virtgpu_pages_mmap(struct virtgpu_backing *b, struct vm_area_struct *vma,
+		       unsigned long first);
+void *virtgpu_pages_address(struct virtgpu_backing *b, u64 offset);
+struct sg_table *virtgpu_pages_sg_table(struct virtgpu_backing *b);
+
+#endif
