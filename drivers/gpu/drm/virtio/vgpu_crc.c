@@ -18,7 +18,7 @@
 #include "vgpu_crc.h"
 #include "vgpu_device.h"
 #include "vgpu_fb.h"
-#include "vgpu_gem.h"
+#include "virtgpu_gem.h"
 #include "vgpu_output.h"
 
 /**
@@ -205,7 +205,7 @@ static int map_framebuffer(struct drm_framebuffer *fb, struct iosys_map *map)
 	int ret;
 
 	/* Only the host knows what it has rendered. */
-	if (to_vgpu_gem(fb->obj[0])->host)
+	if (to_virtgpu_gem(fb->obj[0])->host3d_res)
 		return -EOPNOTSUPP;
 
 	ret = drm_gem_fb_vmap(fb, maps, NULL);

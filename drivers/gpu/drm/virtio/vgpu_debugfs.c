@@ -72,7 +72,7 @@ static int window_show(struct seq_file *m, void *data)
 {
 	struct drm_printer p = drm_seq_file_printer(m);
 
-	vgpu_hostmem_print(&vgpu_of(m)->hostmem, &p);
+	virtgpu_host_visible_print(&vgpu_of(m)->hostmem, &p);
 
 	return 0;
 }

@@ -8,7 +8,7 @@
 #include "vgpu_context.h"
 #include "vgpu_display.h"
 #include "virtgpu_features.h"
-#include "vgpu_hostmem.h"
+#include "virtgpu_host_visible.h"
 #include "virtgpu_backing.h"
 #include "virtgpu_vq.h"
 #include "virtgpu_resource.h"
@@ -53,7 +53,7 @@ struct vgpu_device {
 	struct virtgpu_resource_mgr resources;
 	struct vgpu_capsets capsets;
 	struct vgpu_contexts contexts;
-	struct vgpu_hostmem hostmem;
+	struct virtgpu_host_visible hostmem;
 	struct vgpu_display display;
 	struct vgpu_counters counters;
 };

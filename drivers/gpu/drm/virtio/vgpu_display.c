@@ -19,7 +19,7 @@
 #include "vgpu_commit.h"
 #include "vgpu_device.h"
 #include "vgpu_fb.h"
-#include "vgpu_gem.h"
+#include "virtgpu_gem.h"
 #include "virtgpu_msg.h"
 #include "vgpu_output.h"
 #include "vgpu_plane.h"
@@ -575,7 +575,7 @@ static void leave_out_lost(struct drm_atomic_commit *state)
 	int i;
 
 	for_each_new_plane_in_state(state, plane, new, i) {
-		if (!new->fb || !vgpu_gem_host_error(to_vgpu_gem(new->fb->obj[0])))
+		if (!new->fb || !virtgpu_gem_host_error(to_virtgpu_gem(new->fb->obj[0])))
 			continue;
 		crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);
 		crtc_state->plane_mask &= ~drm_plane_mask(plane);

@@ -25,8 +25,8 @@
 #include "vgpu_device.h"
 #include "vgpu_fdinfo.h"
 #include "vgpu_file.h"
-#include "vgpu_gem.h"
-#include "vgpu_import.h"
+#include "virtgpu_gem.h"
+#include "virtgpu_import.h"
 #include "vgpu_ioctl.h"
 #include "virtgpu_msg.h"
 
@@ -46,8 +46,8 @@ static const struct drm_driver vgpu_driver = {
 			   DRIVER_SYNCOBJ_TIMELINE,
 	.open = vgpu_file_open,
 	.postclose = vgpu_file_close,
-	.dumb_create = vgpu_gem_dumb_create,
-	.gem_prime_import = vgpu_prime_import,
+	.dumb_create = virtgpu_gem_dumb_create,
+	.gem_prime_import = virtgpu_prime_import,
 	DRM_FBDEV_TTM_DRIVER_OPS,
 	.ioctls = vgpu_ioctls,
 	.num_ioctls = VGPU_IOCTL_COUNT,
@@ -130,7 +130,7 @@ static void release_layers(struct drm_device *dev, void *data)
 	struct vgpu_device *vgpu = to_vgpu(dev);
 
 	virtgpu_backing_mgr_fini(&vgpu->memory);
-	vgpu_hostmem_fini(&vgpu->hostmem);
+	virtgpu_host_visible_fini(&vgpu->hostmem);
 	vgpu_contexts_fini(&vgpu->contexts);
 	vgpu_capsets_fini(&vgpu->capsets);
 	virtgpu_resource_mgr_fini(&vgpu->resources);
@@ -187,7 +187,7 @@ static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 	ret = vgpu_contexts_init(&vgpu->contexts, &vdev->dev, &vgpu->ctrl);
 	if (ret)
 		goto put_resources;
-	vgpu_hostmem_init(&vgpu->hostmem, &vgpu->ctrl, vgpu->drm.anon_inode->i_mapping);
+	virtgpu_host_visible_init(&vgpu->hostmem, &vgpu->ctrl, vgpu->drm.anon_inode->i_mapping);
 
 	/* Buffers may outlive the virtio device; put in release_layers(). */
 	get_device(parent);
@@ -216,7 +216,7 @@ static void find_window(struct vgpu_device *vgpu)
 		drm_warn(&vgpu->drm, "the window to the host's memory is taken: it cannot be mapped\n");
 		return;
 	}
-	vgpu_hostmem_start(&vgpu->hostmem, r.addr, r.len, vgpu->features.blob_align);
+	virtgpu_host_visible_start(&vgpu->hostmem, r.addr, r.len, vgpu->features.blob_align);
 }
 
 static int init_3d(struct vgpu_device *vgpu)
@@ -306,7 +306,7 @@ static void vgpu_remove(struct virtio_device *vdev)
 	 */
 	drm_dev_unplug(dev);
 	stop_queues(vgpu);
-	vgpu_hostmem_lose(&vgpu->hostmem, -ENODEV);
+	virtgpu_host_visible_invalidate(&vgpu->hostmem, -ENODEV);
 	if (vgpu->display.count)
 		drm_atomic_helper_shutdown(dev);
 	vgpu_display_stop(vgpu);
@@ -337,7 +337,7 @@ static int vgpu_freeze(struct virtio_device *vdev)
 		return ret;
 
 	stop_queues(vgpu);
-	vgpu_hostmem_lose(&vgpu->hostmem, -EIO);
+	virtgpu_host_visible_invalidate(&vgpu->hostmem, -EIO);
 
 	return 0;
 }

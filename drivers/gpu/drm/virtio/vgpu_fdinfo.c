@@ -10,7 +10,7 @@
 
 #include "vgpu_device.h"
 #include "vgpu_fdinfo.h"
-#include "vgpu_gem.h"
+#include "virtgpu_gem.h"
 
 /**
  * DOC: client usage stats
@@ -38,18 +38,18 @@
 
 #define FDINFO_STATUS (DRM_GEM_OBJECT_RESIDENT | DRM_GEM_OBJECT_ACTIVE)
 
-static const char * const fdinfo_regions[VGPU_GEM_REGIONS] = {
-	[VGPU_GEM_GUEST] = "memory",
-	[VGPU_GEM_IMPORTED] = "imported",
-	[VGPU_GEM_HOST] = "host",
+static const char * const fdinfo_regions[VIRTGPU_GEM_NUM_REGIONS] = {
+	[VIRTGPU_GEM_GUEST] = "memory",
+	[VIRTGPU_GEM_IMPORTED] = "imported",
+	[VIRTGPU_GEM_HOST3D] = "host",
 };
 
 static void fdinfo_add(struct drm_memory_stats *stats, struct drm_gem_object *obj)
 {
-	enum vgpu_gem_region region = vgpu_gem_region(to_vgpu_gem(obj));
+	enum virtgpu_gem_region region = virtgpu_gem_region(to_virtgpu_gem(obj));
 	struct drm_memory_stats *s = &stats[region];
 
-	if (region == VGPU_GEM_IMPORTED || drm_gem_object_is_shared_for_memory_stats(obj))
+	if (region == VIRTGPU_GEM_IMPORTED || drm_gem_object_is_shared_for_memory_stats(obj))
 		s->shared += obj->size;
 	else
 		s->private += obj->size;
@@ -72,7 +72,7 @@ static void fdinfo_add(struct drm_memory_stats *stats, struct drm_gem_object *ob
 void vgpu_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 {
 	struct device *parent = to_vgpu(file->minor->dev)->memory.dev;
-	struct drm_memory_stats stats[VGPU_GEM_REGIONS] = { };
+	struct drm_memory_stats stats[VIRTGPU_GEM_NUM_REGIONS] = { };
 	struct drm_gem_object *obj;
 	unsigned int i;
 	int id;
@@ -86,6 +86,6 @@ void vgpu_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 		fdinfo_add(stats, obj);
 	spin_unlock(&file->table_lock);
 
-	for (i = 0; i < VGPU_GEM_REGIONS; i++)
+	for (i = 0; i < VIRTGPU_GEM_NUM_REGIONS; i++)
 		drm_print_memory_stats(p, &stats[i], FDINFO_STATUS, fdinfo_regions[i]);
 }

@@ -9,7 +9,7 @@
 #include "vgpu_context.h"
 #include "vgpu_device.h"
 #include "vgpu_file.h"
-#include "vgpu_gem.h"
+#include "virtgpu_gem.h"
 #include "virtgpu_msg.h"
 
 /**
@@ -99,7 +99,7 @@ static int attach(struct vgpu_file *vf, struct vgpu_use *use, struct virtgpu_res
 /* Let the context use what the host knows of the buffer by now. */
 static int update_use(struct vgpu_file *vf, struct vgpu_use *use)
 {
-	struct vgpu_gem *gem = to_vgpu_gem(use->obj);
+	struct virtgpu_gem *gem = to_virtgpu_gem(use->obj);
 	struct virtgpu_resource *res;
 	int ret = 0;
 
@@ -107,7 +107,7 @@ static int update_use(struct vgpu_file *vf, struct vgpu_use *use)
 		return 0;
 
 	dma_resv_lock(gem->base.resv, NULL);
-	res = vgpu_gem_known(gem);
+	res = virtgpu_gem_lookup_resource(gem);
 	if (res && use->res != res && virtgpu_resource_is_active(res)) {
 		detach(vf, use);
 		ret = attach(vf, use, res);

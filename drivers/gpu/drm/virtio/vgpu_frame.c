@@ -12,7 +12,7 @@
 
 #include "vgpu_commit.h"
 #include "vgpu_frame.h"
-#include "vgpu_gem.h"
+#include "virtgpu_gem.h"
 #include "virtgpu_msg.h"
 #include "virtgpu_vq.h"
 #include "virtgpu_resource.h"
@@ -526,7 +526,7 @@ void vgpu_frames_hide(struct vgpu_frames *f, struct virtgpu_msg *msg)
  * Context: may sleep; the commit of the output.
  * Return: true if the host shows @res and the frame that replaces it waits.
  */
-bool vgpu_frames_keep(struct vgpu_frames *f, struct vgpu_gem *gem, struct virtgpu_resource *res)
+bool vgpu_frames_keep(struct vgpu_frames *f, struct virtgpu_gem *gem, struct virtgpu_resource *res)
 {
 	unsigned long flags;
 	bool keep;

@@ -12,7 +12,7 @@
 
 struct drm_pending_vblank_event;
 struct drm_printer;
-struct vgpu_gem;
+struct virtgpu_gem;
 struct virtgpu_msg;
 struct virtgpu_vq;
 struct virtgpu_resource;
@@ -100,7 +100,7 @@ struct vgpu_flip {
  * @res: its resource, with a reference
  */
 struct vgpu_kept {
-	struct vgpu_gem *gem;
+	struct virtgpu_gem *gem;
 	struct virtgpu_resource *res;
 };
 
@@ -114,7 +114,7 @@ struct vgpu_frames;
  */
 struct vgpu_frames_ops {
 	bool (*before_event)(struct vgpu_frames *f);
-	void (*put_buffer)(struct vgpu_gem *gem, struct virtgpu_resource *res);
+	void (*put_buffer)(struct virtgpu_gem *gem, struct virtgpu_resource *res);
 };
 
 /**
@@ -189,7 +189,7 @@ bool vgpu_frames_behind(struct vgpu_frames *f);
 bool vgpu_frames_would_change(struct vgpu_frames *f, const struct virtgpu_cmd_scanout *s);
 void vgpu_frames_queue(struct vgpu_frames *f, struct vgpu_frame *frame);
 void vgpu_frames_hide(struct vgpu_frames *f, struct virtgpu_msg *msg);
-bool vgpu_frames_keep(struct vgpu_frames *f, struct vgpu_gem *gem, struct virtgpu_resource *res);
+bool vgpu_frames_keep(struct vgpu_frames *f, struct virtgpu_gem *gem, struct virtgpu_resource *res);
 
 void vgpu_frames_arm(struct vgpu_frames *f, struct drm_pending_vblank_event *event,
 		     enum vgpu_flip_end end);

@@ -8,7 +8,7 @@
 
 #include "vgpu_cursor.h"
 #include "vgpu_device.h"
-#include "vgpu_gem.h"
+#include "virtgpu_gem.h"
 #include "vgpu_image.h"
 
 /**
@@ -22,9 +22,9 @@
 
 #define IMAGE_PITCH (VGPU_CURSOR_SIZE * 4)
 
-static struct vgpu_gem *state_gem(const struct drm_plane_state *state)
+static struct virtgpu_gem *state_gem(const struct drm_plane_state *state)
 {
-	return to_vgpu_gem(state->fb->obj[0]);
+	return to_virtgpu_gem(state->fb->obj[0]);
 }
 
 static bool fits_as_it_is(const struct drm_plane_state *state)
@@ -58,10 +58,10 @@ bool vgpu_image_equal(const struct drm_plane_state *old, const struct drm_plane_
  */
 int vgpu_image_check(const struct drm_plane_state *state)
 {
-	const struct vgpu_gem *gem = state_gem(state);
+	const struct virtgpu_gem *gem = state_gem(state);
 
 	if (state->src_w >> 16 > VGPU_CURSOR_SIZE || state->src_h >> 16 > VGPU_CURSOR_SIZE ||
-	    (!fits_as_it_is(state) && (gem->import || gem->host))) {
+	    (!fits_as_it_is(state) && (gem->import || gem->host3d_res))) {
 		drm_dbg_kms(state->plane->dev, "a cursor is %u x %u, or less in a buffer of ours\n",
 			    VGPU_CURSOR_SIZE, VGPU_CURSOR_SIZE);
 		return -EINVAL;
@@ -80,13 +80,13 @@ int vgpu_image_check(const struct drm_plane_state *state)
  */
 int vgpu_image_prepare(struct vgpu_image *img, const struct drm_plane_state *state)
 {
-	struct vgpu_gem *gem;
+	struct virtgpu_gem *gem;
 	int ret;
 
 	if (fits_as_it_is(state))
 		return 0;
 
-	gem = vgpu_gem_create(to_vgpu(state->plane->dev), IMAGE_PITCH * VGPU_CURSOR_SIZE);
+	gem = virtgpu_gem_create(to_vgpu(state->plane->dev), IMAGE_PITCH * VGPU_CURSOR_SIZE);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 

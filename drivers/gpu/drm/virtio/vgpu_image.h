@@ -6,7 +6,7 @@
 #include <linux/types.h>
 
 struct drm_plane_state;
-struct vgpu_gem;
+struct virtgpu_gem;
 
 /**
  * struct vgpu_image - a cursor's picture in the size that hosts take
@@ -15,7 +15,7 @@ struct vgpu_gem;
  * @to: the memory of @gem, likewise
  */
 struct vgpu_image {
-	struct vgpu_gem *gem;
+	struct virtgpu_gem *gem;
 	struct iosys_map from;
 	struct iosys_map to;
 };

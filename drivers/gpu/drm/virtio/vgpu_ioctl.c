@@ -11,8 +11,8 @@
 #include "virtgpu_cmd_3d.h"
 #include "vgpu_device.h"
 #include "vgpu_file.h"
-#include "vgpu_gem.h"
-#include "vgpu_gem_host.h"
+#include "virtgpu_gem.h"
+#include "virtgpu_gem_host3d.h"
 #include "vgpu_ioctl.h"
 #include "vgpu_ioctl_3d.h"
 #include "virtgpu_msg.h"
@@ -88,14 +88,14 @@ static int ioctl_map(struct drm_device *dev, void *data, struct drm_file *file)
 	obj = drm_gem_object_lookup(file, args->handle);
 	if (!obj)
 		return -ENOENT;
-	ret = vgpu_gem_host_map(to_vgpu_gem(obj));
+	ret = virtgpu_gem_host3d_map(to_virtgpu_gem(obj));
 	drm_gem_object_put(obj);
 
 	return ret ?: drm_gem_dumb_map_offset(file, dev, args->handle, &args->offset);
 }
 
 /* With a reference, or NULL: what the host knows the buffer by, made if need be. */
-static struct virtgpu_resource *host_resource(struct vgpu_gem *gem)
+static struct virtgpu_resource *host_resource(struct virtgpu_gem *gem)
 {
 	struct virtgpu_resource *res;
 	int ret;
@@ -106,7 +106,7 @@ static struct virtgpu_resource *host_resource(struct vgpu_gem *gem)
 	if (ret)
 		return ERR_PTR(ret);
 
-	res = vgpu_gem_number(gem);
+	res = virtgpu_gem_get_resource(gem);
 	if (!IS_ERR_OR_NULL(res))
 		virtgpu_resource_get(res);
 	dma_resv_unlock(gem->base.resv);
@@ -114,7 +114,7 @@ static struct virtgpu_resource *host_resource(struct vgpu_gem *gem)
 	return res;
 }
 
-static u32 blob_mem(const struct vgpu_gem *gem, const struct virtgpu_resource *res)
+static u32 blob_mem(const struct virtgpu_gem *gem, const struct virtgpu_resource *res)
 {
 	if (gem->blob_mem)
 		return gem->blob_mem;
@@ -138,12 +138,12 @@ static int ioctl_resource_info(struct drm_device *dev, void *data,
 	 * Hosts have no OpenGL in other than their own memory.  A stream that names such a
 	 * buffer ends all rendering of its context, and the host tells nobody.
 	 */
-	if (to_vgpu_gem(obj)->import && vgpu_file_speaks_virgl(file)) {
+	if (to_virtgpu_gem(obj)->import && vgpu_file_speaks_virgl(file)) {
 		ret = -EOPNOTSUPP;
 		goto put;
 	}
 
-	res = host_resource(to_vgpu_gem(obj));
+	res = host_resource(to_virtgpu_gem(obj));
 	if (IS_ERR(res)) {
 		ret = PTR_ERR(res);
 		goto put;
@@ -151,7 +151,7 @@ static int ioctl_resource_info(struct drm_device *dev, void *data,
 
 	args->size = obj->size;
 	args->res_handle = res ? res->id : 0;
-	args->blob_mem = blob_mem(to_vgpu_gem(obj), res);
+	args->blob_mem = blob_mem(to_virtgpu_gem(obj), res);
 	ret = vgpu_file_use_object(obj, file);
 	virtgpu_vq_kick(&to_vgpu(dev)->ctrl);
 	virtgpu_resource_put(res);
@@ -161,7 +161,7 @@ put:
 }
 
 /* The end of a buffer's creation; its reference becomes the handle's. */
-static int give_handle(struct vgpu_gem *gem, struct drm_file *file, u32 *handle,
+static int give_handle(struct virtgpu_gem *gem, struct drm_file *file, u32 *handle,
 		       u32 *number)
 {
 	struct virtgpu_resource *res = host_resource(gem);
@@ -186,8 +186,8 @@ static bool is_plain_2d(const struct drm_virtgpu_resource_create *args)
 	       !args->last_level && !args->nr_samples && !args->flags;
 }
 
-static struct vgpu_gem *create_plain(struct vgpu_device *vgpu,
-				     const struct drm_virtgpu_resource_create *args)
+static struct virtgpu_gem *create_plain(struct vgpu_device *vgpu,
+					const struct drm_virtgpu_resource_create *args)
 {
 	struct virtgpu_2d_layout key = {
 		.format = args->format,
@@ -195,17 +195,17 @@ static struct vgpu_gem *create_plain(struct vgpu_device *vgpu,
 		.height = args->height,
 	};
 	struct virtgpu_resource *res;
-	struct vgpu_gem *gem;
+	struct virtgpu_gem *gem;
 
 	if (!is_plain_2d(args) || !args->width || !args->height)
 		return ERR_PTR(-EINVAL);
 
-	gem = vgpu_gem_create(vgpu, args->size ?: PAGE_SIZE);
+	gem = virtgpu_gem_create(vgpu, args->size ?: PAGE_SIZE);
 	if (IS_ERR(gem))
 		return gem;
 
 	dma_resv_lock(gem->base.resv, NULL);
-	res = vgpu_gem_surface(gem, &key);
+	res = virtgpu_gem_get_2d(gem, &key);
 	dma_resv_unlock(gem->base.resv);
 	if (IS_ERR(res)) {
 		drm_gem_object_put(&gem->base);
@@ -215,8 +215,8 @@ static struct vgpu_gem *create_plain(struct vgpu_device *vgpu,
 	return gem;
 }
 
-static struct vgpu_gem *create_texture(struct vgpu_device *vgpu, struct drm_file *file,
-				       const struct drm_virtgpu_resource_create *args)
+static struct virtgpu_gem *create_texture(struct vgpu_device *vgpu, struct drm_file *file,
+					  const struct drm_virtgpu_resource_create *args)
 {
 	struct virtgpu_cmd_create_3d cmd = {
 		.target = args->target,
@@ -236,7 +236,7 @@ static struct vgpu_gem *create_texture(struct vgpu_device *vgpu, struct drm_file
 		return ERR_CAST(ctx);
 	vgpu_context_put(ctx);
 
-	return vgpu_gem_create_texture(vgpu, args->size ?: PAGE_SIZE, &cmd);
+	return virtgpu_gem_create_3d(vgpu, args->size ?: PAGE_SIZE, &cmd);
 }
 
 static int ioctl_resource_create(struct drm_device *dev, void *data,
@@ -244,7 +244,7 @@ static int ioctl_resource_create(struct drm_device *dev, void *data,
 {
 	struct drm_virtgpu_resource_create *args = data;
 	struct vgpu_device *vgpu = to_vgpu(dev);
-	struct vgpu_gem *gem;
+	struct virtgpu_gem *gem;
 	int ret;
 
 	ret = virtgpu_resources_throttle(&vgpu->resources);
@@ -309,8 +309,8 @@ static struct virtgpu_msg *blob_commands(struct vgpu_device *vgpu, struct vgpu_c
 	return msg;
 }
 
-static struct vgpu_gem *create_host_blob(struct vgpu_device *vgpu, struct drm_file *file,
-					 const struct drm_virtgpu_resource_create_blob *args)
+static struct virtgpu_gem *create_host_blob(struct vgpu_device *vgpu, struct drm_file *file,
+					    const struct drm_virtgpu_resource_create_blob *args)
 {
 	struct virtgpu_cmd_create_blob cmd = {
 		.mem = args->blob_mem,
@@ -320,7 +320,7 @@ static struct vgpu_gem *create_host_blob(struct vgpu_device *vgpu, struct drm_fi
 	};
 	struct vgpu_context *ctx;
 	struct virtgpu_msg *before;
-	struct vgpu_gem *gem;
+	struct virtgpu_gem *gem;
 
 	ctx = vgpu_file_context(file);
 	if (IS_ERR(ctx))
@@ -334,7 +334,7 @@ static struct vgpu_gem *create_host_blob(struct vgpu_device *vgpu, struct drm_fi
 	if (before)
 		vgpu_context_track(ctx, before);
 	cmd.context = ctx->id;
-	gem = vgpu_gem_create_host_blob(vgpu, &cmd, before);
+	gem = virtgpu_gem_create_host3d_blob(vgpu, &cmd, before);
 	if (IS_ERR(gem) && before) {
 		vgpu_context_put(ctx);
 		virtgpu_msg_put(before);
@@ -348,7 +348,7 @@ static int ioctl_create_blob(struct drm_device *dev, void *data, struct drm_file
 {
 	struct drm_virtgpu_resource_create_blob *args = data;
 	struct vgpu_device *vgpu = to_vgpu(dev);
-	struct vgpu_gem *gem;
+	struct virtgpu_gem *gem;
 	int ret;
 
 	ret = check_blob(&vgpu->features, args);
@@ -359,7 +359,7 @@ static int ioctl_create_blob(struct drm_device *dev, void *data, struct drm_file
 		return ret;
 
 	gem = args->blob_mem == VIRTGPU_BLOB_MEM_GUEST ?
-	      vgpu_gem_create(vgpu, args->size) : create_host_blob(vgpu, file, args);
+	      virtgpu_gem_create(vgpu, args->size) : create_host_blob(vgpu, file, args);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 
@@ -396,11 +396,11 @@ static int ioctl_transfer_to_host(struct drm_device *dev, void *data,
 
 	virtgpu_msg_set_client(msg, vgpu->resources.client);
 	dma_resv_lock(obj->resv, NULL);
-	res = list_first_entry_or_null(&to_vgpu_gem(obj)->surfaces,
+	res = list_first_entry_or_null(&to_virtgpu_gem(obj)->copies_2d,
 				       struct virtgpu_resource, gem_link);
 	if (res) {
-		if (to_vgpu_gem(obj)->pages)
-			virtgpu_pages_sync_for_device(to_vgpu_gem(obj)->pages);
+		if (to_virtgpu_gem(obj)->pages)
+			virtgpu_pages_sync_for_device(to_virtgpu_gem(obj)->pages);
 		virtgpu_cmd_transfer_to_host_2d(msg, res->id, &r, args->offset);
 		virtgpu_resource_track(res, msg);
 		virtgpu_vq_queue_msg(&vgpu->ctrl, msg);

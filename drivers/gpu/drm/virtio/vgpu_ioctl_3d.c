@@ -11,7 +11,7 @@
 #include "vgpu_context.h"
 #include "vgpu_device.h"
 #include "vgpu_file.h"
-#include "vgpu_gem.h"
+#include "virtgpu_gem.h"
 #include "vgpu_ioctl_3d.h"
 #include "virtgpu_msg.h"
 
@@ -154,11 +154,11 @@ int vgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_file 
  */
 
 /* What is copied, or an error.  Under the reservation lock. */
-static struct virtgpu_resource *transfer_resource(struct vgpu_gem *gem,
+static struct virtgpu_resource *transfer_resource(struct virtgpu_gem *gem,
 						  const struct virtgpu_cmd_transfer_3d *cmd)
 {
-	struct virtgpu_resource *res = vgpu_gem_known(gem);
-	int ret = vgpu_gem_host_error(gem);
+	struct virtgpu_resource *res = virtgpu_gem_lookup_resource(gem);
+	int ret = virtgpu_gem_host_error(gem);
 
 	if (ret)
 		return ERR_PTR(ret);
@@ -177,7 +177,7 @@ static struct virtgpu_resource *transfer_resource(struct vgpu_gem *gem,
  * the processor has written since, would be lost.  So such a buffer is locked when
  * nothing is going on with it; else whenever its lock can be had.
  */
-static int lock_for_transfer(struct vgpu_gem *gem)
+static int lock_for_transfer(struct virtgpu_gem *gem)
 {
 	bool bounces = gem->pages && gem->pages->addr_type == VIRTGPU_ADDR_DMA;
 	struct dma_resv *resv = gem->base.resv;
@@ -198,7 +198,7 @@ static int lock_for_transfer(struct vgpu_gem *gem)
 }
 
 /* Under the reservation lock. */
-static int publish_transfer(struct vgpu_gem *gem, struct virtgpu_msg *msg,
+static int publish_transfer(struct virtgpu_gem *gem, struct virtgpu_msg *msg,
 			    struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
@@ -231,7 +231,7 @@ static int publish_transfer(struct vgpu_gem *gem, struct virtgpu_msg *msg,
 	return 0;
 }
 
-static int transfer(struct vgpu_gem *gem, struct virtgpu_client *client,
+static int transfer(struct virtgpu_gem *gem, struct virtgpu_client *client,
 		    struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
@@ -286,7 +286,7 @@ static int transfer_handle(struct drm_device *dev, struct drm_file *file, u32 ha
 	cmd->w = box->w;
 	cmd->h = box->h;
 	cmd->d = box->d;
-	ret = transfer(to_vgpu_gem(obj), ctx->client, cmd, to_host);
+	ret = transfer(to_virtgpu_gem(obj), ctx->client, cmd, to_host);
 	vgpu_context_put(ctx);
 put:
 	drm_gem_object_put(obj);

@@ -7,7 +7,7 @@
 #include "virtgpu_cmd.h"
 #include "vgpu_device.h"
 #include "vgpu_fb.h"
-#include "vgpu_gem.h"
+#include "virtgpu_gem.h"
 #include "virtgpu_msg.h"
 #include "vgpu_output.h"
 #include "vgpu_plane.h"
@@ -26,7 +26,7 @@ static void panic_set_pixel(struct drm_scanout_buffer *sb, unsigned int x,
 			    unsigned int y, u32 color)
 {
 	struct drm_framebuffer *fb = sb->private;
-	struct vgpu_gem *gem = to_vgpu_gem(fb->obj[0]);
+	struct virtgpu_gem *gem = to_virtgpu_gem(fb->obj[0]);
 	u32 *pixel = virtgpu_pages_address(gem->pages, (u64)fb->offsets[0] +
 					   (u64)y * fb->pitches[0] + x * 4);
 
@@ -47,8 +47,8 @@ int vgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer *sb
 	struct drm_plane_state *state = plane->state;
 	struct drm_framebuffer *fb = state ? state->fb : NULL;
 
-	if (!fb || !state->visible || !to_vgpu_gem(fb->obj[0])->pages ||
-	    to_vgpu_gem(fb->obj[0])->host)
+	if (!fb || !state->visible || !to_virtgpu_gem(fb->obj[0])->pages ||
+	    to_virtgpu_gem(fb->obj[0])->host3d_res)
 		return -ENODEV;
 
 	sb->format = fb->format;
@@ -80,7 +80,7 @@ void vgpu_panic_flush(struct drm_plane *plane)
 {
 	struct vgpu_output *out = container_of(plane, struct vgpu_plane, base)->out;
 	struct vgpu_plane_state *vs = to_vgpu_plane_state(plane->state);
-	struct vgpu_gem *gem = to_vgpu_gem(vs->base.fb->obj[0]);
+	struct virtgpu_gem *gem = to_virtgpu_gem(vs->base.fb->obj[0]);
 	struct virtgpu_msg **msgs = out->panic;
 	struct drm_framebuffer *fb = vs->base.fb;
 	struct drm_rect whole;

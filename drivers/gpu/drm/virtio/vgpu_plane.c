@@ -13,8 +13,8 @@
 
 #include "vgpu_device.h"
 #include "vgpu_fb.h"
-#include "vgpu_gem.h"
-#include "vgpu_import.h"
+#include "virtgpu_gem.h"
+#include "virtgpu_import.h"
 #include "virtgpu_msg.h"
 #include "vgpu_output.h"
 #include "vgpu_plane.h"
@@ -33,13 +33,13 @@ static struct vgpu_output *plane_output(struct drm_plane *plane)
 	return container_of(plane, struct vgpu_plane, base)->out;
 }
 
-static struct vgpu_gem *fb_gem(struct drm_framebuffer *fb)
+static struct virtgpu_gem *fb_gem(struct drm_framebuffer *fb)
 {
-	return to_vgpu_gem(fb->obj[0]);
+	return to_virtgpu_gem(fb->obj[0]);
 }
 
 /* The buffer that the host is to show. */
-static struct vgpu_gem *shown_gem(const struct vgpu_plane_state *vs)
+static struct virtgpu_gem *shown_gem(const struct vgpu_plane_state *vs)
 {
 	return vs->image.gem ?: fb_gem(vs->base.fb);
 }
@@ -129,35 +129,35 @@ static void surface_key(const struct vgpu_plane_state *vs, struct virtgpu_2d_lay
 
 /* What shows this buffer: the blob, else a surface.  Under the lock. */
 static struct virtgpu_resource *choose_resource(const struct vgpu_plane_state *vs,
-						struct vgpu_gem *gem)
+						struct virtgpu_gem *gem)
 {
 	struct virtgpu_2d_layout key;
 	struct virtgpu_resource *res;
 	int ret;
 
-	if (gem->host) {
-		ret = vgpu_gem_host_error(gem);
-		return ret ? ERR_PTR(ret) : gem->host;
+	if (gem->host3d_res) {
+		ret = virtgpu_gem_host_error(gem);
+		return ret ? ERR_PTR(ret) : gem->host3d_res;
 	}
 	if (vs->base.plane->type == DRM_PLANE_TYPE_PRIMARY) {
-		res = vgpu_gem_blob(gem);
+		res = virtgpu_gem_get_blob(gem);
 		if (res != ERR_PTR(-EOPNOTSUPP))
 			return res;
 	}
 	surface_key(vs, &key);
 
-	return vgpu_gem_surface(gem, &key);
+	return virtgpu_gem_get_2d(gem, &key);
 }
 
 static int hold_resource(struct vgpu_plane_state *vs)
 {
-	struct vgpu_gem *gem = shown_gem(vs);
+	struct virtgpu_gem *gem = shown_gem(vs);
 	struct virtgpu_resource *res;
 	int ret = 0;
 
 	dma_resv_lock(gem->base.resv, NULL);
 	if (gem->import) {
-		ret = vgpu_import_pin(gem->import);
+		ret = virtgpu_import_pin(gem->import);
 		if (ret)
 			goto unlock;
 	}
@@ -165,7 +165,7 @@ static int hold_resource(struct vgpu_plane_state *vs)
 	if (IS_ERR(res)) {
 		ret = PTR_ERR(res);
 		if (gem->import)
-			vgpu_import_unpin(gem->import);
+			virtgpu_import_unpin(gem->import);
 		goto unlock;
 	}
 	virtgpu_resource_get(res);
@@ -176,13 +176,13 @@ unlock:
 	return ret;
 }
 
-static void unpin_gem(struct vgpu_gem *gem)
+static void unpin_gem(struct virtgpu_gem *gem)
 {
 	if (!gem->import)
 		return;
 
 	dma_resv_lock(gem->base.resv, NULL);
-	vgpu_import_unpin(gem->import);
+	virtgpu_import_unpin(gem->import);
 	dma_resv_unlock(gem->base.resv);
 }
 
@@ -193,7 +193,7 @@ static void unpin_gem(struct vgpu_gem *gem)
  *
  * Context: may sleep.
  */
-void vgpu_plane_put_buffer(struct vgpu_gem *gem, struct virtgpu_resource *res)
+void vgpu_plane_put_buffer(struct virtgpu_gem *gem, struct virtgpu_resource *res)
 {
 	unpin_gem(gem);
 	virtgpu_resource_put(res);
@@ -202,7 +202,7 @@ void vgpu_plane_put_buffer(struct vgpu_gem *gem, struct virtgpu_resource *res)
 
 static void drop_resource(struct drm_plane *plane, struct vgpu_plane_state *vs)
 {
-	struct vgpu_gem *gem;
+	struct virtgpu_gem *gem;
 
 	if (!vs->res)
 		return;
@@ -356,7 +356,7 @@ static struct virtgpu_msg *fill_transfer(struct vgpu_plane_state *vs,
 					 const struct drm_rect *r)
 {
 	struct drm_framebuffer *fb = vs->base.fb;
-	struct vgpu_gem *gem = shown_gem(vs);
+	struct virtgpu_gem *gem = shown_gem(vs);
 	struct virtgpu_msg *msg = vs->transfer;
 	u64 offset = 0;
 

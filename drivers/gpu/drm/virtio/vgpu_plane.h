@@ -7,7 +7,7 @@
 
 #include "vgpu_image.h"
 
-struct vgpu_gem;
+struct virtgpu_gem;
 struct virtgpu_msg;
 struct vgpu_output;
 struct virtgpu_resource;
@@ -50,7 +50,7 @@ static inline struct vgpu_plane_state *to_vgpu_plane_state(struct drm_plane_stat
 
 struct drm_plane *vgpu_plane_create(struct vgpu_output *out, enum drm_plane_type type);
 void vgpu_plane_hide(struct vgpu_output *out, struct drm_plane_state *state);
-void vgpu_plane_put_buffer(struct vgpu_gem *gem, struct virtgpu_resource *res);
+void vgpu_plane_put_buffer(struct virtgpu_gem *gem, struct virtgpu_resource *res);
 
 #ifdef CONFIG_DRM_PANIC
 struct drm_scanout_buffer;

@@ -19,7 +19,7 @@
 #include "vgpu_device.h"
 #include "virtgpu_mem_entries.h"
 #include "vgpu_file.h"
-#include "vgpu_gem.h"
+#include "virtgpu_gem.h"
 #include "virtgpu_msg.h"
 #include "vgpu_submit.h"
 
@@ -306,7 +306,7 @@ static int resolve_buffers(struct submit *s)
 		return ret;
 
 	for (i = 0; i < s->bo_count; i++) {
-		ret = vgpu_gem_host_error(to_vgpu_gem(s->bos[i]));
+		ret = virtgpu_gem_host_error(to_virtgpu_gem(s->bos[i]));
 		if (ret)
 			return ret;
 	}
@@ -442,7 +442,7 @@ static int wait_for_writers(const struct submit *s, struct drm_gem_object *obj)
 	struct dma_fence *fence;
 	int ret;
 
-	if (!to_vgpu_gem(obj)->import)
+	if (!to_virtgpu_gem(obj)->import)
 		return 0;
 	ret = dma_resv_get_singleton(obj->resv, DMA_RESV_USAGE_WRITE, &fence);
 	if (ret || !fence)

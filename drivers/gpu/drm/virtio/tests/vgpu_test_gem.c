@@ -10,7 +10,7 @@
 #include <drm/drm_prime.h>
 #include <uapi/drm/virtgpu_drm.h>
 
-#include "vgpu_gem.h"
+#include "virtgpu_gem.h"
 #include "vgpu_mock.h"
 #include "virtgpu_resource.h"
 #include "vgpu_test_user.h"
@@ -396,7 +396,7 @@ static void gem_import_of_another(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
 	KUNIT_ASSERT_EQ(test, vgpu_user_import(to, dma_buf, &imported), 0);
 	KUNIT_EXPECT_PTR_NE(test, vgpu_user_object(to, imported), obj);
-	KUNIT_EXPECT_NOT_NULL(test, to_vgpu_gem(vgpu_user_object(to, imported))->import);
+	KUNIT_EXPECT_NOT_NULL(test, to_virtgpu_gem(vgpu_user_object(to, imported))->import);
 
 	/* It is shown where the first one has it. */
 	vgpu_user_paint(from, vgpu_user_fb(from, handle, 64, 48, 64 * 4, 0), 1);
@@ -437,12 +437,12 @@ static void gem_refused_later(struct kunit *test)
 	struct vgpu_user *u = start(test, l->features);
 	struct drm_virtgpu_resource_create_blob args = { .blob_mem = GUEST, .size = 65536 };
 	struct drm_virtgpu_resource_info info = { };
-	struct vgpu_gem *gem;
+	struct virtgpu_gem *gem;
 
 	vgpu_mock_refuse(u->mock, l->type, l->error);
 	KUNIT_ASSERT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &args), 0);
 	vgpu_mock_settle(u->mock);
-	gem = to_vgpu_gem(vgpu_user_object(u, args.bo_handle));
+	gem = to_virtgpu_gem(vgpu_user_object(u, args.bo_handle));
 	KUNIT_ASSERT_NOT_NULL(test, gem->blob);
 	KUNIT_EXPECT_TRUE(test, READ_ONCE(gem->blob->rejected));
 	KUNIT_EXPECT_NE(test, READ_ONCE(gem->blob->error), 0);
@@ -451,7 +451,7 @@ static void gem_refused_later(struct kunit *test)
 	info.bo_handle = args.bo_handle;
 	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.res_handle, 0);
-	KUNIT_EXPECT_TRUE(test, gem->blob_refused);
+	KUNIT_EXPECT_TRUE(test, gem->blob_unsupported);
 	vgpu_user_drop(u, args.bo_handle);
 	expect_nothing_left(u);
 }

@@ -9,7 +9,7 @@
 #include <uapi/drm/virtgpu_drm.h>
 
 #include "vgpu_device.h"
-#include "vgpu_gem.h"
+#include "virtgpu_gem.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
 #include "vgpu_test_user.h"

@@ -8,10 +8,10 @@
 #include <drm/drm_file.h>
 #include <drm/drm_prime.h>
 
-#include "vgpu_export.h"
-#include "vgpu_gem.h"
-#include "vgpu_gem_host.h"
-#include "vgpu_import.h"
+#include "virtgpu_export.h"
+#include "virtgpu_gem.h"
+#include "virtgpu_gem_host3d.h"
+#include "virtgpu_import.h"
 
 /**
  * DOC: export
@@ -25,39 +25,39 @@
  * is attached.
  */
 
-static int export_get_uuid(struct dma_buf *dma_buf, uuid_t *uuid)
+static int virtgpu_export_get_uuid(struct dma_buf *dma_buf, uuid_t *uuid)
 {
-	return vgpu_gem_uuid(to_vgpu_gem(dma_buf->priv), uuid);
+	return virtgpu_gem_get_uuid(to_virtgpu_gem(dma_buf->priv), uuid);
 }
 
-static bool in_window(const struct dma_buf *dma_buf)
+static bool virtgpu_export_is_host_visible(const struct dma_buf *dma_buf)
 {
-	const struct vgpu_gem *gem = to_vgpu_gem(dma_buf->priv);
+	const struct virtgpu_gem *gem = to_virtgpu_gem(dma_buf->priv);
 
-	return gem->host && !gem->pages;
+	return gem->host3d_res && !gem->pages;
 }
 
-static int export_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
+static int virtgpu_export_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
 {
-	if (!in_window(dma_buf))
+	if (!virtgpu_export_is_host_visible(dma_buf))
 		return drm_gem_map_attach(dma_buf, attach);
 	if (!attach->peer2peer)
 		return -EOPNOTSUPP;
 
-	return vgpu_gem_host_hold(to_vgpu_gem(dma_buf->priv));
+	return virtgpu_gem_host3d_pin(to_virtgpu_gem(dma_buf->priv));
 }
 
-static void export_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
+static void virtgpu_export_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
 {
-	if (in_window(dma_buf))
-		vgpu_gem_host_release(to_vgpu_gem(dma_buf->priv));
+	if (virtgpu_export_is_host_visible(dma_buf))
+		virtgpu_gem_host3d_release(to_virtgpu_gem(dma_buf->priv));
 	else
 		drm_gem_map_detach(dma_buf, attach);
 }
 
 /* One address without pages. */
-static int map_place(struct device *dev, struct sg_table *sgt, phys_addr_t where,
-		     size_t size, enum dma_data_direction dir)
+static int virtgpu_export_map_addr(struct device *dev, struct sg_table *sgt, phys_addr_t where,
+				   size_t size, enum dma_data_direction dir)
 {
 	dma_addr_t addr;
 	int ret;
@@ -78,19 +78,19 @@ static int map_place(struct device *dev, struct sg_table *sgt, phys_addr_t where
 	return 0;
 }
 
-static struct sg_table *export_map(struct dma_buf_attachment *attach,
-				   enum dma_data_direction dir)
+static struct sg_table *virtgpu_export_map(struct dma_buf_attachment *attach,
+					   enum dma_data_direction dir)
 {
-	struct vgpu_gem *gem = to_vgpu_gem(attach->dmabuf->priv);
+	struct virtgpu_gem *gem = to_virtgpu_gem(attach->dmabuf->priv);
 	struct sg_table *sgt;
 	phys_addr_t where;
 	int ret;
 
-	if (!in_window(attach->dmabuf))
+	if (!virtgpu_export_is_host_visible(attach->dmabuf))
 		return drm_gem_map_dma_buf(attach, dir);
 
 	/* It was there when the device was attached; a reset takes it away. */
-	if (!vgpu_gem_host_place(gem, &where))
+	if (!virtgpu_gem_host3d_get_addr(gem, &where))
 		return ERR_PTR(-EIO);
 	if (gem->base.size > UINT_MAX)
 		return ERR_PTR(-E2BIG);
@@ -98,7 +98,7 @@ static struct sg_table *export_map(struct dma_buf_attachment *attach,
 	sgt = kzalloc_obj(*sgt);
 	if (!sgt)
 		return ERR_PTR(-ENOMEM);
-	ret = map_place(attach->dev, sgt, where, gem->base.size, dir);
+	ret = virtgpu_export_map_addr(attach->dev, sgt, where, gem->base.size, dir);
 	if (ret) {
 		kfree(sgt);
 		return ERR_PTR(ret);
@@ -107,10 +107,10 @@ static struct sg_table *export_map(struct dma_buf_attachment *attach,
 	return sgt;
 }
 
-static void export_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
-			 enum dma_data_direction dir)
+static void virtgpu_export_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+				 enum dma_data_direction dir)
 {
-	if (!in_window(attach->dmabuf)) {
+	if (!virtgpu_export_is_host_visible(attach->dmabuf)) {
 		drm_gem_unmap_dma_buf(attach, sgt, dir);
 		return;
 	}
@@ -124,27 +124,27 @@ static void export_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt
 static const struct virtio_dma_buf_ops export_ops = {
 	.ops = {
 		.attach = virtio_dma_buf_attach,
-		.detach = export_detach,
-		.map_dma_buf = export_map,
-		.unmap_dma_buf = export_unmap,
+		.detach = virtgpu_export_detach,
+		.map_dma_buf = virtgpu_export_map,
+		.unmap_dma_buf = virtgpu_export_unmap,
 		.release = drm_gem_dmabuf_release,
 		.mmap = drm_gem_dmabuf_mmap,
 		.vmap = drm_gem_dmabuf_vmap,
 		.vunmap = drm_gem_dmabuf_vunmap,
 	},
-	.device_attach = export_attach,
-	.get_uuid = export_get_uuid,
+	.device_attach = virtgpu_export_attach,
+	.get_uuid = virtgpu_export_get_uuid,
 };
 
 /**
- * vgpu_prime_export - make a dma-buf of a buffer
+ * virtgpu_prime_export - make a dma-buf of a buffer
  * @obj: the buffer
  * @flags: DRM_CLOEXEC, DRM_RDWR
  *
  * Context: may sleep.
  * Return: the dma-buf or an error pointer.
  */
-struct dma_buf *vgpu_prime_export(struct drm_gem_object *obj, int flags)
+struct dma_buf *virtgpu_prime_export(struct drm_gem_object *obj, int flags)
 {
 	struct drm_device *dev = obj->dev;
 	struct dma_buf_export_info info = {
@@ -156,12 +156,12 @@ struct dma_buf *vgpu_prime_export(struct drm_gem_object *obj, int flags)
 		.priv = obj,
 		.resv = obj->resv,
 	};
-	struct vgpu_gem *gem = to_vgpu_gem(obj);
+	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
 	struct dma_buf *dma_buf;
 
 	/* What was imported is not ours to export: it has a dma-buf. */
 	if (gem->import) {
-		dma_buf = vgpu_import_dma_buf(gem->import);
+		dma_buf = virtgpu_import_dma_buf(gem->import);
 		get_dma_buf(dma_buf);
 		return dma_buf;
 	}
@@ -179,14 +179,14 @@ struct dma_buf *vgpu_prime_export(struct drm_gem_object *obj, int flags)
 }
 
 /**
- * vgpu_export_object - the buffer behind a dma-buf
+ * virtgpu_export_object - the buffer behind a dma-buf
  * @dma_buf: any dma-buf
  * @dev: a DRM device
  *
  * Return: the buffer, borrowed, if it was exported by @dev; else NULL.
  */
-struct drm_gem_object *vgpu_export_object(struct dma_buf *dma_buf,
-					  struct drm_device *dev)
+struct drm_gem_object *virtgpu_export_object(struct dma_buf *dma_buf,
+					     struct drm_device *dev)
 {
 	struct drm_gem_object *obj = dma_buf->priv;
 

@@ -10,12 +10,12 @@
 
 #include "virtgpu_cmd.h"
 #include "vgpu_device.h"
-#include "vgpu_export.h"
+#include "virtgpu_export.h"
 #include "vgpu_file.h"
-#include "vgpu_gem.h"
-#include "vgpu_gem_host.h"
-#include "vgpu_hostmem.h"
-#include "vgpu_import.h"
+#include "virtgpu_gem.h"
+#include "virtgpu_gem_host3d.h"
+#include "virtgpu_host_visible.h"
+#include "virtgpu_import.h"
 #include "virtgpu_msg.h"
 
 /**
@@ -31,56 +31,56 @@
  */
 
 /* Another device's memory may move as soon as the host no longer has it. */
-static void end_resource(struct vgpu_gem *gem, struct virtgpu_resource *res)
+static void virtgpu_gem_destroy_resource(struct virtgpu_gem *gem, struct virtgpu_resource *res)
 {
 	if (gem->import)
-		vgpu_import_hand_over(gem->import, virtgpu_resource_detach_backing(res));
+		virtgpu_import_add_detach_fence(gem->import, virtgpu_resource_detach_backing(res));
 	else
 		virtgpu_resource_destroy(res);
 }
 
-static void drop_surface(struct vgpu_gem *gem, struct virtgpu_resource *res)
+static void virtgpu_gem_drop_2d(struct virtgpu_gem *gem, struct virtgpu_resource *res)
 {
 	list_del_init(&res->gem_link);
-	end_resource(gem, res);
+	virtgpu_gem_destroy_resource(gem, res);
 }
 
 /**
- * vgpu_gem_let_go - take a buffer's memory from the host
+ * virtgpu_gem_release_resources - take a buffer's memory from the host
  * @gem: a buffer that moves or is freed
  *
  * Published, not kicked.
  *
  * Context: under the reservation lock; may sleep if the buffer is an import.
  */
-void vgpu_gem_let_go(struct vgpu_gem *gem)
+void virtgpu_gem_release_resources(struct virtgpu_gem *gem)
 {
 	struct virtgpu_resource *res, *next;
 
 	if (gem->blob)
-		end_resource(gem, gem->blob);
+		virtgpu_gem_destroy_resource(gem, gem->blob);
 	gem->blob = NULL;
 	if (gem->map)
-		vgpu_hostmap_release(gem->map);
+		virtgpu_host_mapping_release(gem->map);
 	gem->map = NULL;
-	if (gem->host)
-		virtgpu_resource_destroy(gem->host);
-	gem->host = NULL;
+	if (gem->host3d_res)
+		virtgpu_resource_destroy(gem->host3d_res);
+	gem->host3d_res = NULL;
 
-	list_for_each_entry_safe(res, next, &gem->surfaces, gem_link)
-		drop_surface(gem, res);
+	list_for_each_entry_safe(res, next, &gem->copies_2d, gem_link)
+		virtgpu_gem_drop_2d(gem, res);
 }
 
-static void gem_free(struct drm_gem_object *obj)
+static void virtgpu_gem_free(struct drm_gem_object *obj)
 {
 	struct vgpu_device *vgpu = to_vgpu(obj->dev);
-	struct vgpu_gem *gem = to_vgpu_gem(obj);
+	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
 
 	if (gem->import)
 		dma_resv_lock(obj->resv, NULL);
-	vgpu_gem_let_go(gem);
-	if (gem->stays)
-		vgpu_import_unpin(gem->import);
+	virtgpu_gem_release_resources(gem);
+	if (gem->pinned_for_ctx)
+		virtgpu_import_unpin(gem->import);
 	if (gem->import)
 		dma_resv_unlock(obj->resv);
 	virtgpu_vq_kick(&vgpu->ctrl);
@@ -88,7 +88,7 @@ static void gem_free(struct drm_gem_object *obj)
 	if (iosys_map_is_set(&gem->vmap))
 		vunmap(gem->vmap.vaddr);
 	if (gem->import)
-		vgpu_import_release(gem->import);
+		virtgpu_import_release(gem->import);
 	if (gem->pages)
 		virtgpu_backing_put_sync(gem->pages);
 
@@ -96,22 +96,22 @@ static void gem_free(struct drm_gem_object *obj)
 	kfree(gem);
 }
 
-static struct sg_table *gem_get_sg_table(struct drm_gem_object *obj)
+static struct sg_table *virtgpu_gem_get_sg_table(struct drm_gem_object *obj)
 {
-	struct vgpu_gem *gem = to_vgpu_gem(obj);
+	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
 
 	return gem->pages ? virtgpu_pages_sg_table(gem->pages) : ERR_PTR(-EOPNOTSUPP);
 }
 
-static int gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
+static int virtgpu_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
-	struct vgpu_gem *gem = to_vgpu_gem(obj);
+	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
 	int ret;
 
 	dma_resv_assert_held(obj->resv);
 
 	if (gem->import)
-		return dma_buf_vmap(vgpu_import_dma_buf(gem->import), map);
+		return dma_buf_vmap(virtgpu_import_dma_buf(gem->import), map);
 	if (!gem->pages)
 		return -EOPNOTSUPP;
 
@@ -125,27 +125,27 @@ static int gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 	return 0;
 }
 
-static void gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+static void virtgpu_gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
-	struct vgpu_gem *gem = to_vgpu_gem(obj);
+	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
 
 	dma_resv_assert_held(obj->resv);
 
 	/* Ours is kept: the console wants it for every stroke. */
 	if (gem->import)
-		dma_buf_vunmap(vgpu_import_dma_buf(gem->import), map);
+		dma_buf_vunmap(virtgpu_import_dma_buf(gem->import), map);
 }
 
-static int gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
+static int virtgpu_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
 	unsigned long first = vma->vm_pgoff - drm_vma_node_start(&obj->vma_node);
-	struct vgpu_gem *gem = to_vgpu_gem(obj);
+	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
 
 	/* An import is mapped through its dma-buf. */
 	if (gem->import)
 		return -EINVAL;
 	if (!gem->pages)
-		return vgpu_gem_host_mmap(gem, vma);
+		return virtgpu_gem_host3d_mmap(gem, vma);
 
 	/* A private copy of a screen would never be shown. */
 	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
@@ -155,7 +155,7 @@ static int gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 }
 
 /**
- * vgpu_gem_region - where the memory of a buffer is
+ * virtgpu_gem_region - where the memory of a buffer is
  * @gem: the buffer
  *
  * A 3D resource or blob with pages of the guest is in these, whatever the host adds.
@@ -163,25 +163,25 @@ static int gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
  * Context: any.
  * Return: the region, the same for as long as the buffer has handles.
  */
-enum vgpu_gem_region vgpu_gem_region(const struct vgpu_gem *gem)
+enum virtgpu_gem_region virtgpu_gem_region(const struct virtgpu_gem *gem)
 {
 	if (gem->import)
-		return VGPU_GEM_IMPORTED;
+		return VIRTGPU_GEM_IMPORTED;
 
-	return gem->pages ? VGPU_GEM_GUEST : VGPU_GEM_HOST;
+	return gem->pages ? VIRTGPU_GEM_GUEST : VIRTGPU_GEM_HOST3D;
 }
 
-static enum drm_gem_object_status vgpu_gem_status(struct drm_gem_object *obj)
+static enum drm_gem_object_status virtgpu_gem_status(struct drm_gem_object *obj)
 {
-	const struct vgpu_gem *gem = to_vgpu_gem(obj);
+	const struct virtgpu_gem *gem = to_virtgpu_gem(obj);
 	bool resident = true;
 
-	switch (vgpu_gem_region(gem)) {
-	case VGPU_GEM_IMPORTED:
-		resident = vgpu_import_is_mapped(gem->import);
+	switch (virtgpu_gem_region(gem)) {
+	case VIRTGPU_GEM_IMPORTED:
+		resident = virtgpu_import_is_mapped(gem->import);
 		break;
-	case VGPU_GEM_HOST:
-		resident = !vgpu_gem_host_error(gem);
+	case VIRTGPU_GEM_HOST3D:
+		resident = !virtgpu_gem_host_error(gem);
 		break;
 	default:
 		break;
@@ -190,49 +190,49 @@ static enum drm_gem_object_status vgpu_gem_status(struct drm_gem_object *obj)
 	return resident ? DRM_GEM_OBJECT_RESIDENT : 0;
 }
 
-static void gem_print_info(struct drm_printer *p, unsigned int indent,
-			   const struct drm_gem_object *obj)
+static void virtgpu_gem_print_info(struct drm_printer *p, unsigned int indent,
+				   const struct drm_gem_object *obj)
 {
-	static const char * const regions[VGPU_GEM_REGIONS] = {
-		[VGPU_GEM_GUEST] = "own",
-		[VGPU_GEM_IMPORTED] = "imported",
-		[VGPU_GEM_HOST] = "host",
+	static const char * const regions[VIRTGPU_GEM_NUM_REGIONS] = {
+		[VIRTGPU_GEM_GUEST] = "own",
+		[VIRTGPU_GEM_IMPORTED] = "imported",
+		[VIRTGPU_GEM_HOST3D] = "host",
 	};
-	const struct vgpu_gem *gem = to_vgpu_gem((struct drm_gem_object *)obj);
+	const struct virtgpu_gem *gem = to_virtgpu_gem((struct drm_gem_object *)obj);
 
-	drm_printf_indent(p, indent, "memory=%s\n", regions[vgpu_gem_region(gem)]);
-	drm_printf_indent(p, indent, "blob_refused=%u\n", gem->blob_refused);
+	drm_printf_indent(p, indent, "memory=%s\n", regions[virtgpu_gem_region(gem)]);
+	drm_printf_indent(p, indent, "blob_refused=%u\n", gem->blob_unsupported);
 }
 
-static const struct vm_operations_struct gem_vm_ops = {
+static const struct vm_operations_struct virtgpu_gem_vm_ops = {
 	.open = drm_gem_vm_open,
 	.close = drm_gem_vm_close,
 };
 
-static const struct drm_gem_object_funcs gem_funcs = {
-	.free = gem_free,
+static const struct drm_gem_object_funcs virtgpu_gem_funcs = {
+	.free = virtgpu_gem_free,
 	.open = vgpu_file_open_object,
 	.close = vgpu_file_close_object,
-	.print_info = gem_print_info,
-	.export = vgpu_prime_export,
-	.get_sg_table = gem_get_sg_table,
-	.vmap = gem_vmap,
-	.vunmap = gem_vunmap,
-	.mmap = gem_mmap,
-	.status = vgpu_gem_status,
-	.vm_ops = &gem_vm_ops,
+	.print_info = virtgpu_gem_print_info,
+	.export = virtgpu_prime_export,
+	.get_sg_table = virtgpu_gem_get_sg_table,
+	.vmap = virtgpu_gem_vmap,
+	.vunmap = virtgpu_gem_vunmap,
+	.mmap = virtgpu_gem_mmap,
+	.status = virtgpu_gem_status,
+	.vm_ops = &virtgpu_gem_vm_ops,
 };
 
-static struct vgpu_gem *gem_alloc(struct vgpu_device *vgpu, u64 size,
-				  struct dma_resv *resv)
+static struct virtgpu_gem *virtgpu_gem_alloc(struct vgpu_device *vgpu, u64 size,
+					     struct dma_resv *resv)
 {
-	struct vgpu_gem *gem = kzalloc_obj(*gem);
+	struct virtgpu_gem *gem = kzalloc_obj(*gem);
 
 	if (!gem)
 		return ERR_PTR(-ENOMEM);
 
-	INIT_LIST_HEAD(&gem->surfaces);
-	gem->base.funcs = &gem_funcs;
+	INIT_LIST_HEAD(&gem->copies_2d);
+	gem->base.funcs = &virtgpu_gem_funcs;
 	gem->base.resv = resv;
 	drm_gem_private_object_init(&vgpu->drm, &gem->base, size);
 
@@ -240,30 +240,30 @@ static struct vgpu_gem *gem_alloc(struct vgpu_device *vgpu, u64 size,
 }
 
 /**
- * vgpu_gem_create_imported - make the object of a foreign buffer
+ * virtgpu_gem_create_imported - make the object of a foreign buffer
  * @vgpu: the device
  * @dma_buf: the buffer, whose reservation object it shares
  *
  * Context: may sleep.
  * Return: an object that has no memory yet, or ERR_PTR(-ENOMEM).
  */
-struct vgpu_gem *vgpu_gem_create_imported(struct vgpu_device *vgpu,
-					  struct dma_buf *dma_buf)
+struct virtgpu_gem *virtgpu_gem_create_imported(struct vgpu_device *vgpu,
+						struct dma_buf *dma_buf)
 {
-	return gem_alloc(vgpu, dma_buf->size, dma_buf->resv);
+	return virtgpu_gem_alloc(vgpu, dma_buf->size, dma_buf->resv);
 }
 
 /**
- * vgpu_gem_create_empty - make a buffer that has no memory of the guest's
+ * virtgpu_gem_create_empty - make a buffer that has no memory of the guest's
  * @vgpu: the device
  * @size: in bytes, a multiple of PAGE_SIZE
  *
  * Context: may sleep.
  * Return: the object, -ENOMEM, or -ENOSPC if there are no offsets to map it at.
  */
-struct vgpu_gem *vgpu_gem_create_empty(struct vgpu_device *vgpu, u64 size)
+struct virtgpu_gem *virtgpu_gem_create_empty(struct vgpu_device *vgpu, u64 size)
 {
-	struct vgpu_gem *gem = gem_alloc(vgpu, size, NULL);
+	struct virtgpu_gem *gem = virtgpu_gem_alloc(vgpu, size, NULL);
 	int ret;
 
 	if (IS_ERR(gem))
@@ -279,23 +279,23 @@ struct vgpu_gem *vgpu_gem_create_empty(struct vgpu_device *vgpu, u64 size)
 }
 
 /**
- * vgpu_gem_create - make a buffer
+ * virtgpu_gem_create - make a buffer
  * @vgpu: the device
  * @size: in bytes; rounded up to what the device can take
  *
  * Context: may sleep.
  * Return: the object, -EINVAL for no size or too much, -ENOMEM, -ENOSPC.
  */
-struct vgpu_gem *vgpu_gem_create(struct vgpu_device *vgpu, u64 size)
+struct virtgpu_gem *virtgpu_gem_create(struct vgpu_device *vgpu, u64 size)
 {
-	struct vgpu_gem *gem;
+	struct virtgpu_gem *gem;
 	struct virtgpu_backing *pages;
 
 	if (!size || size > LONG_MAX - vgpu->features.blob_align)
 		return ERR_PTR(-EINVAL);
 	size = ALIGN(size, vgpu->features.blob_align);
 
-	gem = vgpu_gem_create_empty(vgpu, size);
+	gem = virtgpu_gem_create_empty(vgpu, size);
 	if (IS_ERR(gem))
 		return gem;
 
@@ -310,7 +310,7 @@ struct vgpu_gem *vgpu_gem_create(struct vgpu_device *vgpu, u64 size)
 }
 
 /**
- * vgpu_gem_dumb_create - DRM_IOCTL_MODE_CREATE_DUMB
+ * virtgpu_gem_dumb_create - DRM_IOCTL_MODE_CREATE_DUMB
  * @file: the caller
  * @dev: the device
  * @args: parameters and results
@@ -318,10 +318,10 @@ struct vgpu_gem *vgpu_gem_create(struct vgpu_device *vgpu, u64 size)
  * Context: may sleep.
  * Return: 0, -EINVAL for other than 32 bits per pixel, -ENOMEM, -ENOSPC.
  */
-int vgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
-			 struct drm_mode_create_dumb *args)
+int virtgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
+			    struct drm_mode_create_dumb *args)
 {
-	struct vgpu_gem *gem;
+	struct virtgpu_gem *gem;
 	int ret;
 
 	if (args->bpp != 32)
@@ -333,7 +333,7 @@ int vgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 		return ret;
 
 	args->pitch = args->width * 4;
-	gem = vgpu_gem_create(to_vgpu(dev), (u64)args->pitch * args->height);
+	gem = virtgpu_gem_create(to_vgpu(dev), (u64)args->pitch * args->height);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 
@@ -351,38 +351,38 @@ int vgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
  * What the host knows of a buffer
  */
 
-static struct virtgpu_backing *backing_of(struct vgpu_gem *gem)
+static struct virtgpu_backing *virtgpu_gem_backing(struct virtgpu_gem *gem)
 {
-	return gem->import ? vgpu_import_backing(gem->import) : gem->pages;
+	return gem->import ? virtgpu_import_backing(gem->import) : gem->pages;
 }
 
-static void forget_blob(struct vgpu_gem *gem)
+static void virtgpu_gem_drop_blob(struct virtgpu_gem *gem)
 {
-	end_resource(gem, gem->blob);
+	virtgpu_gem_destroy_resource(gem, gem->blob);
 	gem->blob = NULL;
-	gem->uuid_known = false;
+	gem->uuid_valid = false;
 }
 
-static void note_refusal(struct vgpu_device *vgpu, struct vgpu_gem *gem)
+static void virtgpu_gem_fall_back_to_2d(struct vgpu_device *vgpu, struct virtgpu_gem *gem)
 {
 	drm_info_once(&vgpu->drm,
 		      "the host does not show blob resource %u (%zu bytes, %u entries): such buffers are copied from now on\n",
 		      gem->blob->id, gem->base.size, gem->blob->entries);
 	atomic_inc(&vgpu->counters.fallbacks);
 
-	forget_blob(gem);
-	gem->blob_refused = true;
+	virtgpu_gem_drop_blob(gem);
+	gem->blob_unsupported = true;
 }
 
 /**
- * vgpu_gem_blob - the blob of a buffer, made if need be
+ * virtgpu_gem_get_blob - the blob of a buffer, made if need be
  * @gem: the buffer, its memory in place (an import is pinned)
  *
  * Context: may sleep, under the reservation lock.
  * Return: the blob, borrowed; -EOPNOTSUPP if the device has no blobs or does not
  * want this one; -ENOMEM.
  */
-struct virtgpu_resource *vgpu_gem_blob(struct vgpu_gem *gem)
+struct virtgpu_resource *virtgpu_gem_get_blob(struct virtgpu_gem *gem)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
 	struct virtgpu_resource *res;
@@ -390,22 +390,22 @@ struct virtgpu_resource *vgpu_gem_blob(struct vgpu_gem *gem)
 	dma_resv_assert_held(gem->base.resv);
 
 	/* What is the host's is no blob of the guest's. */
-	if (gem->host)
+	if (gem->host3d_res)
 		return ERR_PTR(-EOPNOTSUPP);
 	if (gem->blob && READ_ONCE(gem->blob->stale))
-		forget_blob(gem);
+		virtgpu_gem_drop_blob(gem);
 	if (gem->blob && (READ_ONCE(gem->blob->rejected) || READ_ONCE(gem->blob->error)))
-		note_refusal(vgpu, gem);
+		virtgpu_gem_fall_back_to_2d(vgpu, gem);
 	/* Some hosts with 3D offer blobs of the guest's, but cannot make them. */
 	if (vgpu->features.virgl && gem->dumb.width)
 		return ERR_PTR(-EOPNOTSUPP);
-	if (!vgpu->features.blob || gem->blob_refused ||
+	if (!vgpu->features.blob || gem->blob_unsupported ||
 	    !IS_ALIGNED(gem->base.size, vgpu->features.blob_align))
 		return ERR_PTR(-EOPNOTSUPP);
 	if (gem->blob)
 		return gem->blob;
 
-	res = virtgpu_resource_create_blob(&vgpu->resources, backing_of(gem),
+	res = virtgpu_resource_create_blob(&vgpu->resources, virtgpu_gem_backing(gem),
 					   gem->base.size, gem->import);
 	if (!IS_ERR(res))
 		gem->blob = res;
@@ -413,15 +413,15 @@ struct virtgpu_resource *vgpu_gem_blob(struct vgpu_gem *gem)
 	return res;
 }
 
-static bool same_key(const struct virtgpu_2d_layout *a,
-		     const struct virtgpu_2d_layout *b)
+static bool virtgpu_gem_same_layout(const struct virtgpu_2d_layout *a,
+				    const struct virtgpu_2d_layout *b)
 {
 	return a->format == b->format && a->width == b->width &&
 	       a->height == b->height && a->offset == b->offset;
 }
 
 /**
- * vgpu_gem_surface - a surface of a buffer, made if need be
+ * virtgpu_gem_get_2d - a surface of a buffer, made if need be
  * @gem: the buffer, its memory in place (an import is pinned)
  * @key: the layout
  *
@@ -431,8 +431,8 @@ static bool same_key(const struct virtgpu_2d_layout *a,
  * Context: may sleep, under the reservation lock.
  * Return: the surface, borrowed; -ENOMEM; the host's latched error.
  */
-struct virtgpu_resource *vgpu_gem_surface(struct vgpu_gem *gem,
-					  const struct virtgpu_2d_layout *key)
+struct virtgpu_resource *virtgpu_gem_get_2d(struct virtgpu_gem *gem,
+					    const struct virtgpu_2d_layout *key)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
 	struct virtgpu_resource *res, *next;
@@ -440,63 +440,63 @@ struct virtgpu_resource *vgpu_gem_surface(struct vgpu_gem *gem,
 
 	dma_resv_assert_held(gem->base.resv);
 
-	list_for_each_entry_safe(res, next, &gem->surfaces, gem_link) {
+	list_for_each_entry_safe(res, next, &gem->copies_2d, gem_link) {
 		if (READ_ONCE(res->stale)) {
-			drop_surface(gem, res);
+			virtgpu_gem_drop_2d(gem, res);
 			continue;
 		}
-		if (!same_key(&res->layout, key))
+		if (!virtgpu_gem_same_layout(&res->layout, key))
 			continue;
 		error = READ_ONCE(res->error);
 		if (!error)
 			return res;
-		drop_surface(gem, res);
+		virtgpu_gem_drop_2d(gem, res);
 		return ERR_PTR(error);
 	}
 
-	res = virtgpu_resource_create_2d(&vgpu->resources, backing_of(gem), key,
+	res = virtgpu_resource_create_2d(&vgpu->resources, virtgpu_gem_backing(gem), key,
 					 gem->import);
 	if (!IS_ERR(res))
-		list_add_tail(&res->gem_link, &gem->surfaces);
+		list_add_tail(&res->gem_link, &gem->copies_2d);
 
 	return res;
 }
 
 /**
- * vgpu_gem_host_error - can what a 3D context has made be used?
+ * virtgpu_gem_host_error - can what a 3D context has made be used?
  * @gem: any buffer
  *
  * Return: 0; -EIO if it was lost with its context; the host's error if that would
  * not make it.
  */
-int vgpu_gem_host_error(const struct vgpu_gem *gem)
+int virtgpu_gem_host_error(const struct virtgpu_gem *gem)
 {
-	if (!gem->host)
+	if (!gem->host3d_res)
 		return 0;
 
-	return READ_ONCE(gem->host->stale) ? -EIO : READ_ONCE(gem->host->error);
+	return READ_ONCE(gem->host3d_res->stale) ? -EIO : READ_ONCE(gem->host3d_res->error);
 }
 
 /**
- * vgpu_gem_known - what the host knows of a buffer
+ * virtgpu_gem_lookup_resource - what the host knows of a buffer
  * @gem: the buffer
  *
  * Context: under the reservation lock.
  * Return: the resource that commands of contexts name the buffer by, borrowed, or
  * NULL if the host knows none.
  */
-struct virtgpu_resource *vgpu_gem_known(struct vgpu_gem *gem)
+struct virtgpu_resource *virtgpu_gem_lookup_resource(struct virtgpu_gem *gem)
 {
 	struct virtgpu_resource *res;
 
 	dma_resv_assert_held(gem->base.resv);
 
-	if (gem->host)
-		return gem->host;
+	if (gem->host3d_res)
+		return gem->host3d_res;
 	res = gem->blob;
 	if (res && !READ_ONCE(res->stale) && !READ_ONCE(res->rejected) && !READ_ONCE(res->error))
 		return res;
-	list_for_each_entry(res, &gem->surfaces, gem_link)
+	list_for_each_entry(res, &gem->copies_2d, gem_link)
 		if (!READ_ONCE(res->stale))
 			return res;
 
@@ -504,52 +504,52 @@ struct virtgpu_resource *vgpu_gem_known(struct vgpu_gem *gem)
 }
 
 /* Commands name it by its number, so that has to stay, and the memory with it. */
-static int stay(struct vgpu_gem *gem)
+static int virtgpu_gem_pin_for_ctx(struct virtgpu_gem *gem)
 {
 	int ret;
 
-	if (gem->stays)
+	if (gem->pinned_for_ctx)
 		return 0;
-	ret = vgpu_import_pin(gem->import);
-	gem->stays = !ret;
+	ret = virtgpu_import_pin(gem->import);
+	gem->pinned_for_ctx = !ret;
 
 	return ret;
 }
 
 /**
- * vgpu_gem_number - the same, made if need be
+ * virtgpu_gem_get_resource - the same, made if need be
  * @gem: the buffer
  *
  * With 3D an import whose number was told is pinned until it is freed.
  *
  * Context: may sleep, under the reservation lock.
- * Return: as vgpu_gem_known(); NULL if nothing can be made, as of an import without
- * blobs, or without 3D while it is not in use; -ENOMEM; what vgpu_import_pin() says.
+ * Return: as virtgpu_gem_lookup_resource(); NULL if nothing can be made, as of an import without
+ * blobs, or without 3D while it is not in use; -ENOMEM; what virtgpu_import_pin() says.
  */
-struct virtgpu_resource *vgpu_gem_number(struct vgpu_gem *gem)
+struct virtgpu_resource *virtgpu_gem_get_resource(struct virtgpu_gem *gem)
 {
 	bool virgl = to_vgpu(gem->base.dev)->features.virgl;
 	struct virtgpu_resource *res;
 	int ret;
 
 	if (gem->import && virgl) {
-		ret = stay(gem);
+		ret = virtgpu_gem_pin_for_ctx(gem);
 		if (ret)
 			return ERR_PTR(ret);
 	}
-	res = vgpu_gem_known(gem);
+	res = virtgpu_gem_lookup_resource(gem);
 	if (res || (gem->import && !virgl))
 		return res;
 
-	res = vgpu_gem_blob(gem);
+	res = virtgpu_gem_get_blob(gem);
 	if (res == ERR_PTR(-EOPNOTSUPP))
-		res = gem->dumb.width ? vgpu_gem_surface(gem, &gem->dumb) : NULL;
+		res = gem->dumb.width ? virtgpu_gem_get_2d(gem, &gem->dumb) : NULL;
 
 	return res;
 }
 
 /* With a reference: the blob to ask the host about; or the name, if it is known. */
-static struct virtgpu_resource *blob_or_uuid(struct vgpu_gem *gem, uuid_t *uuid)
+static struct virtgpu_resource *virtgpu_gem_get_blob_or_uuid(struct virtgpu_gem *gem, uuid_t *uuid)
 {
 	struct virtgpu_resource *res;
 	int ret;
@@ -559,11 +559,11 @@ static struct virtgpu_resource *blob_or_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 		return ERR_PTR(ret);
 
 	/* This forgets a name that was given before the device was reset. */
-	if (gem->host)
-		res = READ_ONCE(gem->host->stale) ? ERR_PTR(-EIO) : gem->host;
+	if (gem->host3d_res)
+		res = READ_ONCE(gem->host3d_res->stale) ? ERR_PTR(-EIO) : gem->host3d_res;
 	else
-		res = gem->import ? ERR_PTR(-EOPNOTSUPP) : vgpu_gem_blob(gem);
-	if (gem->uuid_known) {
+		res = gem->import ? ERR_PTR(-EOPNOTSUPP) : virtgpu_gem_get_blob(gem);
+	if (gem->uuid_valid) {
 		uuid_copy(uuid, &gem->uuid);
 		res = NULL;
 	}
@@ -575,7 +575,7 @@ static struct virtgpu_resource *blob_or_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 }
 
 /**
- * vgpu_gem_uuid - the name by which other virtio devices know a buffer
+ * virtgpu_gem_get_uuid - the name by which other virtio devices know a buffer
  * @gem: a buffer of ours
  * @uuid: filled
  *
@@ -583,7 +583,7 @@ static struct virtgpu_resource *blob_or_uuid(struct vgpu_gem *gem, uuid_t *uuid)
  * Return: 0; -EOPNOTSUPP if the device gives no names; the host's error;
  * -ETIMEDOUT; -ENOMEM; -EINTR.
  */
-int vgpu_gem_uuid(struct vgpu_gem *gem, uuid_t *uuid)
+int virtgpu_gem_get_uuid(struct virtgpu_gem *gem, uuid_t *uuid)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
 	const struct virtio_gpu_resp_resource_uuid *reply;
@@ -594,7 +594,7 @@ int vgpu_gem_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 	if (!vgpu->features.uuid)
 		return -EOPNOTSUPP;
 
-	res = blob_or_uuid(gem, uuid);
+	res = virtgpu_gem_get_blob_or_uuid(gem, uuid);
 	if (IS_ERR_OR_NULL(res))
 		return PTR_ERR_OR_ZERO(res);
 
@@ -611,9 +611,9 @@ int vgpu_gem_uuid(struct vgpu_gem *gem, uuid_t *uuid)
 	reply = msg->resp;
 	import_uuid(uuid, reply->uuid);
 	dma_resv_lock(gem->base.resv, NULL);
-	if (gem->blob == res || gem->host == res) {
+	if (gem->blob == res || gem->host3d_res == res) {
 		uuid_copy(&gem->uuid, uuid);
-		gem->uuid_known = true;
+		gem->uuid_valid = true;
 	}
 	dma_resv_unlock(gem->base.resv);
 put_msg:

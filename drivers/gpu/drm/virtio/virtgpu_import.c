@@ -10,9 +10,9 @@
 #include <drm/drm_print.h>
 
 #include "vgpu_device.h"
-#include "vgpu_export.h"
-#include "vgpu_gem.h"
-#include "vgpu_import.h"
+#include "virtgpu_export.h"
+#include "virtgpu_gem.h"
+#include "virtgpu_import.h"
 
 /**
  * DOC: import
@@ -32,7 +32,7 @@
 #define RESERVE_RETRY (HZ / 50)
 
 /**
- * struct vgpu_import - the importer's side of a foreign buffer
+ * struct virtgpu_import - the importer's side of a foreign buffer
  * @ref: the GEM object's and each mapping's
  * @dma_buf: the buffer
  * @gem: NULL once the GEM object is gone
@@ -46,10 +46,10 @@
  * All but @attach, @dma_buf and @ref is protected by the buffer's reservation lock; that
  * there is a @map may be seen without it.
  */
-struct vgpu_import {
+struct virtgpu_import {
 	refcount_t ref;
 	struct dma_buf *dma_buf;
-	struct vgpu_gem *gem;
+	struct virtgpu_gem *gem;
 	struct dma_buf_attachment *attach;
 	struct virtgpu_backing *map;
 	unsigned int pins;
@@ -58,12 +58,12 @@ struct vgpu_import {
 	atomic_t *waits;
 };
 
-struct vgpu_mapping {
+struct virtgpu_import_mapping {
 	struct virtgpu_backing base;
-	struct vgpu_import *import;
+	struct virtgpu_import *import;
 };
 
-static void import_put(struct vgpu_import *imp)
+static void virtgpu_import_put(struct virtgpu_import *imp)
 {
 	if (!refcount_dec_and_test(&imp->ref))
 		return;
@@ -74,24 +74,24 @@ static void import_put(struct vgpu_import *imp)
 	kfree(imp);
 }
 
-static void mapping_release(struct virtgpu_backing *b)
+static void virtgpu_import_mapping_release(struct virtgpu_backing *b)
 {
-	struct vgpu_mapping *m = container_of(b, struct vgpu_mapping, base);
+	struct virtgpu_import_mapping *m = container_of(b, struct virtgpu_import_mapping, base);
 	struct dma_buf_attachment *attach = m->import->attach;
 
 	dma_buf_unmap_attachment_unlocked(attach, b->sgt, DMA_BIDIRECTIONAL);
-	import_put(m->import);
+	virtgpu_import_put(m->import);
 	kfree(m);
 }
 
 /**
- * vgpu_import_backing - the memory of an imported buffer
+ * virtgpu_import_backing - the memory of an imported buffer
  * @imp: the import
  *
  * Context: under the reservation lock.
  * Return: the current mapping, borrowed, or NULL while the buffer is not mapped.
  */
-struct virtgpu_backing *vgpu_import_backing(struct vgpu_import *imp)
+struct virtgpu_backing *virtgpu_import_backing(struct virtgpu_import *imp)
 {
 	dma_resv_assert_held(imp->dma_buf->resv);
 
@@ -99,19 +99,19 @@ struct virtgpu_backing *vgpu_import_backing(struct vgpu_import *imp)
 }
 
 /**
- * vgpu_import_is_mapped - is an imported buffer mapped for the device?
+ * virtgpu_import_is_mapped - is an imported buffer mapped for the device?
  * @imp: the import
  *
  * Context: any; without the reservation lock the answer may be out of date.
  * Return: true if it is.
  */
-bool vgpu_import_is_mapped(const struct vgpu_import *imp)
+bool virtgpu_import_is_mapped(const struct virtgpu_import *imp)
 {
 	return READ_ONCE(imp->map);
 }
 
-static void set_map(struct vgpu_import *imp, struct vgpu_mapping *m,
-		    struct sg_table *sgt, void (*release)(struct virtgpu_backing *b))
+static void virtgpu_import_set_map(struct virtgpu_import *imp, struct virtgpu_import_mapping *m,
+				   struct sg_table *sgt, void (*release)(struct virtgpu_backing *b))
 {
 	virtgpu_backing_init(&m->base, imp->memory, release);
 	m->base.sgt = sgt;
@@ -123,7 +123,7 @@ static void set_map(struct vgpu_import *imp, struct vgpu_mapping *m,
 }
 
 /* The mapping is undone when nobody uses it any more. */
-static void drop_map(struct vgpu_import *imp)
+static void virtgpu_import_drop_map(struct virtgpu_import *imp)
 {
 	struct virtgpu_backing *old = imp->map;
 
@@ -134,25 +134,25 @@ static void drop_map(struct vgpu_import *imp)
 
 	WRITE_ONCE(imp->map, NULL);
 	if (imp->gem) {
-		vgpu_gem_let_go(imp->gem);
+		virtgpu_gem_release_resources(imp->gem);
 		virtgpu_vq_kick(imp->ctrl);
 	}
 	virtgpu_backing_put(old);
 }
 
-static void mapping_withdraw(struct virtgpu_backing *b)
+static void virtgpu_import_unmap_now(struct virtgpu_backing *b)
 {
-	struct vgpu_import *imp = container_of(b, struct vgpu_mapping, base)->import;
+	struct virtgpu_import *imp = container_of(b, struct virtgpu_import_mapping, base)->import;
 
 	dma_resv_lock(imp->dma_buf->resv, NULL);
 	if (imp->map == b)
-		drop_map(imp);
+		virtgpu_import_drop_map(imp);
 	dma_resv_unlock(imp->dma_buf->resv);
 }
 
-static int map(struct vgpu_import *imp)
+static int virtgpu_import_map(struct virtgpu_import *imp)
 {
-	struct vgpu_mapping *m = kzalloc_obj(*m);
+	struct virtgpu_import_mapping *m = kzalloc_obj(*m);
 	struct sg_table *sgt;
 	int ret;
 
@@ -164,23 +164,23 @@ static int map(struct vgpu_import *imp)
 		kfree(m);
 		return PTR_ERR(sgt);
 	}
-	set_map(imp, m, sgt, mapping_release);
+	virtgpu_import_set_map(imp, m, sgt, virtgpu_import_mapping_release);
 
-	ret = virtgpu_backing_track_mapping(&m->base, mapping_withdraw);
+	ret = virtgpu_backing_track_mapping(&m->base, virtgpu_import_unmap_now);
 	if (ret)
-		drop_map(imp);
+		virtgpu_import_drop_map(imp);
 
 	return ret;
 }
 
 /**
- * vgpu_import_pin - keep a buffer where it is, and mapped
+ * virtgpu_import_pin - keep a buffer where it is, and mapped
  * @imp: the import
  *
  * Context: may sleep, under the reservation lock.
  * Return: 0, -ENODEV when the device has gone, or what the exporter says.
  */
-int vgpu_import_pin(struct vgpu_import *imp)
+int virtgpu_import_pin(struct virtgpu_import *imp)
 {
 	int ret;
 
@@ -196,7 +196,7 @@ int vgpu_import_pin(struct vgpu_import *imp)
 			return ret;
 	}
 	if (!imp->map) {
-		ret = map(imp);
+		ret = virtgpu_import_map(imp);
 		if (ret) {
 			if (!imp->pins)
 				dma_buf_unpin(imp->attach);
@@ -209,12 +209,12 @@ int vgpu_import_pin(struct vgpu_import *imp)
 }
 
 /**
- * vgpu_import_unpin - let a buffer move again
+ * virtgpu_import_unpin - let a buffer move again
  * @imp: the import, pinned
  *
  * Context: may sleep, under the reservation lock.
  */
-void vgpu_import_unpin(struct vgpu_import *imp)
+void virtgpu_import_unpin(struct virtgpu_import *imp)
 {
 	dma_resv_assert_held(imp->dma_buf->resv);
 
@@ -223,7 +223,7 @@ void vgpu_import_unpin(struct vgpu_import *imp)
 }
 
 /**
- * vgpu_import_hand_over - add the fence of a detach to the exporter's reservation object
+ * virtgpu_import_add_detach_fence - add the fence of a detach to the exporter's reservation object
  * @imp: the import
  * @fence: of a DETACH_BACKING; the reference is taken over
  *
@@ -233,7 +233,7 @@ void vgpu_import_unpin(struct vgpu_import *imp)
  *
  * Context: may sleep, under the reservation lock.
  */
-void vgpu_import_hand_over(struct vgpu_import *imp, struct dma_fence *fence)
+void virtgpu_import_add_detach_fence(struct virtgpu_import *imp, struct dma_fence *fence)
 {
 	struct dma_resv *resv = imp->dma_buf->resv;
 
@@ -251,25 +251,25 @@ void vgpu_import_hand_over(struct vgpu_import *imp, struct dma_fence *fence)
 	dma_fence_put(fence);
 }
 
-static void invalidate(struct dma_buf_attachment *attach)
+static void virtgpu_import_invalidate(struct dma_buf_attachment *attach)
 {
-	drop_map(attach->importer_priv);
+	virtgpu_import_drop_map(attach->importer_priv);
 }
 
 static const struct dma_buf_attach_ops import_attach_ops = {
 	.allow_peer2peer = true,
-	.invalidate_mappings = invalidate,
+	.invalidate_mappings = virtgpu_import_invalidate,
 };
 
 /**
- * vgpu_import_release - the GEM object of an import is going away
+ * virtgpu_import_release - the GEM object of an import is going away
  * @imp: its import
  *
  * The attachment stays for as long as the host may know the memory.
  *
  * Context: may sleep.
  */
-void vgpu_import_release(struct vgpu_import *imp)
+void virtgpu_import_release(struct virtgpu_import *imp)
 {
 	struct dma_resv *resv = imp->dma_buf->resv;
 	struct virtgpu_backing *old;
@@ -282,7 +282,7 @@ void vgpu_import_release(struct vgpu_import *imp)
 
 	if (old)
 		virtgpu_backing_put(old);
-	import_put(imp);
+	virtgpu_import_put(imp);
 }
 
 /*
@@ -290,7 +290,7 @@ void vgpu_import_release(struct vgpu_import *imp)
  * given for guest-physical.  Behind a translating IOMMU the exporter's addresses
  * are something else.
  */
-static bool addresses_reach_device(struct vgpu_device *vgpu)
+static bool virtgpu_import_is_addressable(struct vgpu_device *vgpu)
 {
 	struct iommu_domain *domain;
 
@@ -306,14 +306,14 @@ static bool addresses_reach_device(struct vgpu_device *vgpu)
  * Exporters without scatter lists
  */
 
-struct vgpu_kernel_mapping {
-	struct vgpu_mapping base;
+struct virtgpu_kernel_mapping {
+	struct virtgpu_import_mapping base;
 	struct iosys_map map;
 	struct sg_table sgt;
 };
 
 /* The object behind a DRM driver's dma-buf that only its kernel mapping leads to. */
-static struct drm_gem_object *foreign_object(struct dma_buf *dma_buf)
+static struct drm_gem_object *virtgpu_import_foreign_object(struct dma_buf *dma_buf)
 {
 	struct drm_gem_object *obj = dma_buf->priv;
 
@@ -325,7 +325,8 @@ static struct drm_gem_object *foreign_object(struct dma_buf *dma_buf)
 	return obj;
 }
 
-static phys_addr_t mapped_page(const struct iosys_map *map, unsigned long offset)
+static phys_addr_t virtgpu_import_mapped_page(const struct iosys_map *map,
+					      unsigned long offset)
 {
 	void *addr = map->is_iomem ? (__force void *)map->vaddr_iomem : map->vaddr;
 
@@ -337,7 +338,7 @@ static phys_addr_t mapped_page(const struct iosys_map *map, unsigned long offset
 }
 
 /* A list of addresses without pages, as for memory that has none. */
-static int list_mapped_pages(struct vgpu_kernel_mapping *km, size_t size)
+static int virtgpu_import_list_mapped_pages(struct virtgpu_kernel_mapping *km, size_t size)
 {
 	unsigned int n = size >> PAGE_SHIFT, i;
 	struct scatterlist *sg;
@@ -348,18 +349,19 @@ static int list_mapped_pages(struct vgpu_kernel_mapping *km, size_t size)
 		return ret;
 
 	for_each_sgtable_sg(&km->sgt, sg, i) {
-		sg_dma_address(sg) = mapped_page(&km->map, (unsigned long)i << PAGE_SHIFT);
+		sg_dma_address(sg) = virtgpu_import_mapped_page(&km->map,
+								(unsigned long)i << PAGE_SHIFT);
 		sg_dma_len(sg) = PAGE_SIZE;
 	}
 
 	return 0;
 }
 
-static void kernel_mapping_release(struct virtgpu_backing *b)
+static void virtgpu_import_kernel_mapping_release(struct virtgpu_backing *b)
 {
-	struct vgpu_kernel_mapping *km = container_of(b, struct vgpu_kernel_mapping,
-						      base.base);
-	struct vgpu_import *imp = km->base.import;
+	struct virtgpu_kernel_mapping *km = container_of(b, struct virtgpu_kernel_mapping,
+							 base.base);
+	struct virtgpu_import *imp = km->base.import;
 	struct drm_gem_object *obj = imp->dma_buf->priv;
 
 	dma_resv_lock(imp->dma_buf->resv, NULL);
@@ -369,12 +371,12 @@ static void kernel_mapping_release(struct virtgpu_backing *b)
 
 	sg_free_table(&km->sgt);
 	kfree(km);
-	import_put(imp);
+	virtgpu_import_put(imp);
 }
 
-static int map_for_kernel(struct vgpu_import *imp, struct drm_gem_object *obj)
+static int virtgpu_import_map_for_kernel(struct virtgpu_import *imp, struct drm_gem_object *obj)
 {
-	struct vgpu_kernel_mapping *km = kzalloc_obj(*km);
+	struct virtgpu_kernel_mapping *km = kzalloc_obj(*km);
 	int ret;
 
 	if (!km)
@@ -387,10 +389,10 @@ static int map_for_kernel(struct vgpu_import *imp, struct drm_gem_object *obj)
 	ret = dma_buf_vmap(imp->dma_buf, &km->map);
 	if (ret)
 		goto unpin;
-	ret = list_mapped_pages(km, imp->dma_buf->size);
+	ret = virtgpu_import_list_mapped_pages(km, imp->dma_buf->size);
 	if (ret)
 		goto vunmap;
-	set_map(imp, &km->base, &km->sgt, kernel_mapping_release);
+	virtgpu_import_set_map(imp, &km->base, &km->sgt, virtgpu_import_kernel_mapping_release);
 	dma_resv_unlock(imp->dma_buf->resv);
 
 	return 0;
@@ -405,34 +407,34 @@ unlock:
 	return ret;
 }
 
-static int attach(struct vgpu_import *imp)
+static int virtgpu_import_attach(struct virtgpu_import *imp)
 {
 	struct dma_buf_attachment *attach;
 	struct drm_gem_object *obj;
 
 	attach = dma_buf_dynamic_attach(imp->dma_buf, imp->memory->dev,
-					&import_attach_ops, imp);
+						       &import_attach_ops, imp);
 	if (!IS_ERR(attach)) {
 		imp->attach = attach;
 		return 0;
 	}
 
 	/* Such a mapping has guest-physical addresses only. */
-	obj = foreign_object(imp->dma_buf);
+	obj = virtgpu_import_foreign_object(imp->dma_buf);
 	if (!obj || imp->memory->addr_type != VIRTGPU_ADDR_GPA)
 		return PTR_ERR(attach);
 
-	return map_for_kernel(imp, obj);
+	return virtgpu_import_map_for_kernel(imp, obj);
 }
 
-static struct drm_gem_object *import_foreign(struct vgpu_device *vgpu,
-					     struct dma_buf *dma_buf)
+static struct drm_gem_object *virtgpu_import_foreign(struct vgpu_device *vgpu,
+						     struct dma_buf *dma_buf)
 {
-	struct vgpu_import *imp;
-	struct vgpu_gem *gem;
+	struct virtgpu_import *imp;
+	struct virtgpu_gem *gem;
 	int ret;
 
-	gem = vgpu_gem_create_imported(vgpu, dma_buf);
+	gem = virtgpu_gem_create_imported(vgpu, dma_buf);
 	if (IS_ERR(gem))
 		return ERR_CAST(gem);
 
@@ -450,9 +452,9 @@ static struct drm_gem_object *import_foreign(struct vgpu_device *vgpu,
 	imp->ctrl = &vgpu->ctrl;
 	imp->waits = &vgpu->counters.move_waits;
 
-	ret = attach(imp);
+	ret = virtgpu_import_attach(imp);
 	if (ret) {
-		import_put(imp);
+		virtgpu_import_put(imp);
 		drm_gem_object_put(&gem->base);
 		return ERR_PTR(ret);
 	}
@@ -464,18 +466,18 @@ static struct drm_gem_object *import_foreign(struct vgpu_device *vgpu,
 }
 
 /**
- * vgpu_import_dma_buf - the buffer that was imported
+ * virtgpu_import_dma_buf - the buffer that was imported
  * @imp: the import
  *
  * Return: the dma-buf, borrowed.
  */
-struct dma_buf *vgpu_import_dma_buf(struct vgpu_import *imp)
+struct dma_buf *virtgpu_import_dma_buf(struct virtgpu_import *imp)
 {
 	return imp->dma_buf;
 }
 
 /**
- * vgpu_prime_import - make a GEM object of a dma-buf
+ * virtgpu_prime_import - make a GEM object of a dma-buf
  * @dev: the DRM device
  * @dma_buf: whoever's buffer it is
  *
@@ -484,21 +486,21 @@ struct dma_buf *vgpu_import_dma_buf(struct vgpu_import *imp)
  * device cannot reach the memory because it bypasses the IOMMU that it is
  * behind; -ENOMEM; or what the exporter says to the attachment.
  */
-struct drm_gem_object *vgpu_prime_import(struct drm_device *dev,
-					 struct dma_buf *dma_buf)
+struct drm_gem_object *virtgpu_prime_import(struct drm_device *dev,
+					    struct dma_buf *dma_buf)
 {
 	struct vgpu_device *vgpu = to_vgpu(dev);
-	struct drm_gem_object *own = vgpu_export_object(dma_buf, dev);
+	struct drm_gem_object *own = virtgpu_export_object(dma_buf, dev);
 
 	if (own) {
 		drm_gem_object_get(own);
 		return own;
 	}
 
-	if (!addresses_reach_device(vgpu)) {
+	if (!virtgpu_import_is_addressable(vgpu)) {
 		drm_warn_once(dev, "cannot import buffers: the device is behind an IOMMU but bypasses it; give it iommu_platform=on\n");
 		return ERR_PTR(-EXDEV);
 	}
 
-	return import_foreign(vgpu, dma_buf);
+	return virtgpu_import_foreign(vgpu, dma_buf);
 }

@@ -8,9 +8,9 @@
 #include "virtgpu_cmd.h"
 #include "virtgpu_cmd_3d.h"
 #include "vgpu_device.h"
-#include "vgpu_gem.h"
-#include "vgpu_gem_host.h"
-#include "vgpu_hostmem.h"
+#include "virtgpu_gem.h"
+#include "virtgpu_gem_host3d.h"
+#include "virtgpu_host_visible.h"
 
 /**
  * DOC: buffers of the host
@@ -26,7 +26,7 @@
  */
 
 /**
- * vgpu_gem_create_texture - make a buffer of the host's renderer
+ * virtgpu_gem_create_3d - make a buffer of the host's renderer
  * @vgpu: the device
  * @size: of the pages of the guest, in bytes
  * @cmd: what it is to be; its number is filled in
@@ -36,10 +36,10 @@
  * Context: may sleep.
  * Return: the object, -EINVAL for no size or too much, -ENOMEM.
  */
-struct vgpu_gem *vgpu_gem_create_texture(struct vgpu_device *vgpu, u64 size,
-					 struct virtgpu_cmd_create_3d *cmd)
+struct virtgpu_gem *virtgpu_gem_create_3d(struct vgpu_device *vgpu, u64 size,
+					  struct virtgpu_cmd_create_3d *cmd)
 {
-	struct vgpu_gem *gem = vgpu_gem_create(vgpu, size);
+	struct virtgpu_gem *gem = virtgpu_gem_create(vgpu, size);
 	struct virtgpu_resource *res;
 
 	if (IS_ERR(gem))
@@ -50,19 +50,19 @@ struct vgpu_gem *vgpu_gem_create_texture(struct vgpu_device *vgpu, u64 size,
 		drm_gem_object_put(&gem->base);
 		return ERR_CAST(res);
 	}
-	gem->host = res;
+	gem->host3d_res = res;
 
 	return gem;
 }
 
-static bool is_mappable(const struct virtgpu_cmd_create_blob *cmd)
+static bool virtgpu_gem_host3d_is_mappable(const struct virtgpu_cmd_create_blob *cmd)
 {
 	return cmd->mem == VIRTIO_GPU_BLOB_MEM_HOST3D &&
 	       cmd->flags & VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE;
 }
 
 /**
- * vgpu_gem_create_host_blob - make a buffer of the host's memory
+ * virtgpu_gem_create_host3d_blob - make a buffer of the host's memory
  * @vgpu: the device
  * @cmd: what it is to be, its size a multiple of PAGE_SIZE; its number is filled in
  * @before: a filled message to be published before; on success the queue's; or NULL
@@ -72,28 +72,28 @@ static bool is_mappable(const struct virtgpu_cmd_create_blob *cmd)
  * Context: may sleep.
  * Return: the object, -EINVAL for no size or too much, -ENOMEM.
  */
-struct vgpu_gem *vgpu_gem_create_host_blob(struct vgpu_device *vgpu,
-					   struct virtgpu_cmd_create_blob *cmd,
-					   struct virtgpu_msg *before)
+struct virtgpu_gem *virtgpu_gem_create_host3d_blob(struct vgpu_device *vgpu,
+						   struct virtgpu_cmd_create_blob *cmd,
+						   struct virtgpu_msg *before)
 {
 	bool guest = cmd->mem == VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST;
 	struct virtgpu_resource *res;
-	struct vgpu_hostmap *map;
-	struct vgpu_gem *gem;
+	struct virtgpu_host_mapping *map;
+	struct virtgpu_gem *gem;
 
 	if (!cmd->size || cmd->size > LONG_MAX)
 		return ERR_PTR(-EINVAL);
 
-	gem = guest ? vgpu_gem_create(vgpu, cmd->size) :
-		      vgpu_gem_create_empty(vgpu, cmd->size);
+	gem = guest ? virtgpu_gem_create(vgpu, cmd->size) :
+		      virtgpu_gem_create_empty(vgpu, cmd->size);
 	if (IS_ERR(gem))
 		return gem;
 	gem->blob_mem = cmd->mem;
 
 	/* Its number comes with the resource, which is the last step that can fail. */
-	if (is_mappable(cmd)) {
-		map = vgpu_hostmap_alloc(&vgpu->hostmem, 0, cmd->size,
-					 &gem->base.vma_node);
+	if (virtgpu_gem_host3d_is_mappable(cmd)) {
+		map = virtgpu_host_mapping_alloc(&vgpu->hostmem, 0, cmd->size,
+						 &gem->base.vma_node);
 		if (!map) {
 			drm_gem_object_put(&gem->base);
 			return ERR_PTR(-ENOMEM);
@@ -106,7 +106,7 @@ struct vgpu_gem *vgpu_gem_create_host_blob(struct vgpu_device *vgpu,
 		drm_gem_object_put(&gem->base);
 		return ERR_CAST(res);
 	}
-	gem->host = res;
+	gem->host3d_res = res;
 	if (gem->map)
 		gem->map->resource = res->id;
 
@@ -114,77 +114,77 @@ struct vgpu_gem *vgpu_gem_create_host_blob(struct vgpu_device *vgpu,
 }
 
 /**
- * vgpu_gem_host_map - a program is going to map a buffer
+ * virtgpu_gem_host3d_map - a program is going to map a buffer
  * @gem: any buffer
  *
  * Context: may sleep; waits for the host.
  * Return: 0, also for what needs no place in the window; -EINVAL for a blob that was
- * not made to be mapped; what vgpu_hostmap_wait() says.
+ * not made to be mapped; what virtgpu_host_mapping_map() says.
  */
-int vgpu_gem_host_map(struct vgpu_gem *gem)
+int virtgpu_gem_host3d_map(struct virtgpu_gem *gem)
 {
 	int ret;
 
-	if (!gem->host || gem->pages)
+	if (!gem->host3d_res || gem->pages)
 		return 0;
 	if (!gem->map)
 		return -EINVAL;
 
-	ret = vgpu_gem_host_error(gem);
+	ret = virtgpu_gem_host_error(gem);
 
-	return ret ?: vgpu_hostmap_wait(gem->map);
+	return ret ?: virtgpu_host_mapping_map(gem->map);
 }
 
 /**
- * vgpu_gem_host_hold - keep a blob of the host's memory in the window
+ * virtgpu_gem_host3d_pin - keep a blob of the host's memory in the window
  * @gem: a buffer without pages
  *
  * Context: may sleep; waits for the host.
  * Return: 0; -EINVAL for a blob that was not made to be mapped; what
- * vgpu_hostmap_wait() says.
+ * virtgpu_host_mapping_map() says.
  */
-int vgpu_gem_host_hold(struct vgpu_gem *gem)
+int virtgpu_gem_host3d_pin(struct virtgpu_gem *gem)
 {
 	int ret;
 
 	if (!gem->map)
 		return -EINVAL;
 
-	vgpu_hostmap_use(gem->map);
-	ret = vgpu_gem_host_map(gem);
+	virtgpu_host_mapping_pin(gem->map);
+	ret = virtgpu_gem_host3d_map(gem);
 	if (ret)
-		vgpu_hostmap_unuse(gem->map);
+		virtgpu_host_mapping_unpin(gem->map);
 
 	return ret;
 }
 
 /**
- * vgpu_gem_host_release - undo vgpu_gem_host_hold()
+ * virtgpu_gem_host3d_release - undo virtgpu_gem_host3d_pin()
  * @gem: the buffer
  *
  * Context: any.
  */
-void vgpu_gem_host_release(struct vgpu_gem *gem)
+void virtgpu_gem_host3d_release(struct virtgpu_gem *gem)
 {
-	vgpu_hostmap_unuse(gem->map);
+	virtgpu_host_mapping_unpin(gem->map);
 }
 
 /**
- * vgpu_gem_host_place - where a blob is that is kept in the window
+ * virtgpu_gem_host3d_get_addr - where a blob is that is kept in the window
  * @gem: the buffer
  * @where: filled: its physical address
  *
  * Context: any.
  * Return: false if it was lost.
  */
-bool vgpu_gem_host_place(struct vgpu_gem *gem, phys_addr_t *where)
+bool virtgpu_gem_host3d_get_addr(struct virtgpu_gem *gem, phys_addr_t *where)
 {
 	u32 info;
 
-	return vgpu_hostmap_place(gem->map, where, &info);
+	return virtgpu_host_mapping_get_addr(gem->map, where, &info);
 }
 
-static pgprot_t caching(pgprot_t prot, u32 info)
+static pgprot_t virtgpu_gem_host3d_pgprot(pgprot_t prot, u32 info)
 {
 	switch (info) {
 	case VIRTIO_GPU_MAP_CACHE_WC:
@@ -196,18 +196,19 @@ static pgprot_t caching(pgprot_t prot, u32 info)
 	}
 }
 
-static unsigned long first_page(const struct vgpu_gem *gem, unsigned long pgoff)
+static unsigned long virtgpu_gem_host3d_first_page(const struct virtgpu_gem *gem,
+						   unsigned long pgoff)
 {
 	return pgoff - drm_vma_node_start(&gem->base.vma_node);
 }
 
 /* The blob may not be there: then bring it, if that can be waited for. */
-static vm_fault_t bring(struct vgpu_gem *gem, struct vm_fault *vmf)
+static vm_fault_t virtgpu_gem_host3d_map_for_fault(struct virtgpu_gem *gem, struct vm_fault *vmf)
 {
 	struct drm_gem_object *obj = &gem->base;
 	int ret;
 
-	ret = vgpu_hostmap_start(gem->map);
+	ret = virtgpu_host_mapping_queue(gem->map);
 	if ((ret && ret != -EAGAIN) || !fault_flag_allow_retry_first(vmf->flags))
 		return VM_FAULT_SIGBUS;
 	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
@@ -216,17 +217,17 @@ static vm_fault_t bring(struct vgpu_gem *gem, struct vm_fault *vmf)
 	drm_gem_object_get(obj);
 	mmap_read_unlock(vmf->vma->vm_mm);
 	/* Without success the next try finds that out. */
-	vgpu_hostmap_wait(gem->map);
+	virtgpu_host_mapping_map(gem->map);
 	drm_gem_object_put(obj);
 
 	return VM_FAULT_RETRY;
 }
 
-static vm_fault_t host_fault(struct vm_fault *vmf)
+static vm_fault_t virtgpu_gem_host3d_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct drm_gem_object *obj = vma->vm_private_data;
-	struct vgpu_gem *gem = to_vgpu_gem(obj);
+	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 	phys_addr_t where;
 	int idx;
@@ -235,43 +236,43 @@ static vm_fault_t host_fault(struct vm_fault *vmf)
 	/* What is mapped while this is held is undone after the device is unplugged. */
 	if (!drm_dev_enter(obj->dev, &idx))
 		return VM_FAULT_SIGBUS;
-	if (!vgpu_hostmap_place(gem->map, &where, &info)) {
+	if (!virtgpu_host_mapping_get_addr(gem->map, &where, &info)) {
 		drm_dev_exit(idx);
-		return bring(gem, vmf);
+		return virtgpu_gem_host3d_map_for_fault(gem, vmf);
 	}
 	ret = vmf_insert_pfn_prot(vma, vmf->address,
-				  PHYS_PFN(where) + first_page(gem, vmf->pgoff),
-				  caching(vma->vm_page_prot, info));
+				  PHYS_PFN(where) + virtgpu_gem_host3d_first_page(gem, vmf->pgoff),
+				  virtgpu_gem_host3d_pgprot(vma->vm_page_prot, info));
 	drm_dev_exit(idx);
 
 	return ret;
 }
 
-static void host_vm_open(struct vm_area_struct *vma)
+static void virtgpu_gem_host3d_vm_open(struct vm_area_struct *vma)
 {
 	struct drm_gem_object *obj = vma->vm_private_data;
 
-	vgpu_hostmap_use(to_vgpu_gem(obj)->map);
+	virtgpu_host_mapping_pin(to_virtgpu_gem(obj)->map);
 	drm_gem_vm_open(vma);
 }
 
-static void host_vm_close(struct vm_area_struct *vma)
+static void virtgpu_gem_host3d_vm_close(struct vm_area_struct *vma)
 {
 	struct drm_gem_object *obj = vma->vm_private_data;
 
-	vgpu_hostmap_unuse(to_vgpu_gem(obj)->map);
+	virtgpu_host_mapping_unpin(to_virtgpu_gem(obj)->map);
 	drm_gem_vm_close(vma);
 }
 
 static const struct vm_operations_struct host_vm_ops = {
-	.open = host_vm_open,
-	.close = host_vm_close,
-	.fault = host_fault,
+	.open = virtgpu_gem_host3d_vm_open,
+	.close = virtgpu_gem_host3d_vm_close,
+	.fault = virtgpu_gem_host3d_fault,
 };
 
-static int map_now(struct vgpu_gem *gem, struct vm_area_struct *vma)
+static int virtgpu_gem_host3d_insert_pages(struct virtgpu_gem *gem, struct vm_area_struct *vma)
 {
-	unsigned long first = first_page(gem, vma->vm_pgoff);
+	unsigned long first = virtgpu_gem_host3d_first_page(gem, vma->vm_pgoff);
 	phys_addr_t where;
 	int idx, ret;
 	u32 info;
@@ -280,8 +281,8 @@ static int map_now(struct vgpu_gem *gem, struct vm_area_struct *vma)
 		return -ENODEV;
 
 	ret = 0;
-	if (vgpu_hostmap_place(gem->map, &where, &info)) {
-		vma->vm_page_prot = caching(vma->vm_page_prot, info);
+	if (virtgpu_host_mapping_get_addr(gem->map, &where, &info)) {
+		vma->vm_page_prot = virtgpu_gem_host3d_pgprot(vma->vm_page_prot, info);
 		ret = io_remap_pfn_range(vma, vma->vm_start, PHYS_PFN(where) + first,
 					 vma->vm_end - vma->vm_start,
 					 vma->vm_page_prot);
@@ -292,24 +293,24 @@ static int map_now(struct vgpu_gem *gem, struct vm_area_struct *vma)
 }
 
 /**
- * vgpu_gem_host_mmap - map a blob of the host's memory for a user
+ * virtgpu_gem_host3d_mmap - map a blob of the host's memory for a user
  * @gem: a buffer without pages
  * @vma: where; it may be a part of the buffer
  *
  * Context: under the mmap lock; does not wait for the host.
  * Return: 0; -EINVAL for a blob that cannot be mapped, or a range outside; -EIO if it
- * is lost; what vgpu_hostmap_start() says.
+ * is lost; what virtgpu_host_mapping_queue() says.
  */
-int vgpu_gem_host_mmap(struct vgpu_gem *gem, struct vm_area_struct *vma)
+int virtgpu_gem_host3d_mmap(struct virtgpu_gem *gem, struct vm_area_struct *vma)
 {
-	u64 first = first_page(gem, vma->vm_pgoff);
+	u64 first = virtgpu_gem_host3d_first_page(gem, vma->vm_pgoff);
 	int ret;
 
 	if (!gem->map || first + vma_pages(vma) > gem->base.size >> PAGE_SHIFT)
 		return -EINVAL;
 	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
 		return -EINVAL;
-	ret = vgpu_gem_host_error(gem);
+	ret = virtgpu_gem_host_error(gem);
 	if (ret)
 		return ret;
 
@@ -317,13 +318,13 @@ int vgpu_gem_host_mmap(struct vgpu_gem *gem, struct vm_area_struct *vma)
 	vma->vm_page_prot = pgprot_decrypted(vm_get_page_prot(vma->vm_flags));
 	vma->vm_ops = &host_vm_ops;
 
-	if (vgpu_hostmap_use(gem->map))
-		ret = map_now(gem, vma);
+	if (virtgpu_host_mapping_pin(gem->map))
+		ret = virtgpu_gem_host3d_insert_pages(gem, vma);
 	else
-		ret = vgpu_hostmap_start(gem->map);
+		ret = virtgpu_host_mapping_queue(gem->map);
 	if (!ret || ret == -EAGAIN)
 		return 0;
 
-	vgpu_hostmap_unuse(gem->map);
+	virtgpu_host_mapping_unpin(gem->map);
 	return ret;
 }
