@@ -63,7 +63,7 @@ static int contexts_show(struct seq_file *m, void *data)
 {
 	struct drm_printer p = drm_seq_file_printer(m);
 
-	vgpu_contexts_print(&vgpu_of(m)->contexts, &p);
+	virtgpu_contexts_print(&vgpu_of(m)->contexts, &p);
 
 	return 0;
 }

@@ -4,8 +4,8 @@
 
 #include <drm/drm_device.h>
 
-#include "vgpu_capset.h"
-#include "vgpu_context.h"
+#include "virtgpu_capset.h"
+#include "virtgpu_context.h"
 #include "vgpu_display.h"
 #include "virtgpu_features.h"
 #include "virtgpu_host_visible.h"
@@ -51,8 +51,8 @@ struct vgpu_device {
 	struct virtgpu_vq cursor;
 	struct virtgpu_backing_mgr memory;
 	struct virtgpu_resource_mgr resources;
-	struct vgpu_capsets capsets;
-	struct vgpu_contexts contexts;
+	struct virtgpu_capsets capsets;
+	struct virtgpu_context_mgr contexts;
 	struct virtgpu_host_visible hostmem;
 	struct vgpu_display display;
 	struct vgpu_counters counters;

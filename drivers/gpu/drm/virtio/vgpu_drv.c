@@ -23,11 +23,11 @@
 #include "vgpu_commit.h"
 #include "vgpu_debugfs.h"
 #include "vgpu_device.h"
-#include "vgpu_fdinfo.h"
-#include "vgpu_file.h"
+#include "virtgpu_fdinfo.h"
+#include "virtgpu_file.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_import.h"
-#include "vgpu_ioctl.h"
+#include "virtgpu_ioctl.h"
 #include "virtgpu_msg.h"
 
 static int vgpu_modeset = -1;
@@ -44,16 +44,16 @@ static const struct drm_driver vgpu_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_MODESET |
 			   DRIVER_ATOMIC | DRIVER_CURSOR_HOTSPOT | DRIVER_SYNCOBJ |
 			   DRIVER_SYNCOBJ_TIMELINE,
-	.open = vgpu_file_open,
-	.postclose = vgpu_file_close,
+	.open = virtgpu_file_open,
+	.postclose = virtgpu_file_close,
 	.dumb_create = virtgpu_gem_dumb_create,
 	.gem_prime_import = virtgpu_prime_import,
 	DRM_FBDEV_TTM_DRIVER_OPS,
-	.ioctls = vgpu_ioctls,
-	.num_ioctls = VGPU_IOCTL_COUNT,
+	.ioctls = virtgpu_ioctls,
+	.num_ioctls = VIRTGPU_NUM_IOCTLS,
 	.fops = &vgpu_fops,
 	.debugfs_init = vgpu_debugfs_init,
-	.show_fdinfo = vgpu_fdinfo_show,
+	.show_fdinfo = virtgpu_fdinfo_show,
 	.name = "virtio_gpu",
 	.desc = "virtio GPU",
 	.major = 0,
@@ -106,7 +106,7 @@ static void stop_queues(struct vgpu_device *vgpu)
 {
 	virtio_reset_device(vgpu->vdev);
 	/* A program that sees an error on a fence finds its context lost. */
-	vgpu_contexts_lose(&vgpu->contexts);
+	virtgpu_contexts_lose(&vgpu->contexts);
 	virtgpu_resources_invalidate(&vgpu->resources);
 	virtgpu_vq_stop(&vgpu->ctrl);
 	virtgpu_vq_stop(&vgpu->cursor);
@@ -131,8 +131,8 @@ static void release_layers(struct drm_device *dev, void *data)
 
 	virtgpu_backing_mgr_fini(&vgpu->memory);
 	virtgpu_host_visible_fini(&vgpu->hostmem);
-	vgpu_contexts_fini(&vgpu->contexts);
-	vgpu_capsets_fini(&vgpu->capsets);
+	virtgpu_context_mgr_fini(&vgpu->contexts);
+	virtgpu_capsets_fini(&vgpu->capsets);
 	virtgpu_resource_mgr_fini(&vgpu->resources);
 	put_device(vgpu->memory.dev);
 }
@@ -184,7 +184,7 @@ static int init_layers(struct vgpu_device *vgpu, struct virtio_device *vdev)
 	ret = virtgpu_resource_mgr_init(&vgpu->resources, &vdev->dev, &vgpu->ctrl);
 	if (ret)
 		return ret;
-	ret = vgpu_contexts_init(&vgpu->contexts, &vdev->dev, &vgpu->ctrl);
+	ret = virtgpu_context_mgr_init(&vgpu->contexts, &vdev->dev, &vgpu->ctrl);
 	if (ret)
 		goto put_resources;
 	virtgpu_host_visible_init(&vgpu->hostmem, &vgpu->ctrl, vgpu->drm.anon_inode->i_mapping);
@@ -223,8 +223,8 @@ static int init_3d(struct vgpu_device *vgpu)
 {
 	find_window(vgpu);
 
-	return vgpu_capsets_init(&vgpu->capsets, &vgpu->ctrl,
-				 vgpu->features.virgl ? vgpu->features.capsets : 0);
+	return virtgpu_capsets_init(&vgpu->capsets, &vgpu->ctrl,
+				    vgpu->features.virgl ? vgpu->features.capsets : 0);
 }
 
 static int init_display(struct vgpu_device *vgpu)
@@ -275,7 +275,7 @@ static int vgpu_probe(struct virtio_device *vdev)
 	}
 	virtio_device_ready(vdev);
 
-	vgpu_capsets_ask(&vgpu->capsets);
+	virtgpu_capsets_query(&vgpu->capsets);
 	ret = vgpu_display_start(vgpu);
 	if (ret) {
 		drm_err(&vgpu->drm, "the host does not name its outputs: %d\n", ret);

@@ -11,7 +11,7 @@
 #include "virtgpu_cmd.h"
 #include "vgpu_device.h"
 #include "virtgpu_export.h"
-#include "vgpu_file.h"
+#include "virtgpu_file.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_gem_host3d.h"
 #include "virtgpu_host_visible.h"
@@ -211,8 +211,8 @@ static const struct vm_operations_struct virtgpu_gem_vm_ops = {
 
 static const struct drm_gem_object_funcs virtgpu_gem_funcs = {
 	.free = virtgpu_gem_free,
-	.open = vgpu_file_open_object,
-	.close = vgpu_file_close_object,
+	.open = virtgpu_file_open_object,
+	.close = virtgpu_file_close_object,
 	.print_info = virtgpu_gem_print_info,
 	.export = virtgpu_prime_export,
 	.get_sg_table = virtgpu_gem_get_sg_table,

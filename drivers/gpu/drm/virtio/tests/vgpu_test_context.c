@@ -10,7 +10,7 @@
 #include <drm/drm_prime.h>
 
 #include "vgpu_device.h"
-#include "vgpu_file.h"
+#include "virtgpu_file.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
 #include "vgpu_test_render.h"
@@ -72,7 +72,7 @@ static void capset_ids(struct kunit *test)
 	config.capsets = s->list;
 	config.capset_count = s->count;
 	u = vgpu_user_open(test, vgpu_mock_start(test, &config));
-	KUNIT_EXPECT_EQ(test, vgpu_capsets_ids(&to_vgpu(u->drm)->capsets, &ids), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_capsets_ids(&to_vgpu(u->drm)->capsets, &ids), 0);
 	KUNIT_EXPECT_EQ(test, ids, s->ids);
 	KUNIT_EXPECT_EQ(test, supported(u), (u32)s->ids);
 	/* Nobody asks again for what is known. */
@@ -397,7 +397,7 @@ static void context_poll_abandoned(struct kunit *test)
 /* Seen by a fence's callback: its context is lost already. */
 struct lost_seen {
 	struct dma_fence_cb cb;
-	struct vgpu_context *ctx;
+	struct virtgpu_context *ctx;
 	int error;
 };
 
@@ -405,7 +405,7 @@ static void see_lost(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
 	struct lost_seen *seen = container_of(cb, struct lost_seen, cb);
 
-	seen->error = vgpu_context_error(seen->ctx);
+	seen->error = virtgpu_context_error(seen->ctx);
 }
 
 static void context_lost_before_fences(struct kunit *test)
@@ -418,7 +418,7 @@ static void context_lost_before_fences(struct kunit *test)
 
 	vgpu_mock_hold(m, CMD(SUBMIT_3D));
 	fence = vgpu_render_fence(u, 0);
-	seen.ctx = vgpu_file_context(u->file);
+	seen.ctx = virtgpu_file_context(u->file);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(seen.ctx));
 	KUNIT_ASSERT_EQ(test, dma_fence_add_callback(fence, &seen.cb, see_lost), 0);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&m->vdev), 0);
@@ -426,7 +426,7 @@ static void context_lost_before_fences(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&m->vdev), 0);
 	KUNIT_EXPECT_EQ(test, vgpu_render_submit(u, &args, NULL, 0), -EIO);
-	vgpu_context_put(seen.ctx);
+	virtgpu_context_put(seen.ctx);
 	dma_fence_put(fence);
 }
 

@@ -8,9 +8,9 @@
 #include <drm/drm_file.h>
 #include <drm/drm_syncobj.h>
 
-#include "vgpu_context.h"
+#include "virtgpu_context.h"
 #include "vgpu_device.h"
-#include "vgpu_file.h"
+#include "virtgpu_file.h"
 #include "vgpu_mock.h"
 #include "vgpu_test_render.h"
 #include "vgpu_test_user.h"
@@ -58,7 +58,7 @@ int vgpu_render_init(struct vgpu_user *u, u32 capset, u32 rings, u64 polled)
 /* By which number the host knows it; 0 if the program has none. */
 u32 vgpu_render_context(struct vgpu_user *u)
 {
-	const struct vgpu_file *vf = u->file->driver_priv;
+	const struct virtgpu_file *vf = u->file->driver_priv;
 
 	return vf->ctx ? vf->ctx->id : 0;
 }

@@ -11,7 +11,7 @@
 #include <drm/drm_gem.h>
 
 #include "vgpu_device.h"
-#include "vgpu_file.h"
+#include "virtgpu_file.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
 #include "virtgpu_msg.h"
@@ -784,7 +784,7 @@ static void share_of_the_ring(struct kunit *test)
 	vgpu_user_paint(other, fb, 3);
 	KUNIT_ASSERT_EQ(test, vgpu_user_show(other, 0, fb), 0);
 
-	client = vgpu_file_client(u->file);
+	client = virtgpu_file_client(u->file);
 	vgpu_mock_hold(m, CMD(SUBMIT_3D));
 	while (virtgpu_vq_has_room(ctrl, client) && n++ < 1000)
 		dma_fence_put(vgpu_render_fence(u, 0));
@@ -805,7 +805,7 @@ static void share_of_the_ring(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ctrl->stats.backlogged, 0);
 	KUNIT_EXPECT_EQ(test, vgpu_mock_release(m, 0), n + 1);
 	KUNIT_EXPECT_TRUE(test, virtgpu_vq_has_room(ctrl, client));
-	KUNIT_EXPECT_EQ(test, vgpu_file_client(other->file)->slots, 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_file_client(other->file)->slots, 0);
 }
 
 /*

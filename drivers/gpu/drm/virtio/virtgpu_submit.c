@@ -15,13 +15,13 @@
 #include <uapi/drm/virtgpu_drm.h>
 
 #include "virtgpu_cmd_3d.h"
-#include "vgpu_context.h"
+#include "virtgpu_context.h"
 #include "vgpu_device.h"
 #include "virtgpu_mem_entries.h"
-#include "vgpu_file.h"
+#include "virtgpu_file.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_msg.h"
-#include "vgpu_submit.h"
+#include "virtgpu_submit.h"
 
 /**
  * DOC: submission
@@ -54,7 +54,7 @@ struct submit_out {
 };
 
 /**
- * struct submit - a submission on its way from parse to publish
+ * struct virtgpu_submit - a submission on its way from parse to publish
  * @vgpu: the device
  * @file: the caller's
  * @args: what he wants
@@ -75,11 +75,11 @@ struct submit_out {
  * @sync_file: has the fence, or NULL
  * @fd: reserved for @sync_file, or negative
  */
-struct submit {
+struct virtgpu_submit {
 	struct vgpu_device *vgpu;
 	struct drm_file *file;
 	struct drm_virtgpu_execbuffer *args;
-	struct vgpu_context *ctx;
+	struct virtgpu_context *ctx;
 	struct virtgpu_timeline *timeline;
 	struct virtgpu_mem_entries *stream;
 	struct dma_fence **in;
@@ -133,19 +133,19 @@ struct virtgpu_mem_entries *virtgpu_cmdbuf_from_user(struct virtgpu_vq *q, u64 a
 	return stream;
 }
 
-static bool wants_event(const struct submit *s)
+static bool virtgpu_submit_wants_event(const struct virtgpu_submit *s)
 {
 	return s->args->flags & VIRTGPU_EXECBUF_RING_IDX &&
-	       s->ctx->params.polled & BIT_ULL(s->args->ring_idx);
+	       s->ctx->params.poll_rings_mask & BIT_ULL(s->args->ring_idx);
 }
 
-static bool wants_fence(const struct submit *s)
+static bool virtgpu_submit_wants_fence(const struct virtgpu_submit *s)
 {
 	return s->args->flags & VIRTGPU_EXECBUF_FENCE_FD_OUT || s->args->num_out_syncobjs ||
-	       s->args->num_bo_handles || wants_event(s);
+	       s->args->num_bo_handles || virtgpu_submit_wants_event(s);
 }
 
-static int parse(struct submit *s)
+static int virtgpu_submit_parse(struct virtgpu_submit *s)
 {
 	const struct drm_virtgpu_execbuffer *args = s->args;
 
@@ -169,8 +169,8 @@ static int parse(struct submit *s)
 }
 
 /* A program may know a shorter, or a longer struct. */
-static int copy_syncobj(const struct submit *s, u64 array, unsigned int i,
-			struct drm_virtgpu_execbuffer_syncobj *desc)
+static int virtgpu_submit_copy_syncobj(const struct virtgpu_submit *s, u64 array, unsigned int i,
+				       struct drm_virtgpu_execbuffer_syncobj *desc)
 {
 	size_t stride = s->args->syncobj_stride;
 
@@ -184,31 +184,31 @@ static int copy_syncobj(const struct submit *s, u64 array, unsigned int i,
  * Resolve
  */
 
-static int resolve_context(struct submit *s)
+static int virtgpu_submit_lookup_context(struct virtgpu_submit *s)
 {
-	struct vgpu_context *ctx = vgpu_file_context(s->file);
+	struct virtgpu_context *ctx = virtgpu_file_context(s->file);
 
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
 
 	s->ctx = ctx;
-	s->timeline = &s->vgpu->contexts.global;
+	s->timeline = &s->vgpu->contexts.default_timeline;
 	if (!(s->args->flags & VIRTGPU_EXECBUF_RING_IDX))
 		return 0;
-	if (s->args->ring_idx >= ctx->params.rings)
+	if (s->args->ring_idx >= ctx->params.num_rings)
 		return -EINVAL;
 	s->timeline = &ctx->ring[s->args->ring_idx];
 
 	return 0;
 }
 
-static int resolve_in_syncobj(struct submit *s, unsigned int i)
+static int virtgpu_submit_lookup_in_syncobj(struct virtgpu_submit *s, unsigned int i)
 {
 	struct drm_virtgpu_execbuffer_syncobj desc;
 	struct drm_syncobj *syncobj;
 	int ret;
 
-	ret = copy_syncobj(s, s->args->in_syncobjs, i, &desc);
+	ret = virtgpu_submit_copy_syncobj(s, s->args->in_syncobjs, i, &desc);
 	if (ret)
 		return ret;
 	if (desc.flags & ~VIRTGPU_EXECBUF_SYNCOBJ_FLAGS)
@@ -230,7 +230,7 @@ static int resolve_in_syncobj(struct submit *s, unsigned int i)
 	return 0;
 }
 
-static int resolve_in(struct submit *s)
+static int virtgpu_submit_lookup_in(struct virtgpu_submit *s)
 {
 	unsigned int n = s->args->num_in_syncobjs, i;
 	int ret;
@@ -245,7 +245,7 @@ static int resolve_in(struct submit *s)
 		return -ENOMEM;
 
 	for (i = 0; i < n; i++) {
-		ret = resolve_in_syncobj(s, i);
+		ret = virtgpu_submit_lookup_in_syncobj(s, i);
 		if (ret)
 			return ret;
 	}
@@ -260,7 +260,7 @@ static int resolve_in(struct submit *s)
 	return 0;
 }
 
-static int resolve_out(struct submit *s)
+static int virtgpu_submit_lookup_out(struct virtgpu_submit *s)
 {
 	unsigned int n = s->args->num_out_syncobjs;
 	struct drm_virtgpu_execbuffer_syncobj desc;
@@ -274,7 +274,7 @@ static int resolve_out(struct submit *s)
 		return -ENOMEM;
 
 	while (s->out_count < n) {
-		ret = copy_syncobj(s, s->args->out_syncobjs, s->out_count, &desc);
+		ret = virtgpu_submit_copy_syncobj(s, s->args->out_syncobjs, s->out_count, &desc);
 		if (ret)
 			return ret;
 		if (desc.flags)
@@ -291,7 +291,7 @@ static int resolve_out(struct submit *s)
 	return 0;
 }
 
-static int resolve_buffers(struct submit *s)
+static int virtgpu_submit_lookup_buffers(struct virtgpu_submit *s)
 {
 	unsigned int i;
 	int ret;
@@ -314,28 +314,28 @@ static int resolve_buffers(struct submit *s)
 	return 0;
 }
 
-static int resolve(struct submit *s)
+static int virtgpu_submit_lookup(struct virtgpu_submit *s)
 {
 	int ret;
 
-	ret = resolve_context(s);
+	ret = virtgpu_submit_lookup_context(s);
 	if (ret)
 		return ret;
-	ret = resolve_buffers(s);
+	ret = virtgpu_submit_lookup_buffers(s);
 	if (ret)
 		return ret;
-	ret = resolve_out(s);
+	ret = virtgpu_submit_lookup_out(s);
 	if (ret)
 		return ret;
 
-	return resolve_in(s);
+	return virtgpu_submit_lookup_in(s);
 }
 
 /*
  * Reserve
  */
 
-static void send_event(struct dma_fence *fence, struct dma_fence_cb *cb)
+static void virtgpu_submit_send_event(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
 	struct submit_event *e = container_of(cb, struct submit_event, cb);
 
@@ -343,12 +343,12 @@ static void send_event(struct dma_fence *fence, struct dma_fence_cb *cb)
 	drm_send_event(e->dev, &e->base);
 }
 
-static int reserve_event(struct submit *s)
+static int virtgpu_submit_prepare_event(struct virtgpu_submit *s)
 {
 	struct submit_event *e;
 	int ret;
 
-	if (!wants_event(s))
+	if (!virtgpu_submit_wants_event(s))
 		return 0;
 	e = kzalloc_obj(*e);
 	if (!e)
@@ -367,7 +367,7 @@ static int reserve_event(struct submit *s)
 	return 0;
 }
 
-static int reserve_message(struct submit *s)
+static int virtgpu_submit_prepare_message(struct virtgpu_submit *s)
 {
 	s->msg = virtgpu_msg_alloc();
 	if (!s->msg)
@@ -375,7 +375,7 @@ static int reserve_message(struct submit *s)
 
 	virtgpu_cmd_submit_3d(s->msg, s->ctx->id, s->stream);
 	s->stream = NULL;
-	if (!wants_fence(s))
+	if (!virtgpu_submit_wants_fence(s))
 		return 0;
 
 	s->msg->fence = virtgpu_fence_alloc(s->timeline);
@@ -389,7 +389,7 @@ static int reserve_message(struct submit *s)
 	return 0;
 }
 
-static int reserve_file(struct submit *s)
+static int virtgpu_submit_prepare_file(struct virtgpu_submit *s)
 {
 	if (!(s->args->flags & VIRTGPU_EXECBUF_FENCE_FD_OUT))
 		return 0;
@@ -402,7 +402,7 @@ static int reserve_file(struct submit *s)
 	return s->sync_file ? 0 : -ENOMEM;
 }
 
-static int reserve_points(struct submit *s)
+static int virtgpu_submit_prepare_points(struct virtgpu_submit *s)
 {
 	unsigned int i;
 
@@ -417,7 +417,7 @@ static int reserve_points(struct submit *s)
 	return 0;
 }
 
-static int wait_for(const struct submit *s, struct dma_fence *fence)
+static int virtgpu_submit_wait_fence(const struct virtgpu_submit *s, struct dma_fence *fence)
 {
 	struct dma_fence_unwrap it;
 	struct dma_fence *f;
@@ -437,7 +437,7 @@ static int wait_for(const struct submit *s, struct dma_fence *fence)
 }
 
 /* Who draws into an import does not know of our timelines. */
-static int wait_for_writers(const struct submit *s, struct drm_gem_object *obj)
+static int virtgpu_submit_wait_implicit(const struct virtgpu_submit *s, struct drm_gem_object *obj)
 {
 	struct dma_fence *fence;
 	int ret;
@@ -447,37 +447,37 @@ static int wait_for_writers(const struct submit *s, struct drm_gem_object *obj)
 	ret = dma_resv_get_singleton(obj->resv, DMA_RESV_USAGE_WRITE, &fence);
 	if (ret || !fence)
 		return ret;
-	ret = wait_for(s, fence);
+	ret = virtgpu_submit_wait_fence(s, fence);
 	dma_fence_put(fence);
 
 	return ret;
 }
 
-static int reserve(struct submit *s)
+static int virtgpu_submit_prepare(struct virtgpu_submit *s)
 {
 	unsigned int i;
 	int ret;
 
-	ret = reserve_message(s);
+	ret = virtgpu_submit_prepare_message(s);
 	if (ret)
 		return ret;
-	ret = reserve_event(s);
+	ret = virtgpu_submit_prepare_event(s);
 	if (ret)
 		return ret;
-	ret = reserve_file(s);
+	ret = virtgpu_submit_prepare_file(s);
 	if (ret)
 		return ret;
-	ret = reserve_points(s);
+	ret = virtgpu_submit_prepare_points(s);
 	if (ret)
 		return ret;
 
 	for (i = 0; i < s->in_count; i++) {
-		ret = wait_for(s, s->in[i]);
+		ret = virtgpu_submit_wait_fence(s, s->in[i]);
 		if (ret)
 			return ret;
 	}
 	for (i = 0; i < s->bo_count; i++) {
-		ret = wait_for_writers(s, s->bos[i]);
+		ret = virtgpu_submit_wait_implicit(s, s->bos[i]);
 		if (ret)
 			return ret;
 	}
@@ -489,7 +489,7 @@ static int reserve(struct submit *s)
  * Lock
  */
 
-static int by_reservation(const void *a, const void *b)
+static int virtgpu_submit_cmp_resv(const void *a, const void *b)
 {
 	const struct drm_gem_object *x = *(struct drm_gem_object **)a;
 	const struct drm_gem_object *y = *(struct drm_gem_object **)b;
@@ -498,11 +498,11 @@ static int by_reservation(const void *a, const void *b)
 }
 
 /* Leave each reservation object once, however often its buffers are named. */
-static void drop_duplicates(struct submit *s)
+static void virtgpu_submit_dedup_buffers(struct virtgpu_submit *s)
 {
 	unsigned int i, n = 1;
 
-	sort(s->bos, s->bo_count, sizeof(*s->bos), by_reservation, NULL);
+	sort(s->bos, s->bo_count, sizeof(*s->bos), virtgpu_submit_cmp_resv, NULL);
 	for (i = 1; i < s->bo_count; i++) {
 		if (s->bos[i]->resv == s->bos[n - 1]->resv)
 			drm_gem_object_put(s->bos[i]);
@@ -512,7 +512,7 @@ static void drop_duplicates(struct submit *s)
 	s->bo_count = n;
 }
 
-static int lock(struct submit *s, struct ww_acquire_ctx *ww)
+static int virtgpu_submit_lock(struct virtgpu_submit *s, struct ww_acquire_ctx *ww)
 {
 	unsigned int i;
 	int ret;
@@ -523,7 +523,7 @@ static int lock(struct submit *s, struct ww_acquire_ctx *ww)
 	ret = drm_gem_lock_reservations(s->bos, s->bo_count, ww);
 	if (ret == -EALREADY) {
 		/* Seldom, so that it is not looked for in vain. */
-		drop_duplicates(s);
+		virtgpu_submit_dedup_buffers(s);
 		ret = drm_gem_lock_reservations(s->bos, s->bo_count, ww);
 	}
 	if (ret)
@@ -544,16 +544,16 @@ static int lock(struct submit *s, struct ww_acquire_ctx *ww)
  * Publish
  */
 
-static void publish_command(struct submit *s, struct ww_acquire_ctx *ww)
+static void virtgpu_submit_queue_command(struct virtgpu_submit *s, struct ww_acquire_ctx *ww)
 {
 	unsigned int i;
 
 	/* What was not published cannot have signalled. */
 	if (s->event)
-		dma_fence_add_callback(s->fence, &s->event->cb, send_event);
+		dma_fence_add_callback(s->fence, &s->event->cb, virtgpu_submit_send_event);
 	s->event = NULL;
 
-	vgpu_context_track(s->ctx, s->msg);
+	virtgpu_context_track(s->ctx, s->msg);
 	virtgpu_vq_queue_msg(&s->vgpu->ctrl, s->msg);
 	s->msg = NULL;
 
@@ -565,7 +565,7 @@ static void publish_command(struct submit *s, struct ww_acquire_ctx *ww)
 	virtgpu_vq_kick(&s->vgpu->ctrl);
 }
 
-static void publish_fence(struct submit *s)
+static void virtgpu_submit_install_fence(struct virtgpu_submit *s)
 {
 	unsigned int i;
 
@@ -591,7 +591,7 @@ static void publish_fence(struct submit *s)
 	}
 }
 
-static void release_in(struct submit *s)
+static void virtgpu_submit_release_in(struct virtgpu_submit *s)
 {
 	unsigned int i;
 
@@ -603,7 +603,7 @@ static void release_in(struct submit *s)
 	kvfree(s->resets);
 }
 
-static void release_out(struct submit *s)
+static void virtgpu_submit_release_out(struct virtgpu_submit *s)
 {
 	unsigned int i;
 
@@ -614,7 +614,7 @@ static void release_out(struct submit *s)
 	kvfree(s->outs);
 }
 
-static void release_buffers(struct submit *s)
+static void virtgpu_submit_release_buffers(struct virtgpu_submit *s)
 {
 	unsigned int i;
 
@@ -624,7 +624,7 @@ static void release_buffers(struct submit *s)
 }
 
 /* Give back whatever was obtained and not published. */
-static void clean_up(struct submit *s)
+static void virtgpu_submit_cleanup(struct virtgpu_submit *s)
 {
 	if (s->event)
 		drm_event_cancel_free(&s->vgpu->drm, &s->event->base);
@@ -635,20 +635,20 @@ static void clean_up(struct submit *s)
 
 	/* Most submissions have none of these. */
 	if (s->in)
-		release_in(s);
+		virtgpu_submit_release_in(s);
 	if (s->outs)
-		release_out(s);
+		virtgpu_submit_release_out(s);
 	if (s->bos)
-		release_buffers(s);
+		virtgpu_submit_release_buffers(s);
 
 	virtgpu_mem_entries_free(s->stream);
 	virtgpu_msg_put(s->msg);
 	dma_fence_put(s->fence);
-	vgpu_context_put(s->ctx);
+	virtgpu_context_put(s->ctx);
 }
 
 /**
- * vgpu_submit_ioctl - DRM_IOCTL_VIRTGPU_EXECBUFFER
+ * virtgpu_submit_ioctl - DRM_IOCTL_VIRTGPU_EXECBUFFER
  * @dev: the device
  * @data: struct drm_virtgpu_execbuffer
  * @file: the caller
@@ -658,9 +658,9 @@ static void clean_up(struct submit *s)
  * for a handle that is none; -ENOMEM; -EIO for a context or a buffer that was lost;
  * the host's error if that would not make them; -ERESTARTSYS.
  */
-int vgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *file)
+int virtgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *file)
 {
-	struct submit s = {
+	struct virtgpu_submit s = {
 		.vgpu = to_vgpu(dev),
 		.file = file,
 		.args = data,
@@ -671,22 +671,22 @@ int vgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *file)
 
 	if (!s.vgpu->features.virgl)
 		return -EINVAL;
-	ret = virtgpu_vq_throttle(&s.vgpu->ctrl, vgpu_file_client(file));
+	ret = virtgpu_vq_throttle(&s.vgpu->ctrl, virtgpu_file_client(file));
 	if (ret)
 		return ret;
 
-	ret = parse(&s);
+	ret = virtgpu_submit_parse(&s);
 	if (!ret)
-		ret = resolve(&s);
+		ret = virtgpu_submit_lookup(&s);
 	if (!ret)
-		ret = reserve(&s);
+		ret = virtgpu_submit_prepare(&s);
 	if (!ret)
-		ret = lock(&s, &ww);
+		ret = virtgpu_submit_lock(&s, &ww);
 	if (!ret) {
-		publish_command(&s, &ww);
-		publish_fence(&s);
+		virtgpu_submit_queue_command(&s, &ww);
+		virtgpu_submit_install_fence(&s);
 	}
-	clean_up(&s);
+	virtgpu_submit_cleanup(&s);
 
 	return ret;
 }

@@ -5,7 +5,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
-#include "vgpu_capset.h"
+#include "virtgpu_capset.h"
 #include "virtgpu_cmd_3d.h"
 #include "virtgpu_msg.h"
 #include "virtgpu_vq.h"
@@ -28,7 +28,7 @@
 #define MAX_SIZE SZ_1M
 
 /**
- * vgpu_capsets_init - nothing is known yet
+ * virtgpu_capsets_init - nothing is known yet
  * @c: zeroed memory
  * @queue: the control queue
  * @count: how many sets the host has
@@ -36,7 +36,7 @@
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
-int vgpu_capsets_init(struct vgpu_capsets *c, struct virtgpu_vq *queue, u32 count)
+int virtgpu_capsets_init(struct virtgpu_capsets *c, struct virtgpu_vq *queue, u32 count)
 {
 	u32 i;
 
@@ -49,19 +49,19 @@ int vgpu_capsets_init(struct vgpu_capsets *c, struct virtgpu_vq *queue, u32 coun
 
 	c->count = count;
 	for (i = 0; i < count; i++) {
-		c->sets[i].owner = c;
+		c->sets[i].capsets = c;
 		c->sets[i].index = i;
 	}
 
 	return 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_capsets_init);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_capsets_init);
 
 /**
- * vgpu_capsets_fini - forget everything
+ * virtgpu_capsets_fini - forget everything
  * @c: sets whose queue was stopped, or zeroed memory
  */
-void vgpu_capsets_fini(struct vgpu_capsets *c)
+void virtgpu_capsets_fini(struct virtgpu_capsets *c)
 {
 	u32 i;
 
@@ -71,13 +71,13 @@ void vgpu_capsets_fini(struct vgpu_capsets *c)
 	c->sets = NULL;
 	c->count = 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_capsets_fini);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_capsets_fini);
 
-static void info_done(struct virtgpu_msg *msg)
+static void virtgpu_capset_info_complete(struct virtgpu_msg *msg)
 {
 	const struct virtio_gpu_resp_capset_info *reply = msg->resp;
-	struct vgpu_capset *set = msg->priv;
-	struct vgpu_capsets *c = set->owner;
+	struct virtgpu_capset *set = msg->priv;
+	struct virtgpu_capsets *c = set->capsets;
 	unsigned long flags;
 
 	spin_lock_irqsave(&c->lock, flags);
@@ -93,57 +93,57 @@ static void info_done(struct virtgpu_msg *msg)
 }
 
 /* Mark a set that is neither known nor asked for: true if that is to be done now. */
-static bool claim(struct vgpu_capset *set)
+static bool virtgpu_capset_begin_query(struct virtgpu_capset *set)
 {
 	bool unknown;
 
-	spin_lock_irq(&set->owner->lock);
+	spin_lock_irq(&set->capsets->lock);
 	unknown = !set->known && !set->asked;
 	if (unknown)
 		set->asked = true;
-	spin_unlock_irq(&set->owner->lock);
+	spin_unlock_irq(&set->capsets->lock);
 
 	return unknown;
 }
 
-static void unclaim(struct vgpu_capset *set)
+static void virtgpu_capset_cancel_query(struct virtgpu_capset *set)
 {
-	spin_lock_irq(&set->owner->lock);
+	spin_lock_irq(&set->capsets->lock);
 	set->asked = false;
-	spin_unlock_irq(&set->owner->lock);
+	spin_unlock_irq(&set->capsets->lock);
 }
 
 /**
- * vgpu_capsets_ask - ask for all sets that are not known
+ * virtgpu_capsets_query - ask for all sets that are not known
  * @c: the sets
  *
  * Does not wait for the answers.
  *
  * Context: may sleep.
  */
-void vgpu_capsets_ask(struct vgpu_capsets *c)
+void virtgpu_capsets_query(struct virtgpu_capsets *c)
 {
 	struct virtgpu_msg *msg;
 	u32 i;
 
 	for (i = 0; i < c->count; i++) {
-		if (!claim(&c->sets[i]))
+		if (!virtgpu_capset_begin_query(&c->sets[i]))
 			continue;
 		msg = virtgpu_msg_alloc_resp(sizeof(struct virtio_gpu_resp_capset_info));
 		if (!msg) {
-			unclaim(&c->sets[i]);
+			virtgpu_capset_cancel_query(&c->sets[i]);
 			break;
 		}
 		virtgpu_cmd_get_capset_info(msg, i);
 		msg->priv = &c->sets[i];
-		msg->complete = info_done;
+		msg->complete = virtgpu_capset_info_complete;
 		virtgpu_vq_queue_msg(c->queue, msg);
 	}
 	virtgpu_vq_kick(c->queue);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_capsets_ask);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_capsets_query);
 
-static bool all_known(struct vgpu_capsets *c)
+static bool virtgpu_capsets_all_valid(struct virtgpu_capsets *c)
 {
 	u32 i;
 
@@ -154,7 +154,7 @@ static bool all_known(struct vgpu_capsets *c)
 	return true;
 }
 
-static bool all_answered(struct vgpu_capsets *c)
+static bool virtgpu_capsets_all_answered(struct virtgpu_capsets *c)
 {
 	u32 i;
 
@@ -166,21 +166,21 @@ static bool all_answered(struct vgpu_capsets *c)
 }
 
 /* Wait until as much is known as there is to know. */
-static int learn(struct vgpu_capsets *c)
+static int virtgpu_capsets_wait_info(struct virtgpu_capsets *c)
 {
 	u32 i;
 	int ret;
 
-	if (all_known(c))
+	if (virtgpu_capsets_all_valid(c))
 		return 0;
 	if (!virtgpu_vq_is_wedged(c->queue))
-		vgpu_capsets_ask(c);
+		virtgpu_capsets_query(c);
 
-	ret = virtgpu_vq_wait_event(c->queue, all_answered(c));
+	ret = virtgpu_vq_wait_event(c->queue, virtgpu_capsets_all_answered(c));
 	if (ret == -ETIMEDOUT) {
 		/* The host has skipped a query: the next caller asks again. */
 		for (i = 0; i < c->count; i++)
-			unclaim(&c->sets[i]);
+			virtgpu_capset_cancel_query(&c->sets[i]);
 	}
 
 	/* Without a response the sets that are known remain usable. */
@@ -188,36 +188,36 @@ static int learn(struct vgpu_capsets *c)
 }
 
 /**
- * vgpu_capsets_ids - which sets there are
+ * virtgpu_capsets_ids - which sets there are
  * @c: the sets
  * @ids: filled: a bit for each number
  *
  * Context: may sleep; waits for the host.
  * Return: 0, with the sets that the host has told of; -EINTR for a fatal signal.
  */
-int vgpu_capsets_ids(struct vgpu_capsets *c, u64 *ids)
+int virtgpu_capsets_ids(struct virtgpu_capsets *c, u64 *ids)
 {
 	u32 i;
 	int ret;
 
 	*ids = 0;
-	ret = learn(c);
+	ret = virtgpu_capsets_wait_info(c);
 	if (ret)
 		return ret;
 
 	spin_lock_irq(&c->lock);
 	for (i = 0; i < c->count; i++)
 		if (c->sets[i].known && c->sets[i].id &&
-		    c->sets[i].id <= VGPU_CAPSET_MAX)
+		    c->sets[i].id <= VIRTGPU_CAPSET_MAX)
 			*ids |= BIT_ULL(c->sets[i].id);
 	spin_unlock_irq(&c->lock);
 
 	return 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_capsets_ids);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_capsets_ids);
 
 /* Under the lock. */
-static struct vgpu_capset *find(struct vgpu_capsets *c, u32 id, u32 version)
+static struct virtgpu_capset *virtgpu_capset_find(struct virtgpu_capsets *c, u32 id, u32 version)
 {
 	u32 i;
 
@@ -230,8 +230,9 @@ static struct vgpu_capset *find(struct vgpu_capsets *c, u32 id, u32 version)
 }
 
 /* Ask the host; what it says is kept in place of what was known. */
-static struct virtgpu_msg *fetch(struct vgpu_capsets *c, struct vgpu_capset *set,
-				 u32 id, u32 version, u32 size)
+static struct virtgpu_msg *virtgpu_capset_fetch(struct virtgpu_capsets *c,
+						struct virtgpu_capset *set,
+						u32 id, u32 version, u32 size)
 {
 	struct virtgpu_msg *msg, *old;
 	int ret;
@@ -261,7 +262,7 @@ static struct virtgpu_msg *fetch(struct vgpu_capsets *c, struct vgpu_capset *set
 }
 
 /**
- * vgpu_capset_get - the contents of a set
+ * virtgpu_capset_get - the contents of a set
  * @c: the sets
  * @id: which
  * @version: which version of it
@@ -272,23 +273,23 @@ static struct virtgpu_msg *fetch(struct vgpu_capsets *c, struct vgpu_capset *set
  * virtio_gpu_resp_capset; -EINVAL for a set that the host does not have; the host's
  * error; -ETIMEDOUT; -EINTR; -ENOMEM.
  */
-struct virtgpu_msg *vgpu_capset_get(struct vgpu_capsets *c, u32 id, u32 version, u32 *size)
+struct virtgpu_msg *virtgpu_capset_get(struct virtgpu_capsets *c, u32 id, u32 version, u32 *size)
 {
 	struct virtgpu_msg *msg = NULL;
-	struct vgpu_capset *set;
+	struct virtgpu_capset *set;
 	int ret;
 
 	spin_lock_irq(&c->lock);
-	set = find(c, id, version);
+	set = virtgpu_capset_find(c, id, version);
 	spin_unlock_irq(&c->lock);
 	if (!set) {
-		ret = learn(c);
+		ret = virtgpu_capsets_wait_info(c);
 		if (ret)
 			return ERR_PTR(ret);
 	}
 
 	spin_lock_irq(&c->lock);
-	set = find(c, id, version);
+	set = virtgpu_capset_find(c, id, version);
 	if (set) {
 		*size = set->max_size;
 		if (set->data && set->data_version == version) {
@@ -301,6 +302,6 @@ struct virtgpu_msg *vgpu_capset_get(struct vgpu_capsets *c, u32 id, u32 version,
 	if (!set || *size > MAX_SIZE)
 		return ERR_PTR(-EINVAL);
 
-	return msg ?: fetch(c, set, id, version, *size);
+	return msg ?: virtgpu_capset_fetch(c, set, id, version, *size);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_capset_get);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_capset_get);

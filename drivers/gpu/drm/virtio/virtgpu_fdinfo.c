@@ -9,7 +9,7 @@
 #include <drm/drm_print.h>
 
 #include "vgpu_device.h"
-#include "vgpu_fdinfo.h"
+#include "virtgpu_fdinfo.h"
 #include "virtgpu_gem.h"
 
 /**
@@ -44,7 +44,7 @@ static const char * const fdinfo_regions[VIRTGPU_GEM_NUM_REGIONS] = {
 	[VIRTGPU_GEM_HOST3D] = "host",
 };
 
-static void fdinfo_add(struct drm_memory_stats *stats, struct drm_gem_object *obj)
+static void virtgpu_fdinfo_add(struct drm_memory_stats *stats, struct drm_gem_object *obj)
 {
 	enum virtgpu_gem_region region = virtgpu_gem_region(to_virtgpu_gem(obj));
 	struct drm_memory_stats *s = &stats[region];
@@ -63,13 +63,13 @@ static void fdinfo_add(struct drm_memory_stats *stats, struct drm_gem_object *ob
 }
 
 /**
- * vgpu_fdinfo_show - &drm_driver.show_fdinfo
+ * virtgpu_fdinfo_show - &drm_driver.show_fdinfo
  * @p: where to
  * @file: the open file
  *
  * Context: may sleep.
  */
-void vgpu_fdinfo_show(struct drm_printer *p, struct drm_file *file)
+void virtgpu_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 {
 	struct device *parent = to_vgpu(file->minor->dev)->memory.dev;
 	struct drm_memory_stats stats[VIRTGPU_GEM_NUM_REGIONS] = { };
@@ -83,7 +83,7 @@ void vgpu_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 
 	spin_lock(&file->table_lock);
 	idr_for_each_entry(&file->object_idr, obj, id)
-		fdinfo_add(stats, obj);
+		virtgpu_fdinfo_add(stats, obj);
 	spin_unlock(&file->table_lock);
 
 	for (i = 0; i < VIRTGPU_GEM_NUM_REGIONS; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-#ifndef VGPU_SUBMIT_H
-#define VGPU_SUBMIT_H
+#ifndef VIRTGPU_SUBMIT_H
+#define VIRTGPU_SUBMIT_H
 
 #include <linux/types.h>
 
@@ -10,6 +10,6 @@ struct virtgpu_mem_entries;
 struct virtgpu_vq;
 
 struct virtgpu_mem_entries *virtgpu_cmdbuf_from_user(struct virtgpu_vq *q, u64 addr, u32 size);
-int vgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *file);
+int virtgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *file);
 
 #endif

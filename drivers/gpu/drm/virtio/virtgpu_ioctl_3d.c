@@ -6,29 +6,29 @@
 #include <drm/drm_gem.h>
 #include <uapi/drm/virtgpu_drm.h>
 
-#include "vgpu_capset.h"
+#include "virtgpu_capset.h"
 #include "virtgpu_cmd_3d.h"
-#include "vgpu_context.h"
+#include "virtgpu_context.h"
 #include "vgpu_device.h"
-#include "vgpu_file.h"
+#include "virtgpu_file.h"
 #include "virtgpu_gem.h"
-#include "vgpu_ioctl_3d.h"
+#include "virtgpu_ioctl_3d.h"
 #include "virtgpu_msg.h"
 
 /* Every parameter of CONTEXT_INIT, once. */
 #define CONTEXT_PARAMS 4
 
 /**
- * vgpu_ioctl_get_caps - DRM_IOCTL_VIRTGPU_GET_CAPS
+ * virtgpu_ioctl_get_caps - DRM_IOCTL_VIRTGPU_GET_CAPS
  * @dev: the device
  * @data: struct drm_virtgpu_get_caps
  * @file: the caller
  *
  * Context: may sleep; waits for the host.
  * Return: 0; -EINVAL for a set that the host does not have, or no size; -EFAULT; what
- * vgpu_capset_get() says.
+ * virtgpu_capset_get() says.
  */
-int vgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *file)
+int virtgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *file)
 {
 	struct vgpu_device *vgpu = to_vgpu(dev);
 	struct drm_virtgpu_get_caps *args = data;
@@ -40,7 +40,7 @@ int vgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *fil
 	if (!args->size)
 		return -EINVAL;
 
-	msg = vgpu_capset_get(&vgpu->capsets, args->cap_set_id, args->cap_set_ver, &size);
+	msg = virtgpu_capset_get(&vgpu->capsets, args->cap_set_id, args->cap_set_ver, &size);
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
 
@@ -53,7 +53,7 @@ int vgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *fil
 }
 
 /* Cut so that hosts which look for the end of the name find one. */
-static int read_name(u64 addr, char *name)
+static int virtgpu_ioctl_read_name(u64 addr, char *name)
 {
 	long len = strncpy_from_user(name, u64_to_user_ptr(addr), VIRTGPU_CONTEXT_NAME - 1);
 
@@ -64,37 +64,38 @@ static int read_name(u64 addr, char *name)
 	return 0;
 }
 
-static int read_param(struct vgpu_device *vgpu,
-		      const struct drm_virtgpu_context_set_param *p,
-		      struct vgpu_context_params *params)
+static int virtgpu_ioctl_read_param(struct vgpu_device *vgpu,
+				    const struct drm_virtgpu_context_set_param *p,
+				    struct virtgpu_context_params *params)
 {
 	u64 ids;
 	int ret;
 
 	switch (p->param) {
 	case VIRTGPU_CONTEXT_PARAM_CAPSET_ID:
-		if (p->value > VGPU_CAPSET_MAX)
+		if (p->value > VIRTGPU_CAPSET_MAX)
 			return -EINVAL;
-		ret = vgpu_capsets_ids(&vgpu->capsets, &ids);
+		ret = virtgpu_capsets_ids(&vgpu->capsets, &ids);
 		if (ret)
 			return ret;
 		params->capset = p->value;
 		return ids & BIT_ULL(p->value) ? 0 : -EINVAL;
 	case VIRTGPU_CONTEXT_PARAM_NUM_RINGS:
-		params->rings = p->value;
-		return p->value > VGPU_CONTEXT_RINGS ? -EINVAL : 0;
+		params->num_rings = p->value;
+		return p->value > VIRTGPU_CONTEXT_MAX_RINGS ? -EINVAL : 0;
 	case VIRTGPU_CONTEXT_PARAM_POLL_RINGS_MASK:
-		params->polled = p->value;
+		params->poll_rings_mask = p->value;
 		return 0;
 	case VIRTGPU_CONTEXT_PARAM_DEBUG_NAME:
-		return read_name(p->value, params->name);
+		return virtgpu_ioctl_read_name(p->value, params->name);
 	default:
 		return -EINVAL;
 	}
 }
 
-static int read_params(struct vgpu_device *vgpu, const struct drm_virtgpu_context_init *args,
-		       struct vgpu_context_params *params)
+static int virtgpu_ioctl_read_params(struct vgpu_device *vgpu,
+				     const struct drm_virtgpu_context_init *args,
+				     struct virtgpu_context_params *params)
 {
 	const struct drm_virtgpu_context_set_param __user *array =
 		u64_to_user_ptr(args->ctx_set_params);
@@ -105,11 +106,11 @@ static int read_params(struct vgpu_device *vgpu, const struct drm_virtgpu_contex
 	if (args->num_params > CONTEXT_PARAMS)
 		return -EINVAL;
 
-	vgpu_context_params_init(params);
+	virtgpu_context_params_init(params);
 	for (i = 0; i < args->num_params; i++) {
 		if (copy_from_user(&p, &array[i], sizeof(p)))
 			return -EFAULT;
-		ret = read_param(vgpu, &p, params);
+		ret = virtgpu_ioctl_read_param(vgpu, &p, params);
 		if (ret)
 			return ret;
 		if (seen & BIT(p.param))
@@ -118,11 +119,11 @@ static int read_params(struct vgpu_device *vgpu, const struct drm_virtgpu_contex
 	}
 
 	/* Only timelines that there are can be polled. */
-	return params->rings < 64 && params->polled >> params->rings ? -EINVAL : 0;
+	return params->num_rings < 64 && params->poll_rings_mask >> params->num_rings ? -EINVAL : 0;
 }
 
 /**
- * vgpu_ioctl_context_init - DRM_IOCTL_VIRTGPU_CONTEXT_INIT
+ * virtgpu_ioctl_context_init - DRM_IOCTL_VIRTGPU_CONTEXT_INIT
  * @dev: the device
  * @data: struct drm_virtgpu_context_init
  * @file: the caller
@@ -131,22 +132,22 @@ static int read_params(struct vgpu_device *vgpu, const struct drm_virtgpu_contex
  * Return: 0; -EINVAL, also on a device that has no such contexts; -EEXIST if the file
  * has a context; -EFAULT; -EINTR; -ENOMEM; what virtgpu_vq_throttle() says.
  */
-int vgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_file *file)
+int virtgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_file *file)
 {
 	struct vgpu_device *vgpu = to_vgpu(dev);
-	struct vgpu_context_params params;
+	struct virtgpu_context_params params;
 	int ret;
 
 	if (!vgpu->features.virgl || !vgpu->features.context_init)
 		return -EINVAL;
-	ret = vgpu_contexts_throttle(&vgpu->contexts);
+	ret = virtgpu_contexts_throttle(&vgpu->contexts);
 	if (ret)
 		return ret;
-	ret = read_params(vgpu, data, &params);
+	ret = virtgpu_ioctl_read_params(vgpu, data, &params);
 	if (ret)
 		return ret;
 
-	return vgpu_file_init_context(file, &params);
+	return virtgpu_file_init_context(file, &params);
 }
 
 /*
@@ -154,8 +155,8 @@ int vgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_file 
  */
 
 /* What is copied, or an error.  Under the reservation lock. */
-static struct virtgpu_resource *transfer_resource(struct virtgpu_gem *gem,
-						  const struct virtgpu_cmd_transfer_3d *cmd)
+static struct virtgpu_resource *virtgpu_ioctl_transfer_resource(struct virtgpu_gem *gem,
+								const struct virtgpu_cmd_transfer_3d *cmd)
 {
 	struct virtgpu_resource *res = virtgpu_gem_lookup_resource(gem);
 	int ret = virtgpu_gem_host_error(gem);
@@ -177,7 +178,7 @@ static struct virtgpu_resource *transfer_resource(struct virtgpu_gem *gem,
  * the processor has written since, would be lost.  So such a buffer is locked when
  * nothing is going on with it; else whenever its lock can be had.
  */
-static int lock_for_transfer(struct virtgpu_gem *gem)
+static int virtgpu_ioctl_lock_for_transfer(struct virtgpu_gem *gem)
 {
 	bool bounces = gem->pages && gem->pages->addr_type == VIRTGPU_ADDR_DMA;
 	struct dma_resv *resv = gem->base.resv;
@@ -198,15 +199,15 @@ static int lock_for_transfer(struct virtgpu_gem *gem)
 }
 
 /* Under the reservation lock. */
-static int publish_transfer(struct virtgpu_gem *gem, struct virtgpu_msg *msg,
-			    struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
+static int virtgpu_ioctl_queue_transfer(struct virtgpu_gem *gem, struct virtgpu_msg *msg,
+					struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
 	struct virtgpu_resource *res;
 	struct dma_fence *fence;
 	int ret;
 
-	res = transfer_resource(gem, cmd);
+	res = virtgpu_ioctl_transfer_resource(gem, cmd);
 	if (IS_ERR(res))
 		return PTR_ERR(res);
 	ret = dma_resv_reserve_fences(gem->base.resv, 1);
@@ -231,8 +232,8 @@ static int publish_transfer(struct virtgpu_gem *gem, struct virtgpu_msg *msg,
 	return 0;
 }
 
-static int transfer(struct virtgpu_gem *gem, struct virtgpu_client *client,
-		    struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
+static int virtgpu_ioctl_transfer(struct virtgpu_gem *gem, struct virtgpu_client *client,
+				  struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
 	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
 	struct virtgpu_msg *msg;
@@ -242,15 +243,15 @@ static int transfer(struct virtgpu_gem *gem, struct virtgpu_client *client,
 	if (!msg)
 		return ret;
 	virtgpu_msg_set_client(msg, client);
-	msg->fence = virtgpu_fence_alloc(&vgpu->contexts.global);
+	msg->fence = virtgpu_fence_alloc(&vgpu->contexts.default_timeline);
 	if (!msg->fence)
 		goto put;
 	virtgpu_fence_pin_module(msg->fence);
 
-	ret = lock_for_transfer(gem);
+	ret = virtgpu_ioctl_lock_for_transfer(gem);
 	if (ret)
 		goto put;
-	ret = publish_transfer(gem, msg, cmd, to_host);
+	ret = virtgpu_ioctl_queue_transfer(gem, msg, cmd, to_host);
 	dma_resv_unlock(gem->base.resv);
 	virtgpu_vq_kick(&vgpu->ctrl);
 put:
@@ -258,22 +259,22 @@ put:
 	return ret;
 }
 
-static int transfer_handle(struct drm_device *dev, struct drm_file *file, u32 handle,
-			   const struct drm_virtgpu_3d_box *box,
-			   struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
+static int virtgpu_ioctl_transfer_handle(struct drm_device *dev, struct drm_file *file, u32 handle,
+					 const struct drm_virtgpu_3d_box *box,
+					 struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
 	struct vgpu_device *vgpu = to_vgpu(dev);
 	struct drm_gem_object *obj;
-	struct vgpu_context *ctx;
+	struct virtgpu_context *ctx;
 	int ret;
 
-	ret = virtgpu_vq_throttle(&vgpu->ctrl, vgpu_file_client(file));
+	ret = virtgpu_vq_throttle(&vgpu->ctrl, virtgpu_file_client(file));
 	if (ret)
 		return ret;
 	obj = drm_gem_object_lookup(file, handle);
 	if (!obj)
 		return -ENOENT;
-	ctx = vgpu_file_context(file);
+	ctx = virtgpu_file_context(file);
 	if (IS_ERR(ctx)) {
 		ret = PTR_ERR(ctx);
 		goto put;
@@ -286,15 +287,15 @@ static int transfer_handle(struct drm_device *dev, struct drm_file *file, u32 ha
 	cmd->w = box->w;
 	cmd->h = box->h;
 	cmd->d = box->d;
-	ret = transfer(to_virtgpu_gem(obj), ctx->client, cmd, to_host);
-	vgpu_context_put(ctx);
+	ret = virtgpu_ioctl_transfer(to_virtgpu_gem(obj), ctx->client, cmd, to_host);
+	virtgpu_context_put(ctx);
 put:
 	drm_gem_object_put(obj);
 	return ret;
 }
 
 /**
- * vgpu_ioctl_transfer_to_host - DRM_IOCTL_VIRTGPU_TRANSFER_TO_HOST with 3D
+ * virtgpu_ioctl_transfer_to_host - DRM_IOCTL_VIRTGPU_TRANSFER_TO_HOST with 3D
  * @dev: the device
  * @data: struct drm_virtgpu_3d_transfer_to_host
  * @file: the caller
@@ -305,7 +306,7 @@ put:
  * Return: 0; -ENOENT; -EINVAL for a buffer that has no copy, or a stride that it
  * cannot have; -EIO for one that was lost; -ENOMEM; -ERESTARTSYS.
  */
-int vgpu_ioctl_transfer_to_host(struct drm_device *dev, void *data, struct drm_file *file)
+int virtgpu_ioctl_transfer_to_host(struct drm_device *dev, void *data, struct drm_file *file)
 {
 	struct drm_virtgpu_3d_transfer_to_host *args = data;
 	struct virtgpu_cmd_transfer_3d cmd = {
@@ -315,22 +316,22 @@ int vgpu_ioctl_transfer_to_host(struct drm_device *dev, void *data, struct drm_f
 		.layer_stride = args->layer_stride,
 	};
 
-	return transfer_handle(dev, file, args->bo_handle, &args->box, &cmd, true);
+	return virtgpu_ioctl_transfer_handle(dev, file, args->bo_handle, &args->box, &cmd, true);
 }
 
 /**
- * vgpu_ioctl_transfer_from_host - DRM_IOCTL_VIRTGPU_TRANSFER_FROM_HOST
+ * virtgpu_ioctl_transfer_from_host - DRM_IOCTL_VIRTGPU_TRANSFER_FROM_HOST
  * @dev: the device
  * @data: struct drm_virtgpu_3d_transfer_from_host
  * @file: the caller
  *
  * The buffer's fences tell when it is done.
  *
- * Context: as vgpu_ioctl_transfer_to_host().
- * Return: as vgpu_ioctl_transfer_to_host(); -EINVAL also without 3D.
+ * Context: as virtgpu_ioctl_transfer_to_host().
+ * Return: as virtgpu_ioctl_transfer_to_host(); -EINVAL also without 3D.
  */
-int vgpu_ioctl_transfer_from_host(struct drm_device *dev, void *data,
-				  struct drm_file *file)
+int virtgpu_ioctl_transfer_from_host(struct drm_device *dev, void *data,
+				     struct drm_file *file)
 {
 	struct drm_virtgpu_3d_transfer_from_host *args = data;
 	struct virtgpu_cmd_transfer_3d cmd = {
@@ -343,5 +344,5 @@ int vgpu_ioctl_transfer_from_host(struct drm_device *dev, void *data,
 	if (!to_vgpu(dev)->features.virgl)
 		return -EINVAL;
 
-	return transfer_handle(dev, file, args->bo_handle, &args->box, &cmd, false);
+	return virtgpu_ioctl_transfer_handle(dev, file, args->bo_handle, &args->box, &cmd, false);
 }

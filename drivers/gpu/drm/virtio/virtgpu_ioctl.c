@@ -10,13 +10,13 @@
 #include "virtgpu_cmd.h"
 #include "virtgpu_cmd_3d.h"
 #include "vgpu_device.h"
-#include "vgpu_file.h"
+#include "virtgpu_file.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_gem_host3d.h"
-#include "vgpu_ioctl.h"
-#include "vgpu_ioctl_3d.h"
+#include "virtgpu_ioctl.h"
+#include "virtgpu_ioctl_3d.h"
 #include "virtgpu_msg.h"
-#include "vgpu_submit.h"
+#include "virtgpu_submit.h"
 
 /**
  * DOC: user API
@@ -29,7 +29,7 @@
 /* DRM_IOCTL_VIRTGPU_WAIT does not wait for longer than this. */
 #define WAIT_BOUND (15 * HZ)
 
-static int ioctl_getparam(struct drm_device *dev, void *data, struct drm_file *file)
+static int virtgpu_ioctl_getparam(struct drm_device *dev, void *data, struct drm_file *file)
 {
 	struct vgpu_device *vgpu = to_vgpu(dev);
 	const struct virtgpu_features *f = &vgpu->features;
@@ -57,7 +57,7 @@ static int ioctl_getparam(struct drm_device *dev, void *data, struct drm_file *f
 		value = f->virgl && f->context_init;
 		break;
 	case VIRTGPU_PARAM_SUPPORTED_CAPSET_IDs:
-		ret = vgpu_capsets_ids(&vgpu->capsets, &ids);
+		ret = virtgpu_capsets_ids(&vgpu->capsets, &ids);
 		if (ret)
 			return ret;
 		/* What is asked for is an int. */
@@ -79,7 +79,7 @@ static int ioctl_getparam(struct drm_device *dev, void *data, struct drm_file *f
 	       -EFAULT : 0;
 }
 
-static int ioctl_map(struct drm_device *dev, void *data, struct drm_file *file)
+static int virtgpu_ioctl_map(struct drm_device *dev, void *data, struct drm_file *file)
 {
 	struct drm_virtgpu_map *args = data;
 	struct drm_gem_object *obj;
@@ -95,7 +95,7 @@ static int ioctl_map(struct drm_device *dev, void *data, struct drm_file *file)
 }
 
 /* With a reference, or NULL: what the host knows the buffer by, made if need be. */
-static struct virtgpu_resource *host_resource(struct virtgpu_gem *gem)
+static struct virtgpu_resource *virtgpu_ioctl_get_resource(struct virtgpu_gem *gem)
 {
 	struct virtgpu_resource *res;
 	int ret;
@@ -114,7 +114,7 @@ static struct virtgpu_resource *host_resource(struct virtgpu_gem *gem)
 	return res;
 }
 
-static u32 blob_mem(const struct virtgpu_gem *gem, const struct virtgpu_resource *res)
+static u32 virtgpu_ioctl_blob_mem(const struct virtgpu_gem *gem, const struct virtgpu_resource *res)
 {
 	if (gem->blob_mem)
 		return gem->blob_mem;
@@ -122,8 +122,8 @@ static u32 blob_mem(const struct virtgpu_gem *gem, const struct virtgpu_resource
 	return res && res->type == VIRTGPU_RES_BLOB_GUEST ? VIRTGPU_BLOB_MEM_GUEST : 0;
 }
 
-static int ioctl_resource_info(struct drm_device *dev, void *data,
-			       struct drm_file *file)
+static int virtgpu_ioctl_resource_info(struct drm_device *dev, void *data,
+				       struct drm_file *file)
 {
 	struct drm_virtgpu_resource_info *args = data;
 	struct virtgpu_resource *res;
@@ -138,12 +138,12 @@ static int ioctl_resource_info(struct drm_device *dev, void *data,
 	 * Hosts have no OpenGL in other than their own memory.  A stream that names such a
 	 * buffer ends all rendering of its context, and the host tells nobody.
 	 */
-	if (to_virtgpu_gem(obj)->import && vgpu_file_speaks_virgl(file)) {
+	if (to_virtgpu_gem(obj)->import && virtgpu_file_uses_virgl(file)) {
 		ret = -EOPNOTSUPP;
 		goto put;
 	}
 
-	res = host_resource(to_virtgpu_gem(obj));
+	res = virtgpu_ioctl_get_resource(to_virtgpu_gem(obj));
 	if (IS_ERR(res)) {
 		ret = PTR_ERR(res);
 		goto put;
@@ -151,8 +151,8 @@ static int ioctl_resource_info(struct drm_device *dev, void *data,
 
 	args->size = obj->size;
 	args->res_handle = res ? res->id : 0;
-	args->blob_mem = blob_mem(to_virtgpu_gem(obj), res);
-	ret = vgpu_file_use_object(obj, file);
+	args->blob_mem = virtgpu_ioctl_blob_mem(to_virtgpu_gem(obj), res);
+	ret = virtgpu_file_attach_object(obj, file);
 	virtgpu_vq_kick(&to_vgpu(dev)->ctrl);
 	virtgpu_resource_put(res);
 put:
@@ -161,10 +161,10 @@ put:
 }
 
 /* The end of a buffer's creation; its reference becomes the handle's. */
-static int give_handle(struct virtgpu_gem *gem, struct drm_file *file, u32 *handle,
-		       u32 *number)
+static int virtgpu_ioctl_create_handle(struct virtgpu_gem *gem, struct drm_file *file, u32 *handle,
+				       u32 *number)
 {
-	struct virtgpu_resource *res = host_resource(gem);
+	struct virtgpu_resource *res = virtgpu_ioctl_get_resource(gem);
 	int ret = PTR_ERR_OR_ZERO(res);
 
 	if (!ret)
@@ -180,14 +180,14 @@ static int give_handle(struct virtgpu_gem *gem, struct drm_file *file, u32 *hand
 }
 
 /* A 2D device has surfaces of one level and layer, for showing. */
-static bool is_plain_2d(const struct drm_virtgpu_resource_create *args)
+static bool virtgpu_ioctl_is_simple_2d(const struct drm_virtgpu_resource_create *args)
 {
 	return args->target == 2 && args->depth <= 1 && args->array_size <= 1 &&
 	       !args->last_level && !args->nr_samples && !args->flags;
 }
 
-static struct virtgpu_gem *create_plain(struct vgpu_device *vgpu,
-					const struct drm_virtgpu_resource_create *args)
+static struct virtgpu_gem *virtgpu_ioctl_create_2d(struct vgpu_device *vgpu,
+						   const struct drm_virtgpu_resource_create *args)
 {
 	struct virtgpu_2d_layout key = {
 		.format = args->format,
@@ -197,7 +197,7 @@ static struct virtgpu_gem *create_plain(struct vgpu_device *vgpu,
 	struct virtgpu_resource *res;
 	struct virtgpu_gem *gem;
 
-	if (!is_plain_2d(args) || !args->width || !args->height)
+	if (!virtgpu_ioctl_is_simple_2d(args) || !args->width || !args->height)
 		return ERR_PTR(-EINVAL);
 
 	gem = virtgpu_gem_create(vgpu, args->size ?: PAGE_SIZE);
@@ -215,8 +215,8 @@ static struct virtgpu_gem *create_plain(struct vgpu_device *vgpu,
 	return gem;
 }
 
-static struct virtgpu_gem *create_texture(struct vgpu_device *vgpu, struct drm_file *file,
-					  const struct drm_virtgpu_resource_create *args)
+static struct virtgpu_gem *virtgpu_ioctl_create_3d(struct vgpu_device *vgpu, struct drm_file *file,
+						   const struct drm_virtgpu_resource_create *args)
 {
 	struct virtgpu_cmd_create_3d cmd = {
 		.target = args->target,
@@ -230,17 +230,17 @@ static struct virtgpu_gem *create_texture(struct vgpu_device *vgpu, struct drm_f
 		.nr_samples = args->nr_samples,
 		.flags = args->flags,
 	};
-	struct vgpu_context *ctx = vgpu_file_context(file);
+	struct virtgpu_context *ctx = virtgpu_file_context(file);
 
 	if (IS_ERR(ctx))
 		return ERR_CAST(ctx);
-	vgpu_context_put(ctx);
+	virtgpu_context_put(ctx);
 
 	return virtgpu_gem_create_3d(vgpu, args->size ?: PAGE_SIZE, &cmd);
 }
 
-static int ioctl_resource_create(struct drm_device *dev, void *data,
-				 struct drm_file *file)
+static int virtgpu_ioctl_resource_create(struct drm_device *dev, void *data,
+					 struct drm_file *file)
 {
 	struct drm_virtgpu_resource_create *args = data;
 	struct vgpu_device *vgpu = to_vgpu(dev);
@@ -251,16 +251,16 @@ static int ioctl_resource_create(struct drm_device *dev, void *data,
 	if (ret)
 		return ret;
 
-	gem = vgpu->features.virgl ? create_texture(vgpu, file, args) :
-				     create_plain(vgpu, args);
+	gem = vgpu->features.virgl ? virtgpu_ioctl_create_3d(vgpu, file, args) :
+				     virtgpu_ioctl_create_2d(vgpu, args);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 
-	return give_handle(gem, file, &args->bo_handle, &args->res_handle);
+	return virtgpu_ioctl_create_handle(gem, file, &args->bo_handle, &args->res_handle);
 }
 
-static int check_blob(const struct virtgpu_features *f,
-		      const struct drm_virtgpu_resource_create_blob *args)
+static int virtgpu_ioctl_check_blob(const struct virtgpu_features *f,
+				    const struct drm_virtgpu_resource_create_blob *args)
 {
 	u32 known = VIRTGPU_BLOB_FLAG_USE_MAPPABLE | VIRTGPU_BLOB_FLAG_USE_SHAREABLE |
 		    VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE;
@@ -287,8 +287,9 @@ static int check_blob(const struct virtgpu_features *f,
 }
 
 /* The command stream that makes the memory which the blob is then made of. */
-static struct virtgpu_msg *blob_commands(struct vgpu_device *vgpu, struct vgpu_context *ctx,
-					 const struct drm_virtgpu_resource_create_blob *args)
+static struct virtgpu_msg *virtgpu_ioctl_prep_blob_cmdbuf(struct vgpu_device *vgpu,
+							  struct virtgpu_context *ctx,
+							  const struct drm_virtgpu_resource_create_blob *args)
 {
 	struct virtgpu_mem_entries *stream;
 	struct virtgpu_msg *msg;
@@ -309,8 +310,9 @@ static struct virtgpu_msg *blob_commands(struct vgpu_device *vgpu, struct vgpu_c
 	return msg;
 }
 
-static struct virtgpu_gem *create_host_blob(struct vgpu_device *vgpu, struct drm_file *file,
-					    const struct drm_virtgpu_resource_create_blob *args)
+static struct virtgpu_gem *virtgpu_ioctl_create_host3d_blob(struct vgpu_device *vgpu,
+							    struct drm_file *file,
+							    const struct drm_virtgpu_resource_create_blob *args)
 {
 	struct virtgpu_cmd_create_blob cmd = {
 		.mem = args->blob_mem,
@@ -318,40 +320,41 @@ static struct virtgpu_gem *create_host_blob(struct vgpu_device *vgpu, struct drm
 		.size = PAGE_ALIGN(args->size),
 		.id = args->blob_id,
 	};
-	struct vgpu_context *ctx;
+	struct virtgpu_context *ctx;
 	struct virtgpu_msg *before;
 	struct virtgpu_gem *gem;
 
-	ctx = vgpu_file_context(file);
+	ctx = virtgpu_file_context(file);
 	if (IS_ERR(ctx))
 		return ERR_CAST(ctx);
 
-	before = blob_commands(vgpu, ctx, args);
+	before = virtgpu_ioctl_prep_blob_cmdbuf(vgpu, ctx, args);
 	if (IS_ERR(before)) {
 		gem = ERR_CAST(before);
 		goto put;
 	}
 	if (before)
-		vgpu_context_track(ctx, before);
+		virtgpu_context_track(ctx, before);
 	cmd.context = ctx->id;
 	gem = virtgpu_gem_create_host3d_blob(vgpu, &cmd, before);
 	if (IS_ERR(gem) && before) {
-		vgpu_context_put(ctx);
+		virtgpu_context_put(ctx);
 		virtgpu_msg_put(before);
 	}
 put:
-	vgpu_context_put(ctx);
+	virtgpu_context_put(ctx);
 	return gem;
 }
 
-static int ioctl_create_blob(struct drm_device *dev, void *data, struct drm_file *file)
+static int virtgpu_ioctl_resource_create_blob(struct drm_device *dev, void *data,
+					      struct drm_file *file)
 {
 	struct drm_virtgpu_resource_create_blob *args = data;
 	struct vgpu_device *vgpu = to_vgpu(dev);
 	struct virtgpu_gem *gem;
 	int ret;
 
-	ret = check_blob(&vgpu->features, args);
+	ret = virtgpu_ioctl_check_blob(&vgpu->features, args);
 	if (ret)
 		return ret;
 	ret = virtgpu_resources_throttle(&vgpu->resources);
@@ -359,16 +362,17 @@ static int ioctl_create_blob(struct drm_device *dev, void *data, struct drm_file
 		return ret;
 
 	gem = args->blob_mem == VIRTGPU_BLOB_MEM_GUEST ?
-	      virtgpu_gem_create(vgpu, args->size) : create_host_blob(vgpu, file, args);
+	      virtgpu_gem_create(vgpu, args->size) : virtgpu_ioctl_create_host3d_blob(vgpu, file,
+										      args);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 
-	return give_handle(gem, file, &args->bo_handle, &args->res_handle);
+	return virtgpu_ioctl_create_handle(gem, file, &args->bo_handle, &args->res_handle);
 }
 
 /* Guest memory is its own latest state: only a surface has a copy to update. */
-static int ioctl_transfer_to_host(struct drm_device *dev, void *data,
-				  struct drm_file *file)
+static int virtgpu_ioctl_transfer_to_host_any(struct drm_device *dev, void *data,
+					      struct drm_file *file)
 {
 	struct drm_virtgpu_3d_transfer_to_host *args = data;
 	struct vgpu_device *vgpu = to_vgpu(dev);
@@ -380,7 +384,7 @@ static int ioctl_transfer_to_host(struct drm_device *dev, void *data,
 	int ret;
 
 	if (vgpu->features.virgl)
-		return vgpu_ioctl_transfer_to_host(dev, data, file);
+		return virtgpu_ioctl_transfer_to_host(dev, data, file);
 
 	obj = drm_gem_object_lookup(file, args->bo_handle);
 	if (!obj)
@@ -414,7 +418,7 @@ put:
 	return ret;
 }
 
-static int ioctl_wait(struct drm_device *dev, void *data, struct drm_file *file)
+static int virtgpu_ioctl_wait(struct drm_device *dev, void *data, struct drm_file *file)
 {
 	struct drm_virtgpu_3d_wait *args = data;
 	struct drm_gem_object *obj = drm_gem_object_lookup(file, args->handle);
@@ -429,19 +433,19 @@ static int ioctl_wait(struct drm_device *dev, void *data, struct drm_file *file)
 	return left < 0 ? left : left ? 0 : -EBUSY;
 }
 
-#define VGPU_IOCTL(name, func) \
+#define VIRTGPU_IOCTL(name, func) \
 	DRM_IOCTL_DEF_DRV(VIRTGPU_##name, func, DRM_RENDER_ALLOW)
 
-const struct drm_ioctl_desc vgpu_ioctls[VGPU_IOCTL_COUNT] = {
-	VGPU_IOCTL(MAP, ioctl_map),
-	VGPU_IOCTL(EXECBUFFER, vgpu_submit_ioctl),
-	VGPU_IOCTL(GETPARAM, ioctl_getparam),
-	VGPU_IOCTL(RESOURCE_CREATE, ioctl_resource_create),
-	VGPU_IOCTL(RESOURCE_INFO, ioctl_resource_info),
-	VGPU_IOCTL(TRANSFER_FROM_HOST, vgpu_ioctl_transfer_from_host),
-	VGPU_IOCTL(TRANSFER_TO_HOST, ioctl_transfer_to_host),
-	VGPU_IOCTL(WAIT, ioctl_wait),
-	VGPU_IOCTL(GET_CAPS, vgpu_ioctl_get_caps),
-	VGPU_IOCTL(RESOURCE_CREATE_BLOB, ioctl_create_blob),
-	VGPU_IOCTL(CONTEXT_INIT, vgpu_ioctl_context_init),
+const struct drm_ioctl_desc virtgpu_ioctls[VIRTGPU_NUM_IOCTLS] = {
+	VIRTGPU_IOCTL(MAP, virtgpu_ioctl_map),
+	VIRTGPU_IOCTL(EXECBUFFER, virtgpu_submit_ioctl),
+	VIRTGPU_IOCTL(GETPARAM, virtgpu_ioctl_getparam),
+	VIRTGPU_IOCTL(RESOURCE_CREATE, virtgpu_ioctl_resource_create),
+	VIRTGPU_IOCTL(RESOURCE_INFO, virtgpu_ioctl_resource_info),
+	VIRTGPU_IOCTL(TRANSFER_FROM_HOST, virtgpu_ioctl_transfer_from_host),
+	VIRTGPU_IOCTL(TRANSFER_TO_HOST, virtgpu_ioctl_transfer_to_host_any),
+	VIRTGPU_IOCTL(WAIT, virtgpu_ioctl_wait),
+	VIRTGPU_IOCTL(GET_CAPS, virtgpu_ioctl_get_caps),
+	VIRTGPU_IOCTL(RESOURCE_CREATE_BLOB, virtgpu_ioctl_resource_create_blob),
+	VIRTGPU_IOCTL(CONTEXT_INIT, virtgpu_ioctl_context_init),
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-#ifndef VGPU_CAPSET_H
-#define VGPU_CAPSET_H
+#ifndef VIRTGPU_CAPSET_H
+#define VIRTGPU_CAPSET_H
 
 #include <linux/spinlock_types.h>
 #include <linux/types.h>
@@ -10,11 +10,11 @@ struct virtgpu_msg;
 struct virtgpu_vq;
 
 /* A capability set's number has to fit a mask of 64 bits. */
-#define VGPU_CAPSET_MAX 63
+#define VIRTGPU_CAPSET_MAX 63
 
 /**
- * struct vgpu_capset - what the host says of one of its capability sets
- * @owner: all of them
+ * struct virtgpu_capset - what the host says of one of its capability sets
+ * @capsets: all of them
  * @index: its place in the host's list
  * @asked: GET_CAPSET_INFO is on its way
  * @known: the rest is valid
@@ -24,8 +24,8 @@ struct virtgpu_vq;
  * @data: the answer to the last GET_CAPSET, or NULL
  * @data_version: of which version that is
  */
-struct vgpu_capset {
-	struct vgpu_capsets *owner;
+struct virtgpu_capset {
+	struct virtgpu_capsets *capsets;
 	u32 index;
 	bool asked;
 	bool known;
@@ -37,23 +37,23 @@ struct vgpu_capset {
 };
 
 /**
- * struct vgpu_capsets - the capability sets of a device
+ * struct virtgpu_capsets - the capability sets of a device
  * @queue: the control queue
  * @lock: protects the sets, taken in interrupts
  * @count: how many sets there are
  * @sets: each of them
  */
-struct vgpu_capsets {
+struct virtgpu_capsets {
 	struct virtgpu_vq *queue;
 	spinlock_t lock; /* the sets */
 	u32 count;
-	struct vgpu_capset *sets;
+	struct virtgpu_capset *sets;
 };
 
-int vgpu_capsets_init(struct vgpu_capsets *c, struct virtgpu_vq *queue, u32 count);
-void vgpu_capsets_fini(struct vgpu_capsets *c);
-void vgpu_capsets_ask(struct vgpu_capsets *c);
-int vgpu_capsets_ids(struct vgpu_capsets *c, u64 *ids);
-struct virtgpu_msg *vgpu_capset_get(struct vgpu_capsets *c, u32 id, u32 version, u32 *size);
+int virtgpu_capsets_init(struct virtgpu_capsets *c, struct virtgpu_vq *queue, u32 count);
+void virtgpu_capsets_fini(struct virtgpu_capsets *c);
+void virtgpu_capsets_query(struct virtgpu_capsets *c);
+int virtgpu_capsets_ids(struct virtgpu_capsets *c, u64 *ids);
+struct virtgpu_msg *virtgpu_capset_get(struct virtgpu_capsets *c, u32 id, u32 version, u32 *size);
 
 #endif

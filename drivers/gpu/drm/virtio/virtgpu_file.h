@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef VIRTGPU_FILE_H
+#define VIRTGPU_FILE_H
+
+#include <linux/hashtable.h>
+#include <linux/mutex.h>
+
+struct drm_device;
+struct drm_file;
+struct drm_gem_object;
+struct virtgpu_client;
+struct virtgpu_context;
+struct virtgpu_context_params;
+struct vgpu_device;
+
+/**
+ * struct virtgpu_file - an open file of the device
+ * @vgpu: the device
+ * @lock: protects all below; inside it reservation locks
+ * @ctx: its context, or NULL until one is needed
+ * @attachments: the buffers that it has handles of
+ */
+struct virtgpu_file {
+	struct vgpu_device *vgpu;
+	struct mutex lock; /* all below; inside it reservation locks */
+	struct virtgpu_context *ctx;
+	DECLARE_HASHTABLE(attachments, 7);
+};
+
+int virtgpu_file_open(struct drm_device *dev, struct drm_file *file);
+void virtgpu_file_close(struct drm_device *dev, struct drm_file *file);
+int virtgpu_file_init_context(struct drm_file *file,
+			      const struct virtgpu_context_params *params);
+struct virtgpu_context *virtgpu_file_context(struct drm_file *file);
+struct virtgpu_client *virtgpu_file_client(struct drm_file *file);
+bool virtgpu_file_uses_virgl(struct drm_file *file);
+int virtgpu_file_attach_object(struct drm_gem_object *obj, struct drm_file *file);
+int virtgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file);
+void virtgpu_file_close_object(struct drm_gem_object *obj, struct drm_file *file);
+
+#endif
