@@ -27,15 +27,15 @@
 /* 6.17: fb_create() and its helpers are given the format's info. */
 #ifndef HAVE_FB_CREATE_INFO
 #include <drm/drm_gem_framebuffer_helper.h>
-#define vgpu_fb_create(dev, file, info, cmd) vgpu_fb_create(dev, file, cmd)
+#define virtgpu_fb_create(dev, file, info, cmd) virtgpu_fb_create(dev, file, cmd)
 #define drm_gem_fb_create_with_funcs(dev, file, info, cmd, funcs) \
 	drm_gem_fb_create_with_funcs(dev, file, cmd, funcs)
 #endif
 
 /* 6.15: atomic_async_check() learns whether it is for a page flip. */
 #ifndef HAVE_ASYNC_CHECK_FLIP
-#define vgpu_cursor_async_check(plane, state, flip) \
-	vgpu_cursor_async_check(plane, state)
+#define virtgpu_cursor_plane_async_check(plane, state, flip) \
+	virtgpu_cursor_plane_async_check(plane, state)
 #endif
 
 /*

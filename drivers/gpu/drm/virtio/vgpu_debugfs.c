@@ -7,7 +7,7 @@
 
 #include "vgpu_debugfs.h"
 #include "vgpu_device.h"
-#include "vgpu_output.h"
+#include "virtgpu_output.h"
 
 /**
  * DOC: debugfs
@@ -153,7 +153,7 @@ static int counters_show(struct seq_file *m, void *data)
 
 static int outputs_show(struct seq_file *m, void *data)
 {
-	struct vgpu_display *d = &vgpu_of(m)->display;
+	struct virtgpu_kms *d = &vgpu_of(m)->display;
 	struct drm_printer p = drm_seq_file_printer(m);
 	unsigned int i;
 
@@ -162,7 +162,7 @@ static int outputs_show(struct seq_file *m, void *data)
 
 	mutex_lock(&d->lock);
 	for (i = 0; i < d->count; i++) {
-		struct vgpu_output *out = &d->outputs[i];
+		struct virtgpu_output *out = &d->outputs[i];
 		const struct virtgpu_cmd_scanout *s = &out->frames.scanout;
 
 		drm_printf(&p, "output: id=%u connector=%s enabled=%u edid=%u", i,
@@ -170,7 +170,7 @@ static int outputs_show(struct seq_file *m, void *data)
 		drm_printf(&p, " position=%u,%u size=%ux%u", out->info.x,
 			   out->info.y, out->info.width, out->info.height);
 		drm_printf(&p, " shown=%u rect=%u,%u+%ux%u held_ms=%u\n", s->resource,
-			   s->x, s->y, s->w, s->h, vgpu_frames_held_ms(&out->frames));
+			   s->x, s->y, s->w, s->h, virtgpu_frames_held_ms(&out->frames));
 	}
 	mutex_unlock(&d->lock);
 
@@ -179,12 +179,12 @@ static int outputs_show(struct seq_file *m, void *data)
 
 static int frames_show(struct seq_file *m, void *data)
 {
-	struct vgpu_display *d = &vgpu_of(m)->display;
+	struct virtgpu_kms *d = &vgpu_of(m)->display;
 	struct drm_printer p = drm_seq_file_printer(m);
 	unsigned int i;
 
 	for (i = 0; i < d->count; i++)
-		vgpu_frames_print(&d->outputs[i].frames, i, &p);
+		virtgpu_frames_print(&d->outputs[i].frames, i, &p);
 
 	return 0;
 }

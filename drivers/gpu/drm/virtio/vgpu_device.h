@@ -6,7 +6,7 @@
 
 #include "virtgpu_capset.h"
 #include "virtgpu_context.h"
-#include "vgpu_display.h"
+#include "virtgpu_kms.h"
 #include "virtgpu_features.h"
 #include "virtgpu_host_visible.h"
 #include "virtgpu_backing.h"
@@ -54,7 +54,7 @@ struct vgpu_device {
 	struct virtgpu_capsets capsets;
 	struct virtgpu_context_mgr contexts;
 	struct virtgpu_host_visible hostmem;
-	struct vgpu_display display;
+	struct virtgpu_kms display;
 	struct vgpu_counters counters;
 };
 

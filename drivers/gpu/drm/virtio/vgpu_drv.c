@@ -20,7 +20,7 @@
 #include <drm/drm_print.h>
 
 #include "virtgpu_cmd.h"
-#include "vgpu_commit.h"
+#include "virtgpu_atomic.h"
 #include "vgpu_debugfs.h"
 #include "vgpu_device.h"
 #include "virtgpu_fdinfo.h"
@@ -30,8 +30,8 @@
 #include "virtgpu_ioctl.h"
 #include "virtgpu_msg.h"
 
-static int vgpu_modeset = -1;
-module_param_named(modeset, vgpu_modeset, int, 0400);
+static int virtgpu_modeset = -1;
+module_param_named(modeset, virtgpu_modeset, int, 0400);
 MODULE_PARM_DESC(modeset, "1: drive the display, 0: leave it alone, -1: unless the kernel was told nomodeset (default)");
 
 static const struct file_operations vgpu_fops = {
@@ -151,7 +151,7 @@ static struct virtgpu_msg *ctrl_alloc_probe(struct virtgpu_vq *q)
 
 static void ctrl_tick(struct virtgpu_vq *q)
 {
-	vgpu_display_tick(container_of(q, struct vgpu_device, ctrl));
+	virtgpu_kms_tick(container_of(q, struct vgpu_device, ctrl));
 }
 
 /* Taking the driver off the device and back resets it; that is for the user to decide. */
@@ -236,7 +236,7 @@ static int init_display(struct vgpu_device *vgpu)
 		return 0;
 	}
 
-	return vgpu_display_init(vgpu);
+	return virtgpu_kms_init(vgpu);
 }
 
 static int vgpu_probe(struct virtio_device *vdev)
@@ -244,9 +244,9 @@ static int vgpu_probe(struct virtio_device *vdev)
 	struct vgpu_device *vgpu;
 	int ret;
 
-	if (drm_firmware_drivers_only() && vgpu_modeset == -1)
+	if (drm_firmware_drivers_only() && virtgpu_modeset == -1)
 		return -ENODEV;
-	if (vgpu_modeset == 0)
+	if (virtgpu_modeset == 0)
 		return -ENODEV;
 
 	ret = take_over_aperture(vdev);
@@ -276,7 +276,7 @@ static int vgpu_probe(struct virtio_device *vdev)
 	virtio_device_ready(vdev);
 
 	virtgpu_capsets_query(&vgpu->capsets);
-	ret = vgpu_display_start(vgpu);
+	ret = virtgpu_kms_start(vgpu);
 	if (ret) {
 		drm_err(&vgpu->drm, "the host does not name its outputs: %d\n", ret);
 		goto stop;
@@ -291,7 +291,7 @@ static int vgpu_probe(struct virtio_device *vdev)
 	return 0;
 stop:
 	stop_queues(vgpu);
-	vgpu_display_stop(vgpu);
+	virtgpu_kms_stop(vgpu);
 	return ret;
 }
 
@@ -309,7 +309,7 @@ static void vgpu_remove(struct virtio_device *vdev)
 	virtgpu_host_visible_invalidate(&vgpu->hostmem, -ENODEV);
 	if (vgpu->display.count)
 		drm_atomic_helper_shutdown(dev);
-	vgpu_display_stop(vgpu);
+	virtgpu_kms_stop(vgpu);
 	virtgpu_backing_mgr_unmap_all(&vgpu->memory);
 }
 
@@ -317,7 +317,7 @@ static void vgpu_config_changed(struct virtio_device *vdev)
 {
 	struct drm_device *dev = vdev->priv;
 
-	vgpu_display_changed(to_vgpu(dev));
+	virtgpu_kms_config_changed(to_vgpu(dev));
 }
 
 #ifdef CONFIG_PM_SLEEP
@@ -332,7 +332,7 @@ static int vgpu_freeze(struct virtio_device *vdev)
 	struct vgpu_device *vgpu = to_vgpu(dev);
 	int ret;
 
-	ret = vgpu_display_suspend(vgpu);
+	ret = virtgpu_kms_suspend(vgpu);
 	if (ret)
 		return ret;
 
@@ -355,7 +355,7 @@ static int vgpu_restore(struct virtio_device *vdev)
 	}
 	virtio_device_ready(vdev);
 	/* A screen that stays dark is no reason to give the device up. */
-	vgpu_display_resume(vgpu);
+	virtgpu_kms_resume(vgpu);
 
 	return 0;
 }
@@ -387,7 +387,7 @@ static int __init vgpu_init(void)
 	ret = virtgpu_msg_cache_init();
 	if (ret)
 		return ret;
-	ret = vgpu_commits_init();
+	ret = virtgpu_atomic_init();
 	if (ret)
 		goto exit_messages;
 
@@ -399,7 +399,7 @@ static int __init vgpu_init(void)
 	return 0;
 
 exit_commits:
-	vgpu_commits_exit();
+	virtgpu_atomic_exit();
 exit_messages:
 	virtgpu_msg_cache_exit();
 	return ret;
@@ -409,7 +409,7 @@ module_init(vgpu_init);
 static void __exit vgpu_exit(void)
 {
 	unregister_virtio_driver(&vgpu_virtio_driver);
-	vgpu_commits_exit();
+	virtgpu_atomic_exit();
 	virtgpu_msg_cache_exit();
 }
 module_exit(vgpu_exit);

@@ -9,7 +9,7 @@
 
 #include "virtgpu_mem_entries.h"
 #include "virtgpu_fence.h"
-#include "vgpu_frame.h"
+#include "virtgpu_frame.h"
 #include "virtgpu_msg.h"
 #include "virtgpu_vq.h"
 
@@ -134,7 +134,7 @@ DEFINE_EVENT(virtio_gpu_backing, virtio_gpu_backing_detach,
 );
 
 DECLARE_EVENT_CLASS(virtio_gpu_frame,
-	TP_PROTO(const struct vgpu_frames *f),
+	TP_PROTO(const struct virtgpu_frames *f),
 	TP_ARGS(f),
 	TP_STRUCT__entry(
 		__field(u32, output)
@@ -153,17 +153,17 @@ DECLARE_EVENT_CLASS(virtio_gpu_frame,
 );
 
 DEFINE_EVENT(virtio_gpu_frame, virtio_gpu_frame_queued,
-	TP_PROTO(const struct vgpu_frames *f),
+	TP_PROTO(const struct virtgpu_frames *f),
 	TP_ARGS(f)
 );
 
 DEFINE_EVENT(virtio_gpu_frame, virtio_gpu_frame_answered,
-	TP_PROTO(const struct vgpu_frames *f),
+	TP_PROTO(const struct virtgpu_frames *f),
 	TP_ARGS(f)
 );
 
 DEFINE_EVENT(virtio_gpu_frame, virtio_gpu_frame_event,
-	TP_PROTO(const struct vgpu_frames *f),
+	TP_PROTO(const struct virtgpu_frames *f),
 	TP_ARGS(f)
 );
 

@@ -13,7 +13,7 @@
 #include "vgpu_device.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
-#include "vgpu_output.h"
+#include "virtgpu_output.h"
 #include "vgpu_test_user.h"
 
 /* Checksums of what an output shows, as who reads crtc-0/crc/data gets them. */

@@ -3,7 +3,7 @@
 #include <kunit/test.h>
 #include <uapi/linux/virtio_gpu.h>
 
-#include "vgpu_cursor.h"
+#include "virtgpu_cursor.h"
 #include "virtgpu_msg.h"
 #include "vgpu_test_ring.h"
 
@@ -13,14 +13,14 @@
 #define OUTPUT 3
 
 struct cursor_test {
-	struct vgpu_cursor c;
+	struct virtgpu_cursor c;
 	struct test_ring *r;
 	struct test_ring *ctrl;
 };
 
 static void cursor_fini(void *data)
 {
-	vgpu_cursor_fini(data);
+	virtgpu_cursor_fini(data);
 }
 
 /* With a ring of two descriptors, each good for one cursor command. */
@@ -33,7 +33,7 @@ static struct cursor_test *cursor_create(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, cursor_fini, &t->c), 0);
 	t->r = test_ring_create(test, 2);
 	t->ctrl = test_ring_create(test, 16);
-	KUNIT_ASSERT_EQ(test, vgpu_cursor_init(&t->c, &t->r->q, &t->ctrl->q, OUTPUT), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_cursor_init(&t->c, &t->r->q, &t->ctrl->q, OUTPUT), 0);
 
 	return t;
 }
@@ -49,7 +49,7 @@ static void set(struct cursor_test *t, u32 resource, s32 x, s32 y, bool new_imag
 		.hot_y = resource ? 2 : 0,
 	};
 
-	vgpu_cursor_set(&t->c, &want, new_image);
+	virtgpu_cursor_set(&t->c, &want, new_image);
 }
 
 static u32 word(const struct test_slot *slot, unsigned int offset)
@@ -75,7 +75,7 @@ static void expect_sent(struct kunit *test, struct cursor_test *t, unsigned int 
 
 static void load(struct kunit *test, struct cursor_test *t)
 {
-	vgpu_cursor_load(&t->c, test_msg(test, NULL));
+	virtgpu_cursor_upload(&t->c, test_msg(test, NULL));
 }
 
 /* A cursor that is shown, at rest, after one command. */
@@ -345,7 +345,7 @@ static void cursor_hide_while_loading(struct kunit *test)
 	set(t, 6, 10, 20, true);
 	load(test, t);
 	set(t, 7, 10, 20, true);
-	vgpu_cursor_hide(&t->c);
+	virtgpu_cursor_hide(&t->c);
 	test_reply(t->ctrl, 0, 0x1100);
 	KUNIT_EXPECT_EQ(test, t->ctrl->count, 1);
 	KUNIT_ASSERT_EQ(test, t->r->count, 2);

@@ -11,7 +11,7 @@
 #include <drm/drm_mode.h>
 #include <drm/drm_rect.h>
 
-#include "vgpu_fb.h"
+#include "virtgpu_fb.h"
 #include "virtgpu_resource.h"
 
 /*
@@ -57,7 +57,7 @@ static void fb_host_format(struct kunit *test)
 {
 	const struct format_case *c = test->param_value;
 
-	KUNIT_EXPECT_EQ(test, vgpu_host_format(c->fourcc), c->host);
+	KUNIT_EXPECT_EQ(test, virtgpu_fb_host_format(c->fourcc), c->host);
 }
 
 static bool offered(const u32 *formats, unsigned int count, u32 fourcc)
@@ -75,18 +75,18 @@ static void fb_offered_formats(struct kunit *test)
 {
 	const struct format_case *c = test->param_value;
 
-	KUNIT_EXPECT_EQ(test, offered(vgpu_primary_formats, vgpu_primary_format_count,
+	KUNIT_EXPECT_EQ(test, offered(virtgpu_primary_formats, virtgpu_primary_format_count,
 				      c->fourcc), c->host != 0);
-	KUNIT_EXPECT_EQ(test, offered(vgpu_cursor_formats, vgpu_cursor_format_count,
+	KUNIT_EXPECT_EQ(test, offered(virtgpu_cursor_formats, virtgpu_cursor_format_count,
 				      c->fourcc), c->fourcc == DRM_FORMAT_ARGB8888);
 }
 
 static void fb_format_lists(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, vgpu_primary_format_count, 4);
-	KUNIT_EXPECT_EQ(test, vgpu_cursor_format_count, 1);
-	KUNIT_EXPECT_EQ(test, vgpu_modifiers[0], DRM_FORMAT_MOD_LINEAR);
-	KUNIT_EXPECT_EQ(test, vgpu_modifiers[1], DRM_FORMAT_MOD_INVALID);
+	KUNIT_EXPECT_EQ(test, virtgpu_primary_format_count, 4);
+	KUNIT_EXPECT_EQ(test, virtgpu_cursor_format_count, 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_modifiers[0], DRM_FORMAT_MOD_LINEAR);
+	KUNIT_EXPECT_EQ(test, virtgpu_modifiers[1], DRM_FORMAT_MOD_INVALID);
 }
 
 /*
@@ -120,7 +120,7 @@ static void fb_offset(struct kunit *test)
 	const struct offset_case *c = test->param_value;
 	struct drm_rect r = DRM_RECT_INIT(c->x, c->y, 5, 6);
 
-	KUNIT_EXPECT_EQ(test, vgpu_fb_offset(c->base, c->pitch, &r), c->offset);
+	KUNIT_EXPECT_EQ(test, virtgpu_fb_offset(c->base, c->pitch, &r), c->offset);
 }
 
 /* A surface is as wide as the lines are long, whatever of them is shown. */
@@ -158,7 +158,7 @@ static void fb_surface_key(struct kunit *test)
 	fb->offsets[0] = c->offset;
 
 	memset(&key, 0xff, sizeof(key));
-	vgpu_fb_surface_key(fb, &key);
+	virtgpu_fb_get_layout(fb, &key);
 	KUNIT_EXPECT_EQ(test, key.format, c->key.format);
 	KUNIT_EXPECT_EQ(test, key.width, c->key.width);
 	KUNIT_EXPECT_EQ(test, key.height, c->key.height);
@@ -222,7 +222,7 @@ static void fb_create(struct kunit *test)
 	/* A table without handles is all zeroes. */
 	spin_lock_init(&file->table_lock);
 
-	fb = vgpu_fb_create(drm, file, drm_format_info(c->fourcc), &cmd);
+	fb = virtgpu_fb_create(drm, file, drm_format_info(c->fourcc), &cmd);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(fb), c->error);
 }
 

@@ -13,7 +13,7 @@
 
 #include "vgpu_device.h"
 #include "vgpu_mock.h"
-#include "vgpu_output.h"
+#include "virtgpu_output.h"
 #include "vgpu_test_user.h"
 
 /* What a host shows, and when a program hears of it. */
@@ -35,7 +35,7 @@ static struct drm_framebuffer *show_first(struct vgpu_user *u, u32 seed)
 	return fb;
 }
 
-static struct vgpu_frames *frames_of(struct vgpu_user *u, unsigned int output)
+static struct virtgpu_frames *frames_of(struct vgpu_user *u, unsigned int output)
 {
 	return &vgpu_mock_vgpu(u->mock)->display.outputs[output].frames;
 }
@@ -326,7 +326,7 @@ static void hold_display(struct vgpu_user *u, struct drm_framebuffer *fb)
 	KUNIT_ASSERT_EQ(u->test, vgpu_user_flip(u, 0, fb), 0);
 	KUNIT_ASSERT_TRUE(u->test, vgpu_mock_wait(vgpu_user_flips(u, 0) == flips + 1));
 	KUNIT_EXPECT_EQ(u->test, vgpu_mock_held(u->mock, CMD(RESOURCE_FLUSH)), 1);
-	KUNIT_EXPECT_GT(u->test, vgpu_frames_held_ms(frames_of(u, 0)), 0);
+	KUNIT_EXPECT_GT(u->test, virtgpu_frames_held_ms(frames_of(u, 0)), 0);
 }
 
 /* Commits complete, none fails, one frame is in flight; then the newest is shown. */
@@ -361,7 +361,7 @@ static void kms_held(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH)), 1);
 	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_user_sees(u, 0, 6, 0, 0, W, H)));
 	KUNIT_EXPECT_EQ(test, vgpu_mock_count(u->mock, CMD(RESOURCE_FLUSH)), flushes + 2);
-	KUNIT_EXPECT_EQ(test, vgpu_frames_held_ms(frames_of(u, 0)), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_frames_held_ms(frames_of(u, 0)), 0);
 	KUNIT_EXPECT_GE(test, frames_of(u, 0)->stats.held_ms, 450);
 
 	/* And then the pace is the host's again. */
@@ -545,7 +545,7 @@ static void kms_held_fence(struct kunit *test)
 static void kms_host_paced(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
-	struct vgpu_frames *f = frames_of(u, 0);
+	struct virtgpu_frames *f = frames_of(u, 0);
 	struct drm_framebuffer *fbs[2];
 	unsigned int i;
 
@@ -575,7 +575,7 @@ static void kms_host_paced(struct kunit *test)
 static void kms_alone(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
-	struct vgpu_frames *f = frames_of(u, 0);
+	struct virtgpu_frames *f = frames_of(u, 0);
 	struct drm_framebuffer *fb = show_first(u, 1);
 	unsigned int i;
 
@@ -591,7 +591,7 @@ static void kms_alone(struct kunit *test)
 static void kms_realign(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
-	struct vgpu_frames *f = frames_of(u, 0);
+	struct virtgpu_frames *f = frames_of(u, 0);
 	struct drm_framebuffer *next;
 
 	show_first(u, 1);
@@ -615,7 +615,7 @@ static void kms_realign(struct kunit *test)
 static void kms_phase_lock(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
-	struct vgpu_frames *f = frames_of(u, 0);
+	struct virtgpu_frames *f = frames_of(u, 0);
 	struct drm_framebuffer *fbs[2];
 	unsigned int i;
 	ktime_t last;
@@ -646,7 +646,7 @@ static void kms_phase_lock(struct kunit *test)
 static void kms_never_faster(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
-	struct vgpu_frames *f = frames_of(u, 0);
+	struct virtgpu_frames *f = frames_of(u, 0);
 	struct drm_framebuffer *fbs[2];
 	ktime_t last;
 	unsigned int i;
@@ -668,30 +668,30 @@ static void kms_never_faster(struct kunit *test)
 static void kms_vblank_clock(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, &vgpu_hosts[0], 1);
-	struct vgpu_vblank *v = &frames_of(u, 0)->clock;
+	struct virtgpu_vblank *v = &frames_of(u, 0)->clock;
 	ktime_t start, now;
 	u32 count;
 
 	show_first(u, 1);
 	KUNIT_ASSERT_TRUE(test, vgpu_mock_wait(!READ_ONCE(v->enabled)));
 	KUNIT_EXPECT_FALSE(test, hrtimer_active(&v->timer));
-	count = vgpu_vblank_count(v);
-	start = vgpu_vblank_time(v);
+	count = virtgpu_vblank_count(v);
+	start = virtgpu_vblank_time(v);
 	msleep(50);
 	KUNIT_EXPECT_FALSE(test, hrtimer_active(&v->timer));
-	KUNIT_EXPECT_GE(test, vgpu_vblank_count(v) - count, 3);
+	KUNIT_EXPECT_GE(test, virtgpu_vblank_count(v) - count, 3);
 	/* In the phase of the last one. */
-	KUNIT_EXPECT_EQ(test, (u64)ktime_to_ns(ktime_sub(vgpu_vblank_time(v), start)),
-			(u64)(vgpu_vblank_count(v) - count) * v->period);
+	KUNIT_EXPECT_EQ(test, (u64)ktime_to_ns(ktime_sub(virtgpu_vblank_time(v), start)),
+			(u64)(virtgpu_vblank_count(v) - count) * v->period);
 
 	/* From the host: one vblank, with its time, and the phase is its own. */
-	now = ktime_add_ns(vgpu_vblank_time(v), v->period + 1000);
-	count = vgpu_vblank_count(v);
-	vgpu_vblank_signal(v, now, false);
+	now = ktime_add_ns(virtgpu_vblank_time(v), v->period + 1000);
+	count = virtgpu_vblank_count(v);
+	virtgpu_vblank_signal(v, now, false);
 	KUNIT_EXPECT_EQ(test, ktime_compare(v->time, now), 0);
 	KUNIT_EXPECT_EQ(test, v->count - count, 1);
 	/* One that is late does not turn the clock back. */
-	vgpu_vblank_signal(v, ktime_sub_ns(now, 1000), false);
+	virtgpu_vblank_signal(v, ktime_sub_ns(now, 1000), false);
 	KUNIT_EXPECT_EQ(test, ktime_compare(v->time, now), 0);
 }
 
@@ -699,8 +699,8 @@ static void kms_vblank_clock(struct kunit *test)
 static void kms_clock_jump(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, &vgpu_hosts[0], 1);
-	struct vgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[0];
-	struct vgpu_frames *f = &out->frames;
+	struct virtgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[0];
+	struct virtgpu_frames *f = &out->frames;
 	struct drm_framebuffer *fbs[2];
 	u64 count, jump;
 
@@ -875,7 +875,7 @@ static void kms_no_such_output(struct kunit *test)
 static void kms_display_event(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 2);
-	struct vgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[1];
+	struct virtgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[1];
 	struct drm_connector *c = &out->connector;
 	struct drm_display_mode *mode;
 	bool found = false;
@@ -906,7 +906,7 @@ static void kms_display_event(struct kunit *test)
 static void kms_display_event_twice(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
-	struct vgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[0];
+	struct virtgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[0];
 
 	vgpu_mock_hold(u->mock, CMD(GET_DISPLAY_INFO));
 	vgpu_mock_set_output(u->mock, 0, true, 800, 600);
@@ -922,7 +922,7 @@ static void kms_display_event_twice(struct kunit *test)
 static void kms_display_query_skipped(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, &vgpu_hosts[0], 1);
-	struct vgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[0];
+	struct virtgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[0];
 	struct vgpu_mock_rule rule = { .type = CMD(GET_DISPLAY_INFO), .hold = true, .times = 1 };
 
 	vgpu_mock_rule(u->mock, &rule);
@@ -943,7 +943,7 @@ static void kms_display_query_skipped(struct kunit *test)
 static void kms_output_gone_mid_flip(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
-	struct vgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[0];
+	struct virtgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[0];
 	struct drm_framebuffer *next;
 
 	vgpu_mock_set_output(u->mock, 0, true, W, H);

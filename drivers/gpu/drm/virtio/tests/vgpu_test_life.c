@@ -14,7 +14,7 @@
 #include "vgpu_device.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
-#include "vgpu_output.h"
+#include "virtgpu_output.h"
 #include "vgpu_test_user.h"
 
 /* Devices that go away, sleep, die or fall silent while everything is under way. */
@@ -365,7 +365,7 @@ static void life_suspend_names(struct kunit *test)
 static void life_suspend_resize(struct kunit *test)
 {
 	struct busy s = start_busy(test, BLOBS);
-	struct vgpu_output *out = &vgpu_mock_vgpu(s.m)->display.outputs[0];
+	struct virtgpu_output *out = &vgpu_mock_vgpu(s.m)->display.outputs[0];
 
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
 	vgpu_mock_set_output(s.m, 0, true, 1000, 700);

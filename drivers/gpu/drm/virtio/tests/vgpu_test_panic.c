@@ -9,7 +9,7 @@
 #include "vgpu_device.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
-#include "vgpu_output.h"
+#include "virtgpu_output.h"
 #include "vgpu_test_user.h"
 
 /* The panic screen, short of the panic. */

@@ -6,7 +6,7 @@
 
 #include "vgpu_device.h"
 #include "vgpu_mock.h"
-#include "vgpu_output.h"
+#include "virtgpu_output.h"
 
 /* How the driver takes a device, whatever it is like, and leaves it again. */
 
@@ -222,7 +222,7 @@ static void probe_trouble(struct kunit *test)
 	bound = vgpu_mock_plug(m);
 	KUNIT_EXPECT_EQ(test, bound, t->bound);
 	if (bound) {
-		const struct vgpu_output *out = &vgpu_mock_vgpu(m)->display.outputs[0];
+		const struct virtgpu_output *out = &vgpu_mock_vgpu(m)->display.outputs[0];
 
 		KUNIT_EXPECT_EQ(test, !!out->info.edid, t->edid);
 		KUNIT_EXPECT_EQ(test, out->info.width, 640);

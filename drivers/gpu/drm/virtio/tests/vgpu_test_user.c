@@ -22,9 +22,9 @@
 #include <uapi/drm/virtgpu_drm.h>
 
 #include "vgpu_device.h"
-#include "vgpu_fb.h"
+#include "virtgpu_fb.h"
 #include "vgpu_mock.h"
-#include "vgpu_output.h"
+#include "virtgpu_output.h"
 #include "vgpu_test_user.h"
 
 /*
@@ -164,7 +164,7 @@ struct drm_framebuffer *vgpu_user_add_fb(struct vgpu_user *u, const struct drm_m
 	struct drm_framebuffer *fb;
 
 	KUNIT_ASSERT_LT(u->test, u->fb_count, VGPU_USER_FBS);
-	fb = vgpu_fb_create(u->drm, u->file, drm_format_info(cmd->pixel_format), cmd);
+	fb = virtgpu_fb_create(u->drm, u->file, drm_format_info(cmd->pixel_format), cmd);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(u->test, fb);
 	u->fbs[u->fb_count++] = fb;
 
@@ -316,7 +316,7 @@ struct dma_fence *vgpu_user_painter(struct vgpu_user *u, struct dma_resv *resv)
  * Commits
  */
 
-static struct vgpu_output *output(struct vgpu_user *u, unsigned int index)
+static struct virtgpu_output *output(struct vgpu_user *u, unsigned int index)
 {
 	return &to_vgpu(u->drm)->display.outputs[index];
 }
@@ -390,7 +390,7 @@ static int set_clip(struct vgpu_user *u, struct drm_plane_state *plane,
 static int add_show(struct vgpu_user *u, struct drm_atomic_commit *state,
 		    const struct vgpu_show *s, enum vgpu_how how)
 {
-	struct vgpu_output *out = output(u, s->output);
+	struct virtgpu_output *out = output(u, s->output);
 	struct drm_connector_state *connector;
 	struct drm_display_mode mode;
 	struct drm_plane_state *plane;
@@ -504,7 +504,7 @@ int vgpu_user_flip(struct vgpu_user *u, unsigned int output, struct drm_framebuf
 int vgpu_user_cursor(struct vgpu_user *u, unsigned int index, struct drm_framebuffer *fb,
 		     int x, int y)
 {
-	struct vgpu_output *out = output(u, index);
+	struct virtgpu_output *out = output(u, index);
 	struct drm_plane *plane = out->crtc.cursor;
 	struct drm_modeset_acquire_ctx ctx;
 	int ret;

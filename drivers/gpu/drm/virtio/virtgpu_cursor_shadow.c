@@ -6,10 +6,10 @@
 #include <drm/drm_plane.h>
 #include <drm/drm_print.h>
 
-#include "vgpu_cursor.h"
+#include "virtgpu_cursor.h"
 #include "vgpu_device.h"
 #include "virtgpu_gem.h"
-#include "vgpu_image.h"
+#include "virtgpu_cursor_shadow.h"
 
 /**
  * DOC: cursor images
@@ -20,29 +20,30 @@
  * update copies; moves keep the copy that there is.
  */
 
-#define IMAGE_PITCH (VGPU_CURSOR_SIZE * 4)
+#define IMAGE_PITCH (VIRTGPU_CURSOR_SIZE * 4)
 
-static struct virtgpu_gem *state_gem(const struct drm_plane_state *state)
+static struct virtgpu_gem *virtgpu_cursor_shadow_gem(const struct drm_plane_state *state)
 {
 	return to_virtgpu_gem(state->fb->obj[0]);
 }
 
-static bool fits_as_it_is(const struct drm_plane_state *state)
+static bool virtgpu_cursor_shadow_fits(const struct drm_plane_state *state)
 {
 	return !state->src_x && !state->src_y &&
-	       state->src_w >> 16 == VGPU_CURSOR_SIZE &&
-	       state->src_h >> 16 == VGPU_CURSOR_SIZE &&
+	       state->src_w >> 16 == VIRTGPU_CURSOR_SIZE &&
+	       state->src_h >> 16 == VIRTGPU_CURSOR_SIZE &&
 	       state->fb->pitches[0] == IMAGE_PITCH;
 }
 
 /**
- * vgpu_image_equal - does a cursor stay the same, apart from its place?
+ * virtgpu_cursor_shadow_equal - does a cursor stay the same, apart from its place?
  * @old: the state before
  * @new: the state after
  *
  * Return: true if nothing has to be brought to the host.
  */
-bool vgpu_image_equal(const struct drm_plane_state *old, const struct drm_plane_state *new)
+bool virtgpu_cursor_shadow_equal(const struct drm_plane_state *old,
+				 const struct drm_plane_state *new)
 {
 	return old->fb == new->fb && old->src_x == new->src_x && old->src_y == new->src_y &&
 	       old->src_w == new->src_w && old->src_h == new->src_h &&
@@ -50,20 +51,20 @@ bool vgpu_image_equal(const struct drm_plane_state *old, const struct drm_plane_
 }
 
 /**
- * vgpu_image_check - can this be a cursor?
+ * virtgpu_cursor_shadow_check - can this be a cursor?
  * @state: the new state, with a framebuffer
  *
  * Return: 0; -EINVAL if it is too large, or would have to be copied from another
  * device's buffer or from one that the host renders to.
  */
-int vgpu_image_check(const struct drm_plane_state *state)
+int virtgpu_cursor_shadow_check(const struct drm_plane_state *state)
 {
-	const struct virtgpu_gem *gem = state_gem(state);
+	const struct virtgpu_gem *gem = virtgpu_cursor_shadow_gem(state);
 
-	if (state->src_w >> 16 > VGPU_CURSOR_SIZE || state->src_h >> 16 > VGPU_CURSOR_SIZE ||
-	    (!fits_as_it_is(state) && (gem->import || gem->host3d_res))) {
+	if (state->src_w >> 16 > VIRTGPU_CURSOR_SIZE || state->src_h >> 16 > VIRTGPU_CURSOR_SIZE ||
+	    (!virtgpu_cursor_shadow_fits(state) && (gem->import || gem->host3d_res))) {
 		drm_dbg_kms(state->plane->dev, "a cursor is %u x %u, or less in a buffer of ours\n",
-			    VGPU_CURSOR_SIZE, VGPU_CURSOR_SIZE);
+			    VIRTGPU_CURSOR_SIZE, VIRTGPU_CURSOR_SIZE);
 		return -EINVAL;
 	}
 
@@ -71,22 +72,23 @@ int vgpu_image_check(const struct drm_plane_state *state)
 }
 
 /**
- * vgpu_image_prepare - find the memory for a cursor
+ * virtgpu_cursor_shadow_prepare - find the memory for a cursor
  * @img: zeroed
  * @state: a checked state, with a framebuffer
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM, with something to release either way.
  */
-int vgpu_image_prepare(struct vgpu_image *img, const struct drm_plane_state *state)
+int virtgpu_cursor_shadow_prepare(struct virtgpu_cursor_shadow *img,
+				  const struct drm_plane_state *state)
 {
 	struct virtgpu_gem *gem;
 	int ret;
 
-	if (fits_as_it_is(state))
+	if (virtgpu_cursor_shadow_fits(state))
 		return 0;
 
-	gem = virtgpu_gem_create(to_vgpu(state->plane->dev), IMAGE_PITCH * VGPU_CURSOR_SIZE);
+	gem = virtgpu_gem_create(to_vgpu(state->plane->dev), IMAGE_PITCH * VIRTGPU_CURSOR_SIZE);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 
@@ -95,21 +97,22 @@ int vgpu_image_prepare(struct vgpu_image *img, const struct drm_plane_state *sta
 	if (ret)
 		return ret;
 
-	return virtgpu_pages_vmap(state_gem(state)->pages, &img->from);
+	return virtgpu_pages_vmap(virtgpu_cursor_shadow_gem(state)->pages, &img->from);
 }
 
 /**
- * vgpu_image_share - show the same copy again
+ * virtgpu_cursor_shadow_get - show the same copy again
  * @img: zeroed
  * @shown: the image before, of an equal state
  */
-void vgpu_image_share(struct vgpu_image *img, const struct vgpu_image *shown)
+void virtgpu_cursor_shadow_get(struct virtgpu_cursor_shadow *img,
+			       const struct virtgpu_cursor_shadow *shown)
 {
 	drm_gem_object_get(&shown->gem->base);
 	img->gem = shown->gem;
 }
 
-static void unmap(struct vgpu_image *img)
+static void virtgpu_cursor_shadow_unmap(struct virtgpu_cursor_shadow *img)
 {
 	vunmap(img->from.vaddr);
 	vunmap(img->to.vaddr);
@@ -118,13 +121,14 @@ static void unmap(struct vgpu_image *img)
 }
 
 /**
- * vgpu_image_draw - copy the picture, if that was not done yet
+ * virtgpu_cursor_shadow_copy - copy the picture, if that was not done yet
  * @img: a prepared image
  * @state: what it was prepared for
  *
  * Context: may sleep.
  */
-void vgpu_image_draw(struct vgpu_image *img, const struct drm_plane_state *state)
+void virtgpu_cursor_shadow_copy(struct virtgpu_cursor_shadow *img,
+				const struct drm_plane_state *state)
 {
 	const struct drm_framebuffer *fb = state->fb;
 	unsigned int width = state->src_w >> 16, height = state->src_h >> 16, y;
@@ -138,18 +142,18 @@ void vgpu_image_draw(struct vgpu_image *img, const struct drm_plane_state *state
 	for (y = 0; y < height; y++)
 		memcpy(img->to.vaddr + y * IMAGE_PITCH,
 		       img->from.vaddr + start + y * fb->pitches[0], width * 4);
-	unmap(img);
+	virtgpu_cursor_shadow_unmap(img);
 }
 
 /**
- * vgpu_image_release - undo vgpu_image_prepare() or vgpu_image_share()
+ * virtgpu_cursor_shadow_release - undo virtgpu_cursor_shadow_prepare() or virtgpu_cursor_shadow_get()
  * @img: the image; zeroed
  *
  * Context: may sleep.
  */
-void vgpu_image_release(struct vgpu_image *img)
+void virtgpu_cursor_shadow_release(struct virtgpu_cursor_shadow *img)
 {
-	unmap(img);
+	virtgpu_cursor_shadow_unmap(img);
 	if (img->gem)
 		drm_gem_object_put(&img->gem->base);
 	img->gem = NULL;

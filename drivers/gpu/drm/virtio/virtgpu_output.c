@@ -9,50 +9,50 @@
 #include <drm/drm_vblank.h>
 
 #include "vgpu_device.h"
-#include "vgpu_fb.h"
+#include "virtgpu_fb.h"
 #include "virtgpu_msg.h"
-#include "vgpu_output.h"
-#include "vgpu_plane.h"
+#include "virtgpu_output.h"
+#include "virtgpu_plane.h"
 
 /**
  * DOC: outputs
  *
  * An output is a scanout of the device with its CRTC, planes and connector.  What it
  * shows goes through its frames, which also send the flip events and are the clock of
- * its vblanks: see vgpu_frame.c.
+ * its vblanks: see virtgpu_frame.c.
  */
 
 /*
  * CRTCs
  */
 
-static struct vgpu_output *frames_to_output(struct vgpu_frames *f)
+static struct virtgpu_output *frames_to_virtgpu_output(struct virtgpu_frames *f)
 {
-	return container_of(f, struct vgpu_output, frames);
+	return container_of(f, struct virtgpu_output, frames);
 }
 
-static bool output_before_event(struct vgpu_frames *f)
+static bool virtgpu_output_before_event(struct virtgpu_frames *f)
 {
-	return vgpu_crc_show(frames_to_output(f));
+	return virtgpu_crc_show(frames_to_virtgpu_output(f));
 }
 
-static const struct vgpu_frames_ops output_frames_ops = {
-	.before_event = output_before_event,
-	.put_buffer = vgpu_plane_put_buffer,
+static const struct virtgpu_frames_ops output_frames_ops = {
+	.before_event = virtgpu_output_before_event,
+	.put_buffer = virtgpu_plane_put_buffer,
 };
 
 /**
- * vgpu_output_flipped - send the flip event that waited for a CRC
- * @out: the output, for which vgpu_crc_show() has returned true
+ * virtgpu_output_complete_flip - send the flip event that waited for a CRC
+ * @out: the output, for which virtgpu_crc_show() has returned true
  *
  * Context: any.
  */
-void vgpu_output_flipped(struct vgpu_output *out)
+void virtgpu_output_complete_flip(struct virtgpu_output *out)
 {
-	vgpu_frames_send_deferred(&out->frames);
+	virtgpu_frames_send_deferred(&out->frames);
 }
 
-static struct drm_pending_vblank_event *take_event(struct drm_crtc *crtc)
+static struct drm_pending_vblank_event *virtgpu_output_take_event(struct drm_crtc *crtc)
 {
 	struct drm_pending_vblank_event *event = crtc->state->event;
 
@@ -61,38 +61,38 @@ static struct drm_pending_vblank_event *take_event(struct drm_crtc *crtc)
 	return event;
 }
 
-static void crtc_atomic_flush(struct drm_crtc *crtc, struct drm_atomic_commit *state)
+static void virtgpu_crtc_atomic_flush(struct drm_crtc *crtc, struct drm_atomic_commit *state)
 {
-	struct vgpu_output *out = crtc_to_output(crtc);
-	struct drm_pending_vblank_event *event = take_event(crtc);
+	struct virtgpu_output *out = crtc_to_output(crtc);
+	struct drm_pending_vblank_event *event = virtgpu_output_take_event(crtc);
 
 	/* Updates of the cursor by its own ioctl have none. */
 	if (!event) {
-		vgpu_crc_cursor(out);
+		virtgpu_crc_cursor(out);
 		return;
 	}
 
-	vgpu_crc_queue(out);
-	vgpu_frames_arm(&out->frames, event, crtc->state->async_flip ? VGPU_FLIP_ASYNC :
-								       VGPU_FLIP_VBLANK);
+	virtgpu_crc_queue(out);
+	virtgpu_frames_arm(&out->frames, event, crtc->state->async_flip ? VIRTGPU_FLIP_ASYNC :
+								       VIRTGPU_FLIP_VBLANK);
 }
 
-static void crtc_atomic_enable(struct drm_crtc *crtc, struct drm_atomic_commit *state)
+static void virtgpu_crtc_atomic_enable(struct drm_crtc *crtc, struct drm_atomic_commit *state)
 {
-	struct vgpu_output *out = crtc_to_output(crtc);
+	struct virtgpu_output *out = crtc_to_output(crtc);
 
 	drm_calc_timestamping_constants(crtc, &crtc->state->adjusted_mode);
-	vgpu_vblank_start(&out->frames.clock, drm_crtc_vblank_crtc(crtc)->framedur_ns);
+	virtgpu_vblank_start(&out->frames.clock, drm_crtc_vblank_crtc(crtc)->framedur_ns);
 	drm_crtc_vblank_on(crtc);
-	vgpu_crc_enable(out);
+	virtgpu_crc_enable(out);
 }
 
-static void crtc_atomic_disable(struct drm_crtc *crtc, struct drm_atomic_commit *state)
+static void virtgpu_crtc_atomic_disable(struct drm_crtc *crtc, struct drm_atomic_commit *state)
 {
-	struct vgpu_output *out = crtc_to_output(crtc);
+	struct virtgpu_output *out = crtc_to_output(crtc);
 	struct drm_pending_vblank_event *event;
 
-	vgpu_crc_disable(out);
+	virtgpu_crc_disable(out);
 	drm_crtc_vblank_off(crtc);
 
 	/* On a mode change keep scanning out the old framebuffer until the CRTC is re-enabled. */
@@ -100,11 +100,11 @@ static void crtc_atomic_disable(struct drm_crtc *crtc, struct drm_atomic_commit 
 		return;
 
 	/* The planes of a CRTC that goes off are not disabled on their own. */
-	vgpu_cursor_hide(&out->cursor);
-	vgpu_plane_hide(out, drm_atomic_get_new_plane_state(state, out->primary));
+	virtgpu_cursor_hide(&out->cursor);
+	virtgpu_plane_disable_scanout(out, drm_atomic_get_new_plane_state(state, out->primary));
 
 	/* Nothing new is shown that the event could wait for. */
-	event = take_event(crtc);
+	event = virtgpu_output_take_event(crtc);
 	if (!event)
 		return;
 	spin_lock_irq(&crtc->dev->event_lock);
@@ -112,35 +112,35 @@ static void crtc_atomic_disable(struct drm_crtc *crtc, struct drm_atomic_commit 
 	spin_unlock_irq(&crtc->dev->event_lock);
 }
 
-static int crtc_enable_vblank(struct drm_crtc *crtc)
+static int virtgpu_crtc_enable_vblank(struct drm_crtc *crtc)
 {
-	return vgpu_vblank_enable(&crtc_to_output(crtc)->frames.clock);
+	return virtgpu_vblank_enable(&crtc_to_output(crtc)->frames.clock);
 }
 
-static void crtc_disable_vblank(struct drm_crtc *crtc)
+static void virtgpu_crtc_disable_vblank(struct drm_crtc *crtc)
 {
-	vgpu_vblank_disable(&crtc_to_output(crtc)->frames.clock);
+	virtgpu_vblank_disable(&crtc_to_output(crtc)->frames.clock);
 }
 
-static u32 crtc_get_vblank_counter(struct drm_crtc *crtc)
+static u32 virtgpu_crtc_get_vblank_counter(struct drm_crtc *crtc)
 {
-	return vgpu_vblank_count(&crtc_to_output(crtc)->frames.clock);
+	return virtgpu_vblank_count(&crtc_to_output(crtc)->frames.clock);
 }
 
-static bool crtc_get_vblank_timestamp(struct drm_crtc *crtc, int *max_error,
-				      ktime_t *vblank_time, bool in_vblank_irq)
+static bool virtgpu_crtc_get_vblank_timestamp(struct drm_crtc *crtc, int *max_error,
+					      ktime_t *vblank_time, bool in_vblank_irq)
 {
-	*vblank_time = vgpu_vblank_time(&crtc_to_output(crtc)->frames.clock);
+	*vblank_time = virtgpu_vblank_time(&crtc_to_output(crtc)->frames.clock);
 
 	return true;
 }
 
-static enum drm_mode_status crtc_mode_valid(struct drm_crtc *crtc,
-					    const struct drm_display_mode *mode)
+static enum drm_mode_status virtgpu_crtc_mode_valid(struct drm_crtc *crtc,
+						    const struct drm_display_mode *mode)
 {
 	int hz = drm_mode_vrefresh(mode);
 
-	if (mode->hdisplay < VGPU_SCANOUT_MIN || mode->vdisplay < VGPU_SCANOUT_MIN)
+	if (mode->hdisplay < VIRTGPU_SCANOUT_MIN || mode->vdisplay < VIRTGPU_SCANOUT_MIN)
 		return MODE_BAD;
 	/* The timer has to have a period, and the guest time for other things. */
 	if (hz < 1 || hz > 1000)
@@ -152,10 +152,10 @@ static enum drm_mode_status crtc_mode_valid(struct drm_crtc *crtc,
 }
 
 static const struct drm_crtc_helper_funcs crtc_helper_funcs = {
-	.mode_valid = crtc_mode_valid,
-	.atomic_flush = crtc_atomic_flush,
-	.atomic_enable = crtc_atomic_enable,
-	.atomic_disable = crtc_atomic_disable,
+	.mode_valid = virtgpu_crtc_mode_valid,
+	.atomic_flush = virtgpu_crtc_atomic_flush,
+	.atomic_enable = virtgpu_crtc_atomic_enable,
+	.atomic_disable = virtgpu_crtc_atomic_disable,
 };
 
 static const struct drm_crtc_funcs crtc_funcs = {
@@ -164,23 +164,23 @@ static const struct drm_crtc_funcs crtc_funcs = {
 	.reset = drm_atomic_helper_crtc_reset,
 	.atomic_duplicate_state = drm_atomic_helper_crtc_duplicate_state,
 	.atomic_destroy_state = drm_atomic_helper_crtc_destroy_state,
-	.get_crc_sources = vgpu_crc_sources,
-	.verify_crc_source = vgpu_crc_verify_source,
-	.set_crc_source = vgpu_crc_set_source,
-	.enable_vblank = crtc_enable_vblank,
-	.disable_vblank = crtc_disable_vblank,
-	.get_vblank_counter = crtc_get_vblank_counter,
-	.get_vblank_timestamp = crtc_get_vblank_timestamp,
+	.get_crc_sources = virtgpu_crc_sources,
+	.verify_crc_source = virtgpu_crc_verify_source,
+	.set_crc_source = virtgpu_crc_set_source,
+	.enable_vblank = virtgpu_crtc_enable_vblank,
+	.disable_vblank = virtgpu_crtc_disable_vblank,
+	.get_vblank_counter = virtgpu_crtc_get_vblank_counter,
+	.get_vblank_timestamp = virtgpu_crtc_get_vblank_timestamp,
 };
 
 /*
  * Connectors
  */
 
-static enum drm_connector_status connector_detect(struct drm_connector *connector,
-						  bool force)
+static enum drm_connector_status virtgpu_connector_detect(struct drm_connector *connector,
+							  bool force)
 {
-	struct vgpu_output *out = connector_to_output(connector);
+	struct virtgpu_output *out = connector_to_output(connector);
 	bool enabled;
 
 	mutex_lock(&out->vgpu->display.lock);
@@ -191,13 +191,13 @@ static enum drm_connector_status connector_detect(struct drm_connector *connecto
 }
 
 /* The size of the host's window, which need not be one that monitors have. */
-static int add_host_size(struct drm_connector *connector,
-			 const struct vgpu_output_info *info)
+static int virtgpu_connector_add_preferred_mode(struct drm_connector *connector,
+						const struct virtgpu_output_info *info)
 {
 	struct drm_display_mode *mode;
 
-	if (info->width < VGPU_SCANOUT_MIN || info->height < VGPU_SCANOUT_MIN ||
-	    info->width > VGPU_FB_MAX || info->height > VGPU_FB_MAX)
+	if (info->width < VIRTGPU_SCANOUT_MIN || info->height < VIRTGPU_SCANOUT_MIN ||
+	    info->width > VIRTGPU_FB_MAX || info->height > VIRTGPU_FB_MAX)
 		return 0;
 
 	mode = drm_cvt_mode(connector->dev, info->width, info->height, 60,
@@ -214,9 +214,9 @@ static int add_host_size(struct drm_connector *connector,
 	return 1;
 }
 
-static int connector_get_modes(struct drm_connector *connector)
+static int virtgpu_connector_get_modes(struct drm_connector *connector)
 {
-	struct vgpu_output *out = connector_to_output(connector);
+	struct virtgpu_output *out = connector_to_output(connector);
 	int n;
 
 	mutex_lock(&out->vgpu->display.lock);
@@ -225,25 +225,25 @@ static int connector_get_modes(struct drm_connector *connector)
 	/* An EDID prefers the size that the host wants already. */
 	if (!n)
 		n = drm_add_modes_noedid(connector, 2560, 1600) +
-		    add_host_size(connector, &out->info);
+		    virtgpu_connector_add_preferred_mode(connector, &out->info);
 	mutex_unlock(&out->vgpu->display.lock);
 
 	return n;
 }
 
 static const struct drm_connector_helper_funcs connector_helper_funcs = {
-	.get_modes = connector_get_modes,
+	.get_modes = virtgpu_connector_get_modes,
 };
 
 static const struct drm_connector_funcs connector_funcs = {
-	.detect = connector_detect,
+	.detect = virtgpu_connector_detect,
 	.fill_modes = drm_helper_probe_single_connector_modes,
 	.reset = drm_atomic_helper_connector_reset,
 	.atomic_duplicate_state = drm_atomic_helper_connector_duplicate_state,
 	.atomic_destroy_state = drm_atomic_helper_connector_destroy_state,
 };
 
-static int connector_init(struct vgpu_output *out)
+static int virtgpu_connector_init(struct virtgpu_output *out)
 {
 	struct drm_connector *connector = &out->connector;
 	struct drm_mode_config *config = &connector->dev->mode_config;
@@ -266,7 +266,7 @@ static int connector_init(struct vgpu_output *out)
 }
 
 /**
- * vgpu_output_init - make the KMS objects of a scanout
+ * virtgpu_output_init - make the KMS objects of a scanout
  * @out: zeroed memory that lives as long as the DRM device
  * @vgpu: the device
  * @index: number of the scanout
@@ -274,8 +274,8 @@ static int connector_init(struct vgpu_output *out)
  * Context: may sleep.
  * Return: 0 or an errno.
  */
-int vgpu_output_init(struct vgpu_output *out, struct vgpu_device *vgpu,
-		     unsigned int index)
+int virtgpu_output_init(struct virtgpu_output *out, struct vgpu_device *vgpu,
+			unsigned int index)
 {
 	struct drm_device *dev = &vgpu->drm;
 	struct drm_plane *cursor;
@@ -285,9 +285,9 @@ int vgpu_output_init(struct vgpu_output *out, struct vgpu_device *vgpu,
 	out->vgpu = vgpu;
 	out->index = index;
 	out->connector.dev = dev;
-	vgpu_frames_init(&out->frames, &vgpu->ctrl, &out->crtc, index, &output_frames_ops);
+	virtgpu_frames_init(&out->frames, &vgpu->ctrl, &out->crtc, index, &output_frames_ops);
 
-	ret = vgpu_cursor_init(&out->cursor, &vgpu->cursor, &vgpu->ctrl, index);
+	ret = virtgpu_cursor_init(&out->cursor, &vgpu->cursor, &vgpu->ctrl, index);
 	if (ret)
 		return ret;
 	for (i = 0; i < ARRAY_SIZE(out->panic); i++) {
@@ -296,10 +296,10 @@ int vgpu_output_init(struct vgpu_output *out, struct vgpu_device *vgpu,
 			return -ENOMEM;
 	}
 
-	out->primary = vgpu_plane_create(out, DRM_PLANE_TYPE_PRIMARY);
+	out->primary = virtgpu_plane_create(out, DRM_PLANE_TYPE_PRIMARY);
 	if (IS_ERR(out->primary))
 		return PTR_ERR(out->primary);
-	cursor = vgpu_plane_create(out, DRM_PLANE_TYPE_CURSOR);
+	cursor = virtgpu_plane_create(out, DRM_PLANE_TYPE_CURSOR);
 	if (IS_ERR(cursor))
 		return PTR_ERR(cursor);
 
@@ -315,19 +315,19 @@ int vgpu_output_init(struct vgpu_output *out, struct vgpu_device *vgpu,
 		return ret;
 	out->encoder.possible_crtcs = drm_crtc_mask(&out->crtc);
 
-	return connector_init(out);
+	return virtgpu_connector_init(out);
 }
 
 /**
- * vgpu_output_fini - release what DRM does not manage
+ * virtgpu_output_fini - release what DRM does not manage
  * @out: an output, perhaps half set up, whose queues are stopped
  */
-void vgpu_output_fini(struct vgpu_output *out)
+void virtgpu_output_fini(struct virtgpu_output *out)
 {
 	unsigned int i;
 
-	vgpu_frames_fini(&out->frames);
-	vgpu_cursor_fini(&out->cursor);
+	virtgpu_frames_fini(&out->frames);
+	virtgpu_cursor_fini(&out->cursor);
 	drm_edid_free(out->info.edid);
 	for (i = 0; i < ARRAY_SIZE(out->panic); i++)
 		virtgpu_msg_put(out->panic[i]);

@@ -12,12 +12,12 @@
 #include <drm/drm_print.h>
 
 #include "vgpu_device.h"
-#include "vgpu_fb.h"
+#include "virtgpu_fb.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_import.h"
 #include "virtgpu_msg.h"
-#include "vgpu_output.h"
-#include "vgpu_plane.h"
+#include "virtgpu_output.h"
+#include "virtgpu_plane.h"
 
 /**
  * DOC: planes
@@ -28,27 +28,27 @@
  * SET_SCANOUT if the output shows something else than before, RESOURCE_FLUSH.
  */
 
-static struct vgpu_output *plane_output(struct drm_plane *plane)
+static struct virtgpu_output *virtgpu_plane_output(struct drm_plane *plane)
 {
-	return container_of(plane, struct vgpu_plane, base)->out;
+	return container_of(plane, struct virtgpu_plane, base)->out;
 }
 
-static struct virtgpu_gem *fb_gem(struct drm_framebuffer *fb)
+static struct virtgpu_gem *virtgpu_plane_fb_gem(struct drm_framebuffer *fb)
 {
 	return to_virtgpu_gem(fb->obj[0]);
 }
 
 /* The buffer that the host is to show. */
-static struct virtgpu_gem *shown_gem(const struct vgpu_plane_state *vs)
+static struct virtgpu_gem *virtgpu_plane_gem(const struct virtgpu_plane_state *vs)
 {
-	return vs->image.gem ?: fb_gem(vs->base.fb);
+	return vs->image.gem ?: virtgpu_plane_fb_gem(vs->base.fb);
 }
 
 /*
  * State
  */
 
-static void release_messages(struct vgpu_plane_state *vs)
+static void virtgpu_plane_release_messages(struct virtgpu_plane_state *vs)
 {
 	virtgpu_msg_put(vs->transfer);
 	virtgpu_msg_put(vs->scanout);
@@ -58,21 +58,21 @@ static void release_messages(struct vgpu_plane_state *vs)
 	vs->flush = NULL;
 }
 
-static void plane_destroy_state(struct drm_plane *plane, struct drm_plane_state *state)
+static void virtgpu_plane_destroy_state(struct drm_plane *plane, struct drm_plane_state *state)
 {
-	struct vgpu_plane_state *vs = to_vgpu_plane_state(state);
+	struct virtgpu_plane_state *vs = to_vgpu_plane_state(state);
 
-	release_messages(vs);
+	virtgpu_plane_release_messages(vs);
 	__drm_atomic_helper_plane_destroy_state(state);
 	kfree(vs);
 }
 
-static void plane_reset(struct drm_plane *plane)
+static void virtgpu_plane_reset(struct drm_plane *plane)
 {
-	struct vgpu_plane_state *vs;
+	struct virtgpu_plane_state *vs;
 
 	if (plane->state)
-		plane_destroy_state(plane, plane->state);
+		virtgpu_plane_destroy_state(plane, plane->state);
 	plane->state = NULL;
 
 	vs = kzalloc_obj(*vs);
@@ -80,9 +80,9 @@ static void plane_reset(struct drm_plane *plane)
 		__drm_atomic_helper_plane_reset(plane, &vs->base);
 }
 
-static struct drm_plane_state *plane_duplicate_state(struct drm_plane *plane)
+static struct drm_plane_state *virtgpu_plane_duplicate_state(struct drm_plane *plane)
 {
-	struct vgpu_plane_state *vs;
+	struct virtgpu_plane_state *vs;
 
 	if (WARN_ON(!plane->state))
 		return NULL;
@@ -96,18 +96,18 @@ static struct drm_plane_state *plane_duplicate_state(struct drm_plane *plane)
 }
 
 /* Asynchronous flips have no limits of their own. */
-static bool plane_async_format(struct drm_plane *plane, u32 format, u64 modifier)
+static bool virtgpu_plane_async_format(struct drm_plane *plane, u32 format, u64 modifier)
 {
-	return modifier == DRM_FORMAT_MOD_LINEAR && vgpu_host_format(format);
+	return modifier == DRM_FORMAT_MOD_LINEAR && virtgpu_fb_host_format(format);
 }
 
 static const struct drm_plane_funcs plane_funcs = {
 	.update_plane = drm_atomic_helper_update_plane,
 	.disable_plane = drm_atomic_helper_disable_plane,
-	.reset = plane_reset,
-	.atomic_duplicate_state = plane_duplicate_state,
-	.atomic_destroy_state = plane_destroy_state,
-	.format_mod_supported_async = plane_async_format,
+	.reset = virtgpu_plane_reset,
+	.atomic_duplicate_state = virtgpu_plane_duplicate_state,
+	.atomic_destroy_state = virtgpu_plane_destroy_state,
+	.format_mod_supported_async = virtgpu_plane_async_format,
 };
 
 /*
@@ -115,21 +115,22 @@ static const struct drm_plane_funcs plane_funcs = {
  */
 
 /* A cursor's is as large as the host wants it, whatever else is in the framebuffer. */
-static void surface_key(const struct vgpu_plane_state *vs, struct virtgpu_2d_layout *key)
+static void virtgpu_plane_get_layout(const struct virtgpu_plane_state *vs,
+				     struct virtgpu_2d_layout *key)
 {
-	vgpu_fb_surface_key(vs->base.fb, key);
+	virtgpu_fb_get_layout(vs->base.fb, key);
 	if (vs->base.plane->type == DRM_PLANE_TYPE_PRIMARY)
 		return;
 
-	key->width = VGPU_CURSOR_SIZE;
-	key->height = VGPU_CURSOR_SIZE;
+	key->width = VIRTGPU_CURSOR_SIZE;
+	key->height = VIRTGPU_CURSOR_SIZE;
 	if (vs->image.gem)
 		key->offset = 0;
 }
 
 /* What shows this buffer: the blob, else a surface.  Under the lock. */
-static struct virtgpu_resource *choose_resource(const struct vgpu_plane_state *vs,
-						struct virtgpu_gem *gem)
+static struct virtgpu_resource *virtgpu_plane_select_resource(const struct virtgpu_plane_state *vs,
+							      struct virtgpu_gem *gem)
 {
 	struct virtgpu_2d_layout key;
 	struct virtgpu_resource *res;
@@ -144,14 +145,14 @@ static struct virtgpu_resource *choose_resource(const struct vgpu_plane_state *v
 		if (res != ERR_PTR(-EOPNOTSUPP))
 			return res;
 	}
-	surface_key(vs, &key);
+	virtgpu_plane_get_layout(vs, &key);
 
 	return virtgpu_gem_get_2d(gem, &key);
 }
 
-static int hold_resource(struct vgpu_plane_state *vs)
+static int virtgpu_plane_get_resource(struct virtgpu_plane_state *vs)
 {
-	struct virtgpu_gem *gem = shown_gem(vs);
+	struct virtgpu_gem *gem = virtgpu_plane_gem(vs);
 	struct virtgpu_resource *res;
 	int ret = 0;
 
@@ -161,7 +162,7 @@ static int hold_resource(struct vgpu_plane_state *vs)
 		if (ret)
 			goto unlock;
 	}
-	res = choose_resource(vs, gem);
+	res = virtgpu_plane_select_resource(vs, gem);
 	if (IS_ERR(res)) {
 		ret = PTR_ERR(res);
 		if (gem->import)
@@ -176,7 +177,7 @@ unlock:
 	return ret;
 }
 
-static void unpin_gem(struct virtgpu_gem *gem)
+static void virtgpu_plane_unpin_gem(struct virtgpu_gem *gem)
 {
 	if (!gem->import)
 		return;
@@ -187,52 +188,53 @@ static void unpin_gem(struct virtgpu_gem *gem)
 }
 
 /**
- * vgpu_plane_put_buffer - release a buffer that was kept for the host
+ * virtgpu_plane_put_buffer - release a buffer that was kept for the host
  * @gem: the buffer, pinned if it is imported; its reference is dropped
  * @res: its resource; likewise
  *
  * Context: may sleep.
  */
-void vgpu_plane_put_buffer(struct virtgpu_gem *gem, struct virtgpu_resource *res)
+void virtgpu_plane_put_buffer(struct virtgpu_gem *gem, struct virtgpu_resource *res)
 {
-	unpin_gem(gem);
+	virtgpu_plane_unpin_gem(gem);
 	virtgpu_resource_put(res);
 	drm_gem_object_put(&gem->base);
 }
 
-static void drop_resource(struct drm_plane *plane, struct vgpu_plane_state *vs)
+static void virtgpu_plane_put_resource(struct drm_plane *plane, struct virtgpu_plane_state *vs)
 {
 	struct virtgpu_gem *gem;
 
 	if (!vs->res)
 		return;
 
-	gem = shown_gem(vs);
+	gem = virtgpu_plane_gem(vs);
 	if (plane->type != DRM_PLANE_TYPE_PRIMARY ||
-	    !vgpu_frames_keep(&plane_output(plane)->frames, gem, vs->res)) {
-		unpin_gem(gem);
+	    !virtgpu_frames_keep(&virtgpu_plane_output(plane)->frames, gem, vs->res)) {
+		virtgpu_plane_unpin_gem(gem);
 		virtgpu_resource_put(vs->res);
 	}
 	vs->res = NULL;
 }
 
 /* Is a primary plane about to show nothing?  Before the states are swapped. */
-static bool will_hide(struct drm_plane_state *state)
+static bool virtgpu_plane_is_disabling(struct drm_plane_state *state)
 {
 	return !state->fb ||
 	       !drm_atomic_get_new_crtc_state(state->state, state->crtc)->active;
 }
 
 /* An import is shown in place, and what the host draws is there; all else may be copied. */
-static bool may_be_copied(const struct vgpu_plane_state *vs)
+static bool virtgpu_plane_needs_transfer(const struct virtgpu_plane_state *vs)
 {
 	return vs->res->type == VIRTGPU_RES_2D ||
-	       (vs->res->type == VIRTGPU_RES_BLOB_GUEST && !fb_gem(vs->base.fb)->import);
+	       (vs->res->type == VIRTGPU_RES_BLOB_GUEST &&
+		!virtgpu_plane_fb_gem(vs->base.fb)->import);
 }
 
-static int reserve_messages(struct drm_plane *plane, struct vgpu_plane_state *vs)
+static int virtgpu_plane_reserve_messages(struct drm_plane *plane, struct virtgpu_plane_state *vs)
 {
-	if (vs->res && may_be_copied(vs)) {
+	if (vs->res && virtgpu_plane_needs_transfer(vs)) {
 		vs->transfer = virtgpu_msg_alloc();
 		if (!vs->transfer)
 			return -ENOMEM;
@@ -243,7 +245,7 @@ static int reserve_messages(struct drm_plane *plane, struct vgpu_plane_state *vs
 	vs->scanout = virtgpu_msg_alloc();
 	if (!vs->scanout)
 		return -ENOMEM;
-	if (will_hide(&vs->base))
+	if (virtgpu_plane_is_disabling(&vs->base))
 		return 0;
 	vs->prepared = ktime_get();
 	vs->flush = virtgpu_msg_alloc();
@@ -251,32 +253,32 @@ static int reserve_messages(struct drm_plane *plane, struct vgpu_plane_state *vs
 	return vs->flush ? 0 : -ENOMEM;
 }
 
-static void plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *state)
+static void virtgpu_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *state)
 {
-	struct vgpu_plane_state *vs = to_vgpu_plane_state(state);
+	struct virtgpu_plane_state *vs = to_vgpu_plane_state(state);
 
-	release_messages(vs);
-	drop_resource(plane, vs);
-	vgpu_image_release(&vs->image);
+	virtgpu_plane_release_messages(vs);
+	virtgpu_plane_put_resource(plane, vs);
+	virtgpu_cursor_shadow_release(&vs->image);
 }
 
 /* A cursor that only moves keeps its image. */
-static int prepare_image(struct drm_plane *plane, struct vgpu_plane_state *vs)
+static int virtgpu_plane_prepare_shadow(struct drm_plane *plane, struct virtgpu_plane_state *vs)
 {
-	const struct vgpu_image *shown = &to_vgpu_plane_state(plane->state)->image;
+	const struct virtgpu_cursor_shadow *shown = &to_vgpu_plane_state(plane->state)->image;
 
-	if (shown->gem && vgpu_image_equal(plane->state, &vs->base)) {
-		vgpu_image_share(&vs->image, shown);
+	if (shown->gem && virtgpu_cursor_shadow_equal(plane->state, &vs->base)) {
+		virtgpu_cursor_shadow_get(&vs->image, shown);
 		return 0;
 	}
 
-	return vgpu_image_prepare(&vs->image, &vs->base);
+	return virtgpu_cursor_shadow_prepare(&vs->image, &vs->base);
 }
 
-static int plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *state)
+static int virtgpu_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *state)
 {
-	struct vgpu_plane_state *vs = to_vgpu_plane_state(state);
-	struct vgpu_output *out = plane_output(plane);
+	struct virtgpu_plane_state *vs = to_vgpu_plane_state(state);
+	struct virtgpu_output *out = virtgpu_plane_output(plane);
 	int ret;
 
 	/* Caller holds modeset locks, so there is no waiting for the host here. */
@@ -284,12 +286,12 @@ static int plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *sta
 		return -EIO;
 
 	if (state->fb && plane->type == DRM_PLANE_TYPE_CURSOR) {
-		ret = prepare_image(plane, vs);
+		ret = virtgpu_plane_prepare_shadow(plane, vs);
 		if (ret)
 			goto cleanup;
 	}
 	if (state->fb) {
-		ret = hold_resource(vs);
+		ret = virtgpu_plane_get_resource(vs);
 		if (ret)
 			goto cleanup;
 		/* After the pin, which may have moved the buffer: that is waited for too. */
@@ -298,11 +300,11 @@ static int plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *sta
 			goto cleanup;
 	}
 
-	ret = reserve_messages(plane, vs);
+	ret = virtgpu_plane_reserve_messages(plane, vs);
 	if (!ret)
 		return 0;
 cleanup:
-	plane_cleanup_fb(plane, state);
+	virtgpu_plane_cleanup_fb(plane, state);
 	return ret;
 }
 
@@ -310,8 +312,8 @@ cleanup:
  * Checking
  */
 
-static int plane_check(struct drm_plane *plane, struct drm_atomic_commit *state,
-		       bool may_stick_out)
+static int virtgpu_plane_check(struct drm_plane *plane, struct drm_atomic_commit *state,
+			       bool can_position)
 {
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
 	struct drm_crtc_state *crtc_state;
@@ -328,41 +330,41 @@ static int plane_check(struct drm_plane *plane, struct drm_atomic_commit *state,
 	return drm_atomic_helper_check_plane_state(new, crtc_state,
 						   DRM_PLANE_NO_SCALING,
 						   DRM_PLANE_NO_SCALING,
-						   may_stick_out, true);
+						   can_position, true);
 }
 
-static int primary_check(struct drm_plane *plane, struct drm_atomic_commit *state)
+static int virtgpu_primary_plane_check(struct drm_plane *plane, struct drm_atomic_commit *state)
 {
-	return plane_check(plane, state, false);
+	return virtgpu_plane_check(plane, state, false);
 }
 
-static int cursor_check(struct drm_plane *plane, struct drm_atomic_commit *state)
+static int virtgpu_cursor_plane_check(struct drm_plane *plane, struct drm_atomic_commit *state)
 {
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
 	int ret;
 
-	ret = plane_check(plane, state, true);
+	ret = virtgpu_plane_check(plane, state, true);
 	if (ret || !new->fb)
 		return ret;
 
-	return vgpu_image_check(new);
+	return virtgpu_cursor_shadow_check(new);
 }
 
 /*
  * The primary plane
  */
 
-static struct virtgpu_msg *fill_transfer(struct vgpu_plane_state *vs,
-					 const struct drm_rect *r)
+static struct virtgpu_msg *virtgpu_plane_fill_transfer(struct virtgpu_plane_state *vs,
+						       const struct drm_rect *r)
 {
 	struct drm_framebuffer *fb = vs->base.fb;
-	struct virtgpu_gem *gem = shown_gem(vs);
+	struct virtgpu_gem *gem = virtgpu_plane_gem(vs);
 	struct virtgpu_msg *msg = vs->transfer;
 	u64 offset = 0;
 
 	vs->transfer = NULL;
 	if (!vs->image.gem)
-		offset = vgpu_fb_offset(fb->offsets[0], fb->pitches[0], r);
+		offset = virtgpu_fb_offset(fb->offsets[0], fb->pitches[0], r);
 	if (gem->pages)
 		virtgpu_pages_sync_for_device(gem->pages);
 	virtgpu_cmd_transfer_to_host_2d(msg, vs->res->id, r, offset);
@@ -370,10 +372,10 @@ static struct virtgpu_msg *fill_transfer(struct vgpu_plane_state *vs,
 	return msg;
 }
 
-static void describe_scanout(const struct vgpu_output *out,
-			     const struct vgpu_plane_state *vs,
-			     const struct drm_rect *src,
-			     struct virtgpu_cmd_scanout *s)
+static void virtgpu_plane_describe_scanout(const struct virtgpu_output *out,
+					   const struct virtgpu_plane_state *vs,
+					   const struct drm_rect *src,
+					   struct virtgpu_cmd_scanout *s)
 {
 	const struct drm_framebuffer *fb = vs->base.fb;
 
@@ -385,7 +387,7 @@ static void describe_scanout(const struct vgpu_output *out,
 	s->w = drm_rect_width(src);
 	s->h = drm_rect_height(src);
 	if (virtgpu_resource_is_blob(vs->res)) {
-		s->format = vgpu_host_format(fb->format->format);
+		s->format = virtgpu_fb_host_format(fb->format->format);
 		s->fb_width = fb->width;
 		s->fb_height = fb->height;
 		s->stride = fb->pitches[0];
@@ -393,13 +395,13 @@ static void describe_scanout(const struct vgpu_output *out,
 	}
 }
 
-static void primary_update(struct drm_plane *plane, struct drm_atomic_commit *state)
+static void virtgpu_primary_plane_update(struct drm_plane *plane, struct drm_atomic_commit *state)
 {
 	struct drm_plane_state *old = drm_atomic_get_old_plane_state(state, plane);
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
-	struct vgpu_plane_state *vs = to_vgpu_plane_state(new);
-	struct vgpu_frames *frames = &plane_output(plane)->frames;
-	struct vgpu_frame frame = { .res = vs->res, .committed = vs->prepared };
+	struct virtgpu_plane_state *vs = to_vgpu_plane_state(new);
+	struct virtgpu_frames *frames = &virtgpu_plane_output(plane)->frames;
+	struct virtgpu_frame frame = { .res = vs->res, .committed = vs->prepared };
 	struct drm_rect src, damage;
 	bool changed, damaged, whole;
 
@@ -409,8 +411,8 @@ static void primary_update(struct drm_plane *plane, struct drm_atomic_commit *st
 	drm_rect_fp_to_int(&src, &new->src);
 	damaged = drm_atomic_helper_damage_merged(old, new, &damage);
 	frame.blob = virtgpu_resource_is_blob(vs->res);
-	describe_scanout(plane_output(plane), vs, &src, &frame.scanout);
-	changed = vgpu_frames_would_change(frames, &frame.scanout);
+	virtgpu_plane_describe_scanout(virtgpu_plane_output(plane), vs, &src, &frame.scanout);
+	changed = virtgpu_frames_would_change(frames, &frame.scanout);
 	if (!changed && !damaged)
 		return;
 
@@ -420,21 +422,21 @@ static void primary_update(struct drm_plane *plane, struct drm_atomic_commit *st
 	 */
 	whole = changed || old->fb != new->fb || !vs->res->has_contents;
 	if (vs->transfer)
-		frame.transfer = fill_transfer(vs, whole ? &src : &damage);
+		frame.transfer = virtgpu_plane_fill_transfer(vs, whole ? &src : &damage);
 	swap(frame.set_scanout, vs->scanout);
 	swap(frame.flush, vs->flush);
 	virtgpu_cmd_flush(frame.flush, vs->res->id, changed ? &src : &damage);
-	vgpu_frames_queue(frames, &frame);
+	virtgpu_frames_queue(frames, &frame);
 }
 
 /**
- * vgpu_plane_hide - queue that an output shows nothing
+ * virtgpu_plane_disable_scanout - queue that an output shows nothing
  * @out: the output
  * @state: the new state of its primary plane, with its message reserved, or NULL
  *
  * Context: the commit of @out.
  */
-void vgpu_plane_hide(struct vgpu_output *out, struct drm_plane_state *state)
+void virtgpu_plane_disable_scanout(struct virtgpu_output *out, struct drm_plane_state *state)
 {
 	struct virtgpu_msg *msg = NULL;
 
@@ -443,23 +445,24 @@ void vgpu_plane_hide(struct vgpu_output *out, struct drm_plane_state *state)
 
 	swap(msg, to_vgpu_plane_state(state)->scanout);
 	if (!WARN_ON(!msg))
-		vgpu_frames_hide(&out->frames, msg);
+		virtgpu_frames_disable(&out->frames, msg);
 }
 
-static void primary_disable(struct drm_plane *plane, struct drm_atomic_commit *state)
+static void virtgpu_primary_plane_disable(struct drm_plane *plane, struct drm_atomic_commit *state)
 {
-	vgpu_plane_hide(plane_output(plane), drm_atomic_get_new_plane_state(state, plane));
+	virtgpu_plane_disable_scanout(virtgpu_plane_output(plane),
+				      drm_atomic_get_new_plane_state(state, plane));
 }
 
 static const struct drm_plane_helper_funcs primary_helper_funcs = {
-	.prepare_fb = plane_prepare_fb,
-	.cleanup_fb = plane_cleanup_fb,
-	.atomic_check = primary_check,
-	.atomic_update = primary_update,
-	.atomic_disable = primary_disable,
+	.prepare_fb = virtgpu_plane_prepare_fb,
+	.cleanup_fb = virtgpu_plane_cleanup_fb,
+	.atomic_check = virtgpu_primary_plane_check,
+	.atomic_update = virtgpu_primary_plane_update,
+	.atomic_disable = virtgpu_primary_plane_disable,
 #ifdef CONFIG_DRM_PANIC
-	.get_scanout_buffer = vgpu_panic_get_buffer,
-	.panic_flush = vgpu_panic_flush,
+	.get_scanout_buffer = virtgpu_panic_get_buffer,
+	.panic_flush = virtgpu_panic_flush,
 #endif
 };
 
@@ -468,10 +471,11 @@ static const struct drm_plane_helper_funcs primary_helper_funcs = {
  */
 
 /* @redraw: the picture may be another one though the buffer is the same. */
-static void show_cursor(struct vgpu_output *out, struct drm_plane_state *new, bool redraw)
+static void virtgpu_cursor_plane_show(struct virtgpu_output *out, struct drm_plane_state *new,
+				      bool redraw)
 {
-	struct drm_rect whole = DRM_RECT_INIT(0, 0, VGPU_CURSOR_SIZE, VGPU_CURSOR_SIZE);
-	struct vgpu_plane_state *vs = to_vgpu_plane_state(new);
+	struct drm_rect whole = DRM_RECT_INIT(0, 0, VIRTGPU_CURSOR_SIZE, VIRTGPU_CURSOR_SIZE);
+	struct virtgpu_plane_state *vs = to_vgpu_plane_state(new);
 	struct virtgpu_cmd_cursor want = { .scanout = out->index };
 
 	if (new->fb && vs->res) {
@@ -480,34 +484,35 @@ static void show_cursor(struct vgpu_output *out, struct drm_plane_state *new, bo
 		want.y = new->crtc_y;
 		want.hot_x = new->hotspot_x;
 		want.hot_y = new->hotspot_y;
-		vgpu_image_draw(&vs->image, new);
+		virtgpu_cursor_shadow_copy(&vs->image, new);
 		if (vs->transfer && (redraw || !vs->res->has_contents)) {
 			vs->res->has_contents = true;
-			vgpu_cursor_load(&out->cursor, fill_transfer(vs, &whole));
+			virtgpu_cursor_upload(&out->cursor, virtgpu_plane_fill_transfer(vs,
+											&whole));
 			redraw = true;
 		}
 	}
-	vgpu_cursor_set(&out->cursor, &want, want.resource && redraw);
+	virtgpu_cursor_set(&out->cursor, &want, want.resource && redraw);
 }
 
-static void cursor_update(struct drm_plane *plane, struct drm_atomic_commit *state)
+static void virtgpu_cursor_plane_update(struct drm_plane *plane, struct drm_atomic_commit *state)
 {
 	struct drm_plane_state *old = drm_atomic_get_old_plane_state(state, plane);
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
 	/* When the output went off, an image may have been on its way that nobody wanted then. */
-	bool redraw = !old->crtc || !vgpu_image_equal(old, new) ||
+	bool redraw = !old->crtc || !virtgpu_cursor_shadow_equal(old, new) ||
 		      drm_atomic_get_new_crtc_state(state, new->crtc)->active_changed;
 
-	show_cursor(plane_output(plane), new, redraw);
+	virtgpu_cursor_plane_show(virtgpu_plane_output(plane), new, redraw);
 }
 
-static void cursor_disable(struct drm_plane *plane, struct drm_atomic_commit *state)
+static void virtgpu_cursor_plane_disable(struct drm_plane *plane, struct drm_atomic_commit *state)
 {
-	vgpu_cursor_hide(&plane_output(plane)->cursor);
+	virtgpu_cursor_hide(&virtgpu_plane_output(plane)->cursor);
 }
 
-static int vgpu_cursor_async_check(struct drm_plane *plane,
-				   struct drm_atomic_commit *state, bool flip)
+static int virtgpu_cursor_plane_async_check(struct drm_plane *plane,
+					    struct drm_atomic_commit *state, bool flip)
 {
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
 
@@ -521,16 +526,17 @@ static int vgpu_cursor_async_check(struct drm_plane *plane,
 	return drm_atomic_get_new_crtc_state(state, new->crtc)->active ? 0 : -EINVAL;
 }
 
-static void cursor_async_update(struct drm_plane *plane, struct drm_atomic_commit *state)
+static void virtgpu_cursor_plane_async_update(struct drm_plane *plane,
+					      struct drm_atomic_commit *state)
 {
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
-	struct vgpu_output *out = plane_output(plane);
+	struct virtgpu_output *out = virtgpu_plane_output(plane);
 	struct drm_plane_state *cur = plane->state;
-	bool redraw = !vgpu_image_equal(cur, new);
+	bool redraw = !virtgpu_cursor_shadow_equal(cur, new);
 
-	show_cursor(out, new, redraw);
+	virtgpu_cursor_plane_show(out, new, redraw);
 
-	/* A frame that waited for a fence may look at it now, see vgpu_crc_queue(). */
+	/* A frame that waited for a fence may look at it now, see virtgpu_crc_queue(). */
 	spin_lock_irq(&out->crc.lock);
 	cur->crtc_x = new->crtc_x;
 	cur->crtc_y = new->crtc_y;
@@ -551,46 +557,46 @@ static void cursor_async_update(struct drm_plane *plane, struct drm_atomic_commi
 	swap(to_vgpu_plane_state(cur)->res, to_vgpu_plane_state(new)->res);
 	swap(to_vgpu_plane_state(cur)->image, to_vgpu_plane_state(new)->image);
 
-	vgpu_crc_cursor(out);
+	virtgpu_crc_cursor(out);
 }
 
 static const struct drm_plane_helper_funcs cursor_helper_funcs = {
-	.prepare_fb = plane_prepare_fb,
-	.cleanup_fb = plane_cleanup_fb,
-	.atomic_check = cursor_check,
-	.atomic_update = cursor_update,
-	.atomic_disable = cursor_disable,
-	.atomic_async_check = vgpu_cursor_async_check,
-	.atomic_async_update = cursor_async_update,
+	.prepare_fb = virtgpu_plane_prepare_fb,
+	.cleanup_fb = virtgpu_plane_cleanup_fb,
+	.atomic_check = virtgpu_cursor_plane_check,
+	.atomic_update = virtgpu_cursor_plane_update,
+	.atomic_disable = virtgpu_cursor_plane_disable,
+	.atomic_async_check = virtgpu_cursor_plane_async_check,
+	.atomic_async_update = virtgpu_cursor_plane_async_update,
 };
 
 /* Smaller ones cost a copy. */
 static const struct drm_plane_size_hint cursor_size = {
-	.width = VGPU_CURSOR_SIZE,
-	.height = VGPU_CURSOR_SIZE,
+	.width = VIRTGPU_CURSOR_SIZE,
+	.height = VIRTGPU_CURSOR_SIZE,
 };
 
 /**
- * vgpu_plane_create - make a plane
+ * virtgpu_plane_create - make a plane
  * @out: its output, which has no CRTC yet
  * @type: primary or cursor
  *
  * Context: may sleep.
  * Return: the plane, which lives as long as the DRM device, or an error pointer.
  */
-struct drm_plane *vgpu_plane_create(struct vgpu_output *out, enum drm_plane_type type)
+struct drm_plane *virtgpu_plane_create(struct virtgpu_output *out, enum drm_plane_type type)
 {
 	bool primary = type == DRM_PLANE_TYPE_PRIMARY;
 	struct drm_device *dev = &out->vgpu->drm;
-	struct vgpu_plane *p;
+	struct virtgpu_plane *p;
 	int ret = 0;
 
-	p = drmm_universal_plane_alloc(dev, struct vgpu_plane, base, BIT(out->index),
+	p = drmm_universal_plane_alloc(dev, struct virtgpu_plane, base, BIT(out->index),
 				       &plane_funcs,
-				       primary ? vgpu_primary_formats : vgpu_cursor_formats,
-				       primary ? vgpu_primary_format_count :
-						 vgpu_cursor_format_count,
-				       vgpu_modifiers, type, NULL);
+				       primary ? virtgpu_primary_formats : virtgpu_cursor_formats,
+				       primary ? virtgpu_primary_format_count :
+						 virtgpu_cursor_format_count,
+				       virtgpu_modifiers, type, NULL);
 	if (IS_ERR(p))
 		return ERR_CAST(p);
 

@@ -6,14 +6,14 @@
 #include <drm/drm_crtc.h>
 #include <drm/drm_plane.h>
 
-#include "vgpu_commit.h"
+#include "virtgpu_atomic.h"
 #include "vgpu_device.h"
 
 /**
  * DOC: commits
  *
  * A commit queues the commands of all its planes, notifies the host once, and is
- * done.  It does not wait for the host (see vgpu_frame.c).
+ * done.  It does not wait for the host (see virtgpu_frame.c).
  *
  * The buffers that were shown before are released at the end of the commit, without a
  * worker: commands that end them follow the frame that replaces them in the ring, and
@@ -30,11 +30,11 @@
 static struct workqueue_struct *commits;
 
 /**
- * vgpu_commits_init - set up where commits run and end
+ * virtgpu_atomic_init - set up where commits run and end
  *
  * Return: 0 or -ENOMEM.
  */
-int vgpu_commits_init(void)
+int virtgpu_atomic_init(void)
 {
 	commits = alloc_workqueue("virtio_gpu_commits", WQ_UNBOUND | WQ_HIGHPRI, 0);
 
@@ -42,36 +42,36 @@ int vgpu_commits_init(void)
 }
 
 /**
- * vgpu_commits_exit - undo vgpu_commits_init()
+ * virtgpu_atomic_exit - undo virtgpu_atomic_init()
  */
-void vgpu_commits_exit(void)
+void virtgpu_atomic_exit(void)
 {
 	destroy_workqueue(commits);
 }
 
 /**
- * vgpu_commits_flush - wait for the commits that are being carried out
+ * virtgpu_atomic_flush_works - wait for the commits that are being carried out
  *
  * Context: may sleep, without KMS locks.
  */
-void vgpu_commits_flush(void)
+void virtgpu_atomic_flush_works(void)
 {
 	flush_workqueue(commits);
 }
 
 /**
- * vgpu_commits_queue - release what a commit has left, in process context
+ * virtgpu_atomic_queue_work - release what a commit has left, in process context
  * @work: the work
  *
  * Context: any.
  */
-void vgpu_commits_queue(struct work_struct *work)
+void virtgpu_atomic_queue_work(struct work_struct *work)
 {
 	queue_work(commits, work);
 }
 
 /* Everything from here on cannot fail and does not wait for the host. */
-static void commit_tail(struct drm_atomic_commit *state)
+static void virtgpu_atomic_commit_tail(struct drm_atomic_commit *state)
 {
 	struct drm_device *dev = state->dev;
 
@@ -87,20 +87,20 @@ static void commit_tail(struct drm_atomic_commit *state)
 	drm_atomic_commit_put(state);
 }
 
-static void commit_work(struct work_struct *work)
+static void virtgpu_atomic_commit_work(struct work_struct *work)
 {
 	struct drm_atomic_commit *state = container_of(work, struct drm_atomic_commit,
 						       commit_work);
 
 	drm_atomic_helper_wait_for_fences(state->dev, state, false);
-	commit_tail(state);
+	virtgpu_atomic_commit_tail(state);
 }
 
 /*
  * Is a frame before a state's still on its way?  DRM looks for those of planes and
  * connectors, but for a CRTC's only among the commits that were not cleaned up.
  */
-static bool flip_pending(struct drm_atomic_commit *state)
+static bool virtgpu_atomic_flip_pending(struct drm_atomic_commit *state)
 {
 	struct drm_crtc_state *old_crtc;
 	struct drm_crtc *crtc;
@@ -114,7 +114,7 @@ static bool flip_pending(struct drm_atomic_commit *state)
 }
 
 /* Is something still drawing what a state shows? */
-static bool fence_pending(struct drm_atomic_commit *state)
+static bool virtgpu_atomic_fence_pending(struct drm_atomic_commit *state)
 {
 	struct drm_plane_state *new_plane;
 	struct drm_plane *plane;
@@ -127,7 +127,7 @@ static bool fence_pending(struct drm_atomic_commit *state)
 	return false;
 }
 
-static int commit_async(struct drm_device *dev, struct drm_atomic_commit *state)
+static int virtgpu_atomic_commit_async(struct drm_device *dev, struct drm_atomic_commit *state)
 {
 	int ret = drm_atomic_helper_prepare_planes(dev, state);
 
@@ -143,7 +143,7 @@ static int commit_async(struct drm_device *dev, struct drm_atomic_commit *state)
 }
 
 /**
- * vgpu_atomic_commit - carry a checked state out
+ * virtgpu_atomic_commit - carry a checked state out
  * @dev: the device
  * @state: the state
  * @nonblock: return before it is shown
@@ -152,8 +152,8 @@ static int commit_async(struct drm_device *dev, struct drm_atomic_commit *state)
  * Return: 0; -EBUSY while an earlier flip is pending, or for cursors that come faster
  * than the host takes them; what preparing a plane says.
  */
-int vgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
-		       bool nonblock)
+int virtgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
+			  bool nonblock)
 {
 	int ret;
 
@@ -161,9 +161,9 @@ int vgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
 	if (state->legacy_cursor_update && virtgpu_vq_is_congested(&to_vgpu(dev)->ctrl))
 		return -EBUSY;
 	if (state->async_update)
-		return commit_async(dev, state);
+		return virtgpu_atomic_commit_async(dev, state);
 
-	if (nonblock && flip_pending(state))
+	if (nonblock && virtgpu_atomic_flip_pending(state))
 		return -EBUSY;
 
 	ret = drm_atomic_helper_setup_commit(state, nonblock);
@@ -185,8 +185,8 @@ int vgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
 		goto unprepare;
 
 	drm_atomic_commit_get(state);
-	if (nonblock && (state->allow_modeset || fence_pending(state))) {
-		INIT_WORK(&state->commit_work, commit_work);
+	if (nonblock && (state->allow_modeset || virtgpu_atomic_fence_pending(state))) {
+		INIT_WORK(&state->commit_work, virtgpu_atomic_commit_work);
 		queue_work(commits, &state->commit_work);
 		return 0;
 	}
@@ -194,7 +194,7 @@ int vgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
 	/* A nonblocking one was refused if it had commits to wait for. */
 	if (!nonblock)
 		drm_atomic_helper_wait_for_dependencies(state);
-	commit_tail(state);
+	virtgpu_atomic_commit_tail(state);
 	if (!nonblock)
 		drm_atomic_helper_wait_for_flip_done(dev, state);
 

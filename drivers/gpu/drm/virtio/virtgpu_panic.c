@@ -6,11 +6,11 @@
 
 #include "virtgpu_cmd.h"
 #include "vgpu_device.h"
-#include "vgpu_fb.h"
+#include "virtgpu_fb.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_msg.h"
-#include "vgpu_output.h"
-#include "vgpu_plane.h"
+#include "virtgpu_output.h"
+#include "virtgpu_plane.h"
 
 /**
  * DOC: panic
@@ -22,8 +22,8 @@
  * a screen stays as it is.
  */
 
-static void panic_set_pixel(struct drm_scanout_buffer *sb, unsigned int x,
-			    unsigned int y, u32 color)
+static void virtgpu_panic_set_pixel(struct drm_scanout_buffer *sb, unsigned int x,
+				    unsigned int y, u32 color)
 {
 	struct drm_framebuffer *fb = sb->private;
 	struct virtgpu_gem *gem = to_virtgpu_gem(fb->obj[0]);
@@ -35,14 +35,14 @@ static void panic_set_pixel(struct drm_scanout_buffer *sb, unsigned int x,
 }
 
 /**
- * vgpu_panic_get_buffer - where the panic screen may be drawn
+ * virtgpu_panic_get_buffer - where the panic screen may be drawn
  * @plane: a primary plane
  * @sb: filled
  *
  * Context: panic.
  * Return: 0, or -ENODEV if nothing is shown or it cannot be drawn into.
  */
-int vgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer *sb)
+int virtgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer *sb)
 {
 	struct drm_plane_state *state = plane->state;
 	struct drm_framebuffer *fb = state ? state->fb : NULL;
@@ -55,14 +55,14 @@ int vgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer *sb
 	sb->width = fb->width;
 	sb->height = fb->height;
 	sb->pitch[0] = fb->pitches[0];
-	sb->set_pixel = panic_set_pixel;
+	sb->set_pixel = virtgpu_panic_set_pixel;
 	sb->private = fb;
 
 	return 0;
 }
 
 /* What the device has not given back cannot be sent again. */
-static bool reusable(struct virtgpu_msg *msg)
+static bool virtgpu_panic_is_reusable(struct virtgpu_msg *msg)
 {
 	if (msg->state == VIRTGPU_MSG_COMPLETED)
 		virtgpu_msg_reinit(msg);
@@ -71,21 +71,21 @@ static bool reusable(struct virtgpu_msg *msg)
 }
 
 /**
- * vgpu_panic_flush - show the panic screen
- * @plane: a primary plane that vgpu_panic_get_buffer() was asked about
+ * virtgpu_panic_flush - show the panic screen
+ * @plane: a primary plane that virtgpu_panic_get_buffer() was asked about
  *
  * Context: panic.
  */
-void vgpu_panic_flush(struct drm_plane *plane)
+void virtgpu_panic_flush(struct drm_plane *plane)
 {
-	struct vgpu_output *out = container_of(plane, struct vgpu_plane, base)->out;
-	struct vgpu_plane_state *vs = to_vgpu_plane_state(plane->state);
+	struct virtgpu_output *out = container_of(plane, struct virtgpu_plane, base)->out;
+	struct virtgpu_plane_state *vs = to_vgpu_plane_state(plane->state);
 	struct virtgpu_gem *gem = to_virtgpu_gem(vs->base.fb->obj[0]);
 	struct virtgpu_msg **msgs = out->panic;
 	struct drm_framebuffer *fb = vs->base.fb;
 	struct drm_rect whole;
 
-	if (!vs->res || !reusable(msgs[0]) || !reusable(msgs[1]))
+	if (!vs->res || !virtgpu_panic_is_reusable(msgs[0]) || !virtgpu_panic_is_reusable(msgs[1]))
 		return;
 
 	if (gem->pages)

@@ -10,8 +10,8 @@
 #include <drm/drm_print.h>
 #include <drm/drm_vblank.h>
 
-#include "vgpu_commit.h"
-#include "vgpu_frame.h"
+#include "virtgpu_atomic.h"
+#include "virtgpu_frame.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_msg.h"
 #include "virtgpu_vq.h"
@@ -37,8 +37,8 @@
  * meanwhile stays pinned until the commands that replace it are queued.
  */
 
-static unsigned int vgpu_held_rate = 10;
-module_param_named(held_rate, vgpu_held_rate, uint, 0644);
+static unsigned int virtgpu_held_rate = 10;
+module_param_named(held_rate, virtgpu_held_rate, uint, 0644);
 MODULE_PARM_DESC(held_rate, "Frames per second that commits complete at while the host's display holds a frame (default 10)");
 
 /* Watchdog periods after which the display is taken to hold a frame. */
@@ -61,13 +61,14 @@ MODULE_PARM_DESC(held_rate, "Frames per second that commits complete at while th
  * Statistics
  */
 
-static void count_step(struct vgpu_frames *f, enum vgpu_frame_step step, s64 ns)
+static void virtgpu_frames_count_step(struct virtgpu_frames *f, enum virtgpu_frame_step step,
+				      s64 ns)
 {
 	unsigned int bucket = 0;
 
 	lockdep_assert_held(&f->lock);
 
-	while (bucket < VGPU_FRAME_BUCKETS - 1 && ns >= (s64)NSEC_PER_MSEC << bucket)
+	while (bucket < VIRTGPU_FRAME_BUCKETS - 1 && ns >= (s64)NSEC_PER_MSEC << bucket)
 		bucket++;
 	f->stats.steps[step][bucket]++;
 }
@@ -76,9 +77,9 @@ static void count_step(struct vgpu_frames *f, enum vgpu_frame_step step, s64 ns)
  * Flip events
  */
 
-/* Takes the event out, to be sent by send_flip() without the lock. */
-static void take_event(struct vgpu_frames *f, ktime_t when, bool in_phase,
-		       struct vgpu_flip *flip)
+/* Takes the event out, to be sent by virtgpu_frames_send_flip() without the lock. */
+static void virtgpu_frames_take_event(struct virtgpu_frames *f, ktime_t when, bool in_phase,
+				      struct virtgpu_flip *flip)
 {
 	lockdep_assert_held(&f->lock);
 
@@ -86,15 +87,15 @@ static void take_event(struct vgpu_frames *f, ktime_t when, bool in_phase,
 	flip->error = f->error;
 	flip->when = when;
 	flip->in_phase = in_phase;
-	flip->async = f->end == VGPU_FLIP_ASYNC;
+	flip->async = f->end == VIRTGPU_FLIP_ASYNC;
 	f->event = NULL;
 	f->waits_for_host = false;
-	f->last = in_phase ? vgpu_vblank_before(&f->clock, when) : when;
+	f->last = in_phase ? virtgpu_vblank_before(&f->clock, when) : when;
 }
 
-static void emit_flip(struct vgpu_frames *f)
+static void virtgpu_frames_emit_flip(struct virtgpu_frames *f)
 {
-	struct vgpu_flip flip = f->flip;
+	struct virtgpu_flip flip = f->flip;
 	struct drm_crtc *crtc = f->clock.crtc;
 	struct drm_pending_event *base = &flip.event->base;
 	unsigned long flags;
@@ -104,7 +105,7 @@ static void emit_flip(struct vgpu_frames *f)
 	if (flip.async)
 		drm_crtc_accurate_vblank_count(crtc);
 	else
-		vgpu_vblank_signal(&f->clock, flip.when, flip.in_phase);
+		virtgpu_vblank_signal(&f->clock, flip.when, flip.in_phase);
 	trace_virtio_gpu_frame_event(f);
 
 	spin_lock_irqsave(&crtc->dev->event_lock, flags);
@@ -112,7 +113,7 @@ static void emit_flip(struct vgpu_frames *f)
 	spin_unlock_irqrestore(&crtc->dev->event_lock, flags);
 }
 
-static void send_flip(struct vgpu_frames *f, const struct vgpu_flip *flip)
+static void virtgpu_frames_send_flip(struct virtgpu_frames *f, const struct virtgpu_flip *flip)
 {
 	if (!flip->event)
 		return;
@@ -120,41 +121,41 @@ static void send_flip(struct vgpu_frames *f, const struct vgpu_flip *flip)
 	/* There is no other event before this one is sent. */
 	f->flip = *flip;
 	if (!f->ops->before_event(f))
-		emit_flip(f);
+		virtgpu_frames_emit_flip(f);
 }
 
 /**
- * vgpu_frames_send_deferred - send the event that &vgpu_frames_ops.before_event deferred
+ * virtgpu_frames_send_deferred - send the event that &virtgpu_frames_ops.before_event deferred
  * @f: the frames
  *
  * Context: any.
  */
-void vgpu_frames_send_deferred(struct vgpu_frames *f)
+void virtgpu_frames_send_deferred(struct virtgpu_frames *f)
 {
 	/* Meanwhile the time of the vblank may have passed. */
 	f->flip.when = ktime_get();
 	f->flip.in_phase = true;
-	emit_flip(f);
+	virtgpu_frames_emit_flip(f);
 }
 
-static void send_later(struct vgpu_frames *f, ktime_t due, bool in_phase)
+static void virtgpu_frames_send_later(struct virtgpu_frames *f, ktime_t due, bool in_phase)
 {
 	lockdep_assert_held(&f->lock);
 
 	f->waits_for_host = false;
 	f->due = due;
 	f->in_phase = in_phase;
-	vgpu_vblank_set_alarm(&f->clock, due);
+	virtgpu_vblank_set_alarm(&f->clock, due);
 }
 
 /* Not of a display that is faster: its frames would be faster than the mode. */
-static bool has_rate_of_mode(const struct vgpu_frames *f)
+static bool virtgpu_frames_has_rate_of_mode(const struct virtgpu_frames *f)
 {
 	return abs(f->interval - f->clock.period) < f->clock.period / 100;
 }
 
 /* When the event is sent by the pace of the host's display. */
-static ktime_t host_due(struct vgpu_frames *f)
+static ktime_t virtgpu_frames_host_due(struct virtgpu_frames *f)
 {
 	u32 period = f->clock.period;
 	ktime_t at = f->answered, due = max(at, ktime_add_ns(f->last, period));
@@ -167,7 +168,7 @@ static ktime_t host_due(struct vgpu_frames *f)
 	 */
 	if (f->realign && ktime_after(due, at))
 		due = ktime_add_ns(at, period);
-	else if (has_rate_of_mode(f))
+	else if (virtgpu_frames_has_rate_of_mode(f))
 		due = max(at, ktime_sub_ns(due, period / PHASE_LOCK));
 	f->realign = false;
 
@@ -175,7 +176,7 @@ static ktime_t host_due(struct vgpu_frames *f)
 }
 
 /* When the event is sent by the vblank clock. */
-static ktime_t clock_due(const struct vgpu_frames *f, ktime_t vblank)
+static ktime_t virtgpu_frames_clock_due(const struct virtgpu_frames *f, ktime_t vblank)
 {
 	u32 period = f->clock.period;
 	ktime_t at = f->answered;
@@ -190,64 +191,64 @@ static ktime_t clock_due(const struct vgpu_frames *f, ktime_t vblank)
 }
 
 /* Without users of vblanks, the first frame after a while makes a vblank. */
-static bool is_alone(const struct vgpu_frames *f)
+static bool virtgpu_frames_is_alone(const struct virtgpu_frames *f)
 {
 	return !READ_ONCE(f->clock.enabled) &&
 	       ktime_to_ns(ktime_sub(f->answered, f->last)) > ALONE;
 }
 
 /* The host has responded to the frame that the event belongs to. */
-static void settle(struct vgpu_frames *f, struct vgpu_flip *flip)
+static void virtgpu_frames_complete_flip(struct virtgpu_frames *f, struct virtgpu_flip *flip)
 {
 	ktime_t at = f->answered, due = at;
 	bool in_phase = false;
 
 	lockdep_assert_held(&f->lock);
 
-	if (f->end == VGPU_FLIP_ASYNC) {
-		take_event(f, at, true, flip);
+	if (f->end == VIRTGPU_FLIP_ASYNC) {
+		virtgpu_frames_take_event(f, at, true, flip);
 		return;
 	}
 
 	if (f->host_paced >= HOST_PACED_AT) {
-		due = host_due(f);
-	} else if (!is_alone(f)) {
-		due = clock_due(f, vgpu_vblank_before(&f->clock, at));
+		due = virtgpu_frames_host_due(f);
+	} else if (!virtgpu_frames_is_alone(f)) {
+		due = virtgpu_frames_clock_due(f, virtgpu_vblank_before(&f->clock, at));
 		in_phase = true;
 	}
-	count_step(f, VGPU_STEP_EVENT, ktime_to_ns(ktime_sub(due, at)));
+	virtgpu_frames_count_step(f, VIRTGPU_FRAME_STEP_EVENT, ktime_to_ns(ktime_sub(due, at)));
 	if (ktime_before(at, due))
-		send_later(f, due, in_phase);
+		virtgpu_frames_send_later(f, due, in_phase);
 	else
-		take_event(f, at, in_phase, flip);
+		virtgpu_frames_take_event(f, at, in_phase, flip);
 }
 
-static struct vgpu_frames *clock_to_frames(struct vgpu_vblank *v)
+static struct virtgpu_frames *clock_to_virtgpu_frames(struct virtgpu_vblank *v)
 {
-	return container_of(v, struct vgpu_frames, clock);
+	return container_of(v, struct virtgpu_frames, clock);
 }
 
-static void frames_alarm(struct vgpu_vblank *v, ktime_t now)
+static void virtgpu_frames_alarm(struct virtgpu_vblank *v, ktime_t now)
 {
-	struct vgpu_frames *f = clock_to_frames(v);
-	struct vgpu_flip flip = { };
+	struct virtgpu_frames *f = clock_to_virtgpu_frames(v);
+	struct virtgpu_flip flip = { };
 	unsigned long flags;
 
 	spin_lock_irqsave(&f->lock, flags);
 	if (f->event && !f->waits_for_host && !ktime_before(now, f->due))
-		take_event(f, f->in_phase ? now : f->due, f->in_phase, &flip);
+		virtgpu_frames_take_event(f, f->in_phase ? now : f->due, f->in_phase, &flip);
 	spin_unlock_irqrestore(&f->lock, flags);
 
-	send_flip(f, &flip);
+	virtgpu_frames_send_flip(f, &flip);
 }
 
-static ktime_t held_period(void)
+static ktime_t virtgpu_frames_held_period(void)
 {
-	return NSEC_PER_SEC / clamp(READ_ONCE(vgpu_held_rate), 1U, 1000U);
+	return NSEC_PER_SEC / clamp(READ_ONCE(virtgpu_held_rate), 1U, 1000U);
 }
 
 /**
- * vgpu_frames_arm - send a flip event when the host shows the running commit's frame
+ * virtgpu_frames_arm - send a flip event when the host shows the running commit's frame
  * @f: the frames; no event is pending
  * @event: the event
  * @end: when to send it
@@ -256,10 +257,10 @@ static ktime_t held_period(void)
  *
  * Context: the commit of the output, after its frame was queued.
  */
-void vgpu_frames_arm(struct vgpu_frames *f, struct drm_pending_vblank_event *event,
-		     enum vgpu_flip_end end)
+void virtgpu_frames_arm(struct virtgpu_frames *f, struct drm_pending_vblank_event *event,
+			enum virtgpu_flip_event end)
 {
-	struct vgpu_flip flip = { };
+	struct virtgpu_flip flip = { };
 	ktime_t now = ktime_get();
 	unsigned long flags;
 	bool has_frame;
@@ -273,19 +274,21 @@ void vgpu_frames_arm(struct vgpu_frames *f, struct drm_pending_vblank_event *eve
 	f->event = event;
 	f->end = end;
 	if (f->holding)
-		send_later(f, max(now, ktime_add(f->last, held_period())), true);
+		virtgpu_frames_send_later(f, max(now, ktime_add(f->last,
+								virtgpu_frames_held_period())),
+									true);
 	else if (has_frame && f->in_flight)
 		f->waits_for_host = true;
 	else if (has_frame)
-		settle(f, &flip);
-	else if (end == VGPU_FLIP_ASYNC)
-		take_event(f, now, true, &flip);
+		virtgpu_frames_complete_flip(f, &flip);
+	else if (end == VIRTGPU_FLIP_ASYNC)
+		virtgpu_frames_take_event(f, now, true, &flip);
 	else
-		send_later(f, ktime_add_ns(vgpu_vblank_before(&f->clock, now),
-					   f->clock.period), true);
+		virtgpu_frames_send_later(f, ktime_add_ns(virtgpu_vblank_before(&f->clock, now),
+							  f->clock.period), true);
 	spin_unlock_irqrestore(&f->lock, flags);
 
-	send_flip(f, &flip);
+	virtgpu_frames_send_flip(f, &flip);
 }
 
 /*
@@ -293,7 +296,7 @@ void vgpu_frames_arm(struct vgpu_frames *f, struct drm_pending_vblank_event *eve
  */
 
 /* References and messages that are given up, without the lock. */
-static void drop_frame(struct vgpu_frame *frame)
+static void virtgpu_frames_drop_frame(struct virtgpu_frame *frame)
 {
 	virtgpu_msg_put(frame->transfer);
 	virtgpu_msg_put(frame->set_scanout);
@@ -302,7 +305,7 @@ static void drop_frame(struct vgpu_frame *frame)
 }
 
 /* Takes the frame out that waits for the one in flight. */
-static void take_next(struct vgpu_frames *f, struct vgpu_frame *next)
+static void virtgpu_frames_take_next(struct virtgpu_frames *f, struct virtgpu_frame *next)
 {
 	lockdep_assert_held(&f->lock);
 
@@ -316,14 +319,15 @@ static void take_next(struct vgpu_frames *f, struct vgpu_frame *next)
 		f->released = f->kept;
 		memset(&f->kept, 0, sizeof(f->kept));
 	}
-	vgpu_commits_queue(&f->release_work);
+	virtgpu_atomic_queue_work(&f->release_work);
 }
 
-static void flush_done(struct virtgpu_msg *msg);
+static void virtgpu_frames_flush_complete(struct virtgpu_msg *msg);
 
 /* Queues the messages of @frame; those that were not needed are left in it. */
-static void queue_frame(struct vgpu_frames *f, struct vgpu_frame *frame, ktime_t now,
-			struct list_head *ended)
+static void virtgpu_frames_queue_frame(struct virtgpu_frames *f, struct virtgpu_frame *frame,
+				       ktime_t now,
+				       struct list_head *ended)
 {
 	struct virtgpu_msg *msgs[3];
 	unsigned int n = 0;
@@ -351,7 +355,7 @@ static void queue_frame(struct vgpu_frames *f, struct vgpu_frame *frame, ktime_t
 	/* With the flag the host responds when its display has taken the frame. */
 	frame->flush->fenced = true;
 	frame->flush->priv = f;
-	frame->flush->complete = flush_done;
+	frame->flush->complete = virtgpu_frames_flush_complete;
 	msgs[n++] = frame->flush;
 	frame->flush = NULL;
 
@@ -359,14 +363,15 @@ static void queue_frame(struct vgpu_frames *f, struct vgpu_frame *frame, ktime_t
 	f->ticks = 0;
 	f->queued = now;
 	f->stats.frames++;
-	count_step(f, VGPU_STEP_QUEUE, ktime_to_ns(ktime_sub(now, frame->committed)));
-	vgpu_vblank_defer(&f->clock, true);
+	virtgpu_frames_count_step(f, VIRTGPU_FRAME_STEP_QUEUE, ktime_to_ns(ktime_sub(now,
+										     frame->committed)));
+	virtgpu_vblank_defer(&f->clock, true);
 	virtgpu_vq_queue_batch(f->queue, msgs, n, ended);
 	trace_virtio_gpu_frame_queued(f);
 }
 
 /* The host has responded to the frame in flight. */
-static void account_response(struct vgpu_frames *f, ktime_t now)
+static void virtgpu_frames_account_response(struct virtgpu_frames *f, ktime_t now)
 {
 	s64 ns = ktime_to_ns(ktime_sub(now, f->queued));
 
@@ -375,8 +380,8 @@ static void account_response(struct vgpu_frames *f, ktime_t now)
 	f->in_flight = false;
 	f->interval = ktime_to_ns(ktime_sub(now, f->answered));
 	f->answered = now;
-	vgpu_vblank_defer(&f->clock, false);
-	count_step(f, VGPU_STEP_ANSWER, ns);
+	virtgpu_vblank_defer(&f->clock, false);
+	virtgpu_frames_count_step(f, VIRTGPU_FRAME_STEP_ANSWER, ns);
 	if (ns >= f->clock.period && !f->holding)
 		f->stats.missed += div_u64(ns, f->clock.period);
 	if (ns > max_t(s64, f->clock.period / 8, NSEC_PER_MSEC)) {
@@ -390,67 +395,67 @@ static void account_response(struct vgpu_frames *f, ktime_t now)
 	f->holding = false;
 }
 
-static void flush_done(struct virtgpu_msg *msg)
+static void virtgpu_frames_flush_complete(struct virtgpu_msg *msg)
 {
-	struct vgpu_frames *f = msg->priv;
-	struct vgpu_frame next = { };
-	struct vgpu_flip flip = { };
+	struct virtgpu_frames *f = msg->priv;
+	struct virtgpu_frame next = { };
+	struct virtgpu_flip flip = { };
 	ktime_t now = ktime_get();
 	unsigned long flags;
 	LIST_HEAD(ended);
 
 	spin_lock_irqsave(&f->lock, flags);
-	account_response(f, now);
+	virtgpu_frames_account_response(f, now);
 	f->error = msg->error;
 	trace_virtio_gpu_frame_answered(f);
 	if (f->has_next) {
-		take_next(f, &next);
+		virtgpu_frames_take_next(f, &next);
 		/* Without a device there is nothing that could show it. */
 		if (msg->error != -ENODEV)
-			queue_frame(f, &next, now, &ended);
+			virtgpu_frames_queue_frame(f, &next, now, &ended);
 	}
 	if (f->event && f->in_flight)
 		f->waits_for_host = true;
 	else if (f->event && f->waits_for_host)
-		settle(f, &flip);
+		virtgpu_frames_complete_flip(f, &flip);
 	spin_unlock_irqrestore(&f->lock, flags);
 
 	if (next.res)
 		virtgpu_vq_kick(f->queue);
 	virtgpu_vq_complete_batch(f->queue, &ended);
-	drop_frame(&next);
-	send_flip(f, &flip);
+	virtgpu_frames_drop_frame(&next);
+	virtgpu_frames_send_flip(f, &flip);
 }
 
 /**
- * vgpu_frames_behind - would a frame wait for the one before?
+ * virtgpu_frames_behind - would a frame wait for the one before?
  * @f: the frames
  *
  * If so, it has to describe all that is shown, as it may replace others.
  *
  * Context: any.
  */
-bool vgpu_frames_behind(struct vgpu_frames *f)
+bool virtgpu_frames_behind(struct virtgpu_frames *f)
 {
 	return READ_ONCE(f->in_flight);
 }
 
 /**
- * vgpu_frames_would_change - does the host show something else?
+ * virtgpu_frames_would_change - does the host show something else?
  * @f: the frames
  * @s: what is to be shown
  *
  * Context: the commit of the output.
  * Return: false if the host was last asked to show just @s.
  */
-bool vgpu_frames_would_change(struct vgpu_frames *f, const struct virtgpu_cmd_scanout *s)
+bool virtgpu_frames_would_change(struct virtgpu_frames *f, const struct virtgpu_cmd_scanout *s)
 {
 	/* Only a response to a frame before changes it meanwhile. */
-	return vgpu_frames_behind(f) || memcmp(&f->scanout, s, sizeof(*s));
+	return virtgpu_frames_behind(f) || memcmp(&f->scanout, s, sizeof(*s));
 }
 
 /**
- * vgpu_frames_queue - have a frame shown
+ * virtgpu_frames_queue - have a frame shown
  * @f: the frames
  * @frame: the frame, with a RESOURCE_FLUSH; its messages are taken over
  *
@@ -459,9 +464,9 @@ bool vgpu_frames_would_change(struct vgpu_frames *f, const struct virtgpu_cmd_sc
  *
  * Context: the commit of the output.
  */
-void vgpu_frames_queue(struct vgpu_frames *f, struct vgpu_frame *frame)
+void virtgpu_frames_queue(struct virtgpu_frames *f, struct virtgpu_frame *frame)
 {
-	struct vgpu_frame old = { };
+	struct virtgpu_frame old = { };
 	ktime_t now = ktime_get();
 	unsigned long flags;
 	LIST_HEAD(ended);
@@ -475,18 +480,18 @@ void vgpu_frames_queue(struct vgpu_frames *f, struct vgpu_frame *frame)
 		virtgpu_resource_get(frame->res);
 		f->has_next = true;
 	} else {
-		queue_frame(f, frame, now, &ended);
+		virtgpu_frames_queue_frame(f, frame, now, &ended);
 		old = *frame;
 		old.res = NULL;
 	}
 	spin_unlock_irqrestore(&f->lock, flags);
 
 	virtgpu_vq_complete_batch(f->queue, &ended);
-	drop_frame(&old);
+	virtgpu_frames_drop_frame(&old);
 }
 
 /**
- * vgpu_frames_hide - have the output show nothing
+ * virtgpu_frames_disable - have the output show nothing
  * @f: the frames
  * @msg: reserved for SET_SCANOUT; taken over
  *
@@ -494,16 +499,16 @@ void vgpu_frames_queue(struct vgpu_frames *f, struct vgpu_frame *frame)
  *
  * Context: the commit of the output.
  */
-void vgpu_frames_hide(struct vgpu_frames *f, struct virtgpu_msg *msg)
+void virtgpu_frames_disable(struct virtgpu_frames *f, struct virtgpu_msg *msg)
 {
 	struct virtgpu_cmd_scanout none = { .scanout = f->scanout.scanout };
-	struct vgpu_frame next = { };
+	struct virtgpu_frame next = { };
 	unsigned long flags;
 	LIST_HEAD(ended);
 
 	virtgpu_cmd_set_scanout(msg, &none);
 	spin_lock_irqsave(&f->lock, flags);
-	take_next(f, &next);
+	virtgpu_frames_take_next(f, &next);
 	f->committed = false;
 	if (f->scanout.resource) {
 		f->scanout = none;
@@ -513,12 +518,12 @@ void vgpu_frames_hide(struct vgpu_frames *f, struct virtgpu_msg *msg)
 	spin_unlock_irqrestore(&f->lock, flags);
 
 	virtgpu_vq_complete_batch(f->queue, &ended);
-	drop_frame(&next);
+	virtgpu_frames_drop_frame(&next);
 	virtgpu_msg_put(msg);
 }
 
 /**
- * vgpu_frames_keep - keep what the host shows until it is replaced
+ * virtgpu_frames_keep - keep what the host shows until it is replaced
  * @f: the frames
  * @gem: a buffer that the output has shown before
  * @res: its resource; on success the caller's reference and pin are taken over
@@ -526,7 +531,8 @@ void vgpu_frames_hide(struct vgpu_frames *f, struct virtgpu_msg *msg)
  * Context: may sleep; the commit of the output.
  * Return: true if the host shows @res and the frame that replaces it waits.
  */
-bool vgpu_frames_keep(struct vgpu_frames *f, struct virtgpu_gem *gem, struct virtgpu_resource *res)
+bool virtgpu_frames_keep(struct virtgpu_frames *f, struct virtgpu_gem *gem,
+			 struct virtgpu_resource *res)
 {
 	unsigned long flags;
 	bool keep;
@@ -547,9 +553,9 @@ bool vgpu_frames_keep(struct vgpu_frames *f, struct virtgpu_gem *gem, struct vir
 }
 
 /* Takes a buffer out that the host shows no more. */
-static struct vgpu_kept take_released(struct vgpu_frames *f)
+static struct virtgpu_shown_buffer virtgpu_frames_take_released(struct virtgpu_frames *f)
 {
-	struct vgpu_kept *from = &f->released, kept;
+	struct virtgpu_shown_buffer *from = &f->released, kept;
 
 	spin_lock_irq(&f->lock);
 	if (!from->gem && !f->has_next)
@@ -561,31 +567,31 @@ static struct vgpu_kept take_released(struct vgpu_frames *f)
 	return kept;
 }
 
-static void release_all(struct vgpu_frames *f)
+static void virtgpu_frames_release_all(struct virtgpu_frames *f)
 {
-	struct vgpu_kept kept;
+	struct virtgpu_shown_buffer kept;
 
-	while (kept = take_released(f), kept.gem)
+	while (kept = virtgpu_frames_take_released(f), kept.gem)
 		f->ops->put_buffer(kept.gem, kept.res);
 }
 
-static void release_kept(struct work_struct *work)
+static void virtgpu_frames_release_work(struct work_struct *work)
 {
-	struct vgpu_frames *f = container_of(work, struct vgpu_frames, release_work);
+	struct virtgpu_frames *f = container_of(work, struct virtgpu_frames, release_work);
 
-	release_all(f);
+	virtgpu_frames_release_all(f);
 	virtgpu_vq_kick(f->queue);
 }
 
 /**
- * vgpu_frames_tick - find out whether the display holds a frame
+ * virtgpu_frames_tick - find out whether the display holds a frame
  * @f: the frames
  *
  * Context: process context, once each watchdog period of the queue.
  */
-void vgpu_frames_tick(struct vgpu_frames *f)
+void virtgpu_frames_tick(struct virtgpu_frames *f)
 {
-	struct vgpu_flip flip = { };
+	struct virtgpu_flip flip = { };
 	ktime_t now = ktime_get();
 
 	spin_lock_irq(&f->lock);
@@ -593,21 +599,21 @@ void vgpu_frames_tick(struct vgpu_frames *f)
 		f->holding = true;
 		f->stats.held++;
 		if (f->event && f->waits_for_host)
-			take_event(f, now, true, &flip);
+			virtgpu_frames_take_event(f, now, true, &flip);
 	}
 	spin_unlock_irq(&f->lock);
 
-	send_flip(f, &flip);
+	virtgpu_frames_send_flip(f, &flip);
 }
 
 /**
- * vgpu_frames_held_ms - how long has the display held its frame?
+ * virtgpu_frames_held_ms - how long has the display held its frame?
  * @f: the frames
  *
  * Context: process context.
  * Return: milliseconds, 0 if it does not hold one.
  */
-unsigned int vgpu_frames_held_ms(struct vgpu_frames *f)
+unsigned int virtgpu_frames_held_ms(struct virtgpu_frames *f)
 {
 	unsigned int ms = 0;
 
@@ -618,31 +624,31 @@ unsigned int vgpu_frames_held_ms(struct vgpu_frames *f)
 
 	return ms;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_frames_held_ms);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_frames_held_ms);
 
-static void print_step(struct drm_printer *p, unsigned int index, const char *name,
-		       const u64 *buckets)
+static void virtgpu_frames_print_step(struct drm_printer *p, unsigned int index, const char *name,
+				      const u64 *buckets)
 {
 	unsigned int i;
 
 	drm_printf(p, "output: id=%u step=%s", index, name);
-	for (i = 0; i < VGPU_FRAME_BUCKETS - 1; i++)
+	for (i = 0; i < VIRTGPU_FRAME_BUCKETS - 1; i++)
 		drm_printf(p, " lt_%ums=%llu", 1 << i, buckets[i]);
 	drm_printf(p, " more=%llu\n", buckets[i]);
 }
 
 /**
- * vgpu_frames_print - print statistics for debugfs
+ * virtgpu_frames_print - print statistics for debugfs
  * @f: the frames
  * @index: number of the output
  * @p: where to print
  *
  * Context: process context.
  */
-void vgpu_frames_print(struct vgpu_frames *f, unsigned int index, struct drm_printer *p)
+void virtgpu_frames_print(struct virtgpu_frames *f, unsigned int index, struct drm_printer *p)
 {
 	static const char *const steps[] = { "queue", "answer", "event" };
-	struct vgpu_frame_stats s;
+	struct virtgpu_frame_stats s;
 	unsigned int i, paced;
 
 	spin_lock_irq(&f->lock);
@@ -654,43 +660,43 @@ void vgpu_frames_print(struct vgpu_frames *f, unsigned int index, struct drm_pri
 		   s.missed, s.replaced);
 	drm_printf(p, " held=%llu held_ms=%llu pacing=%s\n", s.held, s.held_ms,
 		   paced >= HOST_PACED_AT ? "host" : "timer");
-	for (i = 0; i < VGPU_STEPS; i++)
-		print_step(p, index, steps[i], s.steps[i]);
+	for (i = 0; i < VIRTGPU_FRAME_STEPS; i++)
+		virtgpu_frames_print_step(p, index, steps[i], s.steps[i]);
 }
 
 /**
- * vgpu_frames_init - set up the frames of an output
+ * virtgpu_frames_init - set up the frames of an output
  * @f: zeroed memory
  * @queue: the control queue
  * @crtc: the CRTC of the output
  * @scanout: number of the output
  * @ops: what the owner does
  */
-void vgpu_frames_init(struct vgpu_frames *f, struct virtgpu_vq *queue, struct drm_crtc *crtc,
-		      unsigned int scanout, const struct vgpu_frames_ops *ops)
+void virtgpu_frames_init(struct virtgpu_frames *f, struct virtgpu_vq *queue, struct drm_crtc *crtc,
+			 unsigned int scanout, const struct virtgpu_frames_ops *ops)
 {
 	f->queue = queue;
 	f->ops = ops;
 	f->scanout.scanout = scanout;
 	spin_lock_init(&f->lock);
-	INIT_WORK(&f->release_work, release_kept);
-	vgpu_vblank_init(&f->clock, crtc, frames_alarm);
+	INIT_WORK(&f->release_work, virtgpu_frames_release_work);
+	virtgpu_vblank_init(&f->clock, crtc, virtgpu_frames_alarm);
 }
 
 /**
- * vgpu_frames_fini - release what frames have
+ * virtgpu_frames_fini - release what frames have
  * @f: frames of an output whose queue was stopped, or zeroed memory
  *
  * Context: may sleep.
  */
-void vgpu_frames_fini(struct vgpu_frames *f)
+void virtgpu_frames_fini(struct virtgpu_frames *f)
 {
 	if (!f->ops)
 		return;
 
-	vgpu_vblank_fini(&f->clock);
+	virtgpu_vblank_fini(&f->clock);
 	cancel_work_sync(&f->release_work);
-	drop_frame(&f->next);
+	virtgpu_frames_drop_frame(&f->next);
 	f->has_next = false;
-	release_all(f);
+	virtgpu_frames_release_all(f);
 }

@@ -5,7 +5,7 @@
 #include <linux/spinlock.h>
 #include <linux/string.h>
 
-#include "vgpu_cursor.h"
+#include "virtgpu_cursor.h"
 #include "virtgpu_msg.h"
 #include "virtgpu_vq.h"
 
@@ -20,7 +20,7 @@
  */
 
 /* Under the lock.  Returns true if the message was filled, to be sent after it. */
-static bool prepare(struct vgpu_cursor *c)
+static bool virtgpu_cursor_prepare(struct virtgpu_cursor *c)
 {
 	if (c->busy || c->loading)
 		return false;
@@ -45,30 +45,30 @@ static bool prepare(struct vgpu_cursor *c)
  * Without the lock, as a queue that is gone ends the message at once.  Nobody else
  * touches it while the cursor is busy.
  */
-static void send(struct vgpu_cursor *c)
+static void virtgpu_cursor_send(struct virtgpu_cursor *c)
 {
 	virtgpu_msg_get(c->msg);
 	virtgpu_vq_queue_msg(c->queue, c->msg);
 	virtgpu_vq_kick(c->queue);
 }
 
-static void cursor_done(struct virtgpu_msg *msg)
+static void virtgpu_cursor_complete(struct virtgpu_msg *msg)
 {
-	struct vgpu_cursor *c = msg->priv;
+	struct virtgpu_cursor *c = msg->priv;
 	unsigned long flags;
 	bool again;
 
 	spin_lock_irqsave(&c->lock, flags);
 	c->busy = false;
-	again = !msg->error && prepare(c);
+	again = !msg->error && virtgpu_cursor_prepare(c);
 	spin_unlock_irqrestore(&c->lock, flags);
 
 	if (again)
-		send(c);
+		virtgpu_cursor_send(c);
 }
 
 /**
- * vgpu_cursor_init - set up a cursor that is not shown
+ * virtgpu_cursor_init - set up a cursor that is not shown
  * @c: zeroed memory
  * @queue: the cursor queue
  * @ctrl: the control queue
@@ -77,8 +77,8 @@ static void cursor_done(struct virtgpu_msg *msg)
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
-int vgpu_cursor_init(struct vgpu_cursor *c, struct virtgpu_vq *queue,
-		     struct virtgpu_vq *ctrl, unsigned int scanout)
+int virtgpu_cursor_init(struct virtgpu_cursor *c, struct virtgpu_vq *queue,
+			struct virtgpu_vq *ctrl, unsigned int scanout)
 {
 	spin_lock_init(&c->lock);
 	c->queue = queue;
@@ -90,35 +90,35 @@ int vgpu_cursor_init(struct vgpu_cursor *c, struct virtgpu_vq *queue,
 		return -ENOMEM;
 
 	c->msg->priv = c;
-	c->msg->complete = cursor_done;
+	c->msg->complete = virtgpu_cursor_complete;
 
 	return 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_init);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_init);
 
 /**
- * vgpu_cursor_fini - release a cursor
+ * virtgpu_cursor_fini - release a cursor
  * @c: a cursor whose queue was stopped
  */
-void vgpu_cursor_fini(struct vgpu_cursor *c)
+void virtgpu_cursor_fini(struct virtgpu_cursor *c)
 {
 	virtgpu_msg_put(c->next);
 	virtgpu_msg_put(c->msg);
 	c->next = NULL;
 	c->msg = NULL;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_fini);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_fini);
 
 /**
- * vgpu_cursor_set - say what is to be shown from now on
+ * virtgpu_cursor_set - say what is to be shown from now on
  * @c: the cursor
  * @want: image and position
  * @new_image: the image is another than before, even if its number is the same
  *
  * Context: any.
  */
-void vgpu_cursor_set(struct vgpu_cursor *c, const struct virtgpu_cmd_cursor *want,
-		     bool new_image)
+void virtgpu_cursor_set(struct virtgpu_cursor *c, const struct virtgpu_cmd_cursor *want,
+			bool new_image)
 {
 	struct virtgpu_msg *unwanted = NULL;
 	unsigned long flags;
@@ -131,32 +131,32 @@ void vgpu_cursor_set(struct vgpu_cursor *c, const struct virtgpu_cmd_cursor *wan
 		swap(unwanted, c->next);
 	if (new_image)
 		c->want_image++;
-	changed = prepare(c);
+	changed = virtgpu_cursor_prepare(c);
 	spin_unlock_irqrestore(&c->lock, flags);
 
 	virtgpu_msg_put(unwanted);
 	if (changed)
-		send(c);
+		virtgpu_cursor_send(c);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_set);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_set);
 
 /**
- * vgpu_cursor_hide - show no cursor from now on
+ * virtgpu_cursor_hide - show no cursor from now on
  * @c: the cursor
  *
  * Context: any.
  */
-void vgpu_cursor_hide(struct vgpu_cursor *c)
+void virtgpu_cursor_hide(struct virtgpu_cursor *c)
 {
 	struct virtgpu_cmd_cursor none = { .scanout = c->want.scanout };
 
-	vgpu_cursor_set(c, &none, false);
+	virtgpu_cursor_set(c, &none, false);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_hide);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_hide);
 
-static void image_loaded(struct virtgpu_msg *transfer)
+static void virtgpu_cursor_upload_complete(struct virtgpu_msg *transfer)
 {
-	struct vgpu_cursor *c = transfer->priv;
+	struct virtgpu_cursor *c = transfer->priv;
 	struct virtgpu_msg *next = NULL;
 	unsigned long flags;
 	bool ready;
@@ -164,7 +164,7 @@ static void image_loaded(struct virtgpu_msg *transfer)
 	spin_lock_irqsave(&c->lock, flags);
 	swap(next, c->next);
 	c->loading = next;
-	ready = prepare(c);
+	ready = virtgpu_cursor_prepare(c);
 	spin_unlock_irqrestore(&c->lock, flags);
 
 	if (next) {
@@ -172,11 +172,11 @@ static void image_loaded(struct virtgpu_msg *transfer)
 		virtgpu_vq_kick(c->ctrl);
 	}
 	if (ready)
-		send(c);
+		virtgpu_cursor_send(c);
 }
 
 /**
- * vgpu_cursor_load - bring an image to the host, and hold changes back until then
+ * virtgpu_cursor_upload - bring an image to the host, and hold changes back until then
  * @c: the cursor
  * @transfer: a filled message that is not published yet; the cursor's from here on
  *
@@ -184,14 +184,14 @@ static void image_loaded(struct virtgpu_msg *transfer)
  *
  * Context: any.
  */
-void vgpu_cursor_load(struct vgpu_cursor *c, struct virtgpu_msg *transfer)
+void virtgpu_cursor_upload(struct virtgpu_cursor *c, struct virtgpu_msg *transfer)
 {
 	struct virtgpu_msg *replaced = NULL;
 	unsigned long flags;
 	bool wait;
 
 	transfer->priv = c;
-	transfer->complete = image_loaded;
+	transfer->complete = virtgpu_cursor_upload_complete;
 
 	spin_lock_irqsave(&c->lock, flags);
 	wait = c->loading;
@@ -206,4 +206,4 @@ void vgpu_cursor_load(struct vgpu_cursor *c, struct virtgpu_msg *transfer)
 	if (!wait)
 		virtgpu_vq_queue_msg(c->ctrl, transfer);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_load);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_upload);

@@ -15,11 +15,11 @@
 #include <drm/drm_rect.h>
 #include <drm/drm_vblank.h>
 
-#include "vgpu_crc.h"
+#include "virtgpu_crc.h"
 #include "vgpu_device.h"
-#include "vgpu_fb.h"
+#include "virtgpu_fb.h"
 #include "virtgpu_gem.h"
-#include "vgpu_output.h"
+#include "virtgpu_output.h"
 
 /**
  * DOC: checksums
@@ -38,7 +38,7 @@
  */
 
 /**
- * struct vgpu_picture - what an output shows
+ * struct virtgpu_crc_frame - what an output shows
  * @link: the next one to be freed
  * @fb: the framebuffer, or NULL for black
  * @x: left edge of the part that is shown
@@ -54,8 +54,8 @@
  * @valid: @value is known
  * @value: the checksum
  */
-struct vgpu_picture {
-	struct vgpu_picture *link;
+struct virtgpu_crc_frame {
+	struct virtgpu_crc_frame *link;
 	struct drm_framebuffer *fb;
 	unsigned int x, y;
 	unsigned int width, height;
@@ -67,16 +67,16 @@ struct vgpu_picture {
 	u32 value;
 };
 
-static struct vgpu_output *crc_output(struct vgpu_crc *crc)
+static struct virtgpu_output *virtgpu_crc_output(struct virtgpu_crc *crc)
 {
-	return container_of(crc, struct vgpu_output, crc);
+	return container_of(crc, struct virtgpu_output, crc);
 }
 
 /*
  * Pictures
  */
 
-static struct drm_framebuffer *get_framebuffer(const struct drm_plane_state *state)
+static struct drm_framebuffer *virtgpu_crc_get_fb(const struct drm_plane_state *state)
 {
 	if (!state->visible || !state->fb)
 		return NULL;
@@ -85,29 +85,29 @@ static struct drm_framebuffer *get_framebuffer(const struct drm_plane_state *sta
 	return state->fb;
 }
 
-static void put_framebuffer(struct drm_framebuffer *fb)
+static void virtgpu_crc_put_fb(struct drm_framebuffer *fb)
 {
 	if (fb)
 		drm_framebuffer_put(fb);
 }
 
 /* Of the current states, of which only the cursor's may change; NULL without memory. */
-static struct vgpu_picture *take_picture(struct vgpu_output *out)
+static struct virtgpu_crc_frame *virtgpu_crc_capture_frame(struct virtgpu_output *out)
 {
 	const struct drm_plane_state *primary = out->primary->state;
 	const struct drm_plane_state *cursor = out->crtc.cursor->state;
-	struct vgpu_picture *p = kzalloc_obj(*p);
+	struct virtgpu_crc_frame *p = kzalloc_obj(*p);
 
 	if (!p)
 		return NULL;
 
-	p->fb = get_framebuffer(primary);
+	p->fb = virtgpu_crc_get_fb(primary);
 	p->x = primary->src.x1 >> 16;
 	p->y = primary->src.y1 >> 16;
 	p->width = out->crtc.state->mode.hdisplay;
 	p->height = out->crtc.state->mode.vdisplay;
 	spin_lock_irq(&out->crc.lock);
-	p->cursor = get_framebuffer(cursor);
+	p->cursor = virtgpu_crc_get_fb(cursor);
 	p->cursor_src = DRM_RECT_INIT(cursor->src_x >> 16, cursor->src_y >> 16,
 				      cursor->src_w >> 16, cursor->src_h >> 16);
 	p->cursor_x = cursor->crtc_x;
@@ -117,22 +117,22 @@ static struct vgpu_picture *take_picture(struct vgpu_output *out)
 	return p;
 }
 
-static void free_pictures(struct vgpu_picture *list)
+static void virtgpu_crc_free_frames(struct virtgpu_crc_frame *list)
 {
-	struct vgpu_picture *p;
+	struct virtgpu_crc_frame *p;
 
 	while ((p = list)) {
 		list = p->link;
-		put_framebuffer(p->fb);
-		put_framebuffer(p->cursor);
+		virtgpu_crc_put_fb(p->fb);
+		virtgpu_crc_put_fb(p->cursor);
 		kfree(p);
 	}
 }
 
 /* Under the lock. */
-static void drop_picture(struct vgpu_crc *crc, struct vgpu_picture **place)
+static void virtgpu_crc_drop_frame(struct virtgpu_crc *crc, struct virtgpu_crc_frame **place)
 {
-	struct vgpu_picture *p = *place;
+	struct virtgpu_crc_frame *p = *place;
 
 	*place = NULL;
 	if (!p)
@@ -146,8 +146,8 @@ static void drop_picture(struct vgpu_crc *crc, struct vgpu_picture **place)
  */
 
 /* One line as the bytes 0, red, green, blue, whatever the framebuffer's order. */
-static void read_line(u32 *line, const struct iosys_map *map, size_t offset,
-		      unsigned int width, u32 format)
+static void virtgpu_crc_read_line(u32 *line, const struct iosys_map *map, size_t offset,
+				  unsigned int width, u32 format)
 {
 	bool swapped = format == DRM_FORMAT_XBGR8888 || format == DRM_FORMAT_ABGR8888;
 	unsigned int i;
@@ -162,7 +162,7 @@ static void read_line(u32 *line, const struct iosys_map *map, size_t offset,
 	}
 }
 
-static u32 blend_channel(u32 over, u32 under, unsigned int shift)
+static u32 virtgpu_crc_blend_channel(u32 over, u32 under, unsigned int shift)
 {
 	u32 alpha = over >> 24;
 	u32 o = over >> shift & 0xff, u = under >> shift & 0xff;
@@ -171,14 +171,15 @@ static u32 blend_channel(u32 over, u32 under, unsigned int shift)
 }
 
 /* The cursor's colours are multiplied with its alpha already. */
-static u32 blend(u32 over, u32 under)
+static u32 virtgpu_crc_blend_pixel(u32 over, u32 under)
 {
-	return blend_channel(over, under, 16) | blend_channel(over, under, 8) |
-	       blend_channel(over, under, 0);
+	return virtgpu_crc_blend_channel(over, under, 16) | virtgpu_crc_blend_channel(over, under,
+										      8) |
+	       virtgpu_crc_blend_channel(over, under, 0);
 }
 
-static void blend_cursor(const struct vgpu_picture *p, const struct iosys_map *map,
-			 u32 *line, int y)
+static void virtgpu_crc_blend_cursor(const struct virtgpu_crc_frame *p, const struct iosys_map *map,
+				     u32 *line, int y)
 {
 	const struct drm_rect *src = &p->cursor_src;
 	int row = y - p->cursor_y, i, x;
@@ -193,13 +194,14 @@ static void blend_cursor(const struct vgpu_picture *p, const struct iosys_map *m
 		x = p->cursor_x + i;
 		if (x < 0 || x >= p->width)
 			continue;
-		line[x] = blend(le32_to_cpu((__force __le32)
-					    iosys_map_rd(map, start + i * 4, u32)),
-				line[x]);
+		line[x] = virtgpu_crc_blend_pixel(le32_to_cpu((__force __le32)
+							      iosys_map_rd(map, start + i * 4,
+									   u32)),
+						  line[x]);
 	}
 }
 
-static int map_framebuffer(struct drm_framebuffer *fb, struct iosys_map *map)
+static int virtgpu_crc_map_fb(struct drm_framebuffer *fb, struct iosys_map *map)
 {
 	struct iosys_map maps[DRM_FORMAT_MAX_PLANES] = {};
 	int ret;
@@ -222,7 +224,7 @@ static int map_framebuffer(struct drm_framebuffer *fb, struct iosys_map *map)
 	return 0;
 }
 
-static void unmap_framebuffer(struct drm_framebuffer *fb, struct iosys_map *map)
+static void virtgpu_crc_unmap_fb(struct drm_framebuffer *fb, struct iosys_map *map)
 {
 	struct iosys_map maps[DRM_FORMAT_MAX_PLANES] = { *map };
 
@@ -230,21 +232,21 @@ static void unmap_framebuffer(struct drm_framebuffer *fb, struct iosys_map *map)
 	drm_gem_fb_vunmap(fb, maps);
 }
 
-static u32 sum_lines(const struct vgpu_picture *p, const struct iosys_map *image,
-		     const struct iosys_map *cursor, u32 *line)
+static u32 virtgpu_crc_sum_lines(const struct virtgpu_crc_frame *p, const struct iosys_map *image,
+				 const struct iosys_map *cursor, u32 *line)
 {
 	u32 crc = ~0;
 	unsigned int y;
 
 	for (y = 0; y < p->height; y++) {
 		if (p->fb)
-			read_line(line, image, p->fb->offsets[0] + p->x * 4 +
-				  (size_t)(p->y + y) * p->fb->pitches[0],
-				  p->width, p->fb->format->format);
+			virtgpu_crc_read_line(line, image, p->fb->offsets[0] + p->x * 4 +
+					      (size_t)(p->y + y) * p->fb->pitches[0],
+					      p->width, p->fb->format->format);
 		else
 			memset(line, 0, p->width * sizeof(*line));
 		if (p->cursor)
-			blend_cursor(p, cursor, line, y);
+			virtgpu_crc_blend_cursor(p, cursor, line, y);
 		crc = crc32_le(crc, (u8 *)line, p->width * sizeof(*line));
 	}
 
@@ -252,7 +254,7 @@ static u32 sum_lines(const struct vgpu_picture *p, const struct iosys_map *image
 }
 
 /* Returns 0, or an errno if the memory cannot be read. */
-static int sum_picture(const struct vgpu_picture *p, u32 *value)
+static int virtgpu_crc_compute(const struct virtgpu_crc_frame *p, u32 *value)
 {
 	struct iosys_map image = {}, cursor = {};
 	u32 *line;
@@ -262,20 +264,20 @@ static int sum_picture(const struct vgpu_picture *p, u32 *value)
 	if (!line)
 		return -ENOMEM;
 
-	ret = p->fb ? map_framebuffer(p->fb, &image) : 0;
+	ret = p->fb ? virtgpu_crc_map_fb(p->fb, &image) : 0;
 	if (ret)
 		goto free;
-	ret = p->cursor ? map_framebuffer(p->cursor, &cursor) : 0;
+	ret = p->cursor ? virtgpu_crc_map_fb(p->cursor, &cursor) : 0;
 	if (ret)
 		goto unmap;
 
-	*value = sum_lines(p, &image, &cursor, line);
+	*value = virtgpu_crc_sum_lines(p, &image, &cursor, line);
 
 	if (p->cursor)
-		unmap_framebuffer(p->cursor, &cursor);
+		virtgpu_crc_unmap_fb(p->cursor, &cursor);
 unmap:
 	if (p->fb)
-		unmap_framebuffer(p->fb, &image);
+		virtgpu_crc_unmap_fb(p->fb, &image);
 free:
 	kfree(line);
 	return ret;
@@ -286,31 +288,31 @@ free:
  */
 
 /* Under the lock: an entry for each vblank that has found the picture shown. */
-static void give_out(struct vgpu_crc *crc, struct vgpu_picture *p)
+static void virtgpu_crc_report(struct virtgpu_crc *crc, struct virtgpu_crc_frame *p)
 {
-	struct drm_crtc *crtc = &crc_output(crc)->crtc;
+	struct drm_crtc *crtc = &virtgpu_crc_output(crc)->crtc;
 	u64 last = p == crc->shown ? drm_crtc_vblank_count(crtc) : p->last;
 
 	for (; p->next <= last; p->next++)
 		drm_crtc_add_crc_entry(crtc, true, p->next, &p->value);
 }
 
-static void schedule_tick(struct vgpu_crc *crc)
+static void virtgpu_crc_schedule_vblank(struct virtgpu_crc *crc)
 {
-	struct drm_crtc *crtc = &crc_output(crc)->crtc;
+	struct drm_crtc *crtc = &virtgpu_crc_output(crc)->crtc;
 
 	drm_vblank_work_schedule(&crc->tick, drm_crtc_vblank_count(crtc) + 1, true);
 }
 
-static void tick_work(struct kthread_work *base)
+static void virtgpu_crc_vblank_work(struct kthread_work *base)
 {
-	struct vgpu_crc *crc = container_of(to_drm_vblank_work(base), struct vgpu_crc, tick);
+	struct virtgpu_crc *crc = container_of(to_drm_vblank_work(base), struct virtgpu_crc, tick);
 	bool on;
 
 	spin_lock_irq(&crc->lock);
 	on = crc->on;
 	if (on && crc->shown && crc->shown->valid) {
-		give_out(crc, crc->shown);
+		virtgpu_crc_report(crc, crc->shown);
 	} else if (on && crc->shown && !crc->computed) {
 		crc->computed = crc->shown;
 		queue_work(system_dfl_wq, &crc->work);
@@ -318,13 +320,13 @@ static void tick_work(struct kthread_work *base)
 	spin_unlock_irq(&crc->lock);
 
 	if (on)
-		schedule_tick(crc);
+		virtgpu_crc_schedule_vblank(crc);
 }
 
-static void compute_work(struct work_struct *work)
+static void virtgpu_crc_compute_work(struct work_struct *work)
 {
-	struct vgpu_crc *crc = container_of(work, struct vgpu_crc, work);
-	struct vgpu_picture *p, *unused;
+	struct virtgpu_crc *crc = container_of(work, struct virtgpu_crc, work);
+	struct virtgpu_crc_frame *p, *unused;
 	bool held;
 	int ret;
 
@@ -335,11 +337,11 @@ static void compute_work(struct work_struct *work)
 	crc->unused = NULL;
 	spin_unlock_irq(&crc->lock);
 
-	ret = sum_picture(p, &p->value);
+	ret = virtgpu_crc_compute(p, &p->value);
 	if (ret)
-		drm_err_ratelimited(crc_output(crc)->crtc.dev,
+		drm_err_ratelimited(virtgpu_crc_output(crc)->crtc.dev,
 				    "%s: what is shown cannot be read: %d\n",
-				    crc_output(crc)->connector.name, ret);
+				    virtgpu_crc_output(crc)->connector.name, ret);
 
 	spin_lock_irq(&crc->lock);
 	held = crc->held;
@@ -347,13 +349,13 @@ static void compute_work(struct work_struct *work)
 	crc->computed = NULL;
 	if (!ret && crc->on && (held || p == crc->shown)) {
 		p->valid = true;
-		give_out(crc, p);
+		virtgpu_crc_report(crc, p);
 	}
 	spin_unlock_irq(&crc->lock);
 
 	if (held)
-		vgpu_output_flipped(crc_output(crc));
-	free_pictures(unused);
+		virtgpu_output_complete_flip(virtgpu_crc_output(crc));
+	virtgpu_crc_free_frames(unused);
 }
 
 /*
@@ -361,9 +363,9 @@ static void compute_work(struct work_struct *work)
  */
 
 /* Under the lock. */
-static void show_queued(struct vgpu_crc *crc)
+static void virtgpu_crc_show_queued(struct virtgpu_crc *crc)
 {
-	u64 now = drm_crtc_vblank_count(&crc_output(crc)->crtc);
+	u64 now = drm_crtc_vblank_count(&virtgpu_crc_output(crc)->crtc);
 
 	if (!crc->queued)
 		return;
@@ -372,72 +374,72 @@ static void show_queued(struct vgpu_crc *crc)
 		crc->shown->last = now;
 	/* The tick of the last vblank may be late. */
 	if (crc->shown && crc->shown->valid)
-		give_out(crc, crc->shown);
+		virtgpu_crc_report(crc, crc->shown);
 	crc->queued->next = now + 1;
-	drop_picture(crc, &crc->shown);
+	virtgpu_crc_drop_frame(crc, &crc->shown);
 	swap(crc->shown, crc->queued);
 }
 
-static void queue_picture(struct vgpu_output *out, bool at_once)
+static void virtgpu_crc_queue_frame(struct virtgpu_output *out, bool at_once)
 {
-	struct vgpu_crc *crc = &out->crc;
-	struct vgpu_picture *p;
+	struct virtgpu_crc *crc = &out->crc;
+	struct virtgpu_crc_frame *p;
 	bool waits;
 
 	if (!READ_ONCE(crc->on))
 		return;
 
-	p = take_picture(out);
+	p = virtgpu_crc_capture_frame(out);
 	spin_lock_irq(&crc->lock);
 	if (crc->on) {
 		waits = crc->queued;
-		drop_picture(crc, &crc->queued);
+		virtgpu_crc_drop_frame(crc, &crc->queued);
 		swap(crc->queued, p);
 		if (at_once && !waits)
-			show_queued(crc);
+			virtgpu_crc_show_queued(crc);
 	}
 	spin_unlock_irq(&crc->lock);
 	/* Whoever listened has just left. */
-	free_pictures(p);
+	virtgpu_crc_free_frames(p);
 }
 
 /**
- * vgpu_crc_queue - note what the running commit shows
+ * virtgpu_crc_queue - note what the running commit shows
  * @out: the output
  *
- * It counts from vgpu_crc_show() on.
+ * It counts from virtgpu_crc_show() on.
  *
  * Context: may sleep; the commit of @out.
  */
-void vgpu_crc_queue(struct vgpu_output *out)
+void virtgpu_crc_queue(struct virtgpu_output *out)
 {
-	queue_picture(out, false);
+	virtgpu_crc_queue_frame(out, false);
 }
 
 /**
- * vgpu_crc_cursor - note that the cursor has changed
+ * virtgpu_crc_cursor - note that the cursor has changed
  * @out: the output
  *
  * It counts at once, or with the frame that is on its way to the host.
  *
  * Context: may sleep; the update of the cursor of @out.
  */
-void vgpu_crc_cursor(struct vgpu_output *out)
+void virtgpu_crc_cursor(struct virtgpu_output *out)
 {
-	queue_picture(out, true);
+	virtgpu_crc_queue_frame(out, true);
 }
 
 /**
- * vgpu_crc_show - the host shows what was queued last
+ * virtgpu_crc_show - the host shows what was queued last
  * @out: the output
  *
  * Context: any.
- * Return: true if what it replaces is still being read: vgpu_output_flipped() will
+ * Return: true if what it replaces is still being read: virtgpu_output_complete_flip() will
  * be called.
  */
-bool vgpu_crc_show(struct vgpu_output *out)
+bool virtgpu_crc_show(struct virtgpu_output *out)
 {
-	struct vgpu_crc *crc = &out->crc;
+	struct virtgpu_crc *crc = &out->crc;
 	unsigned long flags;
 	bool held;
 
@@ -447,46 +449,46 @@ bool vgpu_crc_show(struct vgpu_output *out)
 	spin_lock_irqsave(&crc->lock, flags);
 	held = crc->queued && crc->shown && crc->computed == crc->shown;
 	crc->held = held;
-	show_queued(crc);
+	virtgpu_crc_show_queued(crc);
 	spin_unlock_irqrestore(&crc->lock, flags);
 
 	return held;
 }
 
 /**
- * vgpu_crc_enable - the output has vblanks from now on
+ * virtgpu_crc_enable - the output has vblanks from now on
  * @out: the output
  *
  * Context: the commit of @out.
  */
-void vgpu_crc_enable(struct vgpu_output *out)
+void virtgpu_crc_enable(struct virtgpu_output *out)
 {
 	if (READ_ONCE(out->crc.on))
-		schedule_tick(&out->crc);
+		virtgpu_crc_schedule_vblank(&out->crc);
 }
 
 /**
- * vgpu_crc_disable - the output is about to have no vblanks
+ * virtgpu_crc_disable - the output is about to have no vblanks
  * @out: the output
  *
  * Context: may sleep; the commit of @out.
  */
-void vgpu_crc_disable(struct vgpu_output *out)
+void virtgpu_crc_disable(struct virtgpu_output *out)
 {
-	struct vgpu_crc *crc = &out->crc;
-	struct vgpu_picture *unused;
+	struct virtgpu_crc *crc = &out->crc;
+	struct virtgpu_crc_frame *unused;
 
 	drm_vblank_work_cancel_sync(&crc->tick);
 	flush_work(&crc->work);
 
 	spin_lock_irq(&crc->lock);
-	drop_picture(crc, &crc->queued);
-	drop_picture(crc, &crc->shown);
+	virtgpu_crc_drop_frame(crc, &crc->queued);
+	virtgpu_crc_drop_frame(crc, &crc->shown);
 	unused = crc->unused;
 	crc->unused = NULL;
 	spin_unlock_irq(&crc->lock);
 
-	free_pictures(unused);
+	virtgpu_crc_free_frames(unused);
 }
 
 /*
@@ -496,13 +498,13 @@ void vgpu_crc_disable(struct vgpu_output *out)
 static const char *const sources[] = { "auto" };
 
 /**
- * vgpu_crc_sources - &drm_crtc_funcs.get_crc_sources
+ * virtgpu_crc_sources - &drm_crtc_funcs.get_crc_sources
  * @crtc: the CRTC
  * @count: set to their number
  *
  * Return: the sources there are.
  */
-const char *const *vgpu_crc_sources(struct drm_crtc *crtc, size_t *count)
+const char *const *virtgpu_crc_sources(struct drm_crtc *crtc, size_t *count)
 {
 	*count = ARRAY_SIZE(sources);
 
@@ -510,14 +512,14 @@ const char *const *vgpu_crc_sources(struct drm_crtc *crtc, size_t *count)
 }
 
 /**
- * vgpu_crc_verify_source - &drm_crtc_funcs.verify_crc_source
+ * virtgpu_crc_verify_source - &drm_crtc_funcs.verify_crc_source
  * @crtc: the CRTC
  * @source: a name, or NULL for none
  * @values: set to the number of values in an entry
  *
  * Return: 0, or -EINVAL for a source that there is not.
  */
-int vgpu_crc_verify_source(struct drm_crtc *crtc, const char *source, size_t *values)
+int virtgpu_crc_verify_source(struct drm_crtc *crtc, const char *source, size_t *values)
 {
 	if (source && strcmp(source, sources[0])) {
 		drm_dbg_driver(crtc->dev, "no checksums from \"%s\"\n", source);
@@ -528,29 +530,29 @@ int vgpu_crc_verify_source(struct drm_crtc *crtc, const char *source, size_t *va
 	return 0;
 }
 
-static void switch_off(struct vgpu_output *out)
+static void virtgpu_crc_stop(struct virtgpu_output *out)
 {
 	spin_lock_irq(&out->crc.lock);
 	out->crc.on = false;
 	spin_unlock_irq(&out->crc.lock);
 
-	vgpu_crc_disable(out);
+	virtgpu_crc_disable(out);
 }
 
 /* With the CRTC and its planes locked: what is shown now, if it can be read. */
-static int switch_on(struct vgpu_output *out)
+static int virtgpu_crc_start(struct virtgpu_output *out)
 {
-	struct vgpu_crc *crc = &out->crc;
-	struct vgpu_picture *p = NULL;
+	struct virtgpu_crc *crc = &out->crc;
+	struct virtgpu_crc_frame *p = NULL;
 	int ret;
 
 	if (out->crtc.state->active) {
-		p = take_picture(out);
+		p = virtgpu_crc_capture_frame(out);
 		if (!p)
 			return -ENOMEM;
-		ret = sum_picture(p, &p->value);
+		ret = virtgpu_crc_compute(p, &p->value);
 		if (ret) {
-			free_pictures(p);
+			virtgpu_crc_free_frames(p);
 			return ret;
 		}
 		p->valid = true;
@@ -562,13 +564,13 @@ static int switch_on(struct vgpu_output *out)
 	crc->on = true;
 	spin_unlock_irq(&crc->lock);
 
-	schedule_tick(crc);
+	virtgpu_crc_schedule_vblank(crc);
 
 	return 0;
 }
 
 /**
- * vgpu_crc_set_source - &drm_crtc_funcs.set_crc_source
+ * virtgpu_crc_set_source - &drm_crtc_funcs.set_crc_source
  * @crtc: the CRTC
  * @source: a name that was verified, or NULL to end
  *
@@ -576,45 +578,45 @@ static int switch_on(struct vgpu_output *out)
  * Return: 0; -ENOMEM; what the exporter of the buffer says that is shown, if the
  * kernel cannot read it.
  */
-int vgpu_crc_set_source(struct drm_crtc *crtc, const char *source)
+int virtgpu_crc_set_source(struct drm_crtc *crtc, const char *source)
 {
-	struct vgpu_output *out = crtc_to_output(crtc);
+	struct virtgpu_output *out = crtc_to_output(crtc);
 	struct drm_modeset_acquire_ctx ctx;
 	int ret = 0;
 
-	switch_off(out);
+	virtgpu_crc_stop(out);
 	if (!source)
 		return 0;
 
 	DRM_MODESET_LOCK_ALL_BEGIN(crtc->dev, ctx, 0, ret);
-	ret = switch_on(out);
+	ret = virtgpu_crc_start(out);
 	DRM_MODESET_LOCK_ALL_END(crtc->dev, ctx, ret);
 
 	return ret;
 }
 
 /**
- * vgpu_crc_init - set up an output's checksums
+ * virtgpu_crc_init - set up an output's checksums
  * @out: an output with a CRTC that has vblanks
  */
-void vgpu_crc_init(struct vgpu_output *out)
+void virtgpu_crc_init(struct virtgpu_output *out)
 {
-	struct vgpu_crc *crc = &out->crc;
+	struct virtgpu_crc *crc = &out->crc;
 
 	spin_lock_init(&crc->lock);
-	INIT_WORK(&crc->work, compute_work);
-	drm_vblank_work_init(&crc->tick, &out->crtc, tick_work);
+	INIT_WORK(&crc->work, virtgpu_crc_compute_work);
+	drm_vblank_work_init(&crc->tick, &out->crtc, virtgpu_crc_vblank_work);
 }
 
 /**
- * vgpu_crc_fini - end an output's checksums
+ * virtgpu_crc_fini - end an output's checksums
  * @out: an output that nobody uses any more
  *
  * Context: may sleep.
  */
-void vgpu_crc_fini(struct vgpu_output *out)
+void virtgpu_crc_fini(struct virtgpu_output *out)
 {
 	/* Not if setting up did not come that far. */
 	if (out->crc.work.func)
-		switch_off(out);
+		virtgpu_crc_stop(out);
 }

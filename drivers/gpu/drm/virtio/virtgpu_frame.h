@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-#ifndef VGPU_FRAME_H
-#define VGPU_FRAME_H
+#ifndef VIRTGPU_FRAME_H
+#define VIRTGPU_FRAME_H
 
 #include <linux/ktime.h>
 #include <linux/spinlock_types.h>
@@ -8,7 +8,7 @@
 #include <linux/workqueue.h>
 
 #include "virtgpu_cmd.h"
-#include "vgpu_vblank.h"
+#include "virtgpu_vblank.h"
 
 struct drm_pending_vblank_event;
 struct drm_printer;
@@ -18,18 +18,18 @@ struct virtgpu_vq;
 struct virtgpu_resource;
 
 /* Steps of a frame that are measured. */
-enum vgpu_frame_step {
-	VGPU_STEP_QUEUE,
-	VGPU_STEP_ANSWER,
-	VGPU_STEP_EVENT,
-	VGPU_STEPS
+enum virtgpu_frame_step {
+	VIRTGPU_FRAME_STEP_QUEUE,
+	VIRTGPU_FRAME_STEP_ANSWER,
+	VIRTGPU_FRAME_STEP_EVENT,
+	VIRTGPU_FRAME_STEPS
 };
 
 /* Upper bounds of the histograms: 1 ms, 2 ms, 4 ms ... 128 ms, and what is longer. */
-#define VGPU_FRAME_BUCKETS 9
+#define VIRTGPU_FRAME_BUCKETS 9
 
 /**
- * struct vgpu_frame_stats - how frames fared, under the lock of their frames
+ * struct virtgpu_frame_stats - how frames fared, under the lock of their frames
  * @frames: queued for the host
  * @missed: periods of the mode that went by while frames waited for the host
  * @replaced: frames that a newer one replaced before they were queued
@@ -37,17 +37,17 @@ enum vgpu_frame_step {
  * @held_ms: for how long, all in all
  * @steps: histograms of the time that steps took
  */
-struct vgpu_frame_stats {
+struct virtgpu_frame_stats {
 	u64 frames;
 	u64 missed;
 	u64 replaced;
 	u64 held;
 	u64 held_ms;
-	u64 steps[VGPU_STEPS][VGPU_FRAME_BUCKETS];
+	u64 steps[VIRTGPU_FRAME_STEPS][VIRTGPU_FRAME_BUCKETS];
 };
 
 /**
- * struct vgpu_frame - commands that show a frame
+ * struct virtgpu_frame - commands that show a frame
  * @res: what is shown; borrowed until the frame is queued
  * @scanout: how it is shown
  * @transfer: filled TRANSFER_TO_HOST_2D, or NULL
@@ -58,7 +58,7 @@ struct vgpu_frame_stats {
  *
  * The messages are the frame's.
  */
-struct vgpu_frame {
+struct virtgpu_frame {
 	struct virtgpu_resource *res;
 	struct virtgpu_cmd_scanout scanout;
 	struct virtgpu_msg *transfer;
@@ -69,24 +69,24 @@ struct vgpu_frame {
 };
 
 /**
- * enum vgpu_flip_end - when a flip event is sent
- * @VGPU_FLIP_VBLANK: with the vblank at which the host shows the frame
- * @VGPU_FLIP_ASYNC: as soon as the host has the frame
+ * enum virtgpu_flip_event - when a flip event is sent
+ * @VIRTGPU_FLIP_VBLANK: with the vblank at which the host shows the frame
+ * @VIRTGPU_FLIP_ASYNC: as soon as the host has the frame
  */
-enum vgpu_flip_end {
-	VGPU_FLIP_VBLANK,
-	VGPU_FLIP_ASYNC,
+enum virtgpu_flip_event {
+	VIRTGPU_FLIP_VBLANK,
+	VIRTGPU_FLIP_ASYNC,
 };
 
 /**
- * struct vgpu_flip - a flip event that is to be sent
+ * struct virtgpu_flip - a flip event that is to be sent
  * @event: the event, or NULL
  * @error: of the frame, for the out-fence
  * @when: time of the vblank
- * @in_phase: see vgpu_vblank_signal()
+ * @in_phase: see virtgpu_vblank_signal()
  * @async: the event makes no vblank
  */
-struct vgpu_flip {
+struct virtgpu_flip {
 	struct drm_pending_vblank_event *event;
 	int error;
 	ktime_t when;
@@ -95,30 +95,30 @@ struct vgpu_flip {
 };
 
 /**
- * struct vgpu_kept - a buffer that is kept for the host
+ * struct virtgpu_shown_buffer - a buffer that is kept for the host
  * @gem: the buffer, with a reference and, if it is imported, a pin; NULL for none
  * @res: its resource, with a reference
  */
-struct vgpu_kept {
+struct virtgpu_shown_buffer {
 	struct virtgpu_gem *gem;
 	struct virtgpu_resource *res;
 };
 
-struct vgpu_frames;
+struct virtgpu_frames;
 
 /**
- * struct vgpu_frames_ops - what the owner of frames does for them
+ * struct virtgpu_frames_ops - what the owner of frames does for them
  * @before_event: called before an event is sent, in any context; true if the event has
- *	to wait for vgpu_frames_send_deferred()
+ *	to wait for virtgpu_frames_send_deferred()
  * @put_buffer: unpin a buffer that was kept, and put both references; process context
  */
-struct vgpu_frames_ops {
-	bool (*before_event)(struct vgpu_frames *f);
+struct virtgpu_frames_ops {
+	bool (*before_event)(struct virtgpu_frames *f);
 	void (*put_buffer)(struct virtgpu_gem *gem, struct virtgpu_resource *res);
 };
 
 /**
- * struct vgpu_frames - the frames of an output, on their way to the host's display
+ * struct virtgpu_frames - the frames of an output, on their way to the host's display
  * @queue: the control queue
  * @clock: the vblank clock of the output
  * @ops: what the owner of the frames does for them
@@ -149,10 +149,10 @@ struct vgpu_frames_ops {
  * @flip: the event that is being sent, or that @ops has deferred
  * @stats: statistics
  */
-struct vgpu_frames {
+struct virtgpu_frames {
 	struct virtgpu_vq *queue;
-	struct vgpu_vblank clock;
-	const struct vgpu_frames_ops *ops;
+	struct virtgpu_vblank clock;
+	const struct virtgpu_frames_ops *ops;
 
 	spinlock_t lock; /* all below; inside it the clock's and the queue's */
 	struct virtgpu_cmd_scanout scanout;
@@ -164,49 +164,50 @@ struct vgpu_frames {
 	ktime_t answered;
 	s64 interval;
 	int error;
-	struct vgpu_frame next;
+	struct virtgpu_frame next;
 	bool has_next;
-	struct vgpu_kept kept;
-	struct vgpu_kept released;
+	struct virtgpu_shown_buffer kept;
+	struct virtgpu_shown_buffer released;
 	struct work_struct release_work;
 	struct drm_pending_vblank_event *event;
-	enum vgpu_flip_end end;
+	enum virtgpu_flip_event end;
 	bool waits_for_host;
 	ktime_t due;
 	bool in_phase;
 	ktime_t last;
 	unsigned int host_paced;
 	bool realign;
-	struct vgpu_flip flip;
-	struct vgpu_frame_stats stats;
+	struct virtgpu_flip flip;
+	struct virtgpu_frame_stats stats;
 };
 
-void vgpu_frames_init(struct vgpu_frames *f, struct virtgpu_vq *queue, struct drm_crtc *crtc,
-		      unsigned int scanout, const struct vgpu_frames_ops *ops);
-void vgpu_frames_fini(struct vgpu_frames *f);
+void virtgpu_frames_init(struct virtgpu_frames *f, struct virtgpu_vq *queue, struct drm_crtc *crtc,
+			 unsigned int scanout, const struct virtgpu_frames_ops *ops);
+void virtgpu_frames_fini(struct virtgpu_frames *f);
 
-bool vgpu_frames_behind(struct vgpu_frames *f);
-bool vgpu_frames_would_change(struct vgpu_frames *f, const struct virtgpu_cmd_scanout *s);
-void vgpu_frames_queue(struct vgpu_frames *f, struct vgpu_frame *frame);
-void vgpu_frames_hide(struct vgpu_frames *f, struct virtgpu_msg *msg);
-bool vgpu_frames_keep(struct vgpu_frames *f, struct virtgpu_gem *gem, struct virtgpu_resource *res);
+bool virtgpu_frames_behind(struct virtgpu_frames *f);
+bool virtgpu_frames_would_change(struct virtgpu_frames *f, const struct virtgpu_cmd_scanout *s);
+void virtgpu_frames_queue(struct virtgpu_frames *f, struct virtgpu_frame *frame);
+void virtgpu_frames_disable(struct virtgpu_frames *f, struct virtgpu_msg *msg);
+bool virtgpu_frames_keep(struct virtgpu_frames *f, struct virtgpu_gem *gem,
+			 struct virtgpu_resource *res);
 
-void vgpu_frames_arm(struct vgpu_frames *f, struct drm_pending_vblank_event *event,
-		     enum vgpu_flip_end end);
-void vgpu_frames_send_deferred(struct vgpu_frames *f);
-void vgpu_frames_tick(struct vgpu_frames *f);
+void virtgpu_frames_arm(struct virtgpu_frames *f, struct drm_pending_vblank_event *event,
+			enum virtgpu_flip_event end);
+void virtgpu_frames_send_deferred(struct virtgpu_frames *f);
+void virtgpu_frames_tick(struct virtgpu_frames *f);
 
 #ifdef CONFIG_DRM_VIRTIO_GPU_KMS
-unsigned int vgpu_frames_held_ms(struct vgpu_frames *f);
-void vgpu_frames_print(struct vgpu_frames *f, unsigned int index, struct drm_printer *p);
+unsigned int virtgpu_frames_held_ms(struct virtgpu_frames *f);
+void virtgpu_frames_print(struct virtgpu_frames *f, unsigned int index, struct drm_printer *p);
 #else
-static inline unsigned int vgpu_frames_held_ms(struct vgpu_frames *f)
+static inline unsigned int virtgpu_frames_held_ms(struct virtgpu_frames *f)
 {
 	return 0;
 }
 
-static inline void vgpu_frames_print(struct vgpu_frames *f, unsigned int index,
-				     struct drm_printer *p)
+static inline void virtgpu_frames_print(struct virtgpu_frames *f, unsigned int index,
+					struct drm_printer *p)
 {
 }
 #endif

@@ -16,13 +16,13 @@
 #include <drm/drm_vblank.h>
 
 #include "virtgpu_cmd.h"
-#include "vgpu_commit.h"
+#include "virtgpu_atomic.h"
 #include "vgpu_device.h"
-#include "vgpu_fb.h"
+#include "virtgpu_fb.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_msg.h"
-#include "vgpu_output.h"
-#include "vgpu_plane.h"
+#include "virtgpu_output.h"
+#include "virtgpu_plane.h"
 
 /**
  * DOC: display
@@ -38,20 +38,20 @@
  */
 
 /**
- * struct vgpu_display_query - GET_DISPLAY_INFO, and GET_EDID of each output
+ * struct virtgpu_display_query - GET_DISPLAY_INFO, and GET_EDID of each output
  * @vgpu: the device
  * @msgs: GET_DISPLAY_INFO, and GET_EDID of each output if the device has EDIDs
  * @n: how many they are
  * @left: messages that have not ended, and one for the owner
  */
-struct vgpu_display_query {
+struct virtgpu_display_query {
 	struct vgpu_device *vgpu;
 	struct virtgpu_msg *msgs[1 + VIRTIO_GPU_MAX_SCANOUTS];
 	unsigned int n;
 	atomic_t left;
 };
 
-static void query_free(struct vgpu_display_query *q)
+static void virtgpu_display_query_free(struct virtgpu_display_query *q)
 {
 	unsigned int i;
 
@@ -60,7 +60,8 @@ static void query_free(struct vgpu_display_query *q)
 	kfree(q);
 }
 
-static struct virtgpu_msg *query_add(struct vgpu_display_query *q, size_t reply_size)
+static struct virtgpu_msg *virtgpu_display_query_add(struct virtgpu_display_query *q,
+						     size_t reply_size)
 {
 	struct virtgpu_msg *msg = virtgpu_msg_alloc_resp(reply_size);
 
@@ -70,9 +71,9 @@ static struct virtgpu_msg *query_add(struct vgpu_display_query *q, size_t reply_
 	return msg;
 }
 
-static struct vgpu_display_query *query_alloc(struct vgpu_device *vgpu)
+static struct virtgpu_display_query *virtgpu_display_query_alloc(struct vgpu_device *vgpu)
 {
-	struct vgpu_display_query *q = kzalloc_obj(*q);
+	struct virtgpu_display_query *q = kzalloc_obj(*q);
 	struct virtgpu_msg *msg;
 	unsigned int i;
 
@@ -80,13 +81,13 @@ static struct vgpu_display_query *query_alloc(struct vgpu_device *vgpu)
 		return NULL;
 
 	q->vgpu = vgpu;
-	msg = query_add(q, sizeof(struct virtio_gpu_resp_display_info));
+	msg = virtgpu_display_query_add(q, sizeof(struct virtio_gpu_resp_display_info));
 	if (!msg)
 		goto free;
 	virtgpu_cmd_get_display_info(msg);
 
 	for (i = 0; i < vgpu->display.count && vgpu->features.edid; i++) {
-		msg = query_add(q, sizeof(struct virtio_gpu_resp_edid));
+		msg = virtgpu_display_query_add(q, sizeof(struct virtio_gpu_resp_edid));
 		if (!msg)
 			goto free;
 		virtgpu_cmd_get_edid(msg, i);
@@ -94,32 +95,32 @@ static struct vgpu_display_query *query_alloc(struct vgpu_device *vgpu)
 
 	return q;
 free:
-	query_free(q);
+	virtgpu_display_query_free(q);
 	return NULL;
 }
 
 /* The owner is done with a query, which may not have ended yet. */
-static void query_put(struct vgpu_display_query *q)
+static void virtgpu_display_query_put(struct virtgpu_display_query *q)
 {
 	if (q && atomic_dec_and_test(&q->left))
-		query_free(q);
+		virtgpu_display_query_free(q);
 }
 
 /* With the last response the work reads them. */
-static void query_done(struct virtgpu_msg *msg)
+static void virtgpu_display_query_complete(struct virtgpu_msg *msg)
 {
-	struct vgpu_display_query *q = msg->priv;
+	struct virtgpu_display_query *q = msg->priv;
 	struct vgpu_device *vgpu = q->vgpu;
 	int left = atomic_dec_return(&q->left);
 
 	if (left == 1)
-		schedule_delayed_work(&vgpu->display.changed, 0);
+		schedule_delayed_work(&vgpu->display.config_work, 0);
 	else if (!left)
-		query_free(q);
+		virtgpu_display_query_free(q);
 }
 
 /* Has the host skipped one of the commands? */
-static bool query_is_skipped(const struct vgpu_display_query *q)
+static bool virtgpu_display_query_is_skipped(const struct virtgpu_display_query *q)
 {
 	unsigned int i;
 
@@ -130,7 +131,7 @@ static bool query_is_skipped(const struct vgpu_display_query *q)
 	return false;
 }
 
-static void query_publish(struct vgpu_display_query *q)
+static void virtgpu_display_query_send(struct virtgpu_display_query *q)
 {
 	struct virtgpu_vq *ctrl = &q->vgpu->ctrl;
 	unsigned int i;
@@ -139,7 +140,7 @@ static void query_publish(struct vgpu_display_query *q)
 	atomic_set(&q->left, q->n + 1);
 	for (i = 0; i < q->n; i++) {
 		q->msgs[i]->priv = q;
-		q->msgs[i]->complete = query_done;
+		q->msgs[i]->complete = virtgpu_display_query_complete;
 		virtgpu_msg_get(q->msgs[i]);
 		virtgpu_vq_queue_msg(ctrl, q->msgs[i]);
 	}
@@ -147,7 +148,7 @@ static void query_publish(struct vgpu_display_query *q)
 }
 
 /* A block of the EDID in an answer, which may be longer than the EDID is. */
-static int edid_block(void *data, u8 *buf, unsigned int block, size_t len)
+static int virtgpu_kms_edid_block(void *data, u8 *buf, unsigned int block, size_t len)
 {
 	const struct virtgpu_msg *msg = data;
 	const struct virtio_gpu_resp_edid *reply = msg->resp;
@@ -162,7 +163,7 @@ static int edid_block(void *data, u8 *buf, unsigned int block, size_t len)
 	return 0;
 }
 
-static bool edid_equal(const struct drm_edid *a, const struct drm_edid *b)
+static bool virtgpu_kms_edid_equal(const struct drm_edid *a, const struct drm_edid *b)
 {
 	const struct edid *raw_a = drm_edid_raw(a), *raw_b = drm_edid_raw(b);
 	size_t size;
@@ -176,11 +177,12 @@ static bool edid_equal(const struct drm_edid *a, const struct drm_edid *b)
 }
 
 /* Under the lock.  Returns true if it is news. */
-static bool set_info(struct vgpu_output *out, const struct virtio_gpu_display_one *one,
-		     const struct drm_edid *edid)
+static bool virtgpu_kms_set_info(struct virtgpu_output *out,
+				 const struct virtio_gpu_display_one *one,
+				 const struct drm_edid *edid)
 {
-	struct vgpu_output_info *info = &out->info;
-	struct vgpu_output_info new = {
+	struct virtgpu_output_info *info = &out->info;
+	struct virtgpu_output_info new = {
 		.enabled = le32_to_cpu(one->enabled),
 		.x = le32_to_cpu(one->r.x),
 		.y = le32_to_cpu(one->r.y),
@@ -190,7 +192,7 @@ static bool set_info(struct vgpu_output *out, const struct virtio_gpu_display_on
 	};
 	bool news = new.enabled != info->enabled || new.x != info->x ||
 		    new.y != info->y || new.width != info->width ||
-		    new.height != info->height || !edid_equal(edid, info->edid);
+		    new.height != info->height || !virtgpu_kms_edid_equal(edid, info->edid);
 
 	drm_edid_free(info->edid);
 	*info = new;
@@ -198,7 +200,7 @@ static bool set_info(struct vgpu_output *out, const struct virtio_gpu_display_on
 	return news;
 }
 
-static void set_positions(struct vgpu_output *out)
+static void virtgpu_kms_set_positions(struct virtgpu_output *out)
 {
 	struct drm_mode_config *config = &out->vgpu->drm.mode_config;
 	struct drm_mode_object *obj = &out->connector.base;
@@ -208,10 +210,10 @@ static void set_positions(struct vgpu_output *out)
 }
 
 /* The responses of a query.  Returns 1 if something has changed, 0, or an errno. */
-static int query_read(struct vgpu_display_query *q)
+static int virtgpu_display_query_read(struct virtgpu_display_query *q)
 {
 	const struct virtio_gpu_resp_display_info *reply = q->msgs[0]->resp;
-	struct vgpu_display *d = &q->vgpu->display;
+	struct virtgpu_kms *d = &q->vgpu->display;
 	const struct drm_edid *edid;
 	struct virtgpu_msg *msg;
 	bool changed = false;
@@ -225,41 +227,41 @@ static int query_read(struct vgpu_display_query *q)
 		msg = 1 + i < q->n ? q->msgs[1 + i] : NULL;
 		if (msg && msg->state == VIRTGPU_MSG_COMPLETED && !msg->error)
 			edid = drm_edid_read_custom(&d->outputs[i].connector,
-						    edid_block, msg);
+						    virtgpu_kms_edid_block, msg);
 		mutex_lock(&d->lock);
-		changed |= set_info(&d->outputs[i], &reply->pmodes[i], edid);
+		changed |= virtgpu_kms_set_info(&d->outputs[i], &reply->pmodes[i], edid);
 		mutex_unlock(&d->lock);
-		set_positions(&d->outputs[i]);
+		virtgpu_kms_set_positions(&d->outputs[i]);
 	}
 
 	return changed;
 }
 
 /* Returns 0 or an errno. */
-static int query_outputs(struct vgpu_device *vgpu)
+static int virtgpu_kms_query_outputs(struct vgpu_device *vgpu)
 {
-	struct vgpu_display_query *q = query_alloc(vgpu);
+	struct virtgpu_display_query *q = virtgpu_display_query_alloc(vgpu);
 	unsigned int i;
 	int ret;
 
 	if (!q)
 		return -ENOMEM;
 
-	query_publish(q);
+	virtgpu_display_query_send(q);
 	ret = virtgpu_vq_wait_msg(&vgpu->ctrl, q->msgs[0]);
 	/* An output without a response has no EDID. */
 	for (i = 1; i < q->n && !ret; i++)
 		if (virtgpu_vq_wait_msg(&vgpu->ctrl, q->msgs[i]) == -EINTR)
 			ret = -EINTR;
 	if (!ret)
-		ret = query_read(q);
-	query_put(q);
+		ret = virtgpu_display_query_read(q);
+	virtgpu_display_query_put(q);
 
 	return ret < 0 ? ret : 0;
 }
 
 /* True once for each time that the host has raised the event. */
-static bool event_pending(struct vgpu_device *vgpu)
+static bool virtgpu_kms_event_pending(struct vgpu_device *vgpu)
 {
 	u32 events;
 
@@ -273,16 +275,17 @@ static bool event_pending(struct vgpu_device *vgpu)
 	return true;
 }
 
-/* Takes the responses of the last query.  Returns as query_read(). */
-static int end_query(struct vgpu_device *vgpu)
+/* Takes the responses of the last query.  Returns as virtgpu_display_query_read(). */
+static int virtgpu_kms_end_query(struct vgpu_device *vgpu)
 {
-	struct vgpu_display *d = &vgpu->display;
-	int ret = query_is_skipped(d->query) ? -ETIMEDOUT : query_read(d->query);
+	struct virtgpu_kms *d = &vgpu->display;
+	int ret =
+		virtgpu_display_query_is_skipped(d->query) ? -ETIMEDOUT : virtgpu_display_query_read(d->query);
 
-	query_put(d->query);
+	virtgpu_display_query_put(d->query);
 	WRITE_ONCE(d->query, NULL);
 	if (ret >= 0)
-		d->stale = false;
+		d->info_dirty = false;
 
 	return ret;
 }
@@ -291,17 +294,17 @@ static int end_query(struct vgpu_device *vgpu)
  * Nothing here waits for the host, which may not respond for as long as its display
  * holds a frame: the responses to a query start the work again.
  */
-static void changed_work(struct work_struct *work)
+static void virtgpu_kms_config_work(struct work_struct *work)
 {
 	struct vgpu_device *vgpu = container_of(to_delayed_work(work),
-						struct vgpu_device, display.changed);
-	struct vgpu_display *d = &vgpu->display;
+						struct vgpu_device, display.config_work);
+	struct virtgpu_kms *d = &vgpu->display;
 	int ret = 0;
 
 	if (d->query) {
-		if (atomic_read(&d->query->left) > 1 && !query_is_skipped(d->query))
+		if (atomic_read(&d->query->left) > 1 && !virtgpu_display_query_is_skipped(d->query))
 			return;
-		ret = end_query(vgpu);
+		ret = virtgpu_kms_end_query(vgpu);
 	}
 	if (READ_ONCE(vgpu->ctrl.stopped))
 		return;
@@ -313,30 +316,30 @@ static void changed_work(struct work_struct *work)
 	if (ret > 0)
 		drm_kms_helper_hotplug_event(&vgpu->drm);
 	/* The event is cleared before the query, so that no change in between is lost. */
-	if (event_pending(vgpu))
-		d->stale = true;
-	if (!d->stale)
+	if (virtgpu_kms_event_pending(vgpu))
+		d->info_dirty = true;
+	if (!d->info_dirty)
 		return;
 
 	/* After an error the next query comes a second later. */
 	if (ret >= 0)
-		WRITE_ONCE(d->query, query_alloc(vgpu));
+		WRITE_ONCE(d->query, virtgpu_display_query_alloc(vgpu));
 	if (d->query)
-		query_publish(d->query);
+		virtgpu_display_query_send(d->query);
 	else
-		schedule_delayed_work(&d->changed, HZ);
+		schedule_delayed_work(&d->config_work, HZ);
 }
 
 /**
- * vgpu_display_changed - the device's configuration has changed
+ * virtgpu_kms_config_changed - the device's configuration has changed
  * @vgpu: the device
  *
  * Context: any.
  */
-void vgpu_display_changed(struct vgpu_device *vgpu)
+void virtgpu_kms_config_changed(struct vgpu_device *vgpu)
 {
 	if (vgpu->display.count)
-		schedule_delayed_work(&vgpu->display.changed, 0);
+		schedule_delayed_work(&vgpu->display.config_work, 0);
 }
 
 /*
@@ -344,10 +347,10 @@ void vgpu_display_changed(struct vgpu_device *vgpu)
  */
 
 /* A reference to what an output shows, if the host refused that. */
-static struct drm_framebuffer *refused_framebuffer(struct vgpu_output *out)
+static struct drm_framebuffer *virtgpu_kms_get_rejected_fb(struct virtgpu_output *out)
 {
 	struct drm_framebuffer *fb = NULL;
-	struct vgpu_plane_state *vs;
+	struct virtgpu_plane_state *vs;
 
 	drm_modeset_lock(&out->primary->mutex, NULL);
 	vs = to_vgpu_plane_state(out->primary->state);
@@ -360,16 +363,16 @@ static struct drm_framebuffer *refused_framebuffer(struct vgpu_output *out)
 	return fb;
 }
 
-static void repair_work(struct work_struct *work)
+static void virtgpu_kms_fallback_work(struct work_struct *work)
 {
 	struct vgpu_device *vgpu = container_of(work, struct vgpu_device,
-						display.repair);
+						display.fallback_work);
 	struct drm_framebuffer *fb;
 	unsigned int i;
 	int ret;
 
 	for (i = 0; i < vgpu->display.count; i++) {
-		fb = refused_framebuffer(&vgpu->display.outputs[i]);
+		fb = virtgpu_kms_get_rejected_fb(&vgpu->display.outputs[i]);
 		if (!fb)
 			continue;
 		ret = drm_atomic_helper_dirtyfb(fb, NULL, 0, 0, NULL, 0);
@@ -379,11 +382,11 @@ static void repair_work(struct work_struct *work)
 	}
 }
 
-static void blob_refused(struct virtgpu_resource_mgr *pool)
+static void virtgpu_kms_blob_rejected(struct virtgpu_resource_mgr *pool)
 {
 	struct vgpu_device *vgpu = container_of(pool, struct vgpu_device, resources);
 
-	schedule_work(&vgpu->display.repair);
+	schedule_work(&vgpu->display.fallback_work);
 }
 
 /*
@@ -391,12 +394,12 @@ static void blob_refused(struct virtgpu_resource_mgr *pool)
  */
 
 static const struct drm_mode_config_funcs mode_config_funcs = {
-	.fb_create = vgpu_fb_create,
+	.fb_create = virtgpu_fb_create,
 	.atomic_check = drm_atomic_helper_check,
-	.atomic_commit = vgpu_atomic_commit,
+	.atomic_commit = virtgpu_atomic_commit,
 };
 
-static int init_mode_config(struct vgpu_device *vgpu)
+static int virtgpu_kms_init_mode_config(struct vgpu_device *vgpu)
 {
 	struct drm_device *dev = &vgpu->drm;
 	struct drm_mode_config *config = &dev->mode_config;
@@ -407,10 +410,10 @@ static int init_mode_config(struct vgpu_device *vgpu)
 		return ret;
 
 	config->funcs = &mode_config_funcs;
-	config->max_width = VGPU_FB_MAX;
-	config->max_height = VGPU_FB_MAX;
-	config->cursor_width = VGPU_CURSOR_SIZE;
-	config->cursor_height = VGPU_CURSOR_SIZE;
+	config->max_width = VIRTGPU_FB_MAX;
+	config->max_height = VIRTGPU_FB_MAX;
+	config->cursor_width = VIRTGPU_CURSOR_SIZE;
+	config->cursor_height = VIRTGPU_CURSOR_SIZE;
 	config->preferred_depth = 24;
 	config->async_page_flip = true;
 
@@ -425,16 +428,16 @@ static int init_mode_config(struct vgpu_device *vgpu)
 	return vgpu->display.mode_update ? 0 : -ENOMEM;
 }
 
-static int init_outputs(struct vgpu_device *vgpu)
+static int virtgpu_kms_init_outputs(struct vgpu_device *vgpu)
 {
-	struct vgpu_display *d = &vgpu->display;
+	struct virtgpu_kms *d = &vgpu->display;
 	unsigned int i;
 	int ret;
 
 	for (i = 0; i < vgpu->features.scanouts; i++) {
 		/* Counted first, so that what it has is released. */
 		d->count++;
-		ret = vgpu_output_init(&d->outputs[i], vgpu, i);
+		ret = virtgpu_output_init(&d->outputs[i], vgpu, i);
 		if (ret)
 			return ret;
 	}
@@ -442,35 +445,35 @@ static int init_outputs(struct vgpu_device *vgpu)
 	return 0;
 }
 
-static void release_display(struct drm_device *dev, void *data)
+static void virtgpu_kms_release(struct drm_device *dev, void *data)
 {
 	struct vgpu_device *vgpu = to_vgpu(dev);
-	struct vgpu_display *d = &vgpu->display;
+	struct virtgpu_kms *d = &vgpu->display;
 	unsigned int i;
 
 	for (i = 0; i < d->count; i++)
-		vgpu_output_fini(&d->outputs[i]);
+		virtgpu_output_fini(&d->outputs[i]);
 }
 
 /**
- * vgpu_display_init - make the outputs
+ * virtgpu_kms_init - make the outputs
  * @vgpu: a device whose features are known
  *
  * Context: may sleep.
  * Return: 0 or an errno.
  */
-int vgpu_display_init(struct vgpu_device *vgpu)
+int virtgpu_kms_init(struct vgpu_device *vgpu)
 {
-	struct vgpu_display *d = &vgpu->display;
+	struct virtgpu_kms *d = &vgpu->display;
 	unsigned int i;
 	int ret;
 
 	ret = drmm_mutex_init(&vgpu->drm, &d->lock);
 	if (ret)
 		return ret;
-	INIT_DELAYED_WORK(&d->changed, changed_work);
-	INIT_WORK(&d->repair, repair_work);
-	vgpu->resources.on_rejected = blob_refused;
+	INIT_DELAYED_WORK(&d->config_work, virtgpu_kms_config_work);
+	INIT_WORK(&d->fallback_work, virtgpu_kms_fallback_work);
+	vgpu->resources.on_rejected = virtgpu_kms_blob_rejected;
 
 	/* Before the action that looks into it: what is managed goes in reverse. */
 	d->outputs = drmm_kcalloc(&vgpu->drm, vgpu->features.scanouts,
@@ -478,14 +481,14 @@ int vgpu_display_init(struct vgpu_device *vgpu)
 	if (!d->outputs)
 		return -ENOMEM;
 
-	ret = drmm_add_action_or_reset(&vgpu->drm, release_display, NULL);
+	ret = drmm_add_action_or_reset(&vgpu->drm, virtgpu_kms_release, NULL);
 	if (ret)
 		return ret;
 
-	ret = init_mode_config(vgpu);
+	ret = virtgpu_kms_init_mode_config(vgpu);
 	if (ret)
 		return ret;
-	ret = init_outputs(vgpu);
+	ret = virtgpu_kms_init_outputs(vgpu);
 	if (ret)
 		return ret;
 	/* The vblank clock counts vblanks without a timer while there is no waiter. */
@@ -495,62 +498,62 @@ int vgpu_display_init(struct vgpu_device *vgpu)
 	if (ret)
 		return ret;
 	for (i = 0; i < d->count; i++)
-		vgpu_crc_init(&d->outputs[i]);
+		virtgpu_crc_init(&d->outputs[i]);
 	drm_mode_config_reset(&vgpu->drm);
 
 	return 0;
 }
 
 /**
- * vgpu_display_start - learn what the host wants
+ * virtgpu_kms_start - learn what the host wants
  * @vgpu: a device that answers
  *
  * Context: may sleep; waits for the host.
  * Return: 0, or an errno if the host does not say.
  */
-int vgpu_display_start(struct vgpu_device *vgpu)
+int virtgpu_kms_start(struct vgpu_device *vgpu)
 {
 	if (!vgpu->display.count)
 		return 0;
 
-	event_pending(vgpu);
-	return query_outputs(vgpu);
+	virtgpu_kms_event_pending(vgpu);
+	return virtgpu_kms_query_outputs(vgpu);
 }
 
-static void cancel_works(struct vgpu_display *d)
+static void virtgpu_kms_cancel_works(struct virtgpu_kms *d)
 {
-	cancel_delayed_work_sync(&d->changed);
-	cancel_work_sync(&d->repair);
-	vgpu_commits_flush();
+	cancel_delayed_work_sync(&d->config_work);
+	cancel_work_sync(&d->fallback_work);
+	virtgpu_atomic_flush_works();
 }
 
 /**
- * vgpu_display_tick - look after frames that the host does not respond to
+ * virtgpu_kms_tick - look after frames that the host does not respond to
  * @vgpu: the device
  *
  * Context: process context, once each watchdog period of the control queue.
  */
-void vgpu_display_tick(struct vgpu_device *vgpu)
+void virtgpu_kms_tick(struct vgpu_device *vgpu)
 {
-	struct vgpu_display *d = &vgpu->display;
+	struct virtgpu_kms *d = &vgpu->display;
 	unsigned int i;
 
 	for (i = 0; i < d->count; i++)
-		vgpu_frames_tick(&d->outputs[i].frames);
-	if (READ_ONCE(d->query) && READ_ONCE(vgpu->ctrl.skipped) != d->lost) {
-		d->lost = vgpu->ctrl.skipped;
-		schedule_delayed_work(&d->changed, 0);
+		virtgpu_frames_tick(&d->outputs[i].frames);
+	if (READ_ONCE(d->query) && READ_ONCE(vgpu->ctrl.skipped) != d->skipped) {
+		d->skipped = vgpu->ctrl.skipped;
+		schedule_delayed_work(&d->config_work, 0);
 	}
 }
 
 /**
- * vgpu_display_suspend - turn the outputs off and remember what they showed
+ * virtgpu_kms_suspend - turn the outputs off and remember what they showed
  * @vgpu: a device that answers, its users frozen
  *
  * Context: may sleep; waits for the host.
  * Return: 0 or an errno, with the outputs as they were.
  */
-int vgpu_display_suspend(struct vgpu_device *vgpu)
+int virtgpu_kms_suspend(struct vgpu_device *vgpu)
 {
 	int ret;
 
@@ -561,13 +564,13 @@ int vgpu_display_suspend(struct vgpu_device *vgpu)
 	if (ret)
 		return ret;
 	/* A worker may still be letting go of what was shown. */
-	cancel_works(&vgpu->display);
+	virtgpu_kms_cancel_works(&vgpu->display);
 
 	return 0;
 }
 
 /* What contexts had made is gone.  Its outputs are black until their program draws anew. */
-static void leave_out_lost(struct drm_atomic_commit *state)
+static void virtgpu_kms_drop_stale_planes(struct drm_atomic_commit *state)
 {
 	struct drm_crtc_state *crtc_state;
 	struct drm_plane_state *new;
@@ -585,38 +588,38 @@ static void leave_out_lost(struct drm_atomic_commit *state)
 }
 
 /**
- * vgpu_display_resume - show again what was shown before the suspend
+ * virtgpu_kms_resume - show again what was shown before the suspend
  * @vgpu: a device that was reset and answers again
  *
  * Where that cannot be the outputs stay dark until somebody sets a mode.
  *
  * Context: may sleep; waits for the host.
  */
-void vgpu_display_resume(struct vgpu_device *vgpu)
+void virtgpu_kms_resume(struct vgpu_device *vgpu)
 {
-	struct vgpu_display *d = &vgpu->display;
+	struct virtgpu_kms *d = &vgpu->display;
 
 	if (!d->count)
 		return;
 
 	/* The host may have other wishes by now. */
-	d->stale = true;
-	vgpu_display_changed(vgpu);
+	d->info_dirty = true;
+	virtgpu_kms_config_changed(vgpu);
 
 	if (vgpu->drm.mode_config.suspend_state)
-		leave_out_lost(vgpu->drm.mode_config.suspend_state);
+		virtgpu_kms_drop_stale_planes(vgpu->drm.mode_config.suspend_state);
 	/* It tells of an error. */
 	if (drm_mode_config_helper_resume(&vgpu->drm))
 		drm_kms_helper_hotplug_event(&vgpu->drm);
 }
 
 /**
- * vgpu_display_stop - end what runs on its own
+ * virtgpu_kms_stop - end what runs on its own
  * @vgpu: a device whose queues are stopped
  *
  * Context: may sleep.
  */
-void vgpu_display_stop(struct vgpu_device *vgpu)
+void virtgpu_kms_stop(struct vgpu_device *vgpu)
 {
 	struct drm_mode_config *config = &vgpu->drm.mode_config;
 	unsigned int i;
@@ -625,11 +628,11 @@ void vgpu_display_stop(struct vgpu_device *vgpu)
 		return;
 
 	vgpu->resources.on_rejected = NULL;
-	cancel_works(&vgpu->display);
-	query_put(vgpu->display.query);
+	virtgpu_kms_cancel_works(&vgpu->display);
+	virtgpu_display_query_put(vgpu->display.query);
 	vgpu->display.query = NULL;
 	for (i = 0; i < vgpu->display.count; i++)
-		vgpu_crc_fini(&vgpu->display.outputs[i]);
+		virtgpu_crc_fini(&vgpu->display.outputs[i]);
 
 	/* Nobody comes back for what was shown before a suspend. */
 	if (config->suspend_state)

@@ -6,14 +6,14 @@
 #include <drm/drm_crtc.h>
 #include <drm/drm_vblank.h>
 
-#include "vgpu_vblank.h"
+#include "virtgpu_vblank.h"
 
 /**
  * DOC: vblanks
  *
  * The device has no vblank interrupt.  The vblank clock of an output counts periods of
  * the mode, and takes its phase from the host where the host's display has one: see
- * vgpu_frame.c.  DRM reads it as a hardware counter, so vblanks without a waiter
+ * virtgpu_frame.c.  DRM reads it as a hardware counter, so vblanks without a waiter
  * cost nothing: the counter is brought up to date when it is read.
  *
  * The timer runs only while DRM has users of vblanks, or for one flip event.  It is
@@ -25,7 +25,7 @@
 #define JUMP NSEC_PER_SEC
 
 /* Number of periods from the last vblank to @now.  Caller must hold @v->lock. */
-static u32 periods(const struct vgpu_vblank *v, ktime_t now)
+static u32 virtgpu_vblank_periods(const struct virtgpu_vblank *v, ktime_t now)
 {
 	s64 ns = ktime_to_ns(ktime_sub(now, v->time));
 
@@ -36,9 +36,9 @@ static u32 periods(const struct vgpu_vblank *v, ktime_t now)
 }
 
 /* Bring the clock up to @now.  Caller must hold @v->lock. */
-static void advance(struct vgpu_vblank *v, ktime_t now)
+static void virtgpu_vblank_advance(struct virtgpu_vblank *v, ktime_t now)
 {
-	u32 n = periods(v, now);
+	u32 n = virtgpu_vblank_periods(v, now);
 
 	if (!n)
 		return;
@@ -51,16 +51,16 @@ static void advance(struct vgpu_vblank *v, ktime_t now)
  * Vblanks that have users are a period apart.  If one comes much later the guest's
  * clock has jumped, or the machine was stopped.  Caller must hold @v->lock.
  */
-static bool has_jumped(const struct vgpu_vblank *v, ktime_t now)
+static bool virtgpu_vblank_has_jumped(const struct virtgpu_vblank *v, ktime_t now)
 {
 	return v->enabled && ktime_to_ns(ktime_sub(now, v->time)) >= JUMP;
 }
 
-/* As advance(), but a jump is one vblank.  Caller must hold @v->lock. */
-static void tick(struct vgpu_vblank *v, ktime_t now)
+/* As virtgpu_vblank_advance(), but a jump is one vblank.  Caller must hold @v->lock. */
+static void virtgpu_vblank_tick(struct virtgpu_vblank *v, ktime_t now)
 {
-	if (!has_jumped(v, now)) {
-		advance(v, now);
+	if (!virtgpu_vblank_has_jumped(v, now)) {
+		virtgpu_vblank_advance(v, now);
 		return;
 	}
 
@@ -69,28 +69,28 @@ static void tick(struct vgpu_vblank *v, ktime_t now)
 }
 
 /* While a frame is on its way the host has half a period to say when the vblank is. */
-static ktime_t next_tick(const struct vgpu_vblank *v)
+static ktime_t virtgpu_vblank_next_tick(const struct virtgpu_vblank *v)
 {
 	return ktime_add_ns(v->time, READ_ONCE(v->defer) ? v->period + v->period / 2 :
 							   v->period);
 }
 
 /* Caller must hold @v->lock. */
-static void start_timer(struct vgpu_vblank *v)
+static void virtgpu_vblank_start_timer(struct virtgpu_vblank *v)
 {
 	ktime_t next = v->alarm;
 
 	if (v->enabled)
-		next = min(next, next_tick(v));
+		next = min(next, virtgpu_vblank_next_tick(v));
 	if (next == KTIME_MAX)
 		hrtimer_try_to_cancel(&v->timer);
 	else if (!hrtimer_is_queued(&v->timer) || hrtimer_get_expires(&v->timer) != next)
 		hrtimer_start(&v->timer, next, HRTIMER_MODE_ABS);
 }
 
-static enum hrtimer_restart timer_expired(struct hrtimer *timer)
+static enum hrtimer_restart virtgpu_vblank_timer_expired(struct hrtimer *timer)
 {
-	struct vgpu_vblank *v = container_of(timer, struct vgpu_vblank, timer);
+	struct virtgpu_vblank *v = container_of(timer, struct virtgpu_vblank, timer);
 	ktime_t now = ktime_get();
 	unsigned long flags;
 	bool alarm, due;
@@ -106,9 +106,9 @@ static enum hrtimer_restart timer_expired(struct hrtimer *timer)
 		v->on_alarm(v, now);
 
 	spin_lock_irqsave(&v->lock, flags);
-	due = v->enabled && ktime_compare(now, next_tick(v)) >= 0;
+	due = v->enabled && ktime_compare(now, virtgpu_vblank_next_tick(v)) >= 0;
 	if (due)
-		tick(v, now);
+		virtgpu_vblank_tick(v, now);
 	spin_unlock_irqrestore(&v->lock, flags);
 
 	if (due)
@@ -116,20 +116,20 @@ static enum hrtimer_restart timer_expired(struct hrtimer *timer)
 
 	/* Others may have started the timer meanwhile, so it is not restarted by return. */
 	spin_lock_irqsave(&v->lock, flags);
-	start_timer(v);
+	virtgpu_vblank_start_timer(v);
 	spin_unlock_irqrestore(&v->lock, flags);
 
 	return HRTIMER_NORESTART;
 }
 
 /**
- * vgpu_vblank_init - set up a vblank clock
+ * virtgpu_vblank_init - set up a vblank clock
  * @v: zeroed memory
  * @crtc: the CRTC
- * @on_alarm: see vgpu_vblank_set_alarm()
+ * @on_alarm: see virtgpu_vblank_set_alarm()
  */
-void vgpu_vblank_init(struct vgpu_vblank *v, struct drm_crtc *crtc,
-		      void (*on_alarm)(struct vgpu_vblank *v, ktime_t now))
+void virtgpu_vblank_init(struct virtgpu_vblank *v, struct drm_crtc *crtc,
+			 void (*on_alarm)(struct virtgpu_vblank *v, ktime_t now))
 {
 	v->crtc = crtc;
 	v->on_alarm = on_alarm;
@@ -137,27 +137,27 @@ void vgpu_vblank_init(struct vgpu_vblank *v, struct drm_crtc *crtc,
 	v->time = ktime_get();
 	v->period = NSEC_PER_SEC / 60;
 	spin_lock_init(&v->lock);
-	hrtimer_setup(&v->timer, timer_expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
+	hrtimer_setup(&v->timer, virtgpu_vblank_timer_expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
 }
 
 /**
- * vgpu_vblank_fini - stop a vblank clock for good
+ * virtgpu_vblank_fini - stop a vblank clock for good
  * @v: a clock that was set up, or zeroed memory
  *
  * Context: may sleep, without DRM's vblank locks.
  */
-void vgpu_vblank_fini(struct vgpu_vblank *v)
+void virtgpu_vblank_fini(struct virtgpu_vblank *v)
 {
 	if (v->on_alarm)
 		hrtimer_cancel(&v->timer);
 }
 
 /**
- * vgpu_vblank_start - start to count periods of a mode
+ * virtgpu_vblank_start - start to count periods of a mode
  * @v: the clock of a CRTC that has no users of vblanks
  * @period: of the mode, in ns, not 0
  */
-void vgpu_vblank_start(struct vgpu_vblank *v, u32 period)
+void virtgpu_vblank_start(struct virtgpu_vblank *v, u32 period)
 {
 	unsigned long flags;
 
@@ -168,49 +168,49 @@ void vgpu_vblank_start(struct vgpu_vblank *v, u32 period)
 }
 
 /**
- * vgpu_vblank_enable - &drm_crtc_funcs.enable_vblank
+ * virtgpu_vblank_enable - &drm_crtc_funcs.enable_vblank
  * @v: the clock
  *
  * Context: under DRM's vblank locks.
  * Return: 0.
  */
-int vgpu_vblank_enable(struct vgpu_vblank *v)
+int virtgpu_vblank_enable(struct virtgpu_vblank *v)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&v->lock, flags);
-	advance(v, ktime_get());
+	virtgpu_vblank_advance(v, ktime_get());
 	v->enabled = true;
-	start_timer(v);
+	virtgpu_vblank_start_timer(v);
 	spin_unlock_irqrestore(&v->lock, flags);
 
 	return 0;
 }
 
 /**
- * vgpu_vblank_disable - &drm_crtc_funcs.disable_vblank
+ * virtgpu_vblank_disable - &drm_crtc_funcs.disable_vblank
  * @v: the clock
  *
  * Context: under DRM's vblank locks, which a running callback may be waiting for.
  */
-void vgpu_vblank_disable(struct vgpu_vblank *v)
+void virtgpu_vblank_disable(struct virtgpu_vblank *v)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&v->lock, flags);
 	v->enabled = false;
-	start_timer(v);
+	virtgpu_vblank_start_timer(v);
 	spin_unlock_irqrestore(&v->lock, flags);
 }
 
 /**
- * vgpu_vblank_count - &drm_crtc_funcs.get_vblank_counter
+ * virtgpu_vblank_count - &drm_crtc_funcs.get_vblank_counter
  * @v: the clock
  *
  * Context: any.
  * Return: the number of the last vblank, modulo 2^32.
  */
-u32 vgpu_vblank_count(struct vgpu_vblank *v)
+u32 virtgpu_vblank_count(struct virtgpu_vblank *v)
 {
 	unsigned long flags;
 	u32 count;
@@ -218,22 +218,22 @@ u32 vgpu_vblank_count(struct vgpu_vblank *v)
 	spin_lock_irqsave(&v->lock, flags);
 	/* With users, vblanks happen when the timer or the host says so. */
 	if (!v->enabled)
-		advance(v, ktime_get());
+		virtgpu_vblank_advance(v, ktime_get());
 	count = v->count;
 	spin_unlock_irqrestore(&v->lock, flags);
 
 	return count;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_vblank_count);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vblank_count);
 
 /**
- * vgpu_vblank_time - &drm_crtc_funcs.get_vblank_timestamp
+ * virtgpu_vblank_time - &drm_crtc_funcs.get_vblank_timestamp
  * @v: the clock
  *
  * Context: any.
  * Return: when the last vblank was, on CLOCK_MONOTONIC.
  */
-ktime_t vgpu_vblank_time(struct vgpu_vblank *v)
+ktime_t virtgpu_vblank_time(struct virtgpu_vblank *v)
 {
 	unsigned long flags;
 	ktime_t time;
@@ -244,10 +244,10 @@ ktime_t vgpu_vblank_time(struct vgpu_vblank *v)
 
 	return time;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_vblank_time);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vblank_time);
 
 /**
- * vgpu_vblank_before - when was the last vblank, by the period of the mode?
+ * virtgpu_vblank_before - when was the last vblank, by the period of the mode?
  * @v: the clock
  * @now: the time
  *
@@ -255,39 +255,39 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_vblank_time);
  * Return: the latest time up to @now that is a number of periods after the last
  * vblank.
  */
-ktime_t vgpu_vblank_before(struct vgpu_vblank *v, ktime_t now)
+ktime_t virtgpu_vblank_before(struct virtgpu_vblank *v, ktime_t now)
 {
 	unsigned long flags;
 	ktime_t time;
 
 	spin_lock_irqsave(&v->lock, flags);
-	time = ktime_add_ns(v->time, (u64)periods(v, now) * v->period);
+	time = ktime_add_ns(v->time, (u64)virtgpu_vblank_periods(v, now) * v->period);
 	spin_unlock_irqrestore(&v->lock, flags);
 
 	return time;
 }
 
 /**
- * vgpu_vblank_set_alarm - have &vgpu_vblank.on_alarm called once
+ * virtgpu_vblank_set_alarm - have &virtgpu_vblank.on_alarm called once
  * @v: the clock
  * @when: the time, or KTIME_MAX for never
  *
  * Context: any.
  */
-void vgpu_vblank_set_alarm(struct vgpu_vblank *v, ktime_t when)
+void virtgpu_vblank_set_alarm(struct virtgpu_vblank *v, ktime_t when)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&v->lock, flags);
 	if (v->alarm != when) {
 		v->alarm = when;
-		start_timer(v);
+		virtgpu_vblank_start_timer(v);
 	}
 	spin_unlock_irqrestore(&v->lock, flags);
 }
 
 /**
- * vgpu_vblank_signal - there is a vblank
+ * virtgpu_vblank_signal - there is a vblank
  * @v: the clock
  * @when: its time, not in the future
  * @in_phase: a number of periods after the last one, and there may have been a vblank
@@ -295,7 +295,7 @@ void vgpu_vblank_set_alarm(struct vgpu_vblank *v, ktime_t when)
  *
  * Context: any, without DRM's vblank locks.
  */
-void vgpu_vblank_signal(struct vgpu_vblank *v, ktime_t when, bool in_phase)
+void virtgpu_vblank_signal(struct virtgpu_vblank *v, ktime_t when, bool in_phase)
 {
 	unsigned long flags;
 	bool enabled;
@@ -303,15 +303,16 @@ void vgpu_vblank_signal(struct vgpu_vblank *v, ktime_t when, bool in_phase)
 
 	spin_lock_irqsave(&v->lock, flags);
 	if (in_phase) {
-		tick(v, when);
+		virtgpu_vblank_tick(v, when);
 	} else if (ktime_after(when, v->time)) {
-		n = has_jumped(v, when) ? 1 : max(periods(v, when), 1);
+		n = virtgpu_vblank_has_jumped(v, when) ? 1 : max(virtgpu_vblank_periods(v, when),
+								 1);
 		v->count += n;
 		v->time = when;
 	}
 	enabled = v->enabled;
 	if (enabled)
-		start_timer(v);
+		virtgpu_vblank_start_timer(v);
 	spin_unlock_irqrestore(&v->lock, flags);
 
 	if (enabled)
@@ -319,4 +320,4 @@ void vgpu_vblank_signal(struct vgpu_vblank *v, ktime_t when, bool in_phase)
 	else
 		drm_crtc_accurate_vblank_count(v->crtc);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_vblank_signal);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vblank_signal);

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-#ifndef VGPU_OUTPUT_H
-#define VGPU_OUTPUT_H
+#ifndef VIRTGPU_OUTPUT_H
+#define VIRTGPU_OUTPUT_H
 
 #include <drm/drm_connector.h>
 #include <drm/drm_crtc.h>
 #include <drm/drm_encoder.h>
 
 #include "virtgpu_cmd.h"
-#include "vgpu_crc.h"
-#include "vgpu_cursor.h"
-#include "vgpu_frame.h"
+#include "virtgpu_crc.h"
+#include "virtgpu_cursor.h"
+#include "virtgpu_frame.h"
 
 struct drm_edid;
 struct vgpu_device;
 struct virtgpu_msg;
 
 /**
- * struct vgpu_output_info - what the host wants of an output
+ * struct virtgpu_output_info - what the host wants of an output
  * @enabled: it is to be used
  * @x: where it is to stand among the others, in pixels
  * @y: likewise
@@ -24,7 +24,7 @@ struct virtgpu_msg;
  * @height: its preferred height
  * @edid: the monitor's, or NULL
  */
-struct vgpu_output_info {
+struct virtgpu_output_info {
 	bool enabled;
 	u32 x, y;
 	u32 width, height;
@@ -32,46 +32,46 @@ struct vgpu_output_info {
 };
 
 /**
- * struct vgpu_output - a scanout with its CRTC, planes and connector
+ * struct virtgpu_output - a scanout with its CRTC, planes and connector
  * @vgpu: the device
  * @index: the number of the scanout
  * @crtc: the CRTC
  * @encoder: the encoder
  * @connector: the connector
  * @primary: the primary plane
- * @info: under &vgpu_display.lock
+ * @info: under &virtgpu_kms.lock
  * @frames: what it shows
  * @cursor: the host's cursor
  * @crc: checksums of what it shows
  * @panic: messages reserved for the panic screen
  */
-struct vgpu_output {
+struct virtgpu_output {
 	struct vgpu_device *vgpu;
 	unsigned int index;
 	struct drm_crtc crtc;
 	struct drm_encoder encoder;
 	struct drm_connector connector;
 	struct drm_plane *primary;
-	struct vgpu_output_info info;
-	struct vgpu_frames frames;
-	struct vgpu_cursor cursor;
-	struct vgpu_crc crc;
+	struct virtgpu_output_info info;
+	struct virtgpu_frames frames;
+	struct virtgpu_cursor cursor;
+	struct virtgpu_crc crc;
 	struct virtgpu_msg *panic[2];
 };
 
-static inline struct vgpu_output *crtc_to_output(struct drm_crtc *crtc)
+static inline struct virtgpu_output *crtc_to_output(struct drm_crtc *crtc)
 {
-	return container_of(crtc, struct vgpu_output, crtc);
+	return container_of(crtc, struct virtgpu_output, crtc);
 }
 
-static inline struct vgpu_output *connector_to_output(struct drm_connector *c)
+static inline struct virtgpu_output *connector_to_output(struct drm_connector *c)
 {
-	return container_of(c, struct vgpu_output, connector);
+	return container_of(c, struct virtgpu_output, connector);
 }
 
-int vgpu_output_init(struct vgpu_output *out, struct vgpu_device *vgpu,
-		     unsigned int index);
-void vgpu_output_fini(struct vgpu_output *out);
-void vgpu_output_flipped(struct vgpu_output *out);
+int virtgpu_output_init(struct virtgpu_output *out, struct vgpu_device *vgpu,
+			unsigned int index);
+void virtgpu_output_fini(struct virtgpu_output *out);
+void virtgpu_output_complete_flip(struct virtgpu_output *out);
 
 #endif

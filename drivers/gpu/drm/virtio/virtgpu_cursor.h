@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-#ifndef VGPU_CURSOR_H
-#define VGPU_CURSOR_H
+#ifndef VIRTGPU_CURSOR_H
+#define VIRTGPU_CURSOR_H
 
 #include <linux/spinlock_types.h>
 
@@ -10,10 +10,10 @@ struct virtgpu_msg;
 struct virtgpu_vq;
 
 /* The one size that every host takes. */
-#define VGPU_CURSOR_SIZE 64
+#define VIRTGPU_CURSOR_SIZE 64
 
 /**
- * struct vgpu_cursor - the host's cursor on one output
+ * struct virtgpu_cursor - the host's cursor on one output
  * @lock: protects all below; inside it only the queue's lock
  * @queue: the cursor queue
  * @ctrl: the control queue, for images
@@ -26,7 +26,7 @@ struct virtgpu_vq;
  * @sent: what @msg said last
  * @sent_image: likewise
  */
-struct vgpu_cursor {
+struct virtgpu_cursor {
 	spinlock_t lock; /* all below; inside it only the queue's */
 	struct virtgpu_vq *queue;
 	struct virtgpu_vq *ctrl;
@@ -40,12 +40,12 @@ struct vgpu_cursor {
 	unsigned int sent_image;
 };
 
-int vgpu_cursor_init(struct vgpu_cursor *c, struct virtgpu_vq *queue,
-		     struct virtgpu_vq *ctrl, unsigned int scanout);
-void vgpu_cursor_fini(struct vgpu_cursor *c);
-void vgpu_cursor_set(struct vgpu_cursor *c, const struct virtgpu_cmd_cursor *want,
-		     bool new_image);
-void vgpu_cursor_hide(struct vgpu_cursor *c);
-void vgpu_cursor_load(struct vgpu_cursor *c, struct virtgpu_msg *transfer);
+int virtgpu_cursor_init(struct virtgpu_cursor *c, struct virtgpu_vq *queue,
+			struct virtgpu_vq *ctrl, unsigned int scanout);
+void virtgpu_cursor_fini(struct virtgpu_cursor *c);
+void virtgpu_cursor_set(struct virtgpu_cursor *c, const struct virtgpu_cmd_cursor *want,
+			bool new_image);
+void virtgpu_cursor_hide(struct virtgpu_cursor *c);
+void virtgpu_cursor_upload(struct virtgpu_cursor *c, struct virtgpu_msg *transfer);
 
 #endif

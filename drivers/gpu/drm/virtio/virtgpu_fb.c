@@ -10,36 +10,36 @@
 #include <drm/drm_rect.h>
 #include <uapi/linux/virtio_gpu.h>
 
-#include "vgpu_fb.h"
+#include "virtgpu_fb.h"
 #include "virtgpu_resource.h"
 
-const u32 vgpu_primary_formats[] = {
+const u32 virtgpu_primary_formats[] = {
 	DRM_FORMAT_XRGB8888,
 	DRM_FORMAT_ARGB8888,
 	DRM_FORMAT_XBGR8888,
 	DRM_FORMAT_ABGR8888,
 };
-EXPORT_SYMBOL_IF_KUNIT(vgpu_primary_formats);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_primary_formats);
 
-const unsigned int vgpu_primary_format_count = ARRAY_SIZE(vgpu_primary_formats);
-EXPORT_SYMBOL_IF_KUNIT(vgpu_primary_format_count);
+const unsigned int virtgpu_primary_format_count = ARRAY_SIZE(virtgpu_primary_formats);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_primary_format_count);
 
-const u32 vgpu_cursor_formats[] = {
+const u32 virtgpu_cursor_formats[] = {
 	DRM_FORMAT_ARGB8888,
 };
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_formats);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_formats);
 
-const unsigned int vgpu_cursor_format_count = ARRAY_SIZE(vgpu_cursor_formats);
-EXPORT_SYMBOL_IF_KUNIT(vgpu_cursor_format_count);
+const unsigned int virtgpu_cursor_format_count = ARRAY_SIZE(virtgpu_cursor_formats);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_format_count);
 
-const u64 vgpu_modifiers[] = {
+const u64 virtgpu_modifiers[] = {
 	DRM_FORMAT_MOD_LINEAR,
 	DRM_FORMAT_MOD_INVALID
 };
-EXPORT_SYMBOL_IF_KUNIT(vgpu_modifiers);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_modifiers);
 
 /**
- * vgpu_host_format - the device's name of a pixel format
+ * virtgpu_fb_host_format - the device's name of a pixel format
  * @fourcc: DRM_FORMAT_*, which names bytes from the highest down
  *
  * The device names bytes in memory order: the virtio specification, 5.7.6.8,
@@ -47,7 +47,7 @@ EXPORT_SYMBOL_IF_KUNIT(vgpu_modifiers);
  *
  * Return: enum virtio_gpu_formats, or 0 if the device has no such format.
  */
-u32 vgpu_host_format(u32 fourcc)
+u32 virtgpu_fb_host_format(u32 fourcc)
 {
 	switch (fourcc) {
 	case DRM_FORMAT_XRGB8888:
@@ -62,42 +62,42 @@ u32 vgpu_host_format(u32 fourcc)
 		return 0;
 	}
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_host_format);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_fb_host_format);
 
 /**
- * vgpu_fb_offset - where a rectangle of a framebuffer starts
+ * virtgpu_fb_offset - where a rectangle of a framebuffer starts
  * @base: bytes to the framebuffer's first pixel
  * @pitch: bytes from a line to the next
  * @r: the rectangle, in pixels
  *
  * Return: bytes from the start of the buffer to the first pixel of @r.
  */
-u64 vgpu_fb_offset(u32 base, u32 pitch, const struct drm_rect *r)
+u64 virtgpu_fb_offset(u32 base, u32 pitch, const struct drm_rect *r)
 {
 	return (u64)base + (u64)r->y1 * pitch + (u64)r->x1 * 4;
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_fb_offset);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_fb_offset);
 
 /**
- * vgpu_fb_surface_key - the surface that shows a framebuffer
+ * virtgpu_fb_get_layout - the surface that shows a framebuffer
  * @fb: the framebuffer
  * @key: filled
  *
  * A surface has no stride of its own: it is as wide as the framebuffer's lines
  * are long.
  */
-void vgpu_fb_surface_key(const struct drm_framebuffer *fb,
-			 struct virtgpu_2d_layout *key)
+void virtgpu_fb_get_layout(const struct drm_framebuffer *fb,
+			   struct virtgpu_2d_layout *key)
 {
-	key->format = vgpu_host_format(fb->format->format);
+	key->format = virtgpu_fb_host_format(fb->format->format);
 	key->width = fb->pitches[0] / 4;
 	key->height = fb->height;
 	key->offset = fb->offsets[0];
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_fb_surface_key);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_fb_get_layout);
 
-static int fb_dirty(struct drm_framebuffer *fb, struct drm_file *file, unsigned int flags,
-		    unsigned int color, struct drm_clip_rect *clips, unsigned int num_clips)
+static int virtgpu_fb_dirty(struct drm_framebuffer *fb, struct drm_file *file, unsigned int flags,
+			    unsigned int color, struct drm_clip_rect *clips, unsigned int num_clips)
 {
 	int ret = drm_atomic_helper_dirtyfb(fb, file, flags, color, clips, num_clips);
 
@@ -108,11 +108,11 @@ static int fb_dirty(struct drm_framebuffer *fb, struct drm_file *file, unsigned 
 static const struct drm_framebuffer_funcs fb_funcs = {
 	.destroy = drm_gem_fb_destroy,
 	.create_handle = drm_gem_fb_create_handle,
-	.dirty = fb_dirty,
+	.dirty = virtgpu_fb_dirty,
 };
 
 /**
- * vgpu_fb_create - DRM_IOCTL_MODE_ADDFB2
+ * virtgpu_fb_create - DRM_IOCTL_MODE_ADDFB2
  * @dev: the device
  * @file: the caller
  * @info: the pixel format
@@ -125,14 +125,14 @@ static const struct drm_framebuffer_funcs fb_funcs = {
  * pixels, a buffer that is too small, or a layout that no surface has; -ENOENT
  * for a handle that is none; -ENOMEM.
  */
-struct drm_framebuffer *vgpu_fb_create(struct drm_device *dev,
-				       struct drm_file *file,
-				       const struct drm_format_info *info,
-				       const struct drm_mode_fb_cmd2 *cmd)
+struct drm_framebuffer *virtgpu_fb_create(struct drm_device *dev,
+					  struct drm_file *file,
+					  const struct drm_format_info *info,
+					  const struct drm_mode_fb_cmd2 *cmd)
 {
 	u64 end;
 
-	if (!vgpu_host_format(cmd->pixel_format)) {
+	if (!virtgpu_fb_host_format(cmd->pixel_format)) {
 		drm_dbg_kms(dev, "no format %p4cc\n", &cmd->pixel_format);
 		return ERR_PTR(-EINVAL);
 	}
@@ -152,4 +152,4 @@ struct drm_framebuffer *vgpu_fb_create(struct drm_device *dev,
 
 	return drm_gem_fb_create_with_funcs(dev, file, info, cmd, &fb_funcs);
 }
-EXPORT_SYMBOL_IF_KUNIT(vgpu_fb_create);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_fb_create);

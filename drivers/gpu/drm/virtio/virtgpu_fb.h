@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef VIRTGPU_FB_H
+#define VIRTGPU_FB_H
+
+#include <linux/types.h>
+
+struct drm_device;
+struct drm_file;
+struct drm_format_info;
+struct drm_framebuffer;
+struct drm_mode_fb_cmd2;
+struct drm_rect;
+struct virtgpu_2d_layout;
+
+/* What a framebuffer may measure; the host may yet refuse less. */
+#define VIRTGPU_FB_MAX	16384
+
+/* The smallest picture that QEMU takes for a scanout. */
+#define VIRTGPU_SCANOUT_MIN 16
+
+extern const u32 virtgpu_primary_formats[];
+extern const unsigned int virtgpu_primary_format_count;
+extern const u32 virtgpu_cursor_formats[];
+extern const unsigned int virtgpu_cursor_format_count;
+extern const u64 virtgpu_modifiers[];
+
+u32 virtgpu_fb_host_format(u32 fourcc);
+u64 virtgpu_fb_offset(u32 base, u32 pitch, const struct drm_rect *r);
+void virtgpu_fb_get_layout(const struct drm_framebuffer *fb,
+			   struct virtgpu_2d_layout *key);
+struct drm_framebuffer *virtgpu_fb_create(struct drm_device *dev,
+					  struct drm_file *file,
+					  const struct drm_format_info *info,
+					  const struct drm_mode_fb_cmd2 *cmd);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef VIRTGPU_PLANE_H
+#define VIRTGPU_PLANE_H
+
+#include <linux/ktime.h>
+#include <drm/drm_plane.h>
+
+#include "virtgpu_cursor_shadow.h"
+
+struct virtgpu_gem;
+struct virtgpu_msg;
+struct virtgpu_output;
+struct virtgpu_resource;
+
+/**
+ * struct virtgpu_plane - a primary or cursor plane
+ * @base: DRM's
+ * @out: the output it belongs to
+ */
+struct virtgpu_plane {
+	struct drm_plane base;
+	struct virtgpu_output *out;
+};
+
+/**
+ * struct virtgpu_plane_state - a plane's state and what it takes to show it
+ * @base: DRM's
+ * @image: of a cursor that has to be copied, from prepare_fb to cleanup_fb
+ * @res: what the host is to show; held and, if imported, pinned from prepare_fb
+ *	to cleanup_fb
+ * @transfer: reserved for TRANSFER_TO_HOST_2D, or NULL
+ * @scanout: reserved for SET_SCANOUT(_BLOB), or NULL
+ * @flush: reserved for RESOURCE_FLUSH, or NULL
+ * @prepared: when the messages were reserved
+ */
+struct virtgpu_plane_state {
+	struct drm_plane_state base;
+	struct virtgpu_cursor_shadow image;
+	struct virtgpu_resource *res;
+	struct virtgpu_msg *transfer;
+	struct virtgpu_msg *scanout;
+	struct virtgpu_msg *flush;
+	ktime_t prepared;
+};
+
+static inline struct virtgpu_plane_state *to_vgpu_plane_state(struct drm_plane_state *s)
+{
+	return container_of(s, struct virtgpu_plane_state, base);
+}
+
+struct drm_plane *virtgpu_plane_create(struct virtgpu_output *out, enum drm_plane_type type);
+void virtgpu_plane_disable_scanout(struct virtgpu_output *out, struct drm_plane_state *state);
+void virtgpu_plane_put_buffer(struct virtgpu_gem *gem, struct virtgpu_resource *res);
+
+#ifdef CONFIG_DRM_PANIC
+struct drm_scanout_buffer;
+
+int virtgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer *sb);
+void virtgpu_panic_flush(struct drm_plane *plane);
+#endif
+
+#endif
