@@ -7,9 +7,9 @@ ifneq ($(KERNELRELEASE),)
 obj-m := drivers/gpu/drm/virtio/
 
 # What an older kernel lacks comes from outside; the driver's text has none of it.
-subdir-ccflags-y += -I$(VGPU_TOP)/include/compat/include -I$(VGPU_TOP)/include/uapi -I$(VGPU_COMPAT)
-subdir-ccflags-y += -include $(VGPU_TOP)/include/compat/compat.h
-subdir-ccflags-y += -DCONFIG_DRM_VIRTIO_GPU_KMS=1 -DVGPU_VERSION=$(VGPU_VERSION)
+subdir-ccflags-y += -I$(VIRTGPU_TOP)/include/compat/include -I$(VIRTGPU_TOP)/include/uapi -I$(VIRTGPU_COMPAT)
+subdir-ccflags-y += -include $(VIRTGPU_TOP)/include/compat/compat.h
+subdir-ccflags-y += -DCONFIG_DRM_VIRTIO_GPU_KMS=1 -DVIRTGPU_VERSION=$(VIRTGPU_VERSION)
 
 else
 
@@ -20,9 +20,9 @@ KDIR ?= $(if $(wildcard $(running)/Makefile),$(running),build/lts/kdir)
 MODULES ?= build/modules/$(if $(filter build/lts/kdir,$(KDIR)),lts,$(shell cat $(KDIR)/include/config/kernel.release))
 compat := $(MODULES)/compat
 # The version is the Debian package's; what DKMS builds has no changelog, and is told.
-VGPU_VERSION ?= $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
-kbuild = tools/kmod . $(KDIR) $(MODULES) VGPU_TOP=$(CURDIR) VGPU_COMPAT=$(abspath $(compat)) \
-	 VGPU_VERSION=$(VGPU_VERSION) CONFIG_DRM_VIRTIO_GPU=m CONFIG_DRM_VIRTIO_GPU_KMS=y
+VIRTGPU_VERSION ?= $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
+kbuild = tools/kmod . $(KDIR) $(MODULES) VIRTGPU_TOP=$(CURDIR) VIRTGPU_COMPAT=$(abspath $(compat)) \
+	 VIRTGPU_VERSION=$(VIRTGPU_VERSION) CONFIG_DRM_VIRTIO_GPU=m CONFIG_DRM_VIRTIO_GPU_KMS=y
 STAGES ?=
 
 define HELP
@@ -60,14 +60,14 @@ help:
 build/lts/kdir:
 	tools/setup packages lts
 
-modules: $(compat)/vgpu_compat_config.h
+modules: $(compat)/virtgpu_compat_config.h
 	$(kbuild) modules
 	@echo 'built $(MODULES)/drivers/gpu/drm/virtio/virtio_gpu.ko'
 
 modules_install:
 	$(kbuild) INSTALL_MOD_DIR=updates modules_install
 
-$(compat)/vgpu_compat_config.h: include/compat/probe $(KDIR)/include/config/auto.conf
+$(compat)/virtgpu_compat_config.h: include/compat/probe $(KDIR)/include/config/auto.conf
 	@mkdir -p $(compat)
 	include/compat/probe $(KDIR) $(compat)
 

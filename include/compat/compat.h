@@ -5,11 +5,11 @@
  * command line), makes an older one look the same.  What that kernel has is found
  * by include/compat/probe; each shim names the change and the kernel it came with.
  */
-#ifndef VGPU_COMPAT_H
-#define VGPU_COMPAT_H
+#ifndef VIRTGPU_COMPAT_H
+#define VIRTGPU_COMPAT_H
 
 #include <linux/kconfig.h>
-#include <vgpu_compat_config.h>
+#include <virtgpu_compat_config.h>
 
 /*
  * 7.1: struct drm_atomic_state became struct drm_atomic_commit, and its functions
@@ -60,7 +60,7 @@
 /* In its tree the driver has the kernel's version, out of it one of its own. */
 #undef MODULE_DESCRIPTION
 #define MODULE_DESCRIPTION(text) \
-	MODULE_INFO(description, text); MODULE_VERSION(__stringify(VGPU_VERSION))
+	MODULE_INFO(description, text); MODULE_VERSION(__stringify(VIRTGPU_VERSION))
 
 /* 6.14: struct drm_driver lost its date, which DRM_IOCTL_VERSION insists on before. */
 #ifdef HAVE_DRM_DRIVER_DATE
@@ -97,15 +97,15 @@
 /* 6.13: a timer and its function are set up in one call. */
 #ifndef HAVE_HRTIMER_SETUP
 #include <linux/hrtimer.h>
-static inline void vgpu_compat_hrtimer_setup(struct hrtimer *timer,
-					     enum hrtimer_restart (*function)(struct hrtimer *),
-					     clockid_t clock, enum hrtimer_mode mode)
+static inline void virtgpu_compat_hrtimer_setup(struct hrtimer *timer,
+						enum hrtimer_restart (*function)(struct hrtimer *),
+						clockid_t clock, enum hrtimer_mode mode)
 {
 	hrtimer_init(timer, clock, mode);
 	timer->function = function;
 }
 
-#define hrtimer_setup vgpu_compat_hrtimer_setup
+#define hrtimer_setup virtgpu_compat_hrtimer_setup
 #endif
 
 /* 6.17: the queue of works that may run anywhere got another name. */
@@ -125,15 +125,15 @@ static inline void vgpu_compat_hrtimer_setup(struct hrtimer *timer,
 #include <linux/vmstat.h>
 #define NR_GPU_ACTIVE NR_VM_NODE_STAT_ITEMS
 
-static inline void vgpu_compat_mod_node_page_state(struct pglist_data *node,
-						   enum node_stat_item item, long n)
+static inline void virtgpu_compat_mod_node_page_state(struct pglist_data *node,
+						      enum node_stat_item item, long n)
 {
 	if (item != NR_GPU_ACTIVE)
 		mod_node_page_state(node, item, n);
 }
 
 #undef mod_node_page_state
-#define mod_node_page_state vgpu_compat_mod_node_page_state
+#define mod_node_page_state virtgpu_compat_mod_node_page_state
 #endif
 
 /* 7.0: VIRTIO_GPU_F_BLOB_ALIGNMENT and its field in the configuration. */
@@ -141,7 +141,7 @@ static inline void vgpu_compat_mod_node_page_state(struct pglist_data *node,
 #include <uapi/linux/virtio_gpu.h>
 #define VIRTIO_GPU_F_BLOB_ALIGNMENT 5
 
-struct vgpu_compat_config {
+struct virtgpu_compat_config {
 	__le32 events_read;
 	__le32 events_clear;
 	__le32 num_scanouts;
@@ -149,7 +149,7 @@ struct vgpu_compat_config {
 	__le32 blob_alignment;
 };
 
-#define virtio_gpu_config vgpu_compat_config
+#define virtio_gpu_config virtgpu_compat_config
 #define VIRTGPU_PARAM_BLOB_ALIGNMENT 9
 #endif
 
@@ -158,7 +158,7 @@ struct vgpu_compat_config {
 #include <uapi/drm/virtgpu_drm.h>
 #define DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING 0x0001
 
-struct vgpu_compat_resource_create_blob {
+struct virtgpu_compat_resource_create_blob {
 	__u32 blob_mem;
 	__u32 blob_flags;
 	__u32 bo_handle;
@@ -172,7 +172,7 @@ struct vgpu_compat_resource_create_blob {
 	__u32 pad2;
 };
 
-#define drm_virtgpu_resource_create_blob vgpu_compat_resource_create_blob
+#define drm_virtgpu_resource_create_blob virtgpu_compat_resource_create_blob
 #endif
 
 #endif

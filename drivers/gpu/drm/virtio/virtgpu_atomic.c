@@ -7,7 +7,7 @@
 #include <drm/drm_plane.h>
 
 #include "virtgpu_atomic.h"
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 
 /**
  * DOC: commits
@@ -79,7 +79,7 @@ static void virtgpu_atomic_commit_tail(struct drm_atomic_commit *state)
 	drm_atomic_helper_commit_modeset_disables(dev, state);
 	drm_atomic_helper_commit_modeset_enables(dev, state);
 	drm_atomic_helper_commit_planes(dev, state, DRM_PLANE_COMMIT_ACTIVE_ONLY);
-	virtgpu_vq_kick(&to_vgpu(dev)->ctrl);
+	virtgpu_vq_kick(&to_virtgpu(dev)->ctrl);
 
 	drm_atomic_helper_commit_hw_done(state);
 	drm_atomic_helper_cleanup_planes(dev, state);
@@ -135,7 +135,7 @@ static int virtgpu_atomic_commit_async(struct drm_device *dev, struct drm_atomic
 		return ret;
 
 	drm_atomic_helper_async_commit(dev, state);
-	virtgpu_vq_kick(&to_vgpu(dev)->ctrl);
+	virtgpu_vq_kick(&to_virtgpu(dev)->ctrl);
 	/* The update has put what was shown before into the new state. */
 	drm_atomic_helper_unprepare_planes(dev, state);
 
@@ -158,7 +158,7 @@ int virtgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *stat
 	int ret;
 
 	/* Nothing else holds these back. */
-	if (state->legacy_cursor_update && virtgpu_vq_is_congested(&to_vgpu(dev)->ctrl))
+	if (state->legacy_cursor_update && virtgpu_vq_is_congested(&to_virtgpu(dev)->ctrl))
 		return -EBUSY;
 	if (state->async_update)
 		return virtgpu_atomic_commit_async(dev, state);

@@ -16,7 +16,7 @@
 #include <drm/drm_vblank.h>
 
 #include "virtgpu_crc.h"
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_fb.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_output.h"

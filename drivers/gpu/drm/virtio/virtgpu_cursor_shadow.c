@@ -7,7 +7,7 @@
 #include <drm/drm_print.h>
 
 #include "virtgpu_cursor.h"
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_cursor_shadow.h"
 
@@ -88,7 +88,7 @@ int virtgpu_cursor_shadow_prepare(struct virtgpu_cursor_shadow *img,
 	if (virtgpu_cursor_shadow_fits(state))
 		return 0;
 
-	gem = virtgpu_gem_create(to_vgpu(state->plane->dev), IMAGE_PITCH * VIRTGPU_CURSOR_SIZE);
+	gem = virtgpu_gem_create(to_virtgpu(state->plane->dev), IMAGE_PITCH * VIRTGPU_CURSOR_SIZE);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 

@@ -8,7 +8,7 @@
 #include <drm/drm_gem.h>
 #include <drm/drm_print.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_fdinfo.h"
 #include "virtgpu_gem.h"
 
@@ -71,7 +71,7 @@ static void virtgpu_fdinfo_add(struct drm_memory_stats *stats, struct drm_gem_ob
  */
 void virtgpu_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 {
-	struct device *parent = to_vgpu(file->minor->dev)->memory.dev;
+	struct device *parent = to_virtgpu(file->minor->dev)->backings.dev;
 	struct drm_memory_stats stats[VIRTGPU_GEM_NUM_REGIONS] = { };
 	struct drm_gem_object *obj;
 	unsigned int i;

@@ -7,7 +7,7 @@
 #include <uapi/linux/virtio_gpu.h>
 
 #include "virtgpu_context.h"
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_file.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_msg.h"
@@ -70,7 +70,7 @@ static void virtgpu_file_detach(struct virtgpu_file *vf, struct virtgpu_ctx_atta
 		att->detach = NULL;
 		virtgpu_cmd_ctx_detach(msg, vf->ctx->id, att->res->id);
 		virtgpu_context_track(vf->ctx, msg);
-		virtgpu_vq_queue_msg(&vf->vgpu->ctrl, msg);
+		virtgpu_vq_queue_msg(&vf->vgdev->ctrl, msg);
 	}
 	virtgpu_file_drop_attachment(att);
 }
@@ -93,7 +93,7 @@ static int virtgpu_file_attach(struct virtgpu_file *vf, struct virtgpu_ctx_attac
 	att->res = res;
 	virtgpu_cmd_ctx_attach(msg, vf->ctx->id, res->id);
 	virtgpu_context_track(vf->ctx, msg);
-	virtgpu_vq_queue_msg(&vf->vgpu->ctrl, msg);
+	virtgpu_vq_queue_msg(&vf->vgdev->ctrl, msg);
 
 	return 0;
 }
@@ -139,14 +139,14 @@ int virtgpu_file_open(struct drm_device *dev, struct drm_file *file)
 {
 	struct virtgpu_file *vf;
 
-	if (!to_vgpu(dev)->features.virgl)
+	if (!to_virtgpu(dev)->features.virgl)
 		return 0;
 
 	vf = kzalloc_obj(*vf);
 	if (!vf)
 		return -ENOMEM;
 
-	vf->vgpu = to_vgpu(dev);
+	vf->vgdev = to_virtgpu(dev);
 	mutex_init(&vf->lock);
 	hash_init(vf->attachments);
 	file->driver_priv = vf;
@@ -178,7 +178,7 @@ static int virtgpu_file_create_context(struct virtgpu_file *vf,
 	struct virtgpu_ctx_attachment *att;
 	int bucket, ret = 0;
 
-	ctx = virtgpu_context_create(&vf->vgpu->contexts, params);
+	ctx = virtgpu_context_create(&vf->vgdev->contexts, params);
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
 
@@ -188,7 +188,7 @@ static int virtgpu_file_create_context(struct virtgpu_file *vf,
 		if (ret)
 			break;
 	}
-	virtgpu_vq_kick(&vf->vgpu->ctrl);
+	virtgpu_vq_kick(&vf->vgdev->ctrl);
 	if (!ret)
 		return 0;
 
@@ -238,7 +238,7 @@ struct virtgpu_context *virtgpu_file_context(struct drm_file *file)
 	int ret = 0;
 
 	if (!READ_ONCE(vf->ctx))
-		ret = virtgpu_contexts_throttle(&vf->vgpu->contexts);
+		ret = virtgpu_contexts_throttle(&vf->vgdev->contexts);
 	if (ret)
 		return ERR_PTR(ret);
 
@@ -351,7 +351,7 @@ int virtgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file)
 		return 0;
 	/* Handles can be made and closed for ever. */
 	if (READ_ONCE(vf->ctx))
-		ret = virtgpu_vq_throttle(&vf->vgpu->ctrl, virtgpu_file_client(file));
+		ret = virtgpu_vq_throttle(&vf->vgdev->ctrl, virtgpu_file_client(file));
 	if (ret)
 		return ret;
 
@@ -376,7 +376,7 @@ int virtgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file)
 		hash_add(vf->attachments, &att->node, (unsigned long)obj);
 unlock:
 	mutex_unlock(&vf->lock);
-	virtgpu_vq_kick(&vf->vgpu->ctrl);
+	virtgpu_vq_kick(&vf->vgdev->ctrl);
 
 	return ret;
 }

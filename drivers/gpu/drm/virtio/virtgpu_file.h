@@ -11,17 +11,17 @@ struct drm_gem_object;
 struct virtgpu_client;
 struct virtgpu_context;
 struct virtgpu_context_params;
-struct vgpu_device;
+struct virtgpu_device;
 
 /**
  * struct virtgpu_file - an open file of the device
- * @vgpu: the device
+ * @vgdev: the device
  * @lock: protects all below; inside it reservation locks
  * @ctx: its context, or NULL until one is needed
  * @attachments: the buffers that it has handles of
  */
 struct virtgpu_file {
-	struct vgpu_device *vgpu;
+	struct virtgpu_device *vgdev;
 	struct mutex lock; /* all below; inside it reservation locks */
 	struct virtgpu_context *ctx;
 	DECLARE_HASHTABLE(attachments, 7);

@@ -9,7 +9,7 @@
 #include <drm/drm_print.h>
 
 #include "virtgpu_cmd.h"
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_export.h"
 #include "virtgpu_file.h"
 #include "virtgpu_gem.h"
@@ -73,7 +73,7 @@ void virtgpu_gem_release_resources(struct virtgpu_gem *gem)
 
 static void virtgpu_gem_free(struct drm_gem_object *obj)
 {
-	struct vgpu_device *vgpu = to_vgpu(obj->dev);
+	struct virtgpu_device *vgdev = to_virtgpu(obj->dev);
 	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
 
 	if (gem->import)
@@ -83,7 +83,7 @@ static void virtgpu_gem_free(struct drm_gem_object *obj)
 		virtgpu_import_unpin(gem->import);
 	if (gem->import)
 		dma_resv_unlock(obj->resv);
-	virtgpu_vq_kick(&vgpu->ctrl);
+	virtgpu_vq_kick(&vgdev->ctrl);
 
 	if (iosys_map_is_set(&gem->vmap))
 		vunmap(gem->vmap.vaddr);
@@ -223,7 +223,7 @@ static const struct drm_gem_object_funcs virtgpu_gem_funcs = {
 	.vm_ops = &virtgpu_gem_vm_ops,
 };
 
-static struct virtgpu_gem *virtgpu_gem_alloc(struct vgpu_device *vgpu, u64 size,
+static struct virtgpu_gem *virtgpu_gem_alloc(struct virtgpu_device *vgdev, u64 size,
 					     struct dma_resv *resv)
 {
 	struct virtgpu_gem *gem = kzalloc_obj(*gem);
@@ -234,36 +234,36 @@ static struct virtgpu_gem *virtgpu_gem_alloc(struct vgpu_device *vgpu, u64 size,
 	INIT_LIST_HEAD(&gem->copies_2d);
 	gem->base.funcs = &virtgpu_gem_funcs;
 	gem->base.resv = resv;
-	drm_gem_private_object_init(&vgpu->drm, &gem->base, size);
+	drm_gem_private_object_init(&vgdev->drm, &gem->base, size);
 
 	return gem;
 }
 
 /**
  * virtgpu_gem_create_imported - make the object of a foreign buffer
- * @vgpu: the device
+ * @vgdev: the device
  * @dma_buf: the buffer, whose reservation object it shares
  *
  * Context: may sleep.
  * Return: an object that has no memory yet, or ERR_PTR(-ENOMEM).
  */
-struct virtgpu_gem *virtgpu_gem_create_imported(struct vgpu_device *vgpu,
+struct virtgpu_gem *virtgpu_gem_create_imported(struct virtgpu_device *vgdev,
 						struct dma_buf *dma_buf)
 {
-	return virtgpu_gem_alloc(vgpu, dma_buf->size, dma_buf->resv);
+	return virtgpu_gem_alloc(vgdev, dma_buf->size, dma_buf->resv);
 }
 
 /**
  * virtgpu_gem_create_empty - make a buffer that has no memory of the guest's
- * @vgpu: the device
+ * @vgdev: the device
  * @size: in bytes, a multiple of PAGE_SIZE
  *
  * Context: may sleep.
  * Return: the object, -ENOMEM, or -ENOSPC if there are no offsets to map it at.
  */
-struct virtgpu_gem *virtgpu_gem_create_empty(struct vgpu_device *vgpu, u64 size)
+struct virtgpu_gem *virtgpu_gem_create_empty(struct virtgpu_device *vgdev, u64 size)
 {
-	struct virtgpu_gem *gem = virtgpu_gem_alloc(vgpu, size, NULL);
+	struct virtgpu_gem *gem = virtgpu_gem_alloc(vgdev, size, NULL);
 	int ret;
 
 	if (IS_ERR(gem))
@@ -280,26 +280,26 @@ struct virtgpu_gem *virtgpu_gem_create_empty(struct vgpu_device *vgpu, u64 size)
 
 /**
  * virtgpu_gem_create - make a buffer
- * @vgpu: the device
+ * @vgdev: the device
  * @size: in bytes; rounded up to what the device can take
  *
  * Context: may sleep.
  * Return: the object, -EINVAL for no size or too much, -ENOMEM, -ENOSPC.
  */
-struct virtgpu_gem *virtgpu_gem_create(struct vgpu_device *vgpu, u64 size)
+struct virtgpu_gem *virtgpu_gem_create(struct virtgpu_device *vgdev, u64 size)
 {
 	struct virtgpu_gem *gem;
 	struct virtgpu_backing *pages;
 
-	if (!size || size > LONG_MAX - vgpu->features.blob_align)
+	if (!size || size > LONG_MAX - vgdev->features.blob_align)
 		return ERR_PTR(-EINVAL);
-	size = ALIGN(size, vgpu->features.blob_align);
+	size = ALIGN(size, vgdev->features.blob_align);
 
-	gem = virtgpu_gem_create_empty(vgpu, size);
+	gem = virtgpu_gem_create_empty(vgdev, size);
 	if (IS_ERR(gem))
 		return gem;
 
-	pages = virtgpu_pages_alloc(&vgpu->memory, size);
+	pages = virtgpu_pages_alloc(&vgdev->backings, size);
 	if (IS_ERR(pages)) {
 		drm_gem_object_put(&gem->base);
 		return ERR_CAST(pages);
@@ -328,12 +328,12 @@ int virtgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 		return -EINVAL;
 
 	/* What is shown from buffers becomes resources of the host. */
-	ret = virtgpu_resources_throttle(&to_vgpu(dev)->resources);
+	ret = virtgpu_resources_throttle(&to_virtgpu(dev)->resources);
 	if (ret)
 		return ret;
 
 	args->pitch = args->width * 4;
-	gem = virtgpu_gem_create(to_vgpu(dev), (u64)args->pitch * args->height);
+	gem = virtgpu_gem_create(to_virtgpu(dev), (u64)args->pitch * args->height);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 
@@ -363,12 +363,12 @@ static void virtgpu_gem_drop_blob(struct virtgpu_gem *gem)
 	gem->uuid_valid = false;
 }
 
-static void virtgpu_gem_fall_back_to_2d(struct vgpu_device *vgpu, struct virtgpu_gem *gem)
+static void virtgpu_gem_fall_back_to_2d(struct virtgpu_device *vgdev, struct virtgpu_gem *gem)
 {
-	drm_info_once(&vgpu->drm,
+	drm_info_once(&vgdev->drm,
 		      "the host does not show blob resource %u (%zu bytes, %u entries): such buffers are copied from now on\n",
 		      gem->blob->id, gem->base.size, gem->blob->entries);
-	atomic_inc(&vgpu->counters.fallbacks);
+	atomic_inc(&vgdev->counters.fallbacks);
 
 	virtgpu_gem_drop_blob(gem);
 	gem->blob_unsupported = true;
@@ -384,7 +384,7 @@ static void virtgpu_gem_fall_back_to_2d(struct vgpu_device *vgpu, struct virtgpu
  */
 struct virtgpu_resource *virtgpu_gem_get_blob(struct virtgpu_gem *gem)
 {
-	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
+	struct virtgpu_device *vgdev = to_virtgpu(gem->base.dev);
 	struct virtgpu_resource *res;
 
 	dma_resv_assert_held(gem->base.resv);
@@ -395,17 +395,17 @@ struct virtgpu_resource *virtgpu_gem_get_blob(struct virtgpu_gem *gem)
 	if (gem->blob && READ_ONCE(gem->blob->stale))
 		virtgpu_gem_drop_blob(gem);
 	if (gem->blob && (READ_ONCE(gem->blob->rejected) || READ_ONCE(gem->blob->error)))
-		virtgpu_gem_fall_back_to_2d(vgpu, gem);
+		virtgpu_gem_fall_back_to_2d(vgdev, gem);
 	/* Some hosts with 3D offer blobs of the guest's, but cannot make them. */
-	if (vgpu->features.virgl && gem->dumb.width)
+	if (vgdev->features.virgl && gem->dumb.width)
 		return ERR_PTR(-EOPNOTSUPP);
-	if (!vgpu->features.blob || gem->blob_unsupported ||
-	    !IS_ALIGNED(gem->base.size, vgpu->features.blob_align))
+	if (!vgdev->features.blob || gem->blob_unsupported ||
+	    !IS_ALIGNED(gem->base.size, vgdev->features.blob_align))
 		return ERR_PTR(-EOPNOTSUPP);
 	if (gem->blob)
 		return gem->blob;
 
-	res = virtgpu_resource_create_blob(&vgpu->resources, virtgpu_gem_backing(gem),
+	res = virtgpu_resource_create_blob(&vgdev->resources, virtgpu_gem_backing(gem),
 					   gem->base.size, gem->import);
 	if (!IS_ERR(res))
 		gem->blob = res;
@@ -434,7 +434,7 @@ static bool virtgpu_gem_same_layout(const struct virtgpu_2d_layout *a,
 struct virtgpu_resource *virtgpu_gem_get_2d(struct virtgpu_gem *gem,
 					    const struct virtgpu_2d_layout *key)
 {
-	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
+	struct virtgpu_device *vgdev = to_virtgpu(gem->base.dev);
 	struct virtgpu_resource *res, *next;
 	int error;
 
@@ -454,7 +454,7 @@ struct virtgpu_resource *virtgpu_gem_get_2d(struct virtgpu_gem *gem,
 		return ERR_PTR(error);
 	}
 
-	res = virtgpu_resource_create_2d(&vgpu->resources, virtgpu_gem_backing(gem), key,
+	res = virtgpu_resource_create_2d(&vgdev->resources, virtgpu_gem_backing(gem), key,
 					 gem->import);
 	if (!IS_ERR(res))
 		list_add_tail(&res->gem_link, &gem->copies_2d);
@@ -528,7 +528,7 @@ static int virtgpu_gem_pin_for_ctx(struct virtgpu_gem *gem)
  */
 struct virtgpu_resource *virtgpu_gem_get_resource(struct virtgpu_gem *gem)
 {
-	bool virgl = to_vgpu(gem->base.dev)->features.virgl;
+	bool virgl = to_virtgpu(gem->base.dev)->features.virgl;
 	struct virtgpu_resource *res;
 	int ret;
 
@@ -585,13 +585,13 @@ static struct virtgpu_resource *virtgpu_gem_get_blob_or_uuid(struct virtgpu_gem 
  */
 int virtgpu_gem_get_uuid(struct virtgpu_gem *gem, uuid_t *uuid)
 {
-	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
+	struct virtgpu_device *vgdev = to_virtgpu(gem->base.dev);
 	const struct virtio_gpu_resp_resource_uuid *reply;
 	struct virtgpu_resource *res;
 	struct virtgpu_msg *msg;
 	int ret;
 
-	if (!vgpu->features.uuid)
+	if (!vgdev->features.uuid)
 		return -EOPNOTSUPP;
 
 	res = virtgpu_gem_get_blob_or_uuid(gem, uuid);
@@ -604,7 +604,7 @@ int virtgpu_gem_get_uuid(struct virtgpu_gem *gem, uuid_t *uuid)
 		goto put_res;
 	}
 	virtgpu_cmd_assign_uuid(msg, res->id);
-	ret = virtgpu_vq_send_sync(&vgpu->ctrl, msg);
+	ret = virtgpu_vq_send_sync(&vgdev->ctrl, msg);
 	if (ret)
 		goto put_msg;
 

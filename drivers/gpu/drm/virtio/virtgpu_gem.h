@@ -11,7 +11,7 @@
 struct dma_buf;
 struct drm_mode_create_dumb;
 struct virtgpu_backing;
-struct vgpu_device;
+struct virtgpu_device;
 struct virtgpu_host_mapping;
 struct virtgpu_import;
 struct virtgpu_resource;
@@ -72,9 +72,9 @@ static inline struct virtgpu_gem *to_virtgpu_gem(struct drm_gem_object *obj)
 	return container_of(obj, struct virtgpu_gem, base);
 }
 
-struct virtgpu_gem *virtgpu_gem_create(struct vgpu_device *vgpu, u64 size);
-struct virtgpu_gem *virtgpu_gem_create_empty(struct vgpu_device *vgpu, u64 size);
-struct virtgpu_gem *virtgpu_gem_create_imported(struct vgpu_device *vgpu,
+struct virtgpu_gem *virtgpu_gem_create(struct virtgpu_device *vgdev, u64 size);
+struct virtgpu_gem *virtgpu_gem_create_empty(struct virtgpu_device *vgdev, u64 size);
+struct virtgpu_gem *virtgpu_gem_create_imported(struct virtgpu_device *vgdev,
 						struct dma_buf *dma_buf);
 int virtgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 			    struct drm_mode_create_dumb *args);

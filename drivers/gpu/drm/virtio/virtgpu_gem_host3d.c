@@ -7,7 +7,7 @@
 
 #include "virtgpu_cmd.h"
 #include "virtgpu_cmd_3d.h"
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_gem_host3d.h"
 #include "virtgpu_host_visible.h"
@@ -27,7 +27,7 @@
 
 /**
  * virtgpu_gem_create_3d - make a buffer of the host's renderer
- * @vgpu: the device
+ * @vgdev: the device
  * @size: of the pages of the guest, in bytes
  * @cmd: what it is to be; its number is filled in
  *
@@ -36,16 +36,16 @@
  * Context: may sleep.
  * Return: the object, -EINVAL for no size or too much, -ENOMEM.
  */
-struct virtgpu_gem *virtgpu_gem_create_3d(struct vgpu_device *vgpu, u64 size,
+struct virtgpu_gem *virtgpu_gem_create_3d(struct virtgpu_device *vgdev, u64 size,
 					  struct virtgpu_cmd_create_3d *cmd)
 {
-	struct virtgpu_gem *gem = virtgpu_gem_create(vgpu, size);
+	struct virtgpu_gem *gem = virtgpu_gem_create(vgdev, size);
 	struct virtgpu_resource *res;
 
 	if (IS_ERR(gem))
 		return gem;
 
-	res = virtgpu_resource_create_3d(&vgpu->resources, gem->pages, cmd);
+	res = virtgpu_resource_create_3d(&vgdev->resources, gem->pages, cmd);
 	if (IS_ERR(res)) {
 		drm_gem_object_put(&gem->base);
 		return ERR_CAST(res);
@@ -63,7 +63,7 @@ static bool virtgpu_gem_host3d_is_mappable(const struct virtgpu_cmd_create_blob 
 
 /**
  * virtgpu_gem_create_host3d_blob - make a buffer of the host's memory
- * @vgpu: the device
+ * @vgdev: the device
  * @cmd: what it is to be, its size a multiple of PAGE_SIZE; its number is filled in
  * @before: a filled message to be published before; on success the queue's; or NULL
  *
@@ -72,7 +72,7 @@ static bool virtgpu_gem_host3d_is_mappable(const struct virtgpu_cmd_create_blob 
  * Context: may sleep.
  * Return: the object, -EINVAL for no size or too much, -ENOMEM.
  */
-struct virtgpu_gem *virtgpu_gem_create_host3d_blob(struct vgpu_device *vgpu,
+struct virtgpu_gem *virtgpu_gem_create_host3d_blob(struct virtgpu_device *vgdev,
 						   struct virtgpu_cmd_create_blob *cmd,
 						   struct virtgpu_msg *before)
 {
@@ -84,15 +84,15 @@ struct virtgpu_gem *virtgpu_gem_create_host3d_blob(struct vgpu_device *vgpu,
 	if (!cmd->size || cmd->size > LONG_MAX)
 		return ERR_PTR(-EINVAL);
 
-	gem = guest ? virtgpu_gem_create(vgpu, cmd->size) :
-		      virtgpu_gem_create_empty(vgpu, cmd->size);
+	gem = guest ? virtgpu_gem_create(vgdev, cmd->size) :
+		      virtgpu_gem_create_empty(vgdev, cmd->size);
 	if (IS_ERR(gem))
 		return gem;
 	gem->blob_mem = cmd->mem;
 
 	/* Its number comes with the resource, which is the last step that can fail. */
 	if (virtgpu_gem_host3d_is_mappable(cmd)) {
-		map = virtgpu_host_mapping_alloc(&vgpu->hostmem, 0, cmd->size,
+		map = virtgpu_host_mapping_alloc(&vgdev->host_visible, 0, cmd->size,
 						 &gem->base.vma_node);
 		if (!map) {
 			drm_gem_object_put(&gem->base);
@@ -101,7 +101,7 @@ struct virtgpu_gem *virtgpu_gem_create_host3d_blob(struct vgpu_device *vgpu,
 		gem->map = map;
 	}
 
-	res = virtgpu_resource_create_host3d_blob(&vgpu->resources, gem->pages, cmd, before);
+	res = virtgpu_resource_create_host3d_blob(&vgdev->resources, gem->pages, cmd, before);
 	if (IS_ERR(res)) {
 		drm_gem_object_put(&gem->base);
 		return ERR_CAST(res);

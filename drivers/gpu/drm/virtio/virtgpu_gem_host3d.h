@@ -6,14 +6,14 @@
 
 struct virtgpu_cmd_create_3d;
 struct virtgpu_cmd_create_blob;
-struct vgpu_device;
+struct virtgpu_device;
 struct virtgpu_gem;
 struct virtgpu_msg;
 struct vm_area_struct;
 
-struct virtgpu_gem *virtgpu_gem_create_3d(struct vgpu_device *vgpu, u64 size,
+struct virtgpu_gem *virtgpu_gem_create_3d(struct virtgpu_device *vgdev, u64 size,
 					  struct virtgpu_cmd_create_3d *cmd);
-struct virtgpu_gem *virtgpu_gem_create_host3d_blob(struct vgpu_device *vgpu,
+struct virtgpu_gem *virtgpu_gem_create_host3d_blob(struct virtgpu_device *vgdev,
 						   struct virtgpu_cmd_create_blob *cmd,
 						   struct virtgpu_msg *before);
 int virtgpu_gem_host3d_map(struct virtgpu_gem *gem);

@@ -9,7 +9,7 @@
 #include <drm/drm_prime.h>
 #include <drm/drm_print.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_export.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_import.h"
@@ -290,14 +290,14 @@ void virtgpu_import_release(struct virtgpu_import *imp)
  * given for guest-physical.  Behind a translating IOMMU the exporter's addresses
  * are something else.
  */
-static bool virtgpu_import_is_addressable(struct vgpu_device *vgpu)
+static bool virtgpu_import_is_addressable(struct virtgpu_device *vgdev)
 {
 	struct iommu_domain *domain;
 
-	if (vgpu->features.dma)
+	if (vgdev->features.dma)
 		return true;
 
-	domain = iommu_get_domain_for_dev(vgpu->memory.dev);
+	domain = iommu_get_domain_for_dev(vgdev->backings.dev);
 
 	return !domain || domain->type == IOMMU_DOMAIN_IDENTITY;
 }
@@ -427,14 +427,14 @@ static int virtgpu_import_attach(struct virtgpu_import *imp)
 	return virtgpu_import_map_for_kernel(imp, obj);
 }
 
-static struct drm_gem_object *virtgpu_import_foreign(struct vgpu_device *vgpu,
+static struct drm_gem_object *virtgpu_import_foreign(struct virtgpu_device *vgdev,
 						     struct dma_buf *dma_buf)
 {
 	struct virtgpu_import *imp;
 	struct virtgpu_gem *gem;
 	int ret;
 
-	gem = virtgpu_gem_create_imported(vgpu, dma_buf);
+	gem = virtgpu_gem_create_imported(vgdev, dma_buf);
 	if (IS_ERR(gem))
 		return ERR_CAST(gem);
 
@@ -448,9 +448,9 @@ static struct drm_gem_object *virtgpu_import_foreign(struct vgpu_device *vgpu,
 	get_dma_buf(dma_buf);
 	imp->dma_buf = dma_buf;
 	imp->gem = gem;
-	imp->memory = &vgpu->memory;
-	imp->ctrl = &vgpu->ctrl;
-	imp->waits = &vgpu->counters.move_waits;
+	imp->memory = &vgdev->backings;
+	imp->ctrl = &vgdev->ctrl;
+	imp->waits = &vgdev->counters.move_waits;
 
 	ret = virtgpu_import_attach(imp);
 	if (ret) {
@@ -489,7 +489,7 @@ struct dma_buf *virtgpu_import_dma_buf(struct virtgpu_import *imp)
 struct drm_gem_object *virtgpu_prime_import(struct drm_device *dev,
 					    struct dma_buf *dma_buf)
 {
-	struct vgpu_device *vgpu = to_vgpu(dev);
+	struct virtgpu_device *vgdev = to_virtgpu(dev);
 	struct drm_gem_object *own = virtgpu_export_object(dma_buf, dev);
 
 	if (own) {
@@ -497,10 +497,10 @@ struct drm_gem_object *virtgpu_prime_import(struct drm_device *dev,
 		return own;
 	}
 
-	if (!virtgpu_import_is_addressable(vgpu)) {
+	if (!virtgpu_import_is_addressable(vgdev)) {
 		drm_warn_once(dev, "cannot import buffers: the device is behind an IOMMU but bypasses it; give it iommu_platform=on\n");
 		return ERR_PTR(-EXDEV);
 	}
 
-	return virtgpu_import_foreign(vgpu, dma_buf);
+	return virtgpu_import_foreign(vgdev, dma_buf);
 }

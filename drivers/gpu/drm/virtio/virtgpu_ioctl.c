@@ -9,7 +9,7 @@
 
 #include "virtgpu_cmd.h"
 #include "virtgpu_cmd_3d.h"
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_file.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_gem_host3d.h"
@@ -31,8 +31,8 @@
 
 static int virtgpu_ioctl_getparam(struct drm_device *dev, void *data, struct drm_file *file)
 {
-	struct vgpu_device *vgpu = to_vgpu(dev);
-	const struct virtgpu_features *f = &vgpu->features;
+	struct virtgpu_device *vgdev = to_virtgpu(dev);
+	const struct virtgpu_features *f = &vgdev->features;
 	struct drm_virtgpu_getparam *args = data;
 	int value, ret;
 	u64 ids;
@@ -48,7 +48,7 @@ static int virtgpu_ioctl_getparam(struct drm_device *dev, void *data, struct drm
 		value = f->blob;
 		break;
 	case VIRTGPU_PARAM_HOST_VISIBLE:
-		value = vgpu->hostmem.size != 0;
+		value = vgdev->host_visible.size != 0;
 		break;
 	case VIRTGPU_PARAM_CROSS_DEVICE:
 		value = f->uuid;
@@ -57,7 +57,7 @@ static int virtgpu_ioctl_getparam(struct drm_device *dev, void *data, struct drm
 		value = f->virgl && f->context_init;
 		break;
 	case VIRTGPU_PARAM_SUPPORTED_CAPSET_IDs:
-		ret = virtgpu_capsets_ids(&vgpu->capsets, &ids);
+		ret = virtgpu_capsets_ids(&vgdev->capsets, &ids);
 		if (ret)
 			return ret;
 		/* What is asked for is an int. */
@@ -100,7 +100,7 @@ static struct virtgpu_resource *virtgpu_ioctl_get_resource(struct virtgpu_gem *g
 	struct virtgpu_resource *res;
 	int ret;
 
-	ret = virtgpu_resources_throttle(&to_vgpu(gem->base.dev)->resources);
+	ret = virtgpu_resources_throttle(&to_virtgpu(gem->base.dev)->resources);
 	if (!ret)
 		ret = dma_resv_lock_interruptible(gem->base.resv, NULL);
 	if (ret)
@@ -153,7 +153,7 @@ static int virtgpu_ioctl_resource_info(struct drm_device *dev, void *data,
 	args->res_handle = res ? res->id : 0;
 	args->blob_mem = virtgpu_ioctl_blob_mem(to_virtgpu_gem(obj), res);
 	ret = virtgpu_file_attach_object(obj, file);
-	virtgpu_vq_kick(&to_vgpu(dev)->ctrl);
+	virtgpu_vq_kick(&to_virtgpu(dev)->ctrl);
 	virtgpu_resource_put(res);
 put:
 	drm_gem_object_put(obj);
@@ -173,7 +173,7 @@ static int virtgpu_ioctl_create_handle(struct virtgpu_gem *gem, struct drm_file 
 		*number = res ? res->id : 0;
 	if (!IS_ERR(res))
 		virtgpu_resource_put(res);
-	virtgpu_vq_kick(&to_vgpu(gem->base.dev)->ctrl);
+	virtgpu_vq_kick(&to_virtgpu(gem->base.dev)->ctrl);
 	drm_gem_object_put(&gem->base);
 
 	return ret;
@@ -186,7 +186,7 @@ static bool virtgpu_ioctl_is_simple_2d(const struct drm_virtgpu_resource_create 
 	       !args->last_level && !args->nr_samples && !args->flags;
 }
 
-static struct virtgpu_gem *virtgpu_ioctl_create_2d(struct vgpu_device *vgpu,
+static struct virtgpu_gem *virtgpu_ioctl_create_2d(struct virtgpu_device *vgdev,
 						   const struct drm_virtgpu_resource_create *args)
 {
 	struct virtgpu_2d_layout key = {
@@ -200,7 +200,7 @@ static struct virtgpu_gem *virtgpu_ioctl_create_2d(struct vgpu_device *vgpu,
 	if (!virtgpu_ioctl_is_simple_2d(args) || !args->width || !args->height)
 		return ERR_PTR(-EINVAL);
 
-	gem = virtgpu_gem_create(vgpu, args->size ?: PAGE_SIZE);
+	gem = virtgpu_gem_create(vgdev, args->size ?: PAGE_SIZE);
 	if (IS_ERR(gem))
 		return gem;
 
@@ -215,7 +215,8 @@ static struct virtgpu_gem *virtgpu_ioctl_create_2d(struct vgpu_device *vgpu,
 	return gem;
 }
 
-static struct virtgpu_gem *virtgpu_ioctl_create_3d(struct vgpu_device *vgpu, struct drm_file *file,
+static struct virtgpu_gem *virtgpu_ioctl_create_3d(struct virtgpu_device *vgdev,
+						   struct drm_file *file,
 						   const struct drm_virtgpu_resource_create *args)
 {
 	struct virtgpu_cmd_create_3d cmd = {
@@ -236,23 +237,23 @@ static struct virtgpu_gem *virtgpu_ioctl_create_3d(struct vgpu_device *vgpu, str
 		return ERR_CAST(ctx);
 	virtgpu_context_put(ctx);
 
-	return virtgpu_gem_create_3d(vgpu, args->size ?: PAGE_SIZE, &cmd);
+	return virtgpu_gem_create_3d(vgdev, args->size ?: PAGE_SIZE, &cmd);
 }
 
 static int virtgpu_ioctl_resource_create(struct drm_device *dev, void *data,
 					 struct drm_file *file)
 {
 	struct drm_virtgpu_resource_create *args = data;
-	struct vgpu_device *vgpu = to_vgpu(dev);
+	struct virtgpu_device *vgdev = to_virtgpu(dev);
 	struct virtgpu_gem *gem;
 	int ret;
 
-	ret = virtgpu_resources_throttle(&vgpu->resources);
+	ret = virtgpu_resources_throttle(&vgdev->resources);
 	if (ret)
 		return ret;
 
-	gem = vgpu->features.virgl ? virtgpu_ioctl_create_3d(vgpu, file, args) :
-				     virtgpu_ioctl_create_2d(vgpu, args);
+	gem = vgdev->features.virgl ? virtgpu_ioctl_create_3d(vgdev, file, args) :
+				     virtgpu_ioctl_create_2d(vgdev, args);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 
@@ -287,7 +288,7 @@ static int virtgpu_ioctl_check_blob(const struct virtgpu_features *f,
 }
 
 /* The command stream that makes the memory which the blob is then made of. */
-static struct virtgpu_msg *virtgpu_ioctl_prep_blob_cmdbuf(struct vgpu_device *vgpu,
+static struct virtgpu_msg *virtgpu_ioctl_prep_blob_cmdbuf(struct virtgpu_device *vgdev,
 							  struct virtgpu_context *ctx,
 							  const struct drm_virtgpu_resource_create_blob *args)
 {
@@ -297,7 +298,7 @@ static struct virtgpu_msg *virtgpu_ioctl_prep_blob_cmdbuf(struct vgpu_device *vg
 	if (!args->cmd_size)
 		return NULL;
 
-	stream = virtgpu_cmdbuf_from_user(&vgpu->ctrl, args->cmd, args->cmd_size);
+	stream = virtgpu_cmdbuf_from_user(&vgdev->ctrl, args->cmd, args->cmd_size);
 	if (IS_ERR(stream))
 		return ERR_CAST(stream);
 	msg = virtgpu_msg_alloc();
@@ -310,7 +311,7 @@ static struct virtgpu_msg *virtgpu_ioctl_prep_blob_cmdbuf(struct vgpu_device *vg
 	return msg;
 }
 
-static struct virtgpu_gem *virtgpu_ioctl_create_host3d_blob(struct vgpu_device *vgpu,
+static struct virtgpu_gem *virtgpu_ioctl_create_host3d_blob(struct virtgpu_device *vgdev,
 							    struct drm_file *file,
 							    const struct drm_virtgpu_resource_create_blob *args)
 {
@@ -328,7 +329,7 @@ static struct virtgpu_gem *virtgpu_ioctl_create_host3d_blob(struct vgpu_device *
 	if (IS_ERR(ctx))
 		return ERR_CAST(ctx);
 
-	before = virtgpu_ioctl_prep_blob_cmdbuf(vgpu, ctx, args);
+	before = virtgpu_ioctl_prep_blob_cmdbuf(vgdev, ctx, args);
 	if (IS_ERR(before)) {
 		gem = ERR_CAST(before);
 		goto put;
@@ -336,7 +337,7 @@ static struct virtgpu_gem *virtgpu_ioctl_create_host3d_blob(struct vgpu_device *
 	if (before)
 		virtgpu_context_track(ctx, before);
 	cmd.context = ctx->id;
-	gem = virtgpu_gem_create_host3d_blob(vgpu, &cmd, before);
+	gem = virtgpu_gem_create_host3d_blob(vgdev, &cmd, before);
 	if (IS_ERR(gem) && before) {
 		virtgpu_context_put(ctx);
 		virtgpu_msg_put(before);
@@ -350,20 +351,20 @@ static int virtgpu_ioctl_resource_create_blob(struct drm_device *dev, void *data
 					      struct drm_file *file)
 {
 	struct drm_virtgpu_resource_create_blob *args = data;
-	struct vgpu_device *vgpu = to_vgpu(dev);
+	struct virtgpu_device *vgdev = to_virtgpu(dev);
 	struct virtgpu_gem *gem;
 	int ret;
 
-	ret = virtgpu_ioctl_check_blob(&vgpu->features, args);
+	ret = virtgpu_ioctl_check_blob(&vgdev->features, args);
 	if (ret)
 		return ret;
-	ret = virtgpu_resources_throttle(&vgpu->resources);
+	ret = virtgpu_resources_throttle(&vgdev->resources);
 	if (ret)
 		return ret;
 
 	gem = args->blob_mem == VIRTGPU_BLOB_MEM_GUEST ?
-	      virtgpu_gem_create(vgpu, args->size) : virtgpu_ioctl_create_host3d_blob(vgpu, file,
-										      args);
+	      virtgpu_gem_create(vgdev, args->size) : virtgpu_ioctl_create_host3d_blob(vgdev, file,
+										       args);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 
@@ -375,7 +376,7 @@ static int virtgpu_ioctl_transfer_to_host_any(struct drm_device *dev, void *data
 					      struct drm_file *file)
 {
 	struct drm_virtgpu_3d_transfer_to_host *args = data;
-	struct vgpu_device *vgpu = to_vgpu(dev);
+	struct virtgpu_device *vgdev = to_virtgpu(dev);
 	struct drm_rect r = DRM_RECT_INIT(args->box.x, args->box.y, args->box.w,
 					  args->box.h);
 	struct virtgpu_resource *res;
@@ -383,13 +384,13 @@ static int virtgpu_ioctl_transfer_to_host_any(struct drm_device *dev, void *data
 	struct virtgpu_msg *msg;
 	int ret;
 
-	if (vgpu->features.virgl)
+	if (vgdev->features.virgl)
 		return virtgpu_ioctl_transfer_to_host(dev, data, file);
 
 	obj = drm_gem_object_lookup(file, args->bo_handle);
 	if (!obj)
 		return -ENOENT;
-	ret = virtgpu_resources_throttle(&vgpu->resources);
+	ret = virtgpu_resources_throttle(&vgdev->resources);
 	if (ret)
 		goto put;
 	msg = virtgpu_msg_alloc();
@@ -398,7 +399,7 @@ static int virtgpu_ioctl_transfer_to_host_any(struct drm_device *dev, void *data
 		goto put;
 	}
 
-	virtgpu_msg_set_client(msg, vgpu->resources.client);
+	virtgpu_msg_set_client(msg, vgdev->resources.client);
 	dma_resv_lock(obj->resv, NULL);
 	res = list_first_entry_or_null(&to_virtgpu_gem(obj)->copies_2d,
 				       struct virtgpu_resource, gem_link);
@@ -407,12 +408,12 @@ static int virtgpu_ioctl_transfer_to_host_any(struct drm_device *dev, void *data
 			virtgpu_pages_sync_for_device(to_virtgpu_gem(obj)->pages);
 		virtgpu_cmd_transfer_to_host_2d(msg, res->id, &r, args->offset);
 		virtgpu_resource_track(res, msg);
-		virtgpu_vq_queue_msg(&vgpu->ctrl, msg);
+		virtgpu_vq_queue_msg(&vgdev->ctrl, msg);
 	} else {
 		virtgpu_msg_put(msg);
 	}
 	dma_resv_unlock(obj->resv);
-	virtgpu_vq_kick(&vgpu->ctrl);
+	virtgpu_vq_kick(&vgdev->ctrl);
 put:
 	drm_gem_object_put(obj);
 	return ret;

@@ -9,7 +9,7 @@
 #include "virtgpu_capset.h"
 #include "virtgpu_cmd_3d.h"
 #include "virtgpu_context.h"
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_file.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_ioctl_3d.h"
@@ -30,7 +30,7 @@
  */
 int virtgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *file)
 {
-	struct vgpu_device *vgpu = to_vgpu(dev);
+	struct virtgpu_device *vgdev = to_virtgpu(dev);
 	struct drm_virtgpu_get_caps *args = data;
 	const struct virtio_gpu_resp_capset *reply;
 	struct virtgpu_msg *msg;
@@ -40,7 +40,7 @@ int virtgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *
 	if (!args->size)
 		return -EINVAL;
 
-	msg = virtgpu_capset_get(&vgpu->capsets, args->cap_set_id, args->cap_set_ver, &size);
+	msg = virtgpu_capset_get(&vgdev->capsets, args->cap_set_id, args->cap_set_ver, &size);
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
 
@@ -64,7 +64,7 @@ static int virtgpu_ioctl_read_name(u64 addr, char *name)
 	return 0;
 }
 
-static int virtgpu_ioctl_read_param(struct vgpu_device *vgpu,
+static int virtgpu_ioctl_read_param(struct virtgpu_device *vgdev,
 				    const struct drm_virtgpu_context_set_param *p,
 				    struct virtgpu_context_params *params)
 {
@@ -75,7 +75,7 @@ static int virtgpu_ioctl_read_param(struct vgpu_device *vgpu,
 	case VIRTGPU_CONTEXT_PARAM_CAPSET_ID:
 		if (p->value > VIRTGPU_CAPSET_MAX)
 			return -EINVAL;
-		ret = virtgpu_capsets_ids(&vgpu->capsets, &ids);
+		ret = virtgpu_capsets_ids(&vgdev->capsets, &ids);
 		if (ret)
 			return ret;
 		params->capset = p->value;
@@ -93,7 +93,7 @@ static int virtgpu_ioctl_read_param(struct vgpu_device *vgpu,
 	}
 }
 
-static int virtgpu_ioctl_read_params(struct vgpu_device *vgpu,
+static int virtgpu_ioctl_read_params(struct virtgpu_device *vgdev,
 				     const struct drm_virtgpu_context_init *args,
 				     struct virtgpu_context_params *params)
 {
@@ -110,7 +110,7 @@ static int virtgpu_ioctl_read_params(struct vgpu_device *vgpu,
 	for (i = 0; i < args->num_params; i++) {
 		if (copy_from_user(&p, &array[i], sizeof(p)))
 			return -EFAULT;
-		ret = virtgpu_ioctl_read_param(vgpu, &p, params);
+		ret = virtgpu_ioctl_read_param(vgdev, &p, params);
 		if (ret)
 			return ret;
 		if (seen & BIT(p.param))
@@ -134,16 +134,16 @@ static int virtgpu_ioctl_read_params(struct vgpu_device *vgpu,
  */
 int virtgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_file *file)
 {
-	struct vgpu_device *vgpu = to_vgpu(dev);
+	struct virtgpu_device *vgdev = to_virtgpu(dev);
 	struct virtgpu_context_params params;
 	int ret;
 
-	if (!vgpu->features.virgl || !vgpu->features.context_init)
+	if (!vgdev->features.virgl || !vgdev->features.context_init)
 		return -EINVAL;
-	ret = virtgpu_contexts_throttle(&vgpu->contexts);
+	ret = virtgpu_contexts_throttle(&vgdev->contexts);
 	if (ret)
 		return ret;
-	ret = virtgpu_ioctl_read_params(vgpu, data, &params);
+	ret = virtgpu_ioctl_read_params(vgdev, data, &params);
 	if (ret)
 		return ret;
 
@@ -202,7 +202,7 @@ static int virtgpu_ioctl_lock_for_transfer(struct virtgpu_gem *gem)
 static int virtgpu_ioctl_queue_transfer(struct virtgpu_gem *gem, struct virtgpu_msg *msg,
 					struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
-	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
+	struct virtgpu_device *vgdev = to_virtgpu(gem->base.dev);
 	struct virtgpu_resource *res;
 	struct dma_fence *fence;
 	int ret;
@@ -225,7 +225,7 @@ static int virtgpu_ioctl_queue_transfer(struct virtgpu_gem *gem, struct virtgpu_
 
 	fence = dma_fence_get(&msg->fence->base);
 	virtgpu_msg_get(msg);
-	virtgpu_vq_queue_msg(&vgpu->ctrl, msg);
+	virtgpu_vq_queue_msg(&vgdev->ctrl, msg);
 	dma_resv_add_fence(gem->base.resv, fence, DMA_RESV_USAGE_WRITE);
 	dma_fence_put(fence);
 
@@ -235,7 +235,7 @@ static int virtgpu_ioctl_queue_transfer(struct virtgpu_gem *gem, struct virtgpu_
 static int virtgpu_ioctl_transfer(struct virtgpu_gem *gem, struct virtgpu_client *client,
 				  struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
-	struct vgpu_device *vgpu = to_vgpu(gem->base.dev);
+	struct virtgpu_device *vgdev = to_virtgpu(gem->base.dev);
 	struct virtgpu_msg *msg;
 	int ret = -ENOMEM;
 
@@ -243,7 +243,7 @@ static int virtgpu_ioctl_transfer(struct virtgpu_gem *gem, struct virtgpu_client
 	if (!msg)
 		return ret;
 	virtgpu_msg_set_client(msg, client);
-	msg->fence = virtgpu_fence_alloc(&vgpu->contexts.default_timeline);
+	msg->fence = virtgpu_fence_alloc(&vgdev->contexts.default_timeline);
 	if (!msg->fence)
 		goto put;
 	virtgpu_fence_pin_module(msg->fence);
@@ -253,7 +253,7 @@ static int virtgpu_ioctl_transfer(struct virtgpu_gem *gem, struct virtgpu_client
 		goto put;
 	ret = virtgpu_ioctl_queue_transfer(gem, msg, cmd, to_host);
 	dma_resv_unlock(gem->base.resv);
-	virtgpu_vq_kick(&vgpu->ctrl);
+	virtgpu_vq_kick(&vgdev->ctrl);
 put:
 	virtgpu_msg_put(msg);
 	return ret;
@@ -263,12 +263,12 @@ static int virtgpu_ioctl_transfer_handle(struct drm_device *dev, struct drm_file
 					 const struct drm_virtgpu_3d_box *box,
 					 struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
-	struct vgpu_device *vgpu = to_vgpu(dev);
+	struct virtgpu_device *vgdev = to_virtgpu(dev);
 	struct drm_gem_object *obj;
 	struct virtgpu_context *ctx;
 	int ret;
 
-	ret = virtgpu_vq_throttle(&vgpu->ctrl, virtgpu_file_client(file));
+	ret = virtgpu_vq_throttle(&vgdev->ctrl, virtgpu_file_client(file));
 	if (ret)
 		return ret;
 	obj = drm_gem_object_lookup(file, handle);
@@ -341,7 +341,7 @@ int virtgpu_ioctl_transfer_from_host(struct drm_device *dev, void *data,
 		.layer_stride = args->layer_stride,
 	};
 
-	if (!to_vgpu(dev)->features.virgl)
+	if (!to_virtgpu(dev)->features.virgl)
 		return -EINVAL;
 
 	return virtgpu_ioctl_transfer_handle(dev, file, args->bo_handle, &args->box, &cmd, false);

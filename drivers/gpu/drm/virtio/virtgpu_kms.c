@@ -17,7 +17,7 @@
 
 #include "virtgpu_cmd.h"
 #include "virtgpu_atomic.h"
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_fb.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_msg.h"
@@ -39,13 +39,13 @@
 
 /**
  * struct virtgpu_display_query - GET_DISPLAY_INFO, and GET_EDID of each output
- * @vgpu: the device
+ * @vgdev: the device
  * @msgs: GET_DISPLAY_INFO, and GET_EDID of each output if the device has EDIDs
  * @n: how many they are
  * @left: messages that have not ended, and one for the owner
  */
 struct virtgpu_display_query {
-	struct vgpu_device *vgpu;
+	struct virtgpu_device *vgdev;
 	struct virtgpu_msg *msgs[1 + VIRTIO_GPU_MAX_SCANOUTS];
 	unsigned int n;
 	atomic_t left;
@@ -71,7 +71,7 @@ static struct virtgpu_msg *virtgpu_display_query_add(struct virtgpu_display_quer
 	return msg;
 }
 
-static struct virtgpu_display_query *virtgpu_display_query_alloc(struct vgpu_device *vgpu)
+static struct virtgpu_display_query *virtgpu_display_query_alloc(struct virtgpu_device *vgdev)
 {
 	struct virtgpu_display_query *q = kzalloc_obj(*q);
 	struct virtgpu_msg *msg;
@@ -80,13 +80,13 @@ static struct virtgpu_display_query *virtgpu_display_query_alloc(struct vgpu_dev
 	if (!q)
 		return NULL;
 
-	q->vgpu = vgpu;
+	q->vgdev = vgdev;
 	msg = virtgpu_display_query_add(q, sizeof(struct virtio_gpu_resp_display_info));
 	if (!msg)
 		goto free;
 	virtgpu_cmd_get_display_info(msg);
 
-	for (i = 0; i < vgpu->display.count && vgpu->features.edid; i++) {
+	for (i = 0; i < vgdev->kms.count && vgdev->features.edid; i++) {
 		msg = virtgpu_display_query_add(q, sizeof(struct virtio_gpu_resp_edid));
 		if (!msg)
 			goto free;
@@ -110,11 +110,11 @@ static void virtgpu_display_query_put(struct virtgpu_display_query *q)
 static void virtgpu_display_query_complete(struct virtgpu_msg *msg)
 {
 	struct virtgpu_display_query *q = msg->priv;
-	struct vgpu_device *vgpu = q->vgpu;
+	struct virtgpu_device *vgdev = q->vgdev;
 	int left = atomic_dec_return(&q->left);
 
 	if (left == 1)
-		schedule_delayed_work(&vgpu->display.config_work, 0);
+		schedule_delayed_work(&vgdev->kms.config_work, 0);
 	else if (!left)
 		virtgpu_display_query_free(q);
 }
@@ -133,7 +133,7 @@ static bool virtgpu_display_query_is_skipped(const struct virtgpu_display_query 
 
 static void virtgpu_display_query_send(struct virtgpu_display_query *q)
 {
-	struct virtgpu_vq *ctrl = &q->vgpu->ctrl;
+	struct virtgpu_vq *ctrl = &q->vgdev->ctrl;
 	unsigned int i;
 
 	/* The first response may come before the last message is queued. */
@@ -202,7 +202,7 @@ static bool virtgpu_kms_set_info(struct virtgpu_output *out,
 
 static void virtgpu_kms_set_positions(struct virtgpu_output *out)
 {
-	struct drm_mode_config *config = &out->vgpu->drm.mode_config;
+	struct drm_mode_config *config = &out->vgdev->drm.mode_config;
 	struct drm_mode_object *obj = &out->connector.base;
 
 	drm_object_property_set_value(obj, config->suggested_x_property, out->info.x);
@@ -213,7 +213,7 @@ static void virtgpu_kms_set_positions(struct virtgpu_output *out)
 static int virtgpu_display_query_read(struct virtgpu_display_query *q)
 {
 	const struct virtio_gpu_resp_display_info *reply = q->msgs[0]->resp;
-	struct virtgpu_kms *d = &q->vgpu->display;
+	struct virtgpu_kms *d = &q->vgdev->kms;
 	const struct drm_edid *edid;
 	struct virtgpu_msg *msg;
 	bool changed = false;
@@ -238,9 +238,9 @@ static int virtgpu_display_query_read(struct virtgpu_display_query *q)
 }
 
 /* Returns 0 or an errno. */
-static int virtgpu_kms_query_outputs(struct vgpu_device *vgpu)
+static int virtgpu_kms_query_outputs(struct virtgpu_device *vgdev)
 {
-	struct virtgpu_display_query *q = virtgpu_display_query_alloc(vgpu);
+	struct virtgpu_display_query *q = virtgpu_display_query_alloc(vgdev);
 	unsigned int i;
 	int ret;
 
@@ -248,10 +248,10 @@ static int virtgpu_kms_query_outputs(struct vgpu_device *vgpu)
 		return -ENOMEM;
 
 	virtgpu_display_query_send(q);
-	ret = virtgpu_vq_wait_msg(&vgpu->ctrl, q->msgs[0]);
+	ret = virtgpu_vq_wait_msg(&vgdev->ctrl, q->msgs[0]);
 	/* An output without a response has no EDID. */
 	for (i = 1; i < q->n && !ret; i++)
-		if (virtgpu_vq_wait_msg(&vgpu->ctrl, q->msgs[i]) == -EINTR)
+		if (virtgpu_vq_wait_msg(&vgdev->ctrl, q->msgs[i]) == -EINTR)
 			ret = -EINTR;
 	if (!ret)
 		ret = virtgpu_display_query_read(q);
@@ -261,24 +261,24 @@ static int virtgpu_kms_query_outputs(struct vgpu_device *vgpu)
 }
 
 /* True once for each time that the host has raised the event. */
-static bool virtgpu_kms_event_pending(struct vgpu_device *vgpu)
+static bool virtgpu_kms_event_pending(struct virtgpu_device *vgdev)
 {
 	u32 events;
 
-	virtio_cread_le(vgpu->vdev, struct virtio_gpu_config, events_read, &events);
+	virtio_cread_le(vgdev->vdev, struct virtio_gpu_config, events_read, &events);
 	if (!(events & VIRTIO_GPU_EVENT_DISPLAY))
 		return false;
 
 	events = VIRTIO_GPU_EVENT_DISPLAY;
-	virtio_cwrite_le(vgpu->vdev, struct virtio_gpu_config, events_clear, &events);
+	virtio_cwrite_le(vgdev->vdev, struct virtio_gpu_config, events_clear, &events);
 
 	return true;
 }
 
 /* Takes the responses of the last query.  Returns as virtgpu_display_query_read(). */
-static int virtgpu_kms_end_query(struct vgpu_device *vgpu)
+static int virtgpu_kms_end_query(struct virtgpu_device *vgdev)
 {
-	struct virtgpu_kms *d = &vgpu->display;
+	struct virtgpu_kms *d = &vgdev->kms;
 	int ret =
 		virtgpu_display_query_is_skipped(d->query) ? -ETIMEDOUT : virtgpu_display_query_read(d->query);
 
@@ -296,34 +296,34 @@ static int virtgpu_kms_end_query(struct vgpu_device *vgpu)
  */
 static void virtgpu_kms_config_work(struct work_struct *work)
 {
-	struct vgpu_device *vgpu = container_of(to_delayed_work(work),
-						struct vgpu_device, display.config_work);
-	struct virtgpu_kms *d = &vgpu->display;
+	struct virtgpu_device *vgdev = container_of(to_delayed_work(work),
+						    struct virtgpu_device, kms.config_work);
+	struct virtgpu_kms *d = &vgdev->kms;
 	int ret = 0;
 
 	if (d->query) {
 		if (atomic_read(&d->query->left) > 1 && !virtgpu_display_query_is_skipped(d->query))
 			return;
-		ret = virtgpu_kms_end_query(vgpu);
+		ret = virtgpu_kms_end_query(vgdev);
 	}
-	if (READ_ONCE(vgpu->ctrl.stopped))
+	if (READ_ONCE(vgdev->ctrl.stopped))
 		return;
 	/* A query that a suspend has cut off is repeated at once. */
 	if (ret == -ENODEV)
 		ret = 0;
 	if (ret < 0)
-		drm_err_ratelimited(&vgpu->drm, "failed to refresh display info: %d\n", ret);
+		drm_err_ratelimited(&vgdev->drm, "failed to refresh display info: %d\n", ret);
 	if (ret > 0)
-		drm_kms_helper_hotplug_event(&vgpu->drm);
+		drm_kms_helper_hotplug_event(&vgdev->drm);
 	/* The event is cleared before the query, so that no change in between is lost. */
-	if (virtgpu_kms_event_pending(vgpu))
+	if (virtgpu_kms_event_pending(vgdev))
 		d->info_dirty = true;
 	if (!d->info_dirty)
 		return;
 
 	/* After an error the next query comes a second later. */
 	if (ret >= 0)
-		WRITE_ONCE(d->query, virtgpu_display_query_alloc(vgpu));
+		WRITE_ONCE(d->query, virtgpu_display_query_alloc(vgdev));
 	if (d->query)
 		virtgpu_display_query_send(d->query);
 	else
@@ -332,14 +332,14 @@ static void virtgpu_kms_config_work(struct work_struct *work)
 
 /**
  * virtgpu_kms_config_changed - the device's configuration has changed
- * @vgpu: the device
+ * @vgdev: the device
  *
  * Context: any.
  */
-void virtgpu_kms_config_changed(struct vgpu_device *vgpu)
+void virtgpu_kms_config_changed(struct virtgpu_device *vgdev)
 {
-	if (vgpu->display.count)
-		schedule_delayed_work(&vgpu->display.config_work, 0);
+	if (vgdev->kms.count)
+		schedule_delayed_work(&vgdev->kms.config_work, 0);
 }
 
 /*
@@ -365,28 +365,28 @@ static struct drm_framebuffer *virtgpu_kms_get_rejected_fb(struct virtgpu_output
 
 static void virtgpu_kms_fallback_work(struct work_struct *work)
 {
-	struct vgpu_device *vgpu = container_of(work, struct vgpu_device,
-						display.fallback_work);
+	struct virtgpu_device *vgdev = container_of(work, struct virtgpu_device,
+						    kms.fallback_work);
 	struct drm_framebuffer *fb;
 	unsigned int i;
 	int ret;
 
-	for (i = 0; i < vgpu->display.count; i++) {
-		fb = virtgpu_kms_get_rejected_fb(&vgpu->display.outputs[i]);
+	for (i = 0; i < vgdev->kms.count; i++) {
+		fb = virtgpu_kms_get_rejected_fb(&vgdev->kms.outputs[i]);
 		if (!fb)
 			continue;
 		ret = drm_atomic_helper_dirtyfb(fb, NULL, 0, 0, NULL, 0);
 		if (ret)
-			drm_err(&vgpu->drm, "output %u stays dark: %d\n", i, ret);
+			drm_err(&vgdev->drm, "output %u stays dark: %d\n", i, ret);
 		drm_framebuffer_put(fb);
 	}
 }
 
 static void virtgpu_kms_blob_rejected(struct virtgpu_resource_mgr *pool)
 {
-	struct vgpu_device *vgpu = container_of(pool, struct vgpu_device, resources);
+	struct virtgpu_device *vgdev = container_of(pool, struct virtgpu_device, resources);
 
-	schedule_work(&vgpu->display.fallback_work);
+	schedule_work(&vgdev->kms.fallback_work);
 }
 
 /*
@@ -399,9 +399,9 @@ static const struct drm_mode_config_funcs mode_config_funcs = {
 	.atomic_commit = virtgpu_atomic_commit,
 };
 
-static int virtgpu_kms_init_mode_config(struct vgpu_device *vgpu)
+static int virtgpu_kms_init_mode_config(struct virtgpu_device *vgdev)
 {
-	struct drm_device *dev = &vgpu->drm;
+	struct drm_device *dev = &vgdev->drm;
 	struct drm_mode_config *config = &dev->mode_config;
 	int ret;
 
@@ -421,23 +421,23 @@ static int virtgpu_kms_init_mode_config(struct vgpu_device *vgpu)
 	if (ret)
 		return ret;
 
-	vgpu->display.mode_update =
+	vgdev->kms.mode_update =
 		drm_property_create_range(dev, DRM_MODE_PROP_IMMUTABLE,
 					  "hotplug_mode_update", 0, 1);
 
-	return vgpu->display.mode_update ? 0 : -ENOMEM;
+	return vgdev->kms.mode_update ? 0 : -ENOMEM;
 }
 
-static int virtgpu_kms_init_outputs(struct vgpu_device *vgpu)
+static int virtgpu_kms_init_outputs(struct virtgpu_device *vgdev)
 {
-	struct virtgpu_kms *d = &vgpu->display;
+	struct virtgpu_kms *d = &vgdev->kms;
 	unsigned int i;
 	int ret;
 
-	for (i = 0; i < vgpu->features.scanouts; i++) {
+	for (i = 0; i < vgdev->features.scanouts; i++) {
 		/* Counted first, so that what it has is released. */
 		d->count++;
-		ret = virtgpu_output_init(&d->outputs[i], vgpu, i);
+		ret = virtgpu_output_init(&d->outputs[i], vgdev, i);
 		if (ret)
 			return ret;
 	}
@@ -447,8 +447,8 @@ static int virtgpu_kms_init_outputs(struct vgpu_device *vgpu)
 
 static void virtgpu_kms_release(struct drm_device *dev, void *data)
 {
-	struct vgpu_device *vgpu = to_vgpu(dev);
-	struct virtgpu_kms *d = &vgpu->display;
+	struct virtgpu_device *vgdev = to_virtgpu(dev);
+	struct virtgpu_kms *d = &vgdev->kms;
 	unsigned int i;
 
 	for (i = 0; i < d->count; i++)
@@ -457,67 +457,67 @@ static void virtgpu_kms_release(struct drm_device *dev, void *data)
 
 /**
  * virtgpu_kms_init - make the outputs
- * @vgpu: a device whose features are known
+ * @vgdev: a device whose features are known
  *
  * Context: may sleep.
  * Return: 0 or an errno.
  */
-int virtgpu_kms_init(struct vgpu_device *vgpu)
+int virtgpu_kms_init(struct virtgpu_device *vgdev)
 {
-	struct virtgpu_kms *d = &vgpu->display;
+	struct virtgpu_kms *d = &vgdev->kms;
 	unsigned int i;
 	int ret;
 
-	ret = drmm_mutex_init(&vgpu->drm, &d->lock);
+	ret = drmm_mutex_init(&vgdev->drm, &d->lock);
 	if (ret)
 		return ret;
 	INIT_DELAYED_WORK(&d->config_work, virtgpu_kms_config_work);
 	INIT_WORK(&d->fallback_work, virtgpu_kms_fallback_work);
-	vgpu->resources.on_rejected = virtgpu_kms_blob_rejected;
+	vgdev->resources.on_rejected = virtgpu_kms_blob_rejected;
 
 	/* Before the action that looks into it: what is managed goes in reverse. */
-	d->outputs = drmm_kcalloc(&vgpu->drm, vgpu->features.scanouts,
+	d->outputs = drmm_kcalloc(&vgdev->drm, vgdev->features.scanouts,
 				  sizeof(*d->outputs), GFP_KERNEL);
 	if (!d->outputs)
 		return -ENOMEM;
 
-	ret = drmm_add_action_or_reset(&vgpu->drm, virtgpu_kms_release, NULL);
+	ret = drmm_add_action_or_reset(&vgdev->drm, virtgpu_kms_release, NULL);
 	if (ret)
 		return ret;
 
-	ret = virtgpu_kms_init_mode_config(vgpu);
+	ret = virtgpu_kms_init_mode_config(vgdev);
 	if (ret)
 		return ret;
-	ret = virtgpu_kms_init_outputs(vgpu);
+	ret = virtgpu_kms_init_outputs(vgdev);
 	if (ret)
 		return ret;
 	/* The vblank clock counts vblanks without a timer while there is no waiter. */
-	vgpu->drm.max_vblank_count = U32_MAX;
-	vgpu->drm.vblank_disable_immediate = true;
-	ret = drm_vblank_init(&vgpu->drm, d->count);
+	vgdev->drm.max_vblank_count = U32_MAX;
+	vgdev->drm.vblank_disable_immediate = true;
+	ret = drm_vblank_init(&vgdev->drm, d->count);
 	if (ret)
 		return ret;
 	for (i = 0; i < d->count; i++)
 		virtgpu_crc_init(&d->outputs[i]);
-	drm_mode_config_reset(&vgpu->drm);
+	drm_mode_config_reset(&vgdev->drm);
 
 	return 0;
 }
 
 /**
  * virtgpu_kms_start - learn what the host wants
- * @vgpu: a device that answers
+ * @vgdev: a device that answers
  *
  * Context: may sleep; waits for the host.
  * Return: 0, or an errno if the host does not say.
  */
-int virtgpu_kms_start(struct vgpu_device *vgpu)
+int virtgpu_kms_start(struct virtgpu_device *vgdev)
 {
-	if (!vgpu->display.count)
+	if (!vgdev->kms.count)
 		return 0;
 
-	virtgpu_kms_event_pending(vgpu);
-	return virtgpu_kms_query_outputs(vgpu);
+	virtgpu_kms_event_pending(vgdev);
+	return virtgpu_kms_query_outputs(vgdev);
 }
 
 static void virtgpu_kms_cancel_works(struct virtgpu_kms *d)
@@ -529,42 +529,42 @@ static void virtgpu_kms_cancel_works(struct virtgpu_kms *d)
 
 /**
  * virtgpu_kms_tick - look after frames that the host does not respond to
- * @vgpu: the device
+ * @vgdev: the device
  *
  * Context: process context, once each watchdog period of the control queue.
  */
-void virtgpu_kms_tick(struct vgpu_device *vgpu)
+void virtgpu_kms_tick(struct virtgpu_device *vgdev)
 {
-	struct virtgpu_kms *d = &vgpu->display;
+	struct virtgpu_kms *d = &vgdev->kms;
 	unsigned int i;
 
 	for (i = 0; i < d->count; i++)
 		virtgpu_frames_tick(&d->outputs[i].frames);
-	if (READ_ONCE(d->query) && READ_ONCE(vgpu->ctrl.skipped) != d->skipped) {
-		d->skipped = vgpu->ctrl.skipped;
+	if (READ_ONCE(d->query) && READ_ONCE(vgdev->ctrl.skipped) != d->skipped) {
+		d->skipped = vgdev->ctrl.skipped;
 		schedule_delayed_work(&d->config_work, 0);
 	}
 }
 
 /**
  * virtgpu_kms_suspend - turn the outputs off and remember what they showed
- * @vgpu: a device that answers, its users frozen
+ * @vgdev: a device that answers, its users frozen
  *
  * Context: may sleep; waits for the host.
  * Return: 0 or an errno, with the outputs as they were.
  */
-int virtgpu_kms_suspend(struct vgpu_device *vgpu)
+int virtgpu_kms_suspend(struct virtgpu_device *vgdev)
 {
 	int ret;
 
-	if (!vgpu->display.count)
+	if (!vgdev->kms.count)
 		return 0;
 
-	ret = drm_mode_config_helper_suspend(&vgpu->drm);
+	ret = drm_mode_config_helper_suspend(&vgdev->drm);
 	if (ret)
 		return ret;
 	/* A worker may still be letting go of what was shown. */
-	virtgpu_kms_cancel_works(&vgpu->display);
+	virtgpu_kms_cancel_works(&vgdev->kms);
 
 	return 0;
 }
@@ -589,50 +589,50 @@ static void virtgpu_kms_drop_stale_planes(struct drm_atomic_commit *state)
 
 /**
  * virtgpu_kms_resume - show again what was shown before the suspend
- * @vgpu: a device that was reset and answers again
+ * @vgdev: a device that was reset and answers again
  *
  * Where that cannot be the outputs stay dark until somebody sets a mode.
  *
  * Context: may sleep; waits for the host.
  */
-void virtgpu_kms_resume(struct vgpu_device *vgpu)
+void virtgpu_kms_resume(struct virtgpu_device *vgdev)
 {
-	struct virtgpu_kms *d = &vgpu->display;
+	struct virtgpu_kms *d = &vgdev->kms;
 
 	if (!d->count)
 		return;
 
 	/* The host may have other wishes by now. */
 	d->info_dirty = true;
-	virtgpu_kms_config_changed(vgpu);
+	virtgpu_kms_config_changed(vgdev);
 
-	if (vgpu->drm.mode_config.suspend_state)
-		virtgpu_kms_drop_stale_planes(vgpu->drm.mode_config.suspend_state);
+	if (vgdev->drm.mode_config.suspend_state)
+		virtgpu_kms_drop_stale_planes(vgdev->drm.mode_config.suspend_state);
 	/* It tells of an error. */
-	if (drm_mode_config_helper_resume(&vgpu->drm))
-		drm_kms_helper_hotplug_event(&vgpu->drm);
+	if (drm_mode_config_helper_resume(&vgdev->drm))
+		drm_kms_helper_hotplug_event(&vgdev->drm);
 }
 
 /**
  * virtgpu_kms_stop - end what runs on its own
- * @vgpu: a device whose queues are stopped
+ * @vgdev: a device whose queues are stopped
  *
  * Context: may sleep.
  */
-void virtgpu_kms_stop(struct vgpu_device *vgpu)
+void virtgpu_kms_stop(struct virtgpu_device *vgdev)
 {
-	struct drm_mode_config *config = &vgpu->drm.mode_config;
+	struct drm_mode_config *config = &vgdev->drm.mode_config;
 	unsigned int i;
 
-	if (!vgpu->display.count)
+	if (!vgdev->kms.count)
 		return;
 
-	vgpu->resources.on_rejected = NULL;
-	virtgpu_kms_cancel_works(&vgpu->display);
-	virtgpu_display_query_put(vgpu->display.query);
-	vgpu->display.query = NULL;
-	for (i = 0; i < vgpu->display.count; i++)
-		virtgpu_crc_fini(&vgpu->display.outputs[i]);
+	vgdev->resources.on_rejected = NULL;
+	virtgpu_kms_cancel_works(&vgdev->kms);
+	virtgpu_display_query_put(vgdev->kms.query);
+	vgdev->kms.query = NULL;
+	for (i = 0; i < vgdev->kms.count; i++)
+		virtgpu_crc_fini(&vgdev->kms.outputs[i]);
 
 	/* Nobody comes back for what was shown before a suspend. */
 	if (config->suspend_state)

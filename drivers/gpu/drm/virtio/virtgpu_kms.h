@@ -7,7 +7,7 @@
 #include <linux/workqueue.h>
 
 struct drm_property;
-struct vgpu_device;
+struct virtgpu_device;
 struct virtgpu_display_query;
 struct virtgpu_output;
 
@@ -37,43 +37,43 @@ struct virtgpu_kms {
 };
 
 #ifdef CONFIG_DRM_VIRTIO_GPU_KMS
-int virtgpu_kms_init(struct vgpu_device *vgpu);
-int virtgpu_kms_start(struct vgpu_device *vgpu);
-void virtgpu_kms_config_changed(struct vgpu_device *vgpu);
-int virtgpu_kms_suspend(struct vgpu_device *vgpu);
-void virtgpu_kms_resume(struct vgpu_device *vgpu);
-void virtgpu_kms_stop(struct vgpu_device *vgpu);
-void virtgpu_kms_tick(struct vgpu_device *vgpu);
+int virtgpu_kms_init(struct virtgpu_device *vgdev);
+int virtgpu_kms_start(struct virtgpu_device *vgdev);
+void virtgpu_kms_config_changed(struct virtgpu_device *vgdev);
+int virtgpu_kms_suspend(struct virtgpu_device *vgdev);
+void virtgpu_kms_resume(struct virtgpu_device *vgdev);
+void virtgpu_kms_stop(struct virtgpu_device *vgdev);
+void virtgpu_kms_tick(struct virtgpu_device *vgdev);
 #else
-static inline int virtgpu_kms_init(struct vgpu_device *vgpu)
+static inline int virtgpu_kms_init(struct virtgpu_device *vgdev)
 {
 	return 0;
 }
 
-static inline int virtgpu_kms_start(struct vgpu_device *vgpu)
+static inline int virtgpu_kms_start(struct virtgpu_device *vgdev)
 {
 	return 0;
 }
 
-static inline void virtgpu_kms_config_changed(struct vgpu_device *vgpu)
+static inline void virtgpu_kms_config_changed(struct virtgpu_device *vgdev)
 {
 }
 
-static inline int virtgpu_kms_suspend(struct vgpu_device *vgpu)
-{
-	return 0;
-}
-
-static inline int virtgpu_kms_resume(struct vgpu_device *vgpu)
+static inline int virtgpu_kms_suspend(struct virtgpu_device *vgdev)
 {
 	return 0;
 }
 
-static inline void virtgpu_kms_stop(struct vgpu_device *vgpu)
+static inline int virtgpu_kms_resume(struct virtgpu_device *vgdev)
+{
+	return 0;
+}
+
+static inline void virtgpu_kms_stop(struct virtgpu_device *vgdev)
 {
 }
 
-static inline void virtgpu_kms_tick(struct vgpu_device *vgpu)
+static inline void virtgpu_kms_tick(struct virtgpu_device *vgdev)
 {
 }
 #endif

@@ -8,7 +8,7 @@
 #include <drm/drm_probe_helper.h>
 #include <drm/drm_vblank.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_fb.h"
 #include "virtgpu_msg.h"
 #include "virtgpu_output.h"
@@ -183,9 +183,9 @@ static enum drm_connector_status virtgpu_connector_detect(struct drm_connector *
 	struct virtgpu_output *out = connector_to_output(connector);
 	bool enabled;
 
-	mutex_lock(&out->vgpu->display.lock);
+	mutex_lock(&out->vgdev->kms.lock);
 	enabled = out->info.enabled;
-	mutex_unlock(&out->vgpu->display.lock);
+	mutex_unlock(&out->vgdev->kms.lock);
 
 	return enabled ? connector_status_connected : connector_status_disconnected;
 }
@@ -219,14 +219,14 @@ static int virtgpu_connector_get_modes(struct drm_connector *connector)
 	struct virtgpu_output *out = connector_to_output(connector);
 	int n;
 
-	mutex_lock(&out->vgpu->display.lock);
+	mutex_lock(&out->vgdev->kms.lock);
 	drm_edid_connector_update(connector, out->info.edid);
 	n = drm_edid_connector_add_modes(connector);
 	/* An EDID prefers the size that the host wants already. */
 	if (!n)
 		n = drm_add_modes_noedid(connector, 2560, 1600) +
 		    virtgpu_connector_add_preferred_mode(connector, &out->info);
-	mutex_unlock(&out->vgpu->display.lock);
+	mutex_unlock(&out->vgdev->kms.lock);
 
 	return n;
 }
@@ -256,11 +256,11 @@ static int virtgpu_connector_init(struct virtgpu_output *out)
 
 	drm_connector_helper_add(connector, &connector_helper_funcs);
 	connector->polled = DRM_CONNECTOR_POLL_HPD;
-	if (out->vgpu->features.edid)
+	if (out->vgdev->features.edid)
 		drm_connector_attach_edid_property(connector);
 	drm_object_attach_property(&connector->base, config->suggested_x_property, 0);
 	drm_object_attach_property(&connector->base, config->suggested_y_property, 0);
-	drm_object_attach_property(&connector->base, out->vgpu->display.mode_update, 1);
+	drm_object_attach_property(&connector->base, out->vgdev->kms.mode_update, 1);
 
 	return drm_connector_attach_encoder(connector, &out->encoder);
 }
@@ -268,26 +268,26 @@ static int virtgpu_connector_init(struct virtgpu_output *out)
 /**
  * virtgpu_output_init - make the KMS objects of a scanout
  * @out: zeroed memory that lives as long as the DRM device
- * @vgpu: the device
+ * @vgdev: the device
  * @index: number of the scanout
  *
  * Context: may sleep.
  * Return: 0 or an errno.
  */
-int virtgpu_output_init(struct virtgpu_output *out, struct vgpu_device *vgpu,
+int virtgpu_output_init(struct virtgpu_output *out, struct virtgpu_device *vgdev,
 			unsigned int index)
 {
-	struct drm_device *dev = &vgpu->drm;
+	struct drm_device *dev = &vgdev->drm;
 	struct drm_plane *cursor;
 	unsigned int i;
 	int ret;
 
-	out->vgpu = vgpu;
+	out->vgdev = vgdev;
 	out->index = index;
 	out->connector.dev = dev;
-	virtgpu_frames_init(&out->frames, &vgpu->ctrl, &out->crtc, index, &output_frames_ops);
+	virtgpu_frames_init(&out->frames, &vgdev->ctrl, &out->crtc, index, &output_frames_ops);
 
-	ret = virtgpu_cursor_init(&out->cursor, &vgpu->cursor, &vgpu->ctrl, index);
+	ret = virtgpu_cursor_init(&out->cursor, &vgdev->cursor, &vgdev->ctrl, index);
 	if (ret)
 		return ret;
 	for (i = 0; i < ARRAY_SIZE(out->panic); i++) {

@@ -12,7 +12,7 @@
 #include "virtgpu_frame.h"
 
 struct drm_edid;
-struct vgpu_device;
+struct virtgpu_device;
 struct virtgpu_msg;
 
 /**
@@ -33,7 +33,7 @@ struct virtgpu_output_info {
 
 /**
  * struct virtgpu_output - a scanout with its CRTC, planes and connector
- * @vgpu: the device
+ * @vgdev: the device
  * @index: the number of the scanout
  * @crtc: the CRTC
  * @encoder: the encoder
@@ -46,7 +46,7 @@ struct virtgpu_output_info {
  * @panic: messages reserved for the panic screen
  */
 struct virtgpu_output {
-	struct vgpu_device *vgpu;
+	struct virtgpu_device *vgdev;
 	unsigned int index;
 	struct drm_crtc crtc;
 	struct drm_encoder encoder;
@@ -69,7 +69,7 @@ static inline struct virtgpu_output *connector_to_output(struct drm_connector *c
 	return container_of(c, struct virtgpu_output, connector);
 }
 
-int virtgpu_output_init(struct virtgpu_output *out, struct vgpu_device *vgpu,
+int virtgpu_output_init(struct virtgpu_output *out, struct virtgpu_device *vgdev,
 			unsigned int index);
 void virtgpu_output_fini(struct virtgpu_output *out);
 void virtgpu_output_complete_flip(struct virtgpu_output *out);

@@ -5,7 +5,7 @@
 #include <drm/drm_rect.h>
 
 #include "virtgpu_cmd.h"
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_fb.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_msg.h"
@@ -93,5 +93,5 @@ void virtgpu_panic_flush(struct drm_plane *plane)
 	drm_rect_init(&whole, 0, 0, fb->width, fb->height);
 	virtgpu_cmd_transfer_to_host_2d(msgs[0], vs->res->id, &whole, fb->offsets[0]);
 	virtgpu_cmd_flush(msgs[1], vs->res->id, &whole);
-	virtgpu_vq_panic_send(&out->vgpu->ctrl, msgs, 2);
+	virtgpu_vq_panic_send(&out->vgdev->ctrl, msgs, 2);
 }

@@ -11,7 +11,7 @@
 #include <drm/drm_gem_atomic_helper.h>
 #include <drm/drm_print.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_fb.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_import.h"
@@ -282,7 +282,7 @@ static int virtgpu_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_st
 	int ret;
 
 	/* Caller holds modeset locks, so there is no waiting for the host here. */
-	if (state->fb && virtgpu_vq_is_wedged(&out->vgpu->ctrl))
+	if (state->fb && virtgpu_vq_is_wedged(&out->vgdev->ctrl))
 		return -EIO;
 
 	if (state->fb && plane->type == DRM_PLANE_TYPE_CURSOR) {
@@ -587,7 +587,7 @@ static const struct drm_plane_size_hint cursor_size = {
 struct drm_plane *virtgpu_plane_create(struct virtgpu_output *out, enum drm_plane_type type)
 {
 	bool primary = type == DRM_PLANE_TYPE_PRIMARY;
-	struct drm_device *dev = &out->vgpu->drm;
+	struct drm_device *dev = &out->vgdev->drm;
 	struct virtgpu_plane *p;
 	int ret = 0;
 

@@ -16,7 +16,7 @@
 
 #include "virtgpu_cmd_3d.h"
 #include "virtgpu_context.h"
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_mem_entries.h"
 #include "virtgpu_file.h"
 #include "virtgpu_gem.h"
@@ -55,7 +55,7 @@ struct submit_out {
 
 /**
  * struct virtgpu_submit - a submission on its way from parse to publish
- * @vgpu: the device
+ * @vgdev: the device
  * @file: the caller's
  * @args: what he wants
  * @ctx: his context
@@ -76,7 +76,7 @@ struct submit_out {
  * @fd: reserved for @sync_file, or negative
  */
 struct virtgpu_submit {
-	struct vgpu_device *vgpu;
+	struct virtgpu_device *vgdev;
 	struct drm_file *file;
 	struct drm_virtgpu_execbuffer *args;
 	struct virtgpu_context *ctx;
@@ -157,7 +157,7 @@ static int virtgpu_submit_parse(struct virtgpu_submit *s)
 	if (!args->size)
 		return 0;
 
-	s->stream = virtgpu_cmdbuf_from_user(&s->vgpu->ctrl, args->command, args->size);
+	s->stream = virtgpu_cmdbuf_from_user(&s->vgdev->ctrl, args->command, args->size);
 	if (IS_ERR(s->stream)) {
 		int ret = PTR_ERR(s->stream);
 
@@ -192,7 +192,7 @@ static int virtgpu_submit_lookup_context(struct virtgpu_submit *s)
 		return PTR_ERR(ctx);
 
 	s->ctx = ctx;
-	s->timeline = &s->vgpu->contexts.default_timeline;
+	s->timeline = &s->vgdev->contexts.default_timeline;
 	if (!(s->args->flags & VIRTGPU_EXECBUF_RING_IDX))
 		return 0;
 	if (s->args->ring_idx >= ctx->params.num_rings)
@@ -354,7 +354,7 @@ static int virtgpu_submit_prepare_event(struct virtgpu_submit *s)
 	if (!e)
 		return -ENOMEM;
 
-	e->dev = &s->vgpu->drm;
+	e->dev = &s->vgdev->drm;
 	e->event.type = VIRTGPU_EVENT_FENCE_SIGNALED;
 	e->event.length = sizeof(e->event);
 	ret = drm_event_reserve_init(e->dev, s->file, &e->base, &e->event);
@@ -554,7 +554,7 @@ static void virtgpu_submit_queue_command(struct virtgpu_submit *s, struct ww_acq
 	s->event = NULL;
 
 	virtgpu_context_track(s->ctx, s->msg);
-	virtgpu_vq_queue_msg(&s->vgpu->ctrl, s->msg);
+	virtgpu_vq_queue_msg(&s->vgdev->ctrl, s->msg);
 	s->msg = NULL;
 
 	for (i = 0; i < s->bo_count; i++)
@@ -562,7 +562,7 @@ static void virtgpu_submit_queue_command(struct virtgpu_submit *s, struct ww_acq
 	if (s->bo_count)
 		drm_gem_unlock_reservations(s->bos, s->bo_count, ww);
 
-	virtgpu_vq_kick(&s->vgpu->ctrl);
+	virtgpu_vq_kick(&s->vgdev->ctrl);
 }
 
 static void virtgpu_submit_install_fence(struct virtgpu_submit *s)
@@ -627,7 +627,7 @@ static void virtgpu_submit_release_buffers(struct virtgpu_submit *s)
 static void virtgpu_submit_cleanup(struct virtgpu_submit *s)
 {
 	if (s->event)
-		drm_event_cancel_free(&s->vgpu->drm, &s->event->base);
+		drm_event_cancel_free(&s->vgdev->drm, &s->event->base);
 	if (s->sync_file)
 		fput(s->sync_file->file);
 	if (s->fd >= 0)
@@ -661,7 +661,7 @@ static void virtgpu_submit_cleanup(struct virtgpu_submit *s)
 int virtgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *file)
 {
 	struct virtgpu_submit s = {
-		.vgpu = to_vgpu(dev),
+		.vgdev = to_virtgpu(dev),
 		.file = file,
 		.args = data,
 		.fd = -1,
@@ -669,9 +669,9 @@ int virtgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *fi
 	struct ww_acquire_ctx ww;
 	int ret;
 
-	if (!s.vgpu->features.virgl)
+	if (!s.vgdev->features.virgl)
 		return -EINVAL;
-	ret = virtgpu_vq_throttle(&s.vgpu->ctrl, virtgpu_file_client(file));
+	ret = virtgpu_vq_throttle(&s.vgdev->ctrl, virtgpu_file_client(file));
 	if (ret)
 		return ret;
 

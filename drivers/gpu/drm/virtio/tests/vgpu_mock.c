@@ -8,7 +8,7 @@
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "vgpu_mock.h"
 
 /*
@@ -272,9 +272,9 @@ struct drm_device *vgpu_mock_drm(struct vgpu_mock *m)
  *
  * Return: the device.
  */
-struct vgpu_device *vgpu_mock_vgpu(struct vgpu_mock *m)
+struct virtgpu_device *vgpu_mock_vgpu(struct vgpu_mock *m)
 {
-	return to_vgpu(vgpu_mock_drm(m));
+	return to_virtgpu(vgpu_mock_drm(m));
 }
 
 /**
@@ -393,7 +393,7 @@ struct vgpu_mock *vgpu_mock_create(struct kunit *test, const struct vgpu_mock_co
 	KUNIT_ASSERT_EQ(test, vgpu_mock_host_init(m), 0);
 	KUNIT_ASSERT_EQ(test, vgpu_mock_model_init(m), 0);
 
-	parent = platform_device_register_simple("vgpu-mock", PLATFORM_DEVID_AUTO, NULL, 0);
+	parent = platform_device_register_simple("vgdev-mock", PLATFORM_DEVID_AUTO, NULL, 0);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, parent);
 	m->parent = parent;
 	m->vdev.dev.parent = &parent->dev;

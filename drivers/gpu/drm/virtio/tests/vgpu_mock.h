@@ -16,7 +16,7 @@
 struct drm_device;
 struct kunit;
 struct platform_device;
-struct vgpu_device;
+struct virtgpu_device;
 
 /* What most hosts offer. */
 #define VGPU_MOCK_FEATURES					\
@@ -135,7 +135,7 @@ void vgpu_mock_unplug(struct vgpu_mock *m);
 struct vgpu_mock *vgpu_mock_start(struct kunit *test, const struct vgpu_mock_config *config);
 
 struct drm_device *vgpu_mock_drm(struct vgpu_mock *m);
-struct vgpu_device *vgpu_mock_vgpu(struct vgpu_mock *m);
+struct virtgpu_device *vgpu_mock_vgpu(struct vgpu_mock *m);
 bool vgpu_mock_has(const struct vgpu_mock *m, unsigned int feature);
 
 void vgpu_mock_set_output(struct vgpu_mock *m, unsigned int scanout, bool enabled,

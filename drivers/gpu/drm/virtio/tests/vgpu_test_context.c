@@ -9,7 +9,7 @@
 #include <drm/drm_gem.h>
 #include <drm/drm_prime.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_file.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
@@ -72,7 +72,7 @@ static void capset_ids(struct kunit *test)
 	config.capsets = s->list;
 	config.capset_count = s->count;
 	u = vgpu_user_open(test, vgpu_mock_start(test, &config));
-	KUNIT_EXPECT_EQ(test, virtgpu_capsets_ids(&to_vgpu(u->drm)->capsets, &ids), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_capsets_ids(&to_virtgpu(u->drm)->capsets, &ids), 0);
 	KUNIT_EXPECT_EQ(test, ids, s->ids);
 	KUNIT_EXPECT_EQ(test, supported(u), (u32)s->ids);
 	/* Nobody asks again for what is known. */

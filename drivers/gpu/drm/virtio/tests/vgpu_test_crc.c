@@ -10,7 +10,7 @@
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
 #include "virtgpu_output.h"
@@ -33,7 +33,7 @@ struct listener {
 
 static struct drm_crtc *first_crtc(struct vgpu_user *u)
 {
-	return &to_vgpu(u->drm)->display.outputs[0].crtc;
+	return &to_virtgpu(u->drm)->kms.outputs[0].crtc;
 }
 
 /* As closing the file does. */

@@ -217,7 +217,7 @@ static void fb_create(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, file);
 	drm->driver = &no_driver;
 	drm->driver_features = ~0u;
-	drm->dev = kunit_device_register(test, "vgpu-test-fb");
+	drm->dev = kunit_device_register(test, "vgdev-test-fb");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, drm->dev);
 	/* A table without handles is all zeroes. */
 	spin_lock_init(&file->table_lock);

@@ -16,7 +16,7 @@
 #include <drm/drm_vma_manager.h>
 #include <uapi/drm/virtgpu_drm.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
 #include "vgpu_test_user.h"

@@ -8,7 +8,7 @@
 #include <drm/drm_prime.h>
 #include <uapi/drm/virtgpu_drm.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_gem.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"

@@ -11,7 +11,7 @@
 #include <uapi/drm/drm_mode.h>
 #include <uapi/drm/virtgpu_drm.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "vgpu_mock.h"
 #include "virtgpu_output.h"
 #include "vgpu_test_user.h"
@@ -37,7 +37,7 @@ static struct drm_framebuffer *show_first(struct vgpu_user *u, u32 seed)
 
 static struct virtgpu_frames *frames_of(struct vgpu_user *u, unsigned int output)
 {
-	return &vgpu_mock_vgpu(u->mock)->display.outputs[output].frames;
+	return &vgpu_mock_vgpu(u->mock)->kms.outputs[output].frames;
 }
 
 static void expect_idle(struct vgpu_user *u)
@@ -232,7 +232,7 @@ static void kms_event_waits_for_vblank(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
 	struct drm_framebuffer *fbs[2];
-	struct drm_crtc *crtc = &vgpu_mock_vgpu(u->mock)->display.outputs[0].crtc;
+	struct drm_crtc *crtc = &vgpu_mock_vgpu(u->mock)->kms.outputs[0].crtc;
 	u64 began;
 	unsigned int i;
 
@@ -699,7 +699,7 @@ static void kms_vblank_clock(struct kunit *test)
 static void kms_clock_jump(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, &vgpu_hosts[0], 1);
-	struct virtgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[0];
+	struct virtgpu_output *out = &vgpu_mock_vgpu(u->mock)->kms.outputs[0];
 	struct virtgpu_frames *f = &out->frames;
 	struct drm_framebuffer *fbs[2];
 	u64 count, jump;
@@ -875,7 +875,7 @@ static void kms_no_such_output(struct kunit *test)
 static void kms_display_event(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 2);
-	struct virtgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[1];
+	struct virtgpu_output *out = &vgpu_mock_vgpu(u->mock)->kms.outputs[1];
 	struct drm_connector *c = &out->connector;
 	struct drm_display_mode *mode;
 	bool found = false;
@@ -906,7 +906,7 @@ static void kms_display_event(struct kunit *test)
 static void kms_display_event_twice(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
-	struct virtgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[0];
+	struct virtgpu_output *out = &vgpu_mock_vgpu(u->mock)->kms.outputs[0];
 
 	vgpu_mock_hold(u->mock, CMD(GET_DISPLAY_INFO));
 	vgpu_mock_set_output(u->mock, 0, true, 800, 600);
@@ -922,7 +922,7 @@ static void kms_display_event_twice(struct kunit *test)
 static void kms_display_query_skipped(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, &vgpu_hosts[0], 1);
-	struct virtgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[0];
+	struct virtgpu_output *out = &vgpu_mock_vgpu(u->mock)->kms.outputs[0];
 	struct vgpu_mock_rule rule = { .type = CMD(GET_DISPLAY_INFO), .hold = true, .times = 1 };
 
 	vgpu_mock_rule(u->mock, &rule);
@@ -943,7 +943,7 @@ static void kms_display_query_skipped(struct kunit *test)
 static void kms_output_gone_mid_flip(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, test->param_value, 1);
-	struct virtgpu_output *out = &vgpu_mock_vgpu(u->mock)->display.outputs[0];
+	struct virtgpu_output *out = &vgpu_mock_vgpu(u->mock)->kms.outputs[0];
 	struct drm_framebuffer *next;
 
 	vgpu_mock_set_output(u->mock, 0, true, W, H);
@@ -1026,7 +1026,7 @@ static const struct {
 static void kms_modes(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_user_start(test, &vgpu_hosts[0], 1);
-	struct drm_crtc *crtc = &vgpu_mock_vgpu(u->mock)->display.outputs[0].crtc;
+	struct drm_crtc *crtc = &vgpu_mock_vgpu(u->mock)->kms.outputs[0].crtc;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(modes); i++) {

@@ -11,7 +11,7 @@
 #include <drm/drm_prime.h>
 #include <uapi/drm/virtgpu_drm.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
 #include "virtgpu_output.h"
@@ -120,7 +120,7 @@ static void start_waiter(struct busy *s, struct waiter *w)
 {
 	w->dma_buf = s->exported;
 	w->ret = 1;
-	w->task = kthread_create(wait_for_name, w, "vgpu-waiter");
+	w->task = kthread_create(wait_for_name, w, "vgdev-waiter");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(s->test, w->task);
 	get_task_struct(w->task);
 	wake_up_process(w->task);
@@ -365,7 +365,7 @@ static void life_suspend_names(struct kunit *test)
 static void life_suspend_resize(struct kunit *test)
 {
 	struct busy s = start_busy(test, BLOBS);
-	struct virtgpu_output *out = &vgpu_mock_vgpu(s.m)->display.outputs[0];
+	struct virtgpu_output *out = &vgpu_mock_vgpu(s.m)->kms.outputs[0];
 
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
 	vgpu_mock_set_output(s.m, 0, true, 1000, 700);
@@ -501,13 +501,13 @@ static void life_wedged(struct kunit *test)
 		.target = 2, .format = 2, .width = 64, .height = 64, .size = 16384,
 	};
 	struct drm_virtgpu_3d_transfer_to_host transfer = { .box = { .w = 64, .h = 64, .d = 1 } };
-	struct vgpu_device *vgpu = vgpu_mock_vgpu(s.m);
+	struct virtgpu_device *vgdev = vgpu_mock_vgpu(s.m);
 	unsigned long before;
 	uuid_t uuid;
 
 	vgpu_mock_freeze(s.m);
 	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(s.u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
-	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(virtgpu_vq_is_wedged(&vgpu->ctrl)));
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(virtgpu_vq_is_wedged(&vgdev->ctrl)));
 
 	/* From now on nobody waits. */
 	before = jiffies;
@@ -528,12 +528,12 @@ static void life_wedged(struct kunit *test)
 
 	/* It wakes up. */
 	vgpu_mock_thaw(s.m);
-	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!virtgpu_vq_is_wedged(&vgpu->ctrl)));
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(!virtgpu_vq_is_wedged(&vgdev->ctrl)));
 	KUNIT_EXPECT_EQ(test, vgpu_user_show(s.u, 0, s.own[1]), 0);
 	KUNIT_EXPECT_TRUE(test, vgpu_user_sees(s.u, 0, 2, 0, 0, W, H));
 	KUNIT_EXPECT_EQ(test, vgpu_user_ioctl(s.u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
 	vgpu_mock_settle(s.m);
-	KUNIT_EXPECT_EQ(test, vgpu->ctrl.num_pending, 0);
+	KUNIT_EXPECT_EQ(test, vgdev->ctrl.num_pending, 0);
 }
 
 static struct kunit_case life_tests[] = {

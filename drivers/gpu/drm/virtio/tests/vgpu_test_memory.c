@@ -21,7 +21,7 @@ static void memory_fini(void *data)
 static struct virtgpu_backing_mgr *memory_create(struct kunit *test, enum virtgpu_addr_type which)
 {
 	struct virtgpu_backing_mgr *mem = kunit_kzalloc(test, sizeof(*mem), GFP_KERNEL);
-	struct device *dev = kunit_device_register(test, "vgpu-test-memory");
+	struct device *dev = kunit_device_register(test, "vgdev-test-memory");
 
 	KUNIT_ASSERT_NOT_NULL(test, mem);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);

@@ -6,7 +6,7 @@
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "vgpu_mock.h"
 #include "vgpu_test_render.h"
 #include "vgpu_test_user.h"

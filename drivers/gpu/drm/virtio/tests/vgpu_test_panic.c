@@ -6,7 +6,7 @@
 #include <drm/drm_panic.h>
 #include <drm/drm_plane.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
 #include "virtgpu_output.h"
@@ -19,7 +19,7 @@
 
 static struct drm_plane *primary(struct vgpu_user *u)
 {
-	return to_vgpu(u->drm)->display.outputs[0].primary;
+	return to_virtgpu(u->drm)->kms.outputs[0].primary;
 }
 
 /* As DRM does it: nothing sleeps, and no interrupt comes in between. */

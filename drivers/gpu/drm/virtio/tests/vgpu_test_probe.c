@@ -4,7 +4,7 @@
 #include <drm/drm_connector.h>
 #include <drm/drm_drv.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "vgpu_mock.h"
 #include "virtgpu_output.h"
 
@@ -79,13 +79,13 @@ static void probe_kind(struct kunit *test)
 	};
 	u32 outputs = min_t(u32, k->scanouts, VIRTIO_GPU_MAX_SCANOUTS);
 	const struct virtgpu_features *f;
-	struct vgpu_device *vgpu;
+	struct virtgpu_device *vgdev;
 	struct vgpu_mock *m;
 	unsigned int i;
 
 	m = vgpu_mock_start(test, &config);
-	vgpu = vgpu_mock_vgpu(m);
-	f = &vgpu->features;
+	vgdev = vgpu_mock_vgpu(m);
+	f = &vgdev->features;
 
 	KUNIT_EXPECT_EQ(test, f->edid, !!(k->features & EDID));
 	KUNIT_EXPECT_EQ(test, f->blob, !!(k->features & BLOB));
@@ -97,8 +97,8 @@ static void probe_kind(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, f->packed);
 	KUNIT_EXPECT_EQ(test, f->dma, !!(k->features & PLATFORM));
 	KUNIT_EXPECT_EQ(test, f->blob_align, k->expect_align ?: PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, vgpu->ctrl.ring_size, k->size);
-	KUNIT_EXPECT_EQ(test, vgpu->cursor.ring_size, 16);
+	KUNIT_EXPECT_EQ(test, vgdev->ctrl.ring_size, k->size);
+	KUNIT_EXPECT_EQ(test, vgdev->cursor.ring_size, 16);
 	KUNIT_EXPECT_TRUE(test, m->vdev.features & RINGS);
 
 	/* All is asked in one go. */
@@ -107,9 +107,9 @@ static void probe_kind(struct kunit *test)
 
 	if (!IS_ENABLED(CONFIG_DRM_VIRTIO_GPU_KMS))
 		return;
-	KUNIT_EXPECT_EQ(test, vgpu->display.count, outputs);
+	KUNIT_EXPECT_EQ(test, vgdev->kms.count, outputs);
 	for (i = 0; i < outputs; i++)
-		KUNIT_EXPECT_EQ(test, vgpu->display.outputs[i].info.enabled, i % 2 == 0);
+		KUNIT_EXPECT_EQ(test, vgdev->kms.outputs[i].info.enabled, i % 2 == 0);
 }
 
 static void probe_again(struct kunit *test)
@@ -222,7 +222,7 @@ static void probe_trouble(struct kunit *test)
 	bound = vgpu_mock_plug(m);
 	KUNIT_EXPECT_EQ(test, bound, t->bound);
 	if (bound) {
-		const struct virtgpu_output *out = &vgpu_mock_vgpu(m)->display.outputs[0];
+		const struct virtgpu_output *out = &vgpu_mock_vgpu(m)->kms.outputs[0];
 
 		KUNIT_EXPECT_EQ(test, !!out->info.edid, t->edid);
 		KUNIT_EXPECT_EQ(test, out->info.width, 640);
@@ -254,7 +254,7 @@ static void probe_one_edid_missing(struct kunit *test)
 	vgpu_mock_rule(m, &rule);
 	KUNIT_ASSERT_TRUE(test, vgpu_mock_plug(m));
 	for (i = 0; i < 4; i++)
-		KUNIT_EXPECT_EQ(test, !!vgpu_mock_vgpu(m)->display.outputs[i].info.edid, i != 2);
+		KUNIT_EXPECT_EQ(test, !!vgpu_mock_vgpu(m)->kms.outputs[i].info.edid, i != 2);
 }
 
 static void probe_no_queues(struct kunit *test)
@@ -307,7 +307,7 @@ static void probe_silent_edid(struct kunit *test)
 
 	vgpu_mock_hold(m, CMD(GET_EDID));
 	KUNIT_ASSERT_TRUE(test, vgpu_mock_plug(m));
-	KUNIT_EXPECT_NULL(test, vgpu_mock_vgpu(m)->display.outputs[0].info.edid);
+	KUNIT_EXPECT_NULL(test, vgpu_mock_vgpu(m)->kms.outputs[0].info.edid);
 
 	/* The late answer finds its message. */
 	KUNIT_EXPECT_EQ(test, vgpu_mock_release(m, CMD(GET_EDID)), 1);
@@ -328,9 +328,9 @@ static void probe_out_of_order(struct kunit *test)
 	vgpu_mock_set_output(m, 0, true, 800, 600);
 	vgpu_mock_raise_display(m);
 	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_count(m, CMD(GET_EDID)) == 2));
-	KUNIT_EXPECT_EQ(test, vgpu_mock_vgpu(m)->display.outputs[0].info.width, 640);
+	KUNIT_EXPECT_EQ(test, vgpu_mock_vgpu(m)->kms.outputs[0].info.width, 640);
 	KUNIT_EXPECT_EQ(test, vgpu_mock_release(m, CMD(GET_DISPLAY_INFO)), 1);
-	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_vgpu(m)->display.outputs[0].info.width ==
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_vgpu(m)->kms.outputs[0].info.width ==
 					       800));
 }
 

@@ -9,7 +9,7 @@
 #include <drm/drm_syncobj.h>
 
 #include "virtgpu_context.h"
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_file.h"
 #include "vgpu_mock.h"
 #include "vgpu_test_render.h"

@@ -9,7 +9,7 @@
 #include <drm/drm_prime.h>
 #include <uapi/drm/virtgpu_drm.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
 #include "virtgpu_output.h"
@@ -258,7 +258,7 @@ static void reply_to_each(struct kunit *test)
 
 	use_everything(&s, true, 20);
 	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(is_done(&s)));
-	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_vgpu(s.m)->display.outputs[1].info.width ==
+	KUNIT_EXPECT_TRUE(test, vgpu_mock_wait(vgpu_mock_vgpu(s.m)->kms.outputs[1].info.width ==
 					       820));
 }
 

@@ -203,7 +203,7 @@ struct test_ring *test_ring_create(struct kunit *test, unsigned int size)
 
 	KUNIT_ASSERT_NOT_NULL(test, r);
 	/* A test may have more than one. */
-	snprintf(name, sizeof(name), "vgpu-test-%u", number++);
+	snprintf(name, sizeof(name), "vgdev-test-%u", number++);
 	dev = kunit_device_register(test, name);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
 	r->slots = kunit_kcalloc(test, TEST_RING_MAX, sizeof(*r->slots), GFP_KERNEL);

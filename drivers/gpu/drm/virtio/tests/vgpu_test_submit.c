@@ -10,7 +10,7 @@
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_file.h"
 #include "vgpu_mock.h"
 #include "vgpu_mock_buffer.h"
@@ -615,7 +615,7 @@ static void poll_ten_minutes(struct kunit *test)
 {
 	struct vgpu_mock_rule rule = { .type = CMD(SUBMIT_3D), .hold = true, .times = 1 };
 	struct vgpu_user *u = vgpu_render_start(test, 6, 2, 2);
-	struct virtgpu_vq *ctrl = &to_vgpu(u->drm)->ctrl;
+	struct virtgpu_vq *ctrl = &to_virtgpu(u->drm)->ctrl;
 	struct dma_fence *poll, *fence;
 
 	vgpu_mock_rule(u->mock, &rule);

@@ -21,7 +21,7 @@
 #include <drm/drm_vblank.h>
 #include <uapi/drm/virtgpu_drm.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "virtgpu_fb.h"
 #include "vgpu_mock.h"
 #include "virtgpu_output.h"
@@ -318,7 +318,7 @@ struct dma_fence *vgpu_user_painter(struct vgpu_user *u, struct dma_resv *resv)
 
 static struct virtgpu_output *output(struct vgpu_user *u, unsigned int index)
 {
-	return &to_vgpu(u->drm)->display.outputs[index];
+	return &to_virtgpu(u->drm)->kms.outputs[index];
 }
 
 static void fill_mode(struct drm_display_mode *mode, u32 width, u32 height)

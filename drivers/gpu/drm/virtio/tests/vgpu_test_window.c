@@ -12,7 +12,7 @@
 #include <drm/drm_gem.h>
 #include <drm/drm_prime.h>
 
-#include "vgpu_device.h"
+#include "virtgpu_device.h"
 #include "vgpu_mock.h"
 #include "vgpu_test_render.h"
 #include "vgpu_test_user.h"
@@ -581,7 +581,7 @@ static const struct dma_buf_attach_ops ram_ops = { };
 static void window_shared(struct kunit *test)
 {
 	struct vgpu_user *u = vgpu_render_start(test, 4, 0, 0);
-	struct device *dev = kunit_device_register(test, "vgpu-peer");
+	struct device *dev = kunit_device_register(test, "vgdev-peer");
 	struct blob b = new_blob(u, PAGES), other = new_blob(u, PAGES);
 	struct dma_buf_attachment *attach;
 	struct dma_buf *dma_buf;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-#ifndef VGPU_DEVICE_H
-#define VGPU_DEVICE_H
+#ifndef VIRTGPU_DEVICE_H
+#define VIRTGPU_DEVICE_H
 
 #include <drm/drm_device.h>
 
@@ -16,51 +16,51 @@
 struct virtio_device;
 
 /**
- * struct vgpu_counters - rare events, for debugfs
+ * struct virtgpu_counters - rare events, for debugfs
  * @fallbacks: blobs that were replaced by a surface
  * @move_waits: moves of a buffer that had to wait for the host
  */
-struct vgpu_counters {
+struct virtgpu_counters {
 	atomic_t fallbacks;
 	atomic_t move_waits;
 };
 
 /**
- * struct vgpu_device - one virtio-gpu device
+ * struct virtgpu_device - one virtio-gpu device
  * @drm: the DRM device
  * @vdev: the virtio device; unusable once the queues are stopped
  * @features: what was negotiated
  * @ctrl: control queue
  * @cursor: cursor queue
- * @memory: memory that the device is told about
+ * @backings: memory that the device is told about
  * @resources: what the host knows by a number
  * @capsets: what the host's renderers can do
  * @contexts: what programs have on the host
- * @hostmem: the window to the host's memory
- * @display: outputs
+ * @host_visible: the window to the host's memory
+ * @kms: outputs
  * @counters: rare events
  *
  * Only the front (ioctls, KMS, debugfs) and the glue know this struct; lower
  * layers are given the member that they work on.
  */
-struct vgpu_device {
+struct virtgpu_device {
 	struct drm_device drm;
 	struct virtio_device *vdev;
 	struct virtgpu_features features;
 	struct virtgpu_vq ctrl;
 	struct virtgpu_vq cursor;
-	struct virtgpu_backing_mgr memory;
+	struct virtgpu_backing_mgr backings;
 	struct virtgpu_resource_mgr resources;
 	struct virtgpu_capsets capsets;
 	struct virtgpu_context_mgr contexts;
-	struct virtgpu_host_visible hostmem;
-	struct virtgpu_kms display;
-	struct vgpu_counters counters;
+	struct virtgpu_host_visible host_visible;
+	struct virtgpu_kms kms;
+	struct virtgpu_counters counters;
 };
 
-static inline struct vgpu_device *to_vgpu(struct drm_device *drm)
+static inline struct virtgpu_device *to_virtgpu(struct drm_device *drm)
 {
-	return container_of(drm, struct vgpu_device, drm);
+	return container_of(drm, struct virtgpu_device, drm);
 }
 
 #endif

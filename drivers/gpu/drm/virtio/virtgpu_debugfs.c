@@ -5,8 +5,8 @@
 #include <drm/drm_print.h>
 #include <uapi/linux/virtio_gpu.h>
 
-#include "vgpu_debugfs.h"
-#include "vgpu_device.h"
+#include "virtgpu_debugfs.h"
+#include "virtgpu_device.h"
 #include "virtgpu_output.h"
 
 /**
@@ -20,16 +20,16 @@
  * of the host's memory) and ``counters``.  All are lines of ``name: value``.
  */
 
-static struct vgpu_device *vgpu_of(struct seq_file *m)
+static struct virtgpu_device *debugfs_to_virtgpu(struct seq_file *m)
 {
 	struct drm_debugfs_entry *entry = m->private;
 
-	return to_vgpu(entry->dev);
+	return to_virtgpu(entry->dev);
 }
 
-static int features_show(struct seq_file *m, void *data)
+static int virtgpu_debugfs_features(struct seq_file *m, void *data)
 {
-	const struct virtgpu_features *f = &vgpu_of(m)->features;
+	const struct virtgpu_features *f = &debugfs_to_virtgpu(m)->features;
 	struct drm_printer p = drm_seq_file_printer(m);
 
 	drm_printf(&p, "edid: %u\n", f->edid);
@@ -44,35 +44,35 @@ static int features_show(struct seq_file *m, void *data)
 	drm_printf(&p, "blob_alignment: %u\n", f->blob_align);
 	drm_printf(&p, "scanouts: %u\n", f->scanouts);
 	drm_printf(&p, "capsets: %u\n", f->capsets);
-	drm_printf(&p, "ctrl_ring: %u\n", vgpu_of(m)->ctrl.ring_size);
-	drm_printf(&p, "cursor_ring: %u\n", vgpu_of(m)->cursor.ring_size);
+	drm_printf(&p, "ctrl_ring: %u\n", debugfs_to_virtgpu(m)->ctrl.ring_size);
+	drm_printf(&p, "cursor_ring: %u\n", debugfs_to_virtgpu(m)->cursor.ring_size);
 
 	return 0;
 }
 
-static int resources_show(struct seq_file *m, void *data)
+static int virtgpu_debugfs_resources(struct seq_file *m, void *data)
 {
 	struct drm_printer p = drm_seq_file_printer(m);
 
-	virtgpu_resources_print(&vgpu_of(m)->resources, &p);
+	virtgpu_resources_print(&debugfs_to_virtgpu(m)->resources, &p);
 
 	return 0;
 }
 
-static int contexts_show(struct seq_file *m, void *data)
+static int virtgpu_debugfs_contexts(struct seq_file *m, void *data)
 {
 	struct drm_printer p = drm_seq_file_printer(m);
 
-	virtgpu_contexts_print(&vgpu_of(m)->contexts, &p);
+	virtgpu_contexts_print(&debugfs_to_virtgpu(m)->contexts, &p);
 
 	return 0;
 }
 
-static int window_show(struct seq_file *m, void *data)
+static int virtgpu_debugfs_host_visible(struct seq_file *m, void *data)
 {
 	struct drm_printer p = drm_seq_file_printer(m);
 
-	virtgpu_host_visible_print(&vgpu_of(m)->hostmem, &p);
+	virtgpu_host_visible_print(&debugfs_to_virtgpu(m)->host_visible, &p);
 
 	return 0;
 }
@@ -114,7 +114,7 @@ static const struct {
 
 #undef COMMAND
 
-static void queue_show(struct virtgpu_vq *q, struct drm_printer *p)
+static void virtgpu_debugfs_vq(struct virtgpu_vq *q, struct drm_printer *p)
 {
 	struct virtgpu_vq_stats s;
 	unsigned int outstanding, i;
@@ -138,22 +138,22 @@ static void queue_show(struct virtgpu_vq *q, struct drm_printer *p)
 	drm_printf(p, "%s_wedged: %u\n", q->name, virtgpu_vq_is_wedged(q));
 }
 
-static int counters_show(struct seq_file *m, void *data)
+static int virtgpu_debugfs_counters(struct seq_file *m, void *data)
 {
-	struct vgpu_device *vgpu = vgpu_of(m);
+	struct virtgpu_device *vgdev = debugfs_to_virtgpu(m);
 	struct drm_printer p = drm_seq_file_printer(m);
 
-	queue_show(&vgpu->ctrl, &p);
-	queue_show(&vgpu->cursor, &p);
-	drm_printf(&p, "fallbacks: %d\n", atomic_read(&vgpu->counters.fallbacks));
-	drm_printf(&p, "move_waits: %d\n", atomic_read(&vgpu->counters.move_waits));
+	virtgpu_debugfs_vq(&vgdev->ctrl, &p);
+	virtgpu_debugfs_vq(&vgdev->cursor, &p);
+	drm_printf(&p, "fallbacks: %d\n", atomic_read(&vgdev->counters.fallbacks));
+	drm_printf(&p, "move_waits: %d\n", atomic_read(&vgdev->counters.move_waits));
 
 	return 0;
 }
 
-static int outputs_show(struct seq_file *m, void *data)
+static int virtgpu_debugfs_outputs(struct seq_file *m, void *data)
 {
-	struct virtgpu_kms *d = &vgpu_of(m)->display;
+	struct virtgpu_kms *d = &debugfs_to_virtgpu(m)->kms;
 	struct drm_printer p = drm_seq_file_printer(m);
 	unsigned int i;
 
@@ -177,9 +177,9 @@ static int outputs_show(struct seq_file *m, void *data)
 	return 0;
 }
 
-static int frames_show(struct seq_file *m, void *data)
+static int virtgpu_debugfs_frames(struct seq_file *m, void *data)
 {
-	struct virtgpu_kms *d = &vgpu_of(m)->display;
+	struct virtgpu_kms *d = &debugfs_to_virtgpu(m)->kms;
 	struct drm_printer p = drm_seq_file_printer(m);
 	unsigned int i;
 
@@ -190,20 +190,20 @@ static int frames_show(struct seq_file *m, void *data)
 }
 
 static const struct drm_debugfs_info files[] = {
-	{ "features", features_show, 0 },
-	{ "resources", resources_show, 0 },
-	{ "contexts", contexts_show, 0 },
-	{ "window", window_show, 0 },
-	{ "counters", counters_show, 0 },
-	{ "outputs", outputs_show, 0 },
-	{ "frames", frames_show, 0 },
+	{ "features", virtgpu_debugfs_features, 0 },
+	{ "resources", virtgpu_debugfs_resources, 0 },
+	{ "contexts", virtgpu_debugfs_contexts, 0 },
+	{ "window", virtgpu_debugfs_host_visible, 0 },
+	{ "counters", virtgpu_debugfs_counters, 0 },
+	{ "outputs", virtgpu_debugfs_outputs, 0 },
+	{ "frames", virtgpu_debugfs_frames, 0 },
 };
 
 /**
- * vgpu_debugfs_init - add the files of a device
+ * virtgpu_debugfs_init - add the files of a device
  * @minor: the device's primary minor
  */
-void vgpu_debugfs_init(struct drm_minor *minor)
+void virtgpu_debugfs_init(struct drm_minor *minor)
 {
 	drm_debugfs_add_files(minor->dev, files, ARRAY_SIZE(files));
 }

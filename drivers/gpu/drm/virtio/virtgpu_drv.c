@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/aperture.h>
+#include <linux/dma-mapping.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <uapi/linux/virtio_gpu.h>
+#include <drm/clients/drm_client_setup.h>
+#include <drm/drm_atomic_helper.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_fbdev_ttm.h>
+#include <drm/drm_file.h>
+#include <drm/drm_fourcc.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_managed.h>
+#include <drm/drm_module.h>
+#include <drm/drm_print.h>
+
+#include "virtgpu_cmd.h"
+#include "virtgpu_atomic.h"
+#include "virtgpu_debugfs.h"
+#include "virtgpu_device.h"
+#include "virtgpu_fdinfo.h"
+#include "virtgpu_file.h"
+#include "virtgpu_gem.h"
+#include "virtgpu_import.h"
+#include "virtgpu_ioctl.h"
+#include "virtgpu_msg.h"
+
+static int virtgpu_modeset = -1;
+module_param_named(modeset, virtgpu_modeset, int, 0400);
+MODULE_PARM_DESC(modeset, "1: drive the display, 0: leave it alone, -1: unless the kernel was told nomodeset (default)");
+
+static const struct file_operations virtgpu_fops = {
+	.owner = THIS_MODULE,
+	.show_fdinfo = drm_show_fdinfo,
+	DRM_GEM_FOPS,
+};
+
+static const struct drm_driver virtgpu_driver = {
+	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_MODESET |
+			   DRIVER_ATOMIC | DRIVER_CURSOR_HOTSPOT | DRIVER_SYNCOBJ |
+			   DRIVER_SYNCOBJ_TIMELINE,
+	.open = virtgpu_file_open,
+	.postclose = virtgpu_file_close,
+	.dumb_create = virtgpu_gem_dumb_create,
+	.gem_prime_import = virtgpu_prime_import,
+	DRM_FBDEV_TTM_DRIVER_OPS,
+	.ioctls = virtgpu_ioctls,
+	.num_ioctls = VIRTGPU_NUM_IOCTLS,
+	.fops = &virtgpu_fops,
+	.debugfs_init = virtgpu_debugfs_init,
+	.show_fdinfo = virtgpu_fdinfo_show,
+	.name = "virtio_gpu",
+	.desc = "virtio GPU",
+	.major = 0,
+	.minor = 1,
+	.patchlevel = 0,
+};
+
+/*
+ * The virtio device
+ */
+
+static void virtgpu_ctrl_callback(struct virtqueue *vq)
+{
+	struct drm_device *dev = vq->vdev->priv;
+
+	virtgpu_vq_callback(&to_virtgpu(dev)->ctrl);
+}
+
+static void virtgpu_cursor_callback(struct virtqueue *vq)
+{
+	struct drm_device *dev = vq->vdev->priv;
+
+	virtgpu_vq_callback(&to_virtgpu(dev)->cursor);
+}
+
+static int virtgpu_start_vqs(struct virtgpu_device *vgdev)
+{
+	struct virtqueue_info info[] = {
+		{ "control", virtgpu_ctrl_callback },
+		{ "cursor", virtgpu_cursor_callback },
+	};
+	struct virtqueue *vqs[2];
+	int ret;
+
+	ret = virtio_find_vqs(vgdev->vdev, ARRAY_SIZE(vqs), vqs, info, NULL);
+	if (ret)
+		return ret;
+
+	vgdev->ctrl.indirect = vgdev->features.indirect;
+	vgdev->ctrl.renders = vgdev->features.virgl;
+	virtgpu_vq_start(&vgdev->ctrl, &virtgpu_virtqueue_ops, vqs[0],
+			 virtqueue_get_vring_size(vqs[0]));
+	virtgpu_vq_start(&vgdev->cursor, &virtgpu_virtqueue_ops, vqs[1],
+			 virtqueue_get_vring_size(vqs[1]));
+
+	return 0;
+}
+
+static void virtgpu_stop_vqs(struct virtgpu_device *vgdev)
+{
+	virtio_reset_device(vgdev->vdev);
+	/* A program that sees an error on a fence finds its context lost. */
+	virtgpu_contexts_lose(&vgdev->contexts);
+	virtgpu_resources_invalidate(&vgdev->resources);
+	virtgpu_vq_stop(&vgdev->ctrl);
+	virtgpu_vq_stop(&vgdev->cursor);
+	vgdev->vdev->config->del_vqs(vgdev->vdev);
+}
+
+/* A VGA device has shown the firmware's picture until now. */
+static int virtgpu_remove_conflicting_fb(struct virtio_device *vdev)
+{
+	struct device *parent = vdev->dev.parent;
+
+	if (!parent || !dev_is_pci(parent) || !pci_is_vga(to_pci_dev(parent)))
+		return 0;
+
+	return aperture_remove_conflicting_pci_devices(to_pci_dev(parent),
+						       virtgpu_driver.name);
+}
+
+static void virtgpu_device_release(struct drm_device *dev, void *data)
+{
+	struct virtgpu_device *vgdev = to_virtgpu(dev);
+
+	virtgpu_backing_mgr_fini(&vgdev->backings);
+	virtgpu_host_visible_fini(&vgdev->host_visible);
+	virtgpu_context_mgr_fini(&vgdev->contexts);
+	virtgpu_capsets_fini(&vgdev->capsets);
+	virtgpu_resource_mgr_fini(&vgdev->resources);
+	put_device(vgdev->backings.dev);
+}
+
+/* Hosts respond to this at once, on any device. */
+static struct virtgpu_msg *virtgpu_ctrl_alloc_probe(struct virtgpu_vq *q)
+{
+	struct virtgpu_msg *msg;
+
+	msg = virtgpu_msg_alloc_resp(sizeof(struct virtio_gpu_resp_display_info));
+	if (msg)
+		virtgpu_cmd_get_display_info(msg);
+
+	return msg;
+}
+
+static void virtgpu_ctrl_tick(struct virtgpu_vq *q)
+{
+	virtgpu_kms_tick(container_of(q, struct virtgpu_device, ctrl));
+}
+
+/* Taking the driver off the device and back resets it; that is for the user to decide. */
+static void virtgpu_ctrl_wedged(struct virtgpu_vq *q)
+{
+	struct virtgpu_device *vgdev = container_of(q, struct virtgpu_device, ctrl);
+
+	/* Before the device has its nodes nobody could hear of it. */
+	if (vgdev->drm.registered)
+		drm_dev_wedged_event(&vgdev->drm, DRM_WEDGE_RECOVERY_REBIND, NULL);
+}
+
+static int virtgpu_device_init(struct virtgpu_device *vgdev, struct virtio_device *vdev)
+{
+	struct device *parent = vdev->dev.parent;
+	int ret;
+
+	vgdev->vdev = vdev;
+	virtgpu_features_read(vdev, &vgdev->features);
+	virtgpu_vq_init(&vgdev->ctrl, &vdev->dev, "control");
+	virtgpu_vq_init(&vgdev->cursor, &vdev->dev, "cursor");
+	vgdev->ctrl.on_wedged = virtgpu_ctrl_wedged;
+	vgdev->ctrl.on_tick = virtgpu_ctrl_tick;
+	vgdev->ctrl.alloc_probe = virtgpu_ctrl_alloc_probe;
+	virtgpu_backing_mgr_init(&vgdev->backings, parent, vgdev->features.dma ?
+				 VIRTGPU_ADDR_DMA : VIRTGPU_ADDR_GPA);
+	/* A renderer writes, a display only reads. */
+	if (vgdev->features.virgl)
+		vgdev->backings.dir = DMA_BIDIRECTIONAL;
+	ret = virtgpu_resource_mgr_init(&vgdev->resources, &vdev->dev, &vgdev->ctrl);
+	if (ret)
+		return ret;
+	ret = virtgpu_context_mgr_init(&vgdev->contexts, &vdev->dev, &vgdev->ctrl);
+	if (ret)
+		goto put_resources;
+	virtgpu_host_visible_init(&vgdev->host_visible, &vgdev->ctrl,
+				  vgdev->drm.anon_inode->i_mapping);
+
+	/* Buffers may outlive the virtio device; put in virtgpu_device_release(). */
+	get_device(parent);
+
+	/* Entries have no limit of their own that exporters would have to heed. */
+	dma_set_max_seg_size(parent, UINT_MAX);
+
+	return drmm_add_action_or_reset(&vgdev->drm, virtgpu_device_release, NULL);
+
+put_resources:
+	virtgpu_resource_mgr_fini(&vgdev->resources);
+	return ret;
+}
+
+/* A window that cannot be used is no reason to do without 3D. */
+static void virtgpu_init_host_visible(struct virtgpu_device *vgdev)
+{
+	struct virtio_device *vdev = vgdev->vdev;
+	struct virtio_shm_region r;
+
+	if (!vgdev->features.virgl || !vgdev->features.blob ||
+	    !virtio_get_shm_region(vdev, &r, VIRTIO_GPU_SHM_ID_HOST_VISIBLE) || !r.len)
+		return;
+
+	if (!devm_request_mem_region(&vdev->dev, r.addr, r.len, dev_name(&vdev->dev))) {
+		drm_warn(&vgdev->drm, "the window to the host's memory is taken: it cannot be mapped\n");
+		return;
+	}
+	virtgpu_host_visible_start(&vgdev->host_visible, r.addr, r.len, vgdev->features.blob_align);
+}
+
+static int virtgpu_init_3d(struct virtgpu_device *vgdev)
+{
+	virtgpu_init_host_visible(vgdev);
+
+	return virtgpu_capsets_init(&vgdev->capsets, &vgdev->ctrl,
+				    vgdev->features.virgl ? vgdev->features.capsets : 0);
+}
+
+static int virtgpu_init_kms(struct virtgpu_device *vgdev)
+{
+	if (!IS_ENABLED(CONFIG_DRM_VIRTIO_GPU_KMS) || !vgdev->features.scanouts) {
+		vgdev->drm.driver_features &= ~(DRIVER_MODESET | DRIVER_ATOMIC);
+		drm_info(&vgdev->drm, "no display: %s\n", vgdev->features.scanouts ?
+			 "the driver was built without" : "the device has no outputs");
+		return 0;
+	}
+
+	return virtgpu_kms_init(vgdev);
+}
+
+static int virtgpu_probe(struct virtio_device *vdev)
+{
+	struct virtgpu_device *vgdev;
+	int ret;
+
+	if (drm_firmware_drivers_only() && virtgpu_modeset == -1)
+		return -ENODEV;
+	if (virtgpu_modeset == 0)
+		return -ENODEV;
+
+	ret = virtgpu_remove_conflicting_fb(vdev);
+	if (ret)
+		return ret;
+
+	vgdev = devm_drm_dev_alloc(&vdev->dev, &virtgpu_driver, struct virtgpu_device, drm);
+	if (IS_ERR(vgdev))
+		return PTR_ERR(vgdev);
+	vdev->priv = &vgdev->drm;
+
+	ret = virtgpu_device_init(vgdev, vdev);
+	if (ret)
+		return ret;
+	ret = virtgpu_init_3d(vgdev);
+	if (ret)
+		return ret;
+	ret = virtgpu_init_kms(vgdev);
+	if (ret)
+		return ret;
+
+	ret = virtgpu_start_vqs(vgdev);
+	if (ret) {
+		drm_err(&vgdev->drm, "cannot set up the queues: %d\n", ret);
+		return ret;
+	}
+	virtio_device_ready(vdev);
+
+	virtgpu_capsets_query(&vgdev->capsets);
+	ret = virtgpu_kms_start(vgdev);
+	if (ret) {
+		drm_err(&vgdev->drm, "the host does not name its outputs: %d\n", ret);
+		goto stop;
+	}
+	ret = drm_dev_register(&vgdev->drm, 0);
+	if (ret)
+		goto stop;
+
+	if (vgdev->kms.count)
+		drm_client_setup(&vgdev->drm, drm_format_info(DRM_FORMAT_XRGB8888));
+
+	return 0;
+stop:
+	virtgpu_stop_vqs(vgdev);
+	virtgpu_kms_stop(vgdev);
+	return ret;
+}
+
+static void virtgpu_remove(struct virtio_device *vdev)
+{
+	struct drm_device *dev = vdev->priv;
+	struct virtgpu_device *vgdev = to_virtgpu(dev);
+
+	/*
+	 * Users and console go first, while the device still answers.  What is left
+	 * after it was reset only turns DRM's own state off.
+	 */
+	drm_dev_unplug(dev);
+	virtgpu_stop_vqs(vgdev);
+	virtgpu_host_visible_invalidate(&vgdev->host_visible, -ENODEV);
+	if (vgdev->kms.count)
+		drm_atomic_helper_shutdown(dev);
+	virtgpu_kms_stop(vgdev);
+	virtgpu_backing_mgr_unmap_all(&vgdev->backings);
+}
+
+static void virtgpu_config_changed(struct virtio_device *vdev)
+{
+	struct drm_device *dev = vdev->priv;
+
+	virtgpu_kms_config_changed(to_virtgpu(dev));
+}
+
+#ifdef CONFIG_PM_SLEEP
+/*
+ * The device forgets everything when it is reset, and it is reset on the way back.  So
+ * the outputs go off and all resources are given up; they are made anew when they are
+ * shown again.
+ */
+static int virtgpu_freeze(struct virtio_device *vdev)
+{
+	struct drm_device *dev = vdev->priv;
+	struct virtgpu_device *vgdev = to_virtgpu(dev);
+	int ret;
+
+	ret = virtgpu_kms_suspend(vgdev);
+	if (ret)
+		return ret;
+
+	virtgpu_stop_vqs(vgdev);
+	virtgpu_host_visible_invalidate(&vgdev->host_visible, -EIO);
+
+	return 0;
+}
+
+static int virtgpu_restore(struct virtio_device *vdev)
+{
+	struct drm_device *dev = vdev->priv;
+	struct virtgpu_device *vgdev = to_virtgpu(dev);
+	int ret;
+
+	ret = virtgpu_start_vqs(vgdev);
+	if (ret) {
+		drm_err(dev, "cannot set up the queues again: %d\n", ret);
+		return ret;
+	}
+	virtio_device_ready(vdev);
+	/* A screen that stays dark is no reason to give the device up. */
+	virtgpu_kms_resume(vgdev);
+
+	return 0;
+}
+#endif
+
+static const struct virtio_device_id virtgpu_ids[] = {
+	{ VIRTIO_ID_GPU, VIRTIO_DEV_ANY_ID },
+	{ }
+};
+MODULE_DEVICE_TABLE(virtio, virtgpu_ids);
+
+static struct virtio_driver virtgpu_virtio_driver = {
+	.feature_table = virtgpu_feature_table,
+	.driver.name = KBUILD_MODNAME,
+	.id_table = virtgpu_ids,
+	.probe = virtgpu_probe,
+	.remove = virtgpu_remove,
+	.config_changed = virtgpu_config_changed,
+#ifdef CONFIG_PM_SLEEP
+	.freeze = virtgpu_freeze,
+	.restore = virtgpu_restore,
+#endif
+};
+
+static int __init virtgpu_init(void)
+{
+	int ret;
+
+	ret = virtgpu_msg_cache_init();
+	if (ret)
+		return ret;
+	ret = virtgpu_atomic_init();
+	if (ret)
+		goto exit_messages;
+
+	virtgpu_virtio_driver.feature_table_size = virtgpu_feature_table_size;
+	ret = register_virtio_driver(&virtgpu_virtio_driver);
+	if (ret)
+		goto exit_commits;
+
+	return 0;
+
+exit_commits:
+	virtgpu_atomic_exit();
+exit_messages:
+	virtgpu_msg_cache_exit();
+	return ret;
+}
+module_init(virtgpu_init);
+
+static void __exit virtgpu_exit(void)
+{
+	unregister_virtio_driver(&virtgpu_virtio_driver);
+	virtgpu_atomic_exit();
+	virtgpu_msg_cache_exit();
+}
+module_exit(virtgpu_exit);
+
+MODULE_DESCRIPTION("Display driver for virtio GPUs");
+MODULE_LICENSE("Dual MIT/GPL");
+MODULE_IMPORT_NS("DMA_BUF");
