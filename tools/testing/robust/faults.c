@@ -667,7 +667,7 @@ static void calls_fail(int arg)
 /* Commits whose second half a worker does, when the driver's messages fail. */
 static void caches_fail(int arg)
 {
-	static const char cache[] = "/sys/kernel/slab/vgpu_msg/failslab";
+	static const char cache[] = "/sys/kernel/slab/virtgpu_msg/failslab";
 	int seconds = setting("VGPU_SECONDS", 60) / 4 + 1;
 	int flips = 0;
 	int refused = 0;

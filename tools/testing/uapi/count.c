@@ -87,7 +87,7 @@ static void tally(struct tally *t)
 /* The driver's own tracepoint tells which commands had a fence. */
 static bool trace_commands(bool on)
 {
-	FILE *f = fopen(TRACING "events/virtio_gpu/vgpu_queue/enable", "w");
+	FILE *f = fopen(TRACING "events/virtio_gpu/virtio_gpu_cmd_queue/enable", "w");
 
 	if (!f)
 		return false;

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/device.h>
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/dma-mapping.h>
+#include <linux/iosys-map.h>
+#include <linux/irqflags.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include <linux/vmstat.h>
+
+#include "virtgpu_backing.h"
+
+static void memory_fini(void *data)
+{
+	virtgpu_backing_mgr_fini(data);
+}
+
+static struct virtgpu_backing_mgr *memory_create(struct kunit *test, enum virtgpu_addr_type which)
+{
+	struct virtgpu_backing_mgr *mem = kunit_kzalloc(test, sizeof(*mem), GFP_KERNEL);
+	struct device *dev = kunit_device_register(test, "vgdev-test-memory");
+
+	KUNIT_ASSERT_NOT_NULL(test, mem);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	virtgpu_backing_mgr_init(mem, dev, which);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, memory_fini, mem), 0);
+
+	return mem;
+}
+
+/* Of a device that has addresses of its own. */
+static struct virtgpu_backing_mgr *dma_memory_create(struct kunit *test)
+{
+	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_DMA);
+
+	/* As the driver asks of its device. */
+	mem->dev->dma_parms = kunit_kzalloc(test, sizeof(*mem->dev->dma_parms), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, mem->dev->dma_parms);
+	dma_set_max_seg_size(mem->dev, UINT_MAX);
+	KUNIT_ASSERT_EQ(test, dma_coerce_mask_and_coherent(mem->dev, DMA_BIT_MASK(64)), 0);
+
+	return mem;
+}
+
+static void put_pages(void *data)
+{
+	virtgpu_backing_put_sync(data);
+}
+
+static struct virtgpu_backing *pages_create(struct kunit *test, u64 size)
+{
+	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_GPA);
+	struct virtgpu_backing *b = virtgpu_pages_alloc(mem, size);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, b);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_pages, b), 0);
+
+	return b;
+}
+
+/*
+ * Pages
+ */
+
+struct size_case {
+	const char *name;
+	u64 pages;
+	unsigned int most_entries;
+};
+
+/* A buddy allocator's blocks go up to 4 MiB; each size has so many at best. */
+static const struct size_case size_cases[] = {
+	{ "one page", 1, 1 },
+	{ "two pages", 2, 2 },
+	{ "three pages", 3, 3 },
+	{ "a cursor", 4, 4 },
+	{ "seven pages", 7, 7 },
+	{ "64 KiB", 16, 16 },
+	{ "1024x768", 768, 32 },
+	{ "4 MiB", 1024, 32 },
+	{ "4 MiB and a page", 1025, 32 },
+	{ "1920x1080", 2025, 32 },
+	{ "3840x2160", 8100, 32 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(size, size_cases, name);
+
+static void backing_size(struct kunit *test)
+{
+	const struct size_case *c = test->param_value;
+	struct virtgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
+	struct virtgpu_mem_entries *e;
+	struct scatterlist *sg;
+	unsigned int i;
+	u64 sum = 0;
+
+	KUNIT_EXPECT_EQ(test, b->size, c->pages << PAGE_SHIFT);
+	KUNIT_EXPECT_EQ(test, b->addr_type, VIRTGPU_ADDR_GPA);
+	KUNIT_EXPECT_EQ(test, refcount_read(&b->ref), 1);
+	for_each_sgtable_sg(b->sgt, sg, i) {
+		KUNIT_EXPECT_TRUE(test, is_power_of_2(sg->length >> PAGE_SHIFT));
+		KUNIT_EXPECT_EQ(test, sg->offset, 0);
+		sum += sg->length;
+	}
+	KUNIT_EXPECT_EQ(test, sum, b->size);
+
+	e = virtgpu_mem_entries_alloc(b->sgt, b->addr_type, 14);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
+	KUNIT_EXPECT_EQ(test, e->bytes, b->size);
+	KUNIT_EXPECT_LE(test, e->count, c->most_entries);
+	KUNIT_EXPECT_LE(test, e->count, b->sgt->orig_nents);
+	virtgpu_mem_entries_free(e);
+}
+
+static void zeroed(struct kunit *test)
+{
+	const struct size_case *c = test->param_value;
+	struct virtgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
+	u64 at;
+
+	for (at = 0; at < b->size; at += PAGE_SIZE) {
+		void *p = virtgpu_pages_address(b, at);
+
+		KUNIT_ASSERT_NOT_NULL(test, p);
+		KUNIT_ASSERT_NULL(test, memchr_inv(p, 0, PAGE_SIZE));
+	}
+}
+
+/* Every byte has one address, the same as through a mapping in one piece. */
+static void address(struct kunit *test)
+{
+	const struct size_case *c = test->param_value;
+	struct virtgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
+	struct iosys_map map;
+	u64 at, *p;
+	int wrong = 0;
+
+	KUNIT_ASSERT_EQ(test, virtgpu_pages_vmap(b, &map), 0);
+	for (at = 0; at < b->size; at += 512)
+		*(u64 *)(map.vaddr + at) = at ^ 0x5a5a00000000;
+	vunmap(map.vaddr);
+
+	for (at = 0; at < b->size; at += 512) {
+		p = virtgpu_pages_address(b, at);
+		if (!p || *p != (at ^ 0x5a5a00000000))
+			wrong++;
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+
+	/* Neighbouring bytes, and the edges. */
+	KUNIT_EXPECT_PTR_EQ(test, virtgpu_pages_address(b, 1), virtgpu_pages_address(b, 0) + 1);
+	KUNIT_EXPECT_PTR_EQ(test, virtgpu_pages_address(b, b->size - 1),
+			    virtgpu_pages_address(b, b->size - PAGE_SIZE) + PAGE_SIZE - 1);
+	KUNIT_EXPECT_NULL(test, virtgpu_pages_address(b, b->size));
+	KUNIT_EXPECT_NULL(test, virtgpu_pages_address(b, U64_MAX));
+}
+
+/* Another device's list names the same pages and is its own to free. */
+static void backing_sg_table(struct kunit *test)
+{
+	const struct size_case *c = test->param_value;
+	struct virtgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
+	struct sg_page_iter ours, theirs;
+	struct sg_table *copy = virtgpu_pages_sg_table(b);
+	u64 n = 0;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, copy);
+	KUNIT_EXPECT_PTR_NE(test, copy, b->sgt);
+	KUNIT_EXPECT_PTR_NE(test, copy->sgl, b->sgt->sgl);
+	__sg_page_iter_start(&theirs, copy->sgl, copy->orig_nents, 0);
+	for_each_sgtable_page(b->sgt, &ours, 0) {
+		if (!__sg_page_iter_next(&theirs))
+			break;
+		if (sg_page_iter_page(&ours) != sg_page_iter_page(&theirs))
+			break;
+		n++;
+	}
+	KUNIT_EXPECT_EQ(test, n, c->pages);
+	KUNIT_EXPECT_FALSE(test, __sg_page_iter_next(&theirs));
+	sg_free_table(copy);
+	kfree(copy);
+}
+
+/* What the processors have counted by themselves is not in the sum: up to 127 each. */
+static void expect_gpu_pages(struct kunit *test, long expected)
+{
+	long slack = 127L * num_possible_cpus() * num_online_nodes();
+	long seen = global_node_page_state(NR_GPU_ACTIVE);
+
+	KUNIT_EXPECT_GE(test, seen, expected - slack);
+	KUNIT_EXPECT_LE(test, seen, expected + slack);
+}
+
+/* Each page of a buffer is part of GPUActive, for as long as the buffer lives. */
+static void backing_counted(struct kunit *test)
+{
+	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_GPA);
+	long before = global_node_page_state(NR_GPU_ACTIVE);
+	struct virtgpu_backing *large, *odd;
+
+	large = virtgpu_pages_alloc(mem, 4096 << PAGE_SHIFT);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, large);
+	expect_gpu_pages(test, before + 4096);
+	odd = virtgpu_pages_alloc(mem, 2047 << PAGE_SHIFT);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, odd);
+	expect_gpu_pages(test, before + 4096 + 2047);
+	if (!IS_ERR(odd))
+		virtgpu_backing_put_sync(odd);
+	expect_gpu_pages(test, before + 4096);
+	virtgpu_backing_put_sync(large);
+	expect_gpu_pages(test, before);
+}
+
+/* What comes to nothing is not counted, however often it is tried. */
+static void failed_not_counted(struct kunit *test)
+{
+	struct virtgpu_backing_mgr *mem = dma_memory_create(test);
+	long before = global_node_page_state(NR_GPU_ACTIVE);
+	unsigned int i;
+
+	virtgpu_backing_mgr_unmap_all(mem);
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(virtgpu_pages_alloc(mem, 1000 << PAGE_SHIFT)),
+				-ENODEV);
+	expect_gpu_pages(test, before);
+}
+
+static void too_large(struct kunit *test)
+{
+	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_GPA);
+	u64 size = ((u64)totalram_pages() + 1) << PAGE_SHIFT;
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(virtgpu_pages_alloc(mem, size)), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(virtgpu_pages_alloc(mem, 1ull << 60)), -ENOMEM);
+}
+
+/* Where the device has addresses of its own, it is told those. */
+static void backing_dma(struct kunit *test)
+{
+	struct virtgpu_backing_mgr *mem = dma_memory_create(test);
+	struct virtgpu_backing *b;
+	struct scatterlist *sg;
+	unsigned int i;
+	u64 sum = 0;
+
+	b = virtgpu_pages_alloc(mem, 100 << PAGE_SHIFT);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, b);
+	KUNIT_EXPECT_EQ(test, b->addr_type, VIRTGPU_ADDR_DMA);
+	for_each_sgtable_dma_sg(b->sgt, sg, i)
+		sum += sg_dma_len(sg);
+	KUNIT_EXPECT_EQ(test, sum, 100 << PAGE_SHIFT);
+	virtgpu_pages_sync_for_device(b);
+	virtgpu_backing_put_sync(b);
+}
+
+/*
+ * Life
+ */
+
+struct counted {
+	struct virtgpu_backing base;
+	unsigned int releases;
+	unsigned int withdrawals;
+	bool in_process;
+	struct completion released;
+};
+
+static void count_release(struct virtgpu_backing *b)
+{
+	struct counted *c = container_of(b, struct counted, base);
+
+	c->releases++;
+	c->in_process = in_task() && !irqs_disabled();
+	complete(&c->released);
+}
+
+static struct counted *counted_create(struct kunit *test, struct virtgpu_backing_mgr *mem)
+{
+	struct counted *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	init_completion(&c->released);
+	virtgpu_backing_init(&c->base, mem, count_release);
+
+	return c;
+}
+
+static void backing_kind(struct kunit *test)
+{
+	struct counted *c = counted_create(test, memory_create(test, VIRTGPU_ADDR_DMA));
+
+	KUNIT_EXPECT_EQ(test, c->base.addr_type, VIRTGPU_ADDR_DMA);
+	KUNIT_EXPECT_EQ(test, refcount_read(&c->base.ref), 1);
+}
+
+static void put_now(struct kunit *test)
+{
+	struct counted *c = counted_create(test, memory_create(test, VIRTGPU_ADDR_GPA));
+
+	KUNIT_EXPECT_PTR_EQ(test, virtgpu_backing_get(&c->base), &c->base);
+	virtgpu_backing_put_sync(&c->base);
+	KUNIT_EXPECT_EQ(test, c->releases, 0);
+	virtgpu_backing_put_sync(&c->base);
+	KUNIT_EXPECT_EQ(test, c->releases, 1);
+}
+
+/* The last user was an interrupt: the release comes later, where it may sleep. */
+static void put_in_interrupt(struct kunit *test)
+{
+	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_GPA);
+	struct counted *c = counted_create(test, mem);
+	unsigned long flags;
+
+	virtgpu_backing_get(&c->base);
+	local_irq_save(flags);
+	virtgpu_backing_put(&c->base);
+	virtgpu_backing_put(&c->base);
+	KUNIT_EXPECT_EQ(test, c->releases, 0);
+	local_irq_restore(flags);
+	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&c->released, 5 * HZ), 0);
+	KUNIT_EXPECT_EQ(test, c->releases, 1);
+	KUNIT_EXPECT_TRUE(test, c->in_process);
+}
+
+/* Nothing is left to the worker when the device goes. */
+static void fini_releases(struct kunit *test)
+{
+	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_GPA);
+	struct counted *c[20];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(c); i++)
+		c[i] = counted_create(test, mem);
+	for (i = 0; i < ARRAY_SIZE(c); i++)
+		virtgpu_backing_put(&c[i]->base);
+	virtgpu_backing_mgr_fini(mem);
+	for (i = 0; i < ARRAY_SIZE(c); i++)
+		KUNIT_EXPECT_EQ(test, c[i]->releases, 1);
+}
+
+static void count_withdrawal(struct virtgpu_backing *b)
+{
+	container_of(b, struct counted, base)->withdrawals++;
+}
+
+/* The device goes: mappings of what is still used end, and there are no new ones. */
+static void withdraw(struct kunit *test)
+{
+	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_DMA);
+	struct counted *used = counted_create(test, mem);
+	struct counted *released = counted_create(test, mem);
+	struct counted *dying = counted_create(test, mem);
+	struct counted *unmapped = counted_create(test, mem);
+	struct counted *late = counted_create(test, mem);
+
+	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&used->base, count_withdrawal), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&released->base, count_withdrawal), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&dying->base, count_withdrawal), 0);
+	virtgpu_backing_put_sync(&released->base);
+	virtgpu_backing_put(&dying->base);
+
+	virtgpu_backing_mgr_unmap_all(mem);
+	KUNIT_EXPECT_EQ(test, used->withdrawals, 1);
+	KUNIT_EXPECT_EQ(test, used->releases, 0);
+	KUNIT_EXPECT_EQ(test, released->withdrawals, 0);
+	KUNIT_EXPECT_EQ(test, dying->withdrawals, 0);
+	KUNIT_EXPECT_EQ(test, dying->releases, 1);
+	KUNIT_EXPECT_EQ(test, unmapped->withdrawals, 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&late->base, count_withdrawal),
+			-ENODEV);
+
+	virtgpu_backing_mgr_unmap_all(mem);
+	KUNIT_EXPECT_EQ(test, used->withdrawals, 1);
+	virtgpu_backing_put_sync(&used->base);
+	KUNIT_EXPECT_EQ(test, used->releases, 1);
+}
+
+static struct kunit_case memory_tests[] = {
+	KUNIT_CASE_PARAM(backing_size, size_gen_params),
+	KUNIT_CASE_PARAM(zeroed, size_gen_params),
+	KUNIT_CASE_PARAM(address, size_gen_params),
+	KUNIT_CASE_PARAM(backing_sg_table, size_gen_params),
+	KUNIT_CASE(backing_counted),
+	KUNIT_CASE(failed_not_counted),
+	KUNIT_CASE(too_large),
+	KUNIT_CASE(backing_dma),
+	KUNIT_CASE(backing_kind),
+	KUNIT_CASE(put_now),
+	KUNIT_CASE(put_in_interrupt),
+	KUNIT_CASE(fini_releases),
+	KUNIT_CASE(withdraw),
+	{}
+};
+
+static struct kunit_suite memory_suite = {
+	.name = "virtio_gpu_backing",
+	.test_cases = memory_tests,
+};
+
+kunit_test_suite(memory_suite);

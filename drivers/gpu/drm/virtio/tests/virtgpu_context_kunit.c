@@ -1,0 +1,755 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/test.h>
+#include <linux/dma-buf.h>
+#include <linux/fcntl.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
+
+#include "virtgpu_device.h"
+#include "virtgpu_file.h"
+#include "virtgpu_mock.h"
+#include "virtgpu_mock_buffer.h"
+#include "virtgpu_test_render.h"
+#include "virtgpu_test_client.h"
+
+/* What the host's renderers can do, and what programs have on the host. */
+
+#define SIZE 8192
+#define W 64
+#define H 48
+
+/*
+ * Capability sets
+ */
+
+#define SETS_MAX 5
+
+struct sets {
+	const char *name;
+	struct virtgpu_mock_capset list[SETS_MAX];
+	u32 count;
+	u64 ids;
+};
+
+static const struct sets sets[] = {
+	{ "none", { }, 0, 0 },
+	{ "virgl", { { 1, 1, 308 } }, 1, BIT_ULL(1) },
+	{ "native contexts", { { 6, 0, 72 } }, 1, BIT_ULL(6) },
+	{ "all", { { 1, 1, 308 }, { 2, 2, 1384 }, { 4, 0, 160 }, { 5, 0, 16 }, { 6, 0, 72 } }, 5,
+	  BIT_ULL(1) | BIT_ULL(2) | BIT_ULL(4) | BIT_ULL(5) | BIT_ULL(6) },
+	{ "the last", { { 63, 0, 16 } }, 1, BIT_ULL(63) },
+	{ "one that has no bit", { { 64, 0, 16 }, { 1, 1, 308 } }, 2, BIT_ULL(1) },
+	{ "huge numbers", { { 0x80000001, 0, 16 }, { 0xffffffff, 0, 16 } }, 2, 0 },
+	{ "zeroes", { { }, { 4, 0, 160 }, { } }, 3, BIT_ULL(4) },
+	{ "twice the same", { { 2, 1, 16 }, { 2, 2, 16 } }, 2, BIT_ULL(2) },
+};
+
+KUNIT_ARRAY_PARAM_DESC(sets, sets, name);
+
+static u32 supported(struct virtgpu_test_client *u)
+{
+	struct drm_virtgpu_getparam args = {
+		.param = VIRTGPU_PARAM_SUPPORTED_CAPSET_IDs,
+		.value = test_client_memory(u->test, NULL, sizeof(u32)),
+	};
+
+	KUNIT_EXPECT_EQ(u->test, test_client_ioctl(u, DRM_VIRTGPU_GETPARAM, &args), 0);
+
+	return virtgpu_render_peek(u->test, args.value);
+}
+
+static void capset_ids(struct kunit *test)
+{
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
+	const struct sets *s = test->param_value;
+	struct virtgpu_test_client *u;
+	u64 ids;
+
+	config.capsets = s->list;
+	config.capset_count = s->count;
+	u = test_client_open(test, virtgpu_mock_start(test, &config));
+	KUNIT_EXPECT_EQ(test, virtgpu_capsets_ids(&to_virtgpu(u->drm)->capsets, &ids), 0);
+	KUNIT_EXPECT_EQ(test, ids, s->ids);
+	KUNIT_EXPECT_EQ(test, supported(u), (u32)s->ids);
+	/* Nobody asks again for what is known. */
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(GET_CAPSET_INFO)), s->count);
+}
+
+/* One that the host does not tell about costs that one, until it does. */
+static void capset_refused(struct kunit *test)
+{
+	struct virtgpu_mock_rule rule = {
+		.type = CMD(GET_CAPSET_INFO), .skip = 2, .error = VIRTIO_GPU_RESP_ERR_UNSPEC,
+		.times = 2,
+	};
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
+	struct virtgpu_mock *m = virtgpu_mock_create(test, &config);
+	struct virtgpu_test_client *u;
+
+	virtgpu_mock_rule(m, &rule);
+	KUNIT_ASSERT_TRUE(test, virtgpu_mock_plug(m));
+	u = test_client_open(test, m);
+	virtgpu_mock_wait_idle(m);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_init(u, VIRTIO_GPU_CAPSET_VIRGL2, 0, 0), 0);
+	KUNIT_EXPECT_EQ(test, supported(u), BIT(1) | BIT(2) | BIT(4) | BIT(6));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(GET_CAPSET_INFO)), 6);
+}
+
+/* A slow answer is as good as any, and what was answered counts meanwhile. */
+static void capset_late(struct kunit *test)
+{
+	struct virtgpu_mock_rule rule = {
+		.type = CMD(GET_CAPSET_INFO), .skip = 3, .hold = true,
+	};
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
+	struct virtgpu_mock *m = virtgpu_mock_create(test, &config);
+	struct virtgpu_test_client *u;
+
+	virtgpu_mock_rule(m, &rule);
+	KUNIT_ASSERT_TRUE(test, virtgpu_mock_plug(m));
+	u = test_client_open(test, m);
+	KUNIT_EXPECT_EQ(test, supported(u), BIT(1) | BIT(2) | BIT(4));
+	/* What the host has skipped is asked for again. */
+	virtgpu_mock_obey(m);
+	KUNIT_EXPECT_EQ(test, supported(u), BIT(1) | BIT(2) | BIT(4) | BIT(6));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(GET_CAPSET_INFO)), 5);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(m, 0), 1);
+	KUNIT_EXPECT_EQ(test, supported(u), BIT(1) | BIT(2) | BIT(4) | BIT(6));
+}
+
+static int get_caps(struct virtgpu_test_client *u, u32 id, u32 version, u64 addr, u32 size)
+{
+	struct drm_virtgpu_get_caps args = {
+		.cap_set_id = id, .cap_set_ver = version, .addr = addr, .size = size,
+	};
+
+	return test_client_ioctl(u, DRM_VIRTGPU_GET_CAPS, &args);
+}
+
+static void expect_set(struct kunit *test, u64 addr, u32 id, u32 size, u32 filler)
+{
+	u32 i;
+
+	for (i = 0; i < size; i += 4)
+		KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, addr + i),
+				0x03020100 + 0x01010101 * ((id + i) & 0xff));
+	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, addr + size), filler);
+}
+
+/* Of each set as much as there is and is wanted, asked for once. */
+static void capset_contents(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_open(test, virtgpu_render_host(test));
+	u64 addr = test_client_memory(test, NULL, PAGE_SIZE);
+
+	KUNIT_EXPECT_EQ(test, get_caps(u, 6, 0, addr, PAGE_SIZE), 0);
+	expect_set(test, addr, 6, 72, 0);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 4, 0, addr, 32), 0);
+	expect_set(test, addr, 4, 32, 0x29282726);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 4, 0, addr, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(GET_CAPSET)), 2);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 2, 1, addr, 8), 0);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 2, 2, addr, 8), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(GET_CAPSET)), 4);
+
+	KUNIT_EXPECT_EQ(test, get_caps(u, 2, 3, addr, 8), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 3, 0, addr, 8), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 0, 0, addr, 8), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 64 + 6, 0, addr, 8), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 6, 0, addr, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 6, 0, 0, 8), -EFAULT);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(GET_CAPSET)), 4);
+}
+
+/* The host's error is the caller's, and the next one may have more luck. */
+static void capset_contents_refused(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_open(test, virtgpu_render_host(test));
+	u64 addr = test_client_memory(test, NULL, PAGE_SIZE);
+
+	virtgpu_mock_reject(u->mock, CMD(GET_CAPSET), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 6, 0, addr, 72), -ENOMEM);
+	virtgpu_mock_obey(u->mock);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 6, 0, addr, 72), 0);
+	expect_set(test, addr, 6, 72, 0);
+}
+
+/*
+ * Parameters
+ */
+
+#define CAPSET VIRTGPU_CONTEXT_PARAM_CAPSET_ID
+#define RINGS VIRTGPU_CONTEXT_PARAM_NUM_RINGS
+#define POLLED VIRTGPU_CONTEXT_PARAM_POLL_RINGS_MASK
+#define NAME VIRTGPU_CONTEXT_PARAM_DEBUG_NAME
+
+struct init {
+	const char *name;
+	struct drm_virtgpu_context_set_param params[5];
+	u32 count;
+	int ret;
+};
+
+static const struct init inits[] = {
+	{ "nothing", { }, 0, 0 },
+	{ "a set", { { CAPSET, 6 } }, 1, 0 },
+	{ "a set that there is not", { { CAPSET, 3 } }, 1, -EINVAL },
+	{ "the last set", { { CAPSET, 63 } }, 1, -EINVAL },
+	{ "more than there can be", { { CAPSET, 64 } }, 1, -EINVAL },
+	{ "64 too many", { { CAPSET, 64 + 6 } }, 1, -EINVAL },
+	{ "32 bits too many", { { CAPSET, BIT_ULL(32) + 6 } }, 1, -EINVAL },
+	{ "twice a set", { { CAPSET, 6 }, { CAPSET, 6 } }, 2, -EINVAL },
+	{ "no timelines", { { RINGS, 0 } }, 1, 0 },
+	{ "64 timelines", { { RINGS, 64 }, { POLLED, ~0ull } }, 2, 0 },
+	{ "65 timelines", { { RINGS, 65 } }, 1, -EINVAL },
+	{ "2^32 timelines", { { RINGS, BIT_ULL(32) } }, 1, -EINVAL },
+	{ "polls what there is", { { POLLED, 3 }, { RINGS, 2 } }, 2, 0 },
+	{ "polls what there is not", { { RINGS, 2 }, { POLLED, 4 } }, 2, -EINVAL },
+	{ "polls the last of 63", { { RINGS, 63 }, { POLLED, BIT_ULL(63) } }, 2, -EINVAL },
+	{ "polls without timelines", { { POLLED, 1 } }, 1, -EINVAL },
+	{ "a name from nowhere", { { NAME, 16 } }, 1, -EFAULT },
+	{ "a parameter that there is not", { { 0, 0 } }, 1, -EINVAL },
+	{ "another one", { { 5, 0 } }, 1, -EINVAL },
+	{ "five parameters", { { RINGS, 1 } }, 5, -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(init, inits, name);
+
+static void context_params(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_open(test, virtgpu_render_host(test));
+	const struct init *i = test->param_value;
+	struct drm_virtgpu_context_init args = {
+		.num_params = i->count,
+		.ctx_set_params = test_client_memory(test, i->params, sizeof(i->params)),
+	};
+
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_CONTEXT_INIT, &args), i->ret);
+	virtgpu_mock_wait_idle(u->mock);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_contexts(u->mock), i->ret ? 0 : 1);
+	/* A file has one; who has none may still ask for it. */
+	args.num_params = 0;
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_CONTEXT_INIT, &args),
+			i->ret ? 0 : -EEXIST);
+}
+
+/* What the host is told of it. */
+static void context_wire(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_open(test, virtgpu_render_host(test));
+	char name[100] = "";
+	struct drm_virtgpu_context_set_param params[] = { { CAPSET, 4 }, { NAME } };
+	struct drm_virtgpu_context_init args = { .num_params = ARRAY_SIZE(params) };
+	struct virtgpu_mock_context ctx;
+
+	memset(name, 'n', sizeof(name) - 1);
+	params[1].value = test_client_memory(test, name, sizeof(name));
+	args.ctx_set_params = test_client_memory(test, params, sizeof(params));
+	KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_CONTEXT_INIT, &args), 0);
+	virtgpu_mock_wait_idle(u->mock);
+	KUNIT_ASSERT_TRUE(test, virtgpu_mock_context(u->mock, virtgpu_render_context(u), &ctx));
+	KUNIT_EXPECT_EQ(test, ctx.capset, 4);
+	/* With room for its end. */
+	name[63] = 0;
+	KUNIT_EXPECT_STREQ(test, ctx.name, name);
+}
+
+/* Who only submits has the one that there always was, by the name of his thread. */
+static void context_default(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_open(test, virtgpu_render_host(test));
+	struct drm_virtgpu_execbuffer args = { };
+	struct virtgpu_mock_context ctx;
+
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_contexts(u->mock), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_render_submit(u, &args, NULL, 0), 0);
+	virtgpu_mock_wait_idle(u->mock);
+	KUNIT_ASSERT_TRUE(test, virtgpu_mock_context(u->mock, virtgpu_render_context(u), &ctx));
+	KUNIT_EXPECT_EQ(test, ctx.capset, 0);
+	KUNIT_EXPECT_STREQ(test, ctx.name, current->comm);
+	KUNIT_EXPECT_EQ(test, ctx.submits, 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_init(u, 6, 1, 0), -EEXIST);
+}
+
+/* A device without CONTEXT_INIT has contexts, but not of all kinds. */
+static void old_host(struct kunit *test)
+{
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
+	struct drm_virtgpu_execbuffer args = { };
+	struct virtgpu_test_client *u;
+
+	config.features &= ~BIT_ULL(VIRTIO_GPU_F_CONTEXT_INIT);
+	u = test_client_open(test, virtgpu_mock_start(test, &config));
+	KUNIT_EXPECT_EQ(test, virtgpu_render_init(u, 1, 0, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, NULL, 0), 0);
+	virtgpu_mock_wait_idle(u->mock);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_contexts(u->mock), 1);
+}
+
+/*
+ * Lives
+ */
+
+/* What the host would not make cannot be used, but for others nothing is amiss. */
+static void refused(struct kunit *test)
+{
+	struct virtgpu_mock_rule rule = {
+		.type = CMD(CTX_CREATE), .times = 1, .error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY,
+	};
+	struct virtgpu_mock *m = virtgpu_render_host(test);
+	struct virtgpu_test_client *u = test_client_open(test, m), *other = test_client_open(test,
+											     m);
+	struct drm_virtgpu_execbuffer args = { };
+
+	virtgpu_mock_rule(m, &rule);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_init(u, 6, 1, 0), 0);
+	virtgpu_mock_wait_idle(m);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, NULL, 0), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(SUBMIT_3D)), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_init(other, 6, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(other, &args, NULL, 0), 0);
+	test_client_close(u);
+	virtgpu_mock_wait_idle(m);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(CTX_DESTROY)), 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_contexts(m), 1);
+}
+
+/* The number is free when the host has said that the context has ended, not before. */
+static void number(struct kunit *test)
+{
+	struct virtgpu_mock *m = virtgpu_render_host(test);
+	struct virtgpu_test_client *u[3];
+	unsigned int i;
+	u32 first;
+
+	for (i = 0; i < 2; i++) {
+		u[i] = test_client_open(test, m);
+		KUNIT_ASSERT_EQ(test, virtgpu_render_init(u[i], 6, 1, 0), 0);
+	}
+	first = virtgpu_render_context(u[0]);
+	KUNIT_EXPECT_NE(test, virtgpu_render_context(u[1]), first);
+
+	virtgpu_mock_hold(m, CMD(CTX_DESTROY));
+	test_client_close(u[0]);
+	KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_held(m, 0)));
+	u[2] = test_client_open(test, m);
+	KUNIT_ASSERT_EQ(test, virtgpu_render_init(u[2], 6, 1, 0), 0);
+	KUNIT_EXPECT_NE(test, virtgpu_render_context(u[2]), first);
+
+	virtgpu_mock_release(m, 0);
+	u[0] = test_client_open(test, m);
+	KUNIT_ASSERT_EQ(test, virtgpu_render_init(u[0], 6, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_context(u[0]), first);
+}
+
+/* It ends with its file, whatever was submitted to it; the host still ends that. */
+static void ends_with_file(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 1, 0);
+	struct virtgpu_mock *m = u->mock;
+	struct dma_fence *fence;
+
+	virtgpu_mock_hold(m, CMD(SUBMIT_3D));
+	fence = virtgpu_render_fence(u, 0);
+	virtgpu_mock_wait_idle(m);
+	test_client_close(u);
+	virtgpu_mock_wait_idle(m);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_contexts(m), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(CTX_DESTROY)), 1);
+	virtgpu_mock_ticks(m, 2);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
+
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(m, 0), 1);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
+	dma_fence_put(fence);
+}
+
+/* A poll that the host will never respond to once its context has ended. */
+static void poll_abandoned(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 1, 1), *other;
+	struct virtgpu_mock_rule rule = { .type = CMD(SUBMIT_3D), .hold = true, .times = 1 };
+	struct virtgpu_mock *m = u->mock;
+	struct dma_fence *fence;
+
+	virtgpu_mock_rule(m, &rule);
+	fence = virtgpu_render_fence(u, 0);
+	virtgpu_mock_wait_idle(m);
+	test_client_close(u);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_contexts(m)));
+	virtgpu_mock_ticks(m, VIRTGPU_MOCK_TEN_MINUTES);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ECANCELED);
+	dma_fence_put(fence);
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&virtgpu_mock_vgdev(m)->ctrl));
+
+	/* Nothing of it is in the way of others. */
+	other = test_client_open(test, m);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_init(other, 6, 1, 0), 0);
+	fence = virtgpu_render_fence(other, 0);
+	KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(fence, false, HZ), 0);
+	dma_fence_put(fence);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(m, 0), 1);
+}
+
+/* Seen by a fence's callback: its context is lost already. */
+struct lost_seen {
+	struct dma_fence_cb cb;
+	struct virtgpu_context *ctx;
+	int error;
+};
+
+static void see_lost(struct dma_fence *fence, struct dma_fence_cb *cb)
+{
+	struct lost_seen *seen = container_of(cb, struct lost_seen, cb);
+
+	seen->error = virtgpu_context_error(seen->ctx);
+}
+
+static void lost_before_fences(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 1, 0);
+	struct drm_virtgpu_execbuffer args = { };
+	struct lost_seen seen = { };
+	struct virtgpu_mock *m = u->mock;
+	struct dma_fence *fence;
+
+	virtgpu_mock_hold(m, CMD(SUBMIT_3D));
+	fence = virtgpu_render_fence(u, 0);
+	seen.ctx = virtgpu_file_context(u->file);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(seen.ctx));
+	KUNIT_ASSERT_EQ(test, dma_fence_add_callback(fence, &seen.cb, see_lost), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&m->vdev), 0);
+	KUNIT_EXPECT_EQ(test, seen.error, -EIO);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&m->vdev), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, NULL, 0), -EIO);
+	virtgpu_context_put(seen.ctx);
+	dma_fence_put(fence);
+}
+
+/* A device that sleeps forgets; who had something there is told, who comes is served. */
+static void context_lost(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 1, 0), *other;
+	struct drm_virtgpu_execbuffer args = { };
+	struct virtgpu_mock *m = u->mock;
+
+	virtgpu_mock_wait_idle(m);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&m->vdev), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, NULL, 0), -EIO);
+	other = test_client_open(test, m);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_init(other, 6, 1, 0), 0);
+	/* The one that is lost still has its number. */
+	KUNIT_EXPECT_NE(test, virtgpu_render_context(other), virtgpu_render_context(u));
+	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(other, &args, NULL, 0), 0);
+	test_client_close(u);
+	virtgpu_mock_wait_idle(m);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_contexts(m), 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(CTX_DESTROY)), 0);
+}
+
+/* What it had drawn is lost with it: a black screen, and no trouble for the others. */
+static void lost_shown(struct kunit *test)
+{
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
+	struct drm_virtgpu_resource_create args = {
+		.target = 2,
+		.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+		.width = W,
+		.height = H,
+		.depth = 1,
+		.array_size = 1,
+		.size = W * H * 4,
+	};
+	struct drm_framebuffer *drawn, *plain;
+	struct virtgpu_test_client *u;
+
+	config.scanouts = 2;
+	u = test_client_open(test, virtgpu_mock_start(test, &config));
+	KUNIT_ASSERT_EQ(test, virtgpu_render_init(u, VIRTIO_GPU_CAPSET_VIRGL2, 0, 0), 0);
+	KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
+	drawn = test_client_fb(u, args.bo_handle, W, H, W * 4, 0);
+	plain = test_client_new_fb(u, W, H);
+	test_client_fill_pattern(u, plain, 7);
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, drawn), 0);
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 1, plain), 0);
+	KUNIT_EXPECT_NE(test, u->mock->model.scanouts[0].resource, 0);
+
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
+	KUNIT_EXPECT_EQ(test, u->mock->model.scanouts[0].resource, 0);
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 1, 7, 0, 0, W, H));
+
+	/* The output is on: its program draws anew and flips. */
+	KUNIT_EXPECT_EQ(test, test_client_flip(u, 0, drawn), -EIO);
+	KUNIT_EXPECT_EQ(test, test_client_flip(u, 0, plain), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 1));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 7, 0, 0, W, H));
+}
+
+/* What is under way when the device goes has its end. */
+static void unplugged(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 2, 3);
+	struct drm_virtgpu_execbuffer args = { };
+	struct dma_fence *fence[2];
+	unsigned int i;
+
+	virtgpu_mock_hold(u->mock, CMD(SUBMIT_3D));
+	for (i = 0; i < 2; i++)
+		fence[i] = virtgpu_render_fence(u, i);
+	virtgpu_mock_wait_idle(u->mock);
+	virtgpu_mock_unplug(u->mock);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence[i]), -ENODEV);
+		dma_fence_put(fence[i]);
+	}
+	KUNIT_EXPECT_EQ(test, test_client_signals(u), 2);
+	KUNIT_EXPECT_LT(test, virtgpu_render_submit(u, &args, NULL, 0), 0);
+}
+
+/*
+ * What contexts may use
+ */
+
+static bool has(struct virtgpu_test_client *u, u32 resource)
+{
+	virtgpu_mock_wait_idle(u->mock);
+
+	return virtgpu_mock_attached(u->mock, virtgpu_render_context(u), resource);
+}
+
+/* From the first handle to the last. */
+static void use_handles(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 1, 0, 0);
+	u32 resource, handle = virtgpu_render_buffer(u, SIZE, &resource), second;
+
+	KUNIT_EXPECT_TRUE(test, has(u, resource));
+	KUNIT_ASSERT_EQ(test, drm_gem_handle_create(u->file, test_client_object(u, handle),
+						    &second),
+			0);
+	test_client_drop(u, handle);
+	KUNIT_EXPECT_TRUE(test, has(u, resource));
+	test_client_drop(u, second);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_resources(u->mock)));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(CTX_ATTACH_RESOURCE)), 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(CTX_DETACH_RESOURCE)), 1);
+}
+
+/* Another program has the same buffer, before it has a context, or after. */
+static void use_shared(struct kunit *test, bool context_first)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 1, 0, 0);
+	struct virtgpu_test_client *other = test_client_open(test, u->mock);
+	u32 resource, handle = virtgpu_render_buffer(u, SIZE, &resource), theirs;
+
+	if (context_first)
+		KUNIT_ASSERT_EQ(test, virtgpu_render_init(other, 2, 0, 0), 0);
+	KUNIT_ASSERT_EQ(test, drm_gem_handle_create(other->file, test_client_object(u, handle),
+						    &theirs), 0);
+	if (!context_first)
+		KUNIT_ASSERT_EQ(test, virtgpu_render_init(other, 2, 0, 0), 0);
+	KUNIT_EXPECT_TRUE(test, has(u, resource));
+	KUNIT_EXPECT_TRUE(test, has(other, resource));
+
+	/* Who made it goes, and the other one keeps it. */
+	test_client_drop(u, handle);
+	KUNIT_EXPECT_TRUE(test, has(other, resource));
+	test_client_close(u);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_contexts(other->mock) == 1));
+	KUNIT_EXPECT_TRUE(test, has(other, resource));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_resources(other->mock), 1);
+}
+
+static void use_shared_before(struct kunit *test)
+{
+	use_shared(test, false);
+}
+
+static void use_shared_after(struct kunit *test)
+{
+	use_shared(test, true);
+}
+
+/* A buffer of the guest's has a number as soon as somebody asks, and the context has it. */
+static void use_dumb(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 1, 0, 0);
+	struct drm_virtgpu_resource_info info = { };
+
+	info.bo_handle = test_client_dumb(u, 64, 48);
+	virtgpu_mock_wait_idle(u->mock);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(CTX_ATTACH_RESOURCE)), 0);
+	KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
+	KUNIT_EXPECT_NE(test, info.res_handle, 0);
+	KUNIT_EXPECT_TRUE(test, has(u, info.res_handle));
+	KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
+	test_client_drop(u, info.bo_handle);
+	virtgpu_mock_wait_idle(u->mock);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(CTX_ATTACH_RESOURCE)), 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(CTX_DETACH_RESOURCE)), 1);
+}
+
+struct speech {
+	const char *name;
+	bool context;
+	u32 capset;
+	bool has_number;
+};
+
+static const struct speech speeches[] = {
+	{ "no context", false, 0, false },
+	{ "virgl", true, 1, false },
+	{ "virgl2", true, 2, false },
+	{ "native", true, 6, true },
+};
+
+static void speech_name(const struct speech *s, char *desc)
+{
+	strscpy(desc, s->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(speech, speeches, speech_name);
+
+/*
+ * Another device's buffer has a number for who can use it: it stays where it is then.  Who
+ * would come to grief by naming it hears so.
+ */
+static void use_import(struct kunit *test)
+{
+	const struct speech *s = test->param_value;
+	struct virtgpu_mock *m = virtgpu_render_host(test);
+	struct virtgpu_mock_buffer *b = virtgpu_mock_buffer_create(test, m, VIRTGPU_MOCK_DYNAMIC,
+								   SIZE);
+	struct virtgpu_test_client *u = test_client_open(test, m);
+	struct drm_virtgpu_resource_info info = { };
+
+	if (s->context)
+		KUNIT_ASSERT_EQ(test, virtgpu_render_init(u, s->capset, 0, 0), 0);
+	KUNIT_ASSERT_EQ(test, test_client_import(u, b->dma_buf, &info.bo_handle), 0);
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info),
+			s->has_number ? 0 : -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, info.res_handle != 0, s->has_number);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(b->pins), s->has_number);
+	virtgpu_mock_wait_idle(m);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(RESOURCE_CREATE_BLOB)), s->has_number);
+	if (s->has_number) {
+		KUNIT_EXPECT_EQ(test, info.blob_mem, VIRTGPU_BLOB_MEM_GUEST);
+		KUNIT_EXPECT_TRUE(test, has(u, info.res_handle));
+		KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(b), -EBUSY);
+	}
+	test_client_drop(u, info.bo_handle);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(b->pins)));
+}
+
+/* That the host will not have it in the context is told in the log, and harms nothing. */
+static void use_refused(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 1, 0, 0);
+	struct drm_virtgpu_execbuffer args = { };
+	u32 resource, handle;
+
+	virtgpu_mock_reject(u->mock, CMD(CTX_ATTACH_RESOURCE), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	handle = virtgpu_render_buffer(u, SIZE, &resource);
+	KUNIT_EXPECT_FALSE(test, has(u, resource));
+	virtgpu_mock_obey(u->mock);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, NULL, 0), 0);
+	test_client_drop(u, handle);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_resources(u->mock)));
+}
+
+/*
+ * Transfers
+ */
+
+static int transfer(struct virtgpu_test_client *u, unsigned int nr, u32 handle, u32 x, u32 w,
+		    u32 stride)
+{
+	/* Both directions have the same parameters. */
+	struct drm_virtgpu_3d_transfer_to_host args = {
+		.bo_handle = handle, .box = { .x = x, .w = w, .h = 1, .d = 1 }, .offset = x,
+		.stride = stride,
+	};
+	struct drm_virtgpu_3d_wait wait = { .handle = handle };
+	int ret = test_client_ioctl(u, nr, &args);
+
+	return ret ?: test_client_ioctl(u, DRM_VIRTGPU_WAIT, &wait);
+}
+
+/* There, and back into memory that holds something else by then. */
+static void transfer_both_ways(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 1, 0, 0);
+	u32 resource, handle = virtgpu_render_buffer(u, SIZE, &resource), i;
+	struct drm_gem_object *obj = test_client_object(u, handle);
+	struct iosys_map map;
+
+	KUNIT_ASSERT_EQ(test, drm_gem_vmap(obj, &map), 0);
+	for (i = 0; i < SIZE; i += 4)
+		iosys_map_wr(&map, i, u32, i + 1);
+	KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_TO_HOST, handle, 0, SIZE, 0), 0);
+	iosys_map_memset(&map, 0, 0, SIZE);
+	KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_FROM_HOST, handle, 4096, 4096, 0),
+			0);
+	KUNIT_EXPECT_EQ(test, iosys_map_rd(&map, 4092, u32), 0);
+	for (i = 4096; i < SIZE; i += 4)
+		KUNIT_EXPECT_EQ(test, iosys_map_rd(&map, i, u32), i + 1);
+	drm_gem_vunmap(obj, &map);
+
+	KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_TO_HOST, handle, 0, 4, 4), -EINVAL);
+	KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_FROM_HOST, handle + 1, 0, 4, 0),
+			-ENOENT);
+}
+
+/* What the host does not like of one is no reason to refuse the next. */
+static void transfer_refused(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 1, 0, 0);
+	u32 resource, handle = virtgpu_render_buffer(u, SIZE, &resource);
+
+	KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_TO_HOST, handle, SIZE, 4, 0), 0);
+	KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_TO_HOST, handle, 0, 4, 0), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(TRANSFER_TO_HOST_3D)), 2);
+}
+
+static struct kunit_case context_tests[] = {
+	KUNIT_CASE_PARAM(capset_ids, sets_gen_params),
+	KUNIT_CASE(capset_refused),
+	KUNIT_CASE_SLOW(capset_late),
+	KUNIT_CASE(capset_contents),
+	KUNIT_CASE(capset_contents_refused),
+	KUNIT_CASE_PARAM(context_params, init_gen_params),
+	KUNIT_CASE(context_wire),
+	KUNIT_CASE(context_default),
+	KUNIT_CASE(old_host),
+	KUNIT_CASE(refused),
+	KUNIT_CASE(number),
+	KUNIT_CASE(ends_with_file),
+	KUNIT_CASE(poll_abandoned),
+	KUNIT_CASE(lost_before_fences),
+	KUNIT_CASE(context_lost),
+	KUNIT_CASE(lost_shown),
+	KUNIT_CASE(unplugged),
+	KUNIT_CASE(use_handles),
+	KUNIT_CASE(use_shared_before),
+	KUNIT_CASE(use_shared_after),
+	KUNIT_CASE(use_dumb),
+	KUNIT_CASE_PARAM(use_import, speech_gen_params),
+	KUNIT_CASE(use_refused),
+	KUNIT_CASE(transfer_both_ways),
+	KUNIT_CASE(transfer_refused),
+	{}
+};
+
+static struct kunit_suite context_suite = {
+	.name = "virtio_gpu_context",
+	.test_cases = context_tests,
+};
+
+kunit_test_suite(context_suite);

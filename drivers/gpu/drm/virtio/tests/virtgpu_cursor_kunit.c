@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/test.h>
+#include <uapi/linux/virtio_gpu.h>
+
+#include "virtgpu_cursor.h"
+#include "virtgpu_msg.h"
+#include "virtgpu_test_ring.h"
+
+#define UPDATE VIRTIO_GPU_CMD_UPDATE_CURSOR
+#define MOVE VIRTIO_GPU_CMD_MOVE_CURSOR
+
+#define OUTPUT 3
+
+struct cursor_test {
+	struct virtgpu_cursor c;
+	struct test_ring *r;
+	struct test_ring *ctrl;
+};
+
+static void cursor_fini(void *data)
+{
+	virtgpu_cursor_fini(data);
+}
+
+/* With a ring of two descriptors, each good for one cursor command. */
+static struct cursor_test *cursor_create(struct kunit *test)
+{
+	struct cursor_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	/* Comes to its turn after the queues were stopped. */
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, cursor_fini, &t->c), 0);
+	t->r = test_ring_create(test, 2);
+	t->ctrl = test_ring_create(test, 16);
+	KUNIT_ASSERT_EQ(test, virtgpu_cursor_init(&t->c, &t->r->q, &t->ctrl->q, OUTPUT), 0);
+
+	return t;
+}
+
+static void set(struct cursor_test *t, u32 resource, s32 x, s32 y, bool new_image)
+{
+	struct virtgpu_cmd_cursor want = {
+		.scanout = OUTPUT,
+		.resource = resource,
+		.x = x,
+		.y = y,
+		.hot_x = resource ? 1 : 0,
+		.hot_y = resource ? 2 : 0,
+	};
+
+	virtgpu_cursor_set(&t->c, &want, new_image);
+}
+
+static u32 word(const struct test_slot *slot, unsigned int offset)
+{
+	return slot->request[offset] | slot->request[offset + 1] << 8 |
+	       slot->request[offset + 2] << 16 | (u32)slot->request[offset + 3] << 24;
+}
+
+static void expect_sent(struct kunit *test, struct cursor_test *t, unsigned int i,
+			u32 type, u32 resource, s32 x, s32 y)
+{
+	const struct test_slot *slot = &t->r->slots[i];
+
+	KUNIT_ASSERT_LT(test, i, t->r->count);
+	KUNIT_EXPECT_EQ(test, slot->type, type);
+	KUNIT_EXPECT_EQ(test, word(slot, 24), OUTPUT);
+	KUNIT_EXPECT_EQ(test, (s32)word(slot, 28), x);
+	KUNIT_EXPECT_EQ(test, (s32)word(slot, 32), y);
+	KUNIT_EXPECT_EQ(test, word(slot, 40), resource);
+	KUNIT_EXPECT_EQ(test, word(slot, 44), resource ? 1 : 0);
+	KUNIT_EXPECT_EQ(test, word(slot, 48), resource ? 2 : 0);
+}
+
+static void load(struct kunit *test, struct cursor_test *t)
+{
+	virtgpu_cursor_upload(&t->c, test_msg(test, NULL));
+}
+
+/* A cursor that is shown, at rest, after one command. */
+static struct cursor_test *cursor_shown(struct kunit *test)
+{
+	struct cursor_test *t = cursor_create(test);
+
+	set(t, 5, 10, 20, true);
+	test_reply_all(t->r);
+	KUNIT_ASSERT_EQ(test, t->r->count, 1);
+
+	return t;
+}
+
+/*
+ * One change at a time
+ */
+
+struct change_case {
+	const char *name;
+	u32 resource;
+	s32 x, y;
+	bool new_image;
+	u32 type;
+};
+
+/* From resource 5 at 10, 20. */
+static const struct change_case change_cases[] = {
+	{ "nothing", 5, 10, 20, false, 0 },
+	{ "to the right", 5, 11, 20, false, MOVE },
+	{ "down", 5, 10, 21, false, MOVE },
+	{ "off the upper left corner", 5, -63, -63, false, MOVE },
+	{ "another image", 6, 10, 20, true, UPDATE },
+	{ "another resource with the same image", 6, 10, 20, false, UPDATE },
+	{ "the same resource, drawn anew", 5, 10, 20, true, UPDATE },
+	{ "drawn anew and moved", 5, 30, 40, true, UPDATE },
+	{ "hidden", 0, 0, 0, false, UPDATE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(change, change_cases, name);
+
+static void cursor_change(struct kunit *test)
+{
+	const struct change_case *c = test->param_value;
+	struct cursor_test *t = cursor_shown(test);
+
+	set(t, c->resource, c->x, c->y, c->new_image);
+	KUNIT_ASSERT_EQ(test, t->r->count, c->type ? 2 : 1);
+	KUNIT_EXPECT_EQ(test, t->r->kicks, c->type ? 2 : 1);
+	if (c->type)
+		expect_sent(test, t, 1, c->type, c->resource, c->x, c->y);
+
+	/* The same once more is no change, not even after the answer. */
+	test_reply_all(t->r);
+	set(t, c->resource, c->x, c->y, false);
+	KUNIT_EXPECT_EQ(test, t->r->count, c->type ? 2 : 1);
+}
+
+static void first_image(struct kunit *test)
+{
+	struct cursor_test *t = cursor_create(test);
+
+	set(t, 5, 10, 20, true);
+	KUNIT_ASSERT_EQ(test, t->r->count, 1);
+	expect_sent(test, t, 0, UPDATE, 5, 10, 20);
+	KUNIT_EXPECT_EQ(test, t->r->kicks, 1);
+}
+
+/* What was never shown need not be hidden. */
+static void hidden_from_start(struct kunit *test)
+{
+	struct cursor_test *t = cursor_create(test);
+
+	set(t, 0, 0, 0, false);
+	KUNIT_EXPECT_EQ(test, t->r->count, 0);
+	KUNIT_EXPECT_EQ(test, t->r->kicks, 0);
+}
+
+/*
+ * More changes than the host takes
+ */
+
+static const unsigned int move_counts[] = { 1, 2, 3, 64, 1000 };
+
+static void move_desc(const unsigned int *n, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u moves", *n);
+}
+
+KUNIT_ARRAY_PARAM(move, move_counts, move_desc);
+
+/* One is in flight, and of all others only the last is sent. */
+static void last_move_wins(struct kunit *test)
+{
+	const unsigned int *n = test->param_value;
+	struct cursor_test *t = cursor_shown(test);
+	unsigned int i;
+
+	for (i = 1; i <= *n; i++)
+		set(t, 5, 10 + i, 20, false);
+	KUNIT_ASSERT_EQ(test, t->r->count, 2);
+	expect_sent(test, t, 1, MOVE, 5, 11, 20);
+	KUNIT_EXPECT_EQ(test, t->r->q.num_pending, 1);
+	KUNIT_EXPECT_EQ(test, t->r->kicks, 2);
+
+	test_reply(t->r, 1, 0);
+	if (*n > 1) {
+		KUNIT_ASSERT_EQ(test, t->r->count, 3);
+		expect_sent(test, t, 2, MOVE, 5, 10 + *n, 20);
+		KUNIT_EXPECT_EQ(test, t->r->kicks, 3);
+	}
+	test_reply_all(t->r);
+	KUNIT_EXPECT_EQ(test, t->r->count, *n > 1 ? 3 : 2);
+	KUNIT_EXPECT_EQ(test, t->r->q.num_pending, 0);
+}
+
+/* A host that never takes anything costs one message, whatever is wanted. */
+static void host_never_drains(struct kunit *test)
+{
+	struct cursor_test *t = cursor_create(test);
+	unsigned int i;
+
+	for (i = 0; i < 1000; i++)
+		set(t, 1 + i % 7, i, -i, i % 3 == 0);
+	KUNIT_EXPECT_EQ(test, t->r->count, 1);
+	KUNIT_EXPECT_EQ(test, t->r->q.num_pending, 1);
+	KUNIT_EXPECT_EQ(test, t->r->kicks, 1);
+	KUNIT_EXPECT_EQ(test, t->r->q.stats.backlogged, 0);
+	virtgpu_vq_stop(&t->r->q);
+	KUNIT_EXPECT_EQ(test, t->r->count, 1);
+	KUNIT_EXPECT_EQ(test, t->r->q.num_pending, 0);
+}
+
+/* Away and back while the host is busy: it need not know. */
+static void there_and_back(struct kunit *test)
+{
+	struct cursor_test *t = cursor_shown(test);
+
+	set(t, 5, 50, 60, false);
+	set(t, 5, 70, 80, false);
+	set(t, 5, 50, 60, false);
+	test_reply_all(t->r);
+	KUNIT_EXPECT_EQ(test, t->r->count, 2);
+}
+
+/* An image that comes while a move is in flight is not lost in later moves. */
+static void image_survives_moves(struct kunit *test)
+{
+	struct cursor_test *t = cursor_shown(test);
+
+	set(t, 5, 11, 20, false);
+	set(t, 5, 11, 20, true);
+	set(t, 5, 12, 20, false);
+	test_reply_all(t->r);
+	KUNIT_ASSERT_EQ(test, t->r->count, 3);
+	expect_sent(test, t, 1, MOVE, 5, 11, 20);
+	expect_sent(test, t, 2, UPDATE, 5, 12, 20);
+}
+
+/* Hidden and shown again while the host is busy: shown anew, once. */
+static void hide_and_show(struct kunit *test)
+{
+	struct cursor_test *t = cursor_shown(test);
+
+	set(t, 5, 11, 20, false);
+	set(t, 0, 0, 0, false);
+	set(t, 6, 12, 20, true);
+	test_reply_all(t->r);
+	KUNIT_ASSERT_EQ(test, t->r->count, 3);
+	expect_sent(test, t, 2, UPDATE, 6, 12, 20);
+}
+
+/*
+ * Images on their way
+ */
+
+struct transfer_case {
+	const char *name;
+	u32 answer;
+};
+
+/* However the transfer ends, it has ended. */
+static const struct transfer_case transfer_cases[] = {
+	{ "done", 0x1100 },
+	{ "refused", 0x1203 },
+	{ "the device is gone", 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(transfer, transfer_cases, name);
+
+static void after_transfer(struct kunit *test)
+{
+	const struct transfer_case *c = test->param_value;
+	struct cursor_test *t = cursor_create(test);
+
+	load(test, t);
+	set(t, 5, 10, 20, true);
+	set(t, 5, 11, 20, false);
+	KUNIT_EXPECT_EQ(test, t->r->count, 0);
+	KUNIT_EXPECT_EQ(test, t->r->kicks, 0);
+
+	if (c->answer)
+		test_reply(t->ctrl, 0, c->answer);
+	else
+		virtgpu_vq_stop(&t->ctrl->q);
+	KUNIT_ASSERT_EQ(test, t->r->count, 1);
+	KUNIT_EXPECT_EQ(test, t->r->kicks, 1);
+	expect_sent(test, t, 0, UPDATE, 5, 11, 20);
+}
+
+/* An answer of the cursor queue does not let an image out before its time. */
+static void transfer_and_answer(struct kunit *test)
+{
+	struct cursor_test *t = cursor_shown(test);
+
+	set(t, 5, 11, 20, false);
+	load(test, t);
+	set(t, 6, 11, 20, true);
+	test_reply(t->r, 1, 0);
+	KUNIT_EXPECT_EQ(test, t->r->count, 2);
+	test_reply(t->ctrl, 0, 0x1100);
+	KUNIT_ASSERT_EQ(test, t->r->count, 3);
+	expect_sent(test, t, 2, UPDATE, 6, 11, 20);
+}
+
+/* The reverse: the transfer is done while the device has the message. */
+static void transfer_while_busy(struct kunit *test)
+{
+	struct cursor_test *t = cursor_shown(test);
+
+	set(t, 5, 11, 20, false);
+	load(test, t);
+	set(t, 6, 11, 20, true);
+	test_reply(t->ctrl, 0, 0x1100);
+	KUNIT_EXPECT_EQ(test, t->r->count, 2);
+	test_reply(t->r, 1, 0);
+	KUNIT_ASSERT_EQ(test, t->r->count, 3);
+	expect_sent(test, t, 2, UPDATE, 6, 11, 20);
+}
+
+/* Of the images that come while one is on its way, the last one is next. */
+static void many_transfers(struct kunit *test)
+{
+	struct cursor_test *t = cursor_create(test);
+	unsigned int i;
+
+	for (i = 0; i < 100; i++) {
+		load(test, t);
+		set(t, 5 + i, 10, 20, true);
+	}
+	KUNIT_EXPECT_EQ(test, t->ctrl->count, 1);
+	test_reply(t->ctrl, 0, 0x1100);
+	KUNIT_EXPECT_EQ(test, t->ctrl->count, 2);
+	KUNIT_EXPECT_EQ(test, t->r->count, 0);
+	test_reply(t->ctrl, 1, 0x1100);
+	KUNIT_EXPECT_EQ(test, t->ctrl->count, 2);
+	KUNIT_ASSERT_EQ(test, t->r->count, 1);
+	expect_sent(test, t, 0, UPDATE, 104, 10, 20);
+}
+
+/* A cursor that is hidden does not need the image that was to be next. */
+static void hide_while_loading(struct kunit *test)
+{
+	struct cursor_test *t = cursor_shown(test);
+
+	load(test, t);
+	set(t, 6, 10, 20, true);
+	load(test, t);
+	set(t, 7, 10, 20, true);
+	virtgpu_cursor_hide(&t->c);
+	test_reply(t->ctrl, 0, 0x1100);
+	KUNIT_EXPECT_EQ(test, t->ctrl->count, 1);
+	KUNIT_ASSERT_EQ(test, t->r->count, 2);
+	expect_sent(test, t, 1, UPDATE, 0, 0, 0);
+}
+
+/*
+ * Trouble
+ */
+
+/* What a driver does that is unbound while a cursor is shown. */
+static void stopped_queue(struct kunit *test)
+{
+	struct cursor_test *t = cursor_shown(test);
+	unsigned int kicks = t->r->kicks;
+
+	virtgpu_vq_stop(&t->r->q);
+	set(t, 5, 30, 40, false);
+	set(t, 0, 0, 0, false);
+	KUNIT_EXPECT_FALSE(test, t->c.busy);
+	KUNIT_EXPECT_EQ(test, t->r->count, 1);
+	KUNIT_EXPECT_EQ(test, t->r->kicks, kicks);
+}
+
+static void transfer_stopped_queue(struct kunit *test)
+{
+	struct cursor_test *t = cursor_shown(test);
+
+	load(test, t);
+	set(t, 6, 10, 20, true);
+	load(test, t);
+	virtgpu_vq_stop(&t->r->q);
+	virtgpu_vq_stop(&t->ctrl->q);
+	KUNIT_EXPECT_FALSE(test, t->c.loading);
+	KUNIT_EXPECT_NULL(test, t->c.next);
+	KUNIT_EXPECT_FALSE(test, t->c.busy);
+	KUNIT_EXPECT_EQ(test, t->r->count, 1);
+}
+
+/* A command in flight dies with its queue, and what waited behind it too. */
+static void stop_in_flight(struct kunit *test)
+{
+	struct cursor_test *t = cursor_shown(test);
+
+	set(t, 5, 30, 40, false);
+	set(t, 5, 50, 60, false);
+	virtgpu_vq_stop(&t->r->q);
+	KUNIT_EXPECT_FALSE(test, t->c.busy);
+	KUNIT_EXPECT_EQ(test, t->r->count, 2);
+	KUNIT_EXPECT_EQ(test, refcount_read(&t->c.msg->ref), 1);
+}
+
+/* The ring would not take one: the next change gets its chance. */
+static void ring_refuses(struct kunit *test)
+{
+	struct cursor_test *t = cursor_shown(test);
+
+	t->r->add_error = -ENOMEM;
+	t->r->add_errors = 1;
+	set(t, 5, 30, 40, false);
+	KUNIT_EXPECT_FALSE(test, t->c.busy);
+	KUNIT_EXPECT_EQ(test, t->r->count, 1);
+	set(t, 5, 50, 60, false);
+	KUNIT_ASSERT_EQ(test, t->r->count, 2);
+	expect_sent(test, t, 1, MOVE, 5, 50, 60);
+}
+
+/* One message does for all; its references do not pile up. */
+static void one_message(struct kunit *test)
+{
+	struct cursor_test *t = cursor_shown(test);
+	struct virtgpu_msg *msg = t->c.msg;
+	unsigned int i;
+
+	for (i = 0; i < 50; i++) {
+		set(t, 5, i, i, i % 5 == 0);
+		test_reply_all(t->r);
+	}
+	KUNIT_EXPECT_EQ(test, t->r->count, 51);
+	KUNIT_EXPECT_PTR_EQ(test, t->r->slots[50].msg, msg);
+	KUNIT_EXPECT_EQ(test, refcount_read(&msg->ref), 1);
+}
+
+static struct kunit_case cursor_tests[] = {
+	KUNIT_CASE_PARAM(cursor_change, change_gen_params),
+	KUNIT_CASE(first_image),
+	KUNIT_CASE(hidden_from_start),
+	KUNIT_CASE_PARAM(last_move_wins, move_gen_params),
+	KUNIT_CASE(host_never_drains),
+	KUNIT_CASE(there_and_back),
+	KUNIT_CASE(image_survives_moves),
+	KUNIT_CASE(hide_and_show),
+	KUNIT_CASE_PARAM(after_transfer, transfer_gen_params),
+	KUNIT_CASE(transfer_and_answer),
+	KUNIT_CASE(transfer_while_busy),
+	KUNIT_CASE(many_transfers),
+	KUNIT_CASE(hide_while_loading),
+	KUNIT_CASE(stopped_queue),
+	KUNIT_CASE(transfer_stopped_queue),
+	KUNIT_CASE(stop_in_flight),
+	KUNIT_CASE(ring_refuses),
+	KUNIT_CASE(one_message),
+	{}
+};
+
+static struct kunit_suite cursor_suite = {
+	.name = "virtio_gpu_cursor",
+	.test_cases = cursor_tests,
+};
+
+kunit_test_suite(cursor_suite);

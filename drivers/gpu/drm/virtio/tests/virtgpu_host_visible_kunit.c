@@ -1,0 +1,640 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/device.h>
+#include <kunit/test.h>
+#include <linux/dma-buf.h>
+#include <linux/fcntl.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
+
+#include "virtgpu_device.h"
+#include "virtgpu_mock.h"
+#include "virtgpu_test_render.h"
+#include "virtgpu_test_client.h"
+
+/* Memory of the host's, and the window that it is seen through: 16 pages of it. */
+
+#define PAGES 16
+#define WINDOW (PAGES * PAGE_SIZE)
+
+struct blob {
+	u32 handle;
+	u32 resource;
+	u64 addr;
+	u64 size;
+};
+
+static struct blob new_blob(struct virtgpu_test_client *u, unsigned int pages)
+{
+	struct blob b = { .size = pages * PAGE_SIZE };
+
+	KUNIT_ASSERT_EQ(u->test, virtgpu_render_blob(u, b.size, &b.handle, &b.resource), 0);
+
+	return b;
+}
+
+static int map(struct virtgpu_test_client *u, struct blob *b)
+{
+	return virtgpu_render_map(u, b->handle, b->size, &b->addr);
+}
+
+static void unmap(struct virtgpu_test_client *u, struct blob *b)
+{
+	KUNIT_EXPECT_EQ(u->test, vm_munmap(b->addr, b->size), 0);
+}
+
+static bool is_in(struct virtgpu_test_client *u, const struct blob *b)
+{
+	u64 offset;
+
+	virtgpu_mock_wait_idle(u->mock);
+
+	return virtgpu_mock_mapped(u->mock, b->resource, &offset);
+}
+
+static void need_memory(struct virtgpu_test_client *u)
+{
+	if (!virtgpu_mock_host_visible_has_memory(u->mock))
+		kunit_skip(u->test, "nothing is in the window on this machine");
+}
+
+static void poke(struct kunit *test, u64 addr, u32 value)
+{
+	KUNIT_EXPECT_EQ(test, put_user(value, (u32 __user *)u64_to_user_ptr(addr)), 0);
+}
+
+static void fill(struct virtgpu_test_client *u, const struct blob *b, u32 value)
+{
+	struct virtgpu_mock_op op = { VIRTGPU_MOCK_FILL, b->resource, value };
+	struct drm_virtgpu_execbuffer args = { };
+
+	KUNIT_ASSERT_EQ(u->test, virtgpu_render_submit(u, &args, &op, 1), 0);
+	virtgpu_mock_wait_idle(u->mock);
+}
+
+/*
+ * Contents
+ */
+
+/* Host and program see the same, also when it was away. */
+static void contents(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, 4), big;
+
+	need_memory(u);
+	fill(u, &b, 0x11111111);
+	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, b.addr), 0x11111111);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, b.addr + b.size - 4), 0x11111111);
+	fill(u, &b, 0x22222222);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, b.addr + PAGE_SIZE), 0x22222222);
+	poke(test, b.addr + 3 * PAGE_SIZE, 0x33333333);
+	unmap(u, &b);
+
+	/* This needs all of the room. */
+	big = new_blob(u, PAGES);
+	KUNIT_ASSERT_EQ(test, map(u, &big), 0);
+	KUNIT_EXPECT_FALSE(test, is_in(u, &b));
+	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, big.addr), 0);
+	unmap(u, &big);
+	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, b.addr), 0x22222222);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, b.addr + 3 * PAGE_SIZE), 0x33333333);
+}
+
+/* A part of it: its beginning, and of its export what is behind that. */
+static void host_visible_part(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, 4);
+	struct drm_virtgpu_map args = { .handle = b.handle };
+	unsigned long first, last;
+	struct dma_buf *dma_buf;
+
+	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+	KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_MAP, &args), 0);
+	first = kunit_vm_mmap(test, u->filp, 0, 2 * PAGE_SIZE, PROT_READ, MAP_SHARED, args.offset);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(first));
+	dma_buf = drm_gem_prime_handle_to_dmabuf(u->drm, u->file, b.handle, O_RDWR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
+	last = kunit_vm_mmap(test, dma_buf->file, 0, 2 * PAGE_SIZE, PROT_READ, MAP_SHARED,
+			     2 * PAGE_SIZE);
+	dma_buf_put(dma_buf);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(last));
+	/* Neither more than there is, nor what would not be seen by the host. */
+	KUNIT_EXPECT_TRUE(test, IS_ERR_VALUE(vm_mmap(u->filp, 0, 5 * PAGE_SIZE, PROT_READ,
+						     MAP_SHARED, args.offset)));
+	KUNIT_EXPECT_EQ(test, (long)vm_mmap(u->filp, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+					    MAP_PRIVATE, args.offset), -EINVAL);
+	need_memory(u);
+	poke(test, b.addr + PAGE_SIZE, 76);
+	poke(test, b.addr + 3 * PAGE_SIZE, 77);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, first + PAGE_SIZE), 76);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, last + PAGE_SIZE), 77);
+}
+
+/*
+ * What is kept
+ */
+
+/* Who maps and unmaps a lot does not bother the host with it. */
+static void host_visible_kept(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, 1);
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+		unmap(u, &b);
+	}
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_UNMAP_BLOB)), 0);
+	test_client_drop(u, b.handle);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_resources(u->mock)));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_UNMAP_BLOB)), 1);
+}
+
+/* Who was used last stays longest. */
+static void oldest_leaves(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b[5];
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		b[i] = new_blob(u, PAGES / 4);
+		KUNIT_ASSERT_EQ(test, map(u, &b[i]), 0);
+		unmap(u, &b[i]);
+	}
+	KUNIT_ASSERT_EQ(test, map(u, &b[0]), 0);
+	unmap(u, &b[0]);
+	b[4] = new_blob(u, PAGES / 4);
+	KUNIT_ASSERT_EQ(test, map(u, &b[4]), 0);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b[0]));
+	KUNIT_EXPECT_FALSE(test, is_in(u, &b[1]));
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b[2]));
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b[3]));
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b[4]));
+}
+
+/* Blobs take turns, and none loses what is in it. */
+static void turns(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b[2 * PAGES];
+	unsigned int round, i;
+
+	need_memory(u);
+	for (i = 0; i < ARRAY_SIZE(b); i++)
+		b[i] = new_blob(u, 1);
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < ARRAY_SIZE(b); i++) {
+			KUNIT_ASSERT_EQ(test, map(u, &b[i]), 0);
+			KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, b[i].addr),
+					round ? i + round - 1 : 0);
+			poke(test, b[i].addr, i + round);
+			unmap(u, &b[i]);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_mappings(u->mock), PAGES);
+}
+
+/*
+ * No room
+ */
+
+static void host_visible_full(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b[5];
+	unsigned int i;
+
+	for (i = 0; i < 5; i++)
+		b[i] = new_blob(u, PAGES / 4);
+	for (i = 0; i < 4; i++)
+		KUNIT_ASSERT_EQ(test, map(u, &b[i]), 0);
+	KUNIT_EXPECT_EQ(test, map(u, &b[4]), -ENOSPC);
+	unmap(u, &b[2]);
+	KUNIT_EXPECT_EQ(test, map(u, &b[4]), 0);
+	KUNIT_EXPECT_EQ(test, map(u, &b[2]), -ENOSPC);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b[0]));
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b[1]));
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b[3]));
+}
+
+static void too_small(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, PAGES + 1);
+
+	KUNIT_EXPECT_EQ(test, map(u, &b), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 0);
+}
+
+/* There is room enough, but in pieces, between what is in use. */
+static void fragmented(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b[PAGES], two = new_blob(u, 2);
+	unsigned int i, n = 0;
+	u64 offset;
+
+	for (i = 0; i < PAGES; i++) {
+		b[i] = new_blob(u, 1);
+		KUNIT_ASSERT_EQ(test, map(u, &b[i]), 0);
+	}
+	for (i = 0; i < PAGES; i++) {
+		virtgpu_mock_mapped(u->mock, b[i].resource, &offset);
+		if (offset / PAGE_SIZE % 2 == 0) {
+			unmap(u, &b[i]);
+			n++;
+		}
+	}
+	KUNIT_EXPECT_EQ(test, n, PAGES / 2);
+	KUNIT_EXPECT_EQ(test, map(u, &two), -ENOSPC);
+	/* One neighbour more makes the room. */
+	for (i = 0; i < PAGES; i++) {
+		virtgpu_mock_mapped(u->mock, b[i].resource, &offset);
+		if (offset == 5 * PAGE_SIZE)
+			unmap(u, &b[i]);
+	}
+	KUNIT_EXPECT_EQ(test, map(u, &two), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_mapped(u->mock, two.resource, &offset));
+	KUNIT_EXPECT_TRUE(test, offset == 4 * PAGE_SIZE || offset == 5 * PAGE_SIZE);
+}
+
+/*
+ * Hosts that are slow, or will not
+ */
+
+/* The room of what leaves is given to another one when the host has answered. */
+static void leaves_late(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob old = new_blob(u, PAGES), next = new_blob(u, PAGES);
+
+	KUNIT_ASSERT_EQ(test, map(u, &old), 0);
+	unmap(u, &old);
+	virtgpu_mock_hold(u->mock, CMD(RESOURCE_UNMAP_BLOB));
+	KUNIT_EXPECT_EQ(test, map(u, &next), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_UNMAP_BLOB)), 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(u->mock, 0), 1);
+	KUNIT_EXPECT_EQ(test, map(u, &next), 0);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &next));
+}
+
+/* What is wanted back while it leaves is brought back. */
+static void wanted_back(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob old = new_blob(u, PAGES), next = new_blob(u, PAGES);
+	struct drm_virtgpu_map args = { .handle = next.handle };
+
+	KUNIT_ASSERT_EQ(test, map(u, &old), 0);
+	unmap(u, &old);
+	virtgpu_mock_hold(u->mock, CMD(RESOURCE_UNMAP_BLOB));
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_MAP, &args), -ETIMEDOUT);
+	virtgpu_mock_release(u->mock, 0);
+	KUNIT_EXPECT_EQ(test, map(u, &old), 0);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &old));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 2);
+}
+
+/* It comes when the host says so; who does not wait so long may come again. */
+static void comes_late(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, 1);
+
+	virtgpu_mock_hold(u->mock, CMD(RESOURCE_MAP_BLOB));
+	KUNIT_EXPECT_EQ(test, map(u, &b), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(u->mock, 0), 1);
+	KUNIT_EXPECT_EQ(test, map(u, &b), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 1);
+}
+
+/* It ends before it is there. */
+static void ends_early(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, PAGES), next = new_blob(u, PAGES);
+
+	virtgpu_mock_hold(u->mock, CMD(RESOURCE_MAP_BLOB));
+	KUNIT_EXPECT_EQ(test, map(u, &b), -ETIMEDOUT);
+	test_client_drop(u, b.handle);
+	virtgpu_mock_wait_idle(u->mock);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_mappings(u->mock), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(u->mock, 0), 1);
+	KUNIT_EXPECT_EQ(test, map(u, &next), 0);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &next));
+}
+
+/* The host's error is the caller's, and the next one may have more luck. */
+static void refused(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, PAGES), other = new_blob(u, PAGES);
+
+	virtgpu_mock_reject(u->mock, CMD(RESOURCE_MAP_BLOB), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+	KUNIT_EXPECT_EQ(test, map(u, &b), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, map(u, &b), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 2);
+	virtgpu_mock_obey(u->mock);
+	/* It has left its place to others. */
+	KUNIT_EXPECT_EQ(test, map(u, &other), 0);
+	unmap(u, &other);
+	KUNIT_EXPECT_EQ(test, map(u, &b), 0);
+	test_client_drop(u, other.handle);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_resources(u->mock) == 1));
+}
+
+/* An error to UNMAP says that it is not there: its place is free. */
+static void unmap_refused(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, PAGES), other = new_blob(u, PAGES);
+
+	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+	unmap(u, &b);
+	virtgpu_mock_reject(u->mock, CMD(RESOURCE_UNMAP_BLOB), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	KUNIT_EXPECT_EQ(test, map(u, &other), 0);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &other));
+	virtgpu_mock_obey(u->mock);
+}
+
+/* After an answer that says nothing it may be there: its place is free when it has left. */
+static void mistaken(struct kunit *test)
+{
+	static const struct virtgpu_mock_rule rules[] = {
+		{ .type = CMD(RESOURCE_MAP_BLOB), .times = 1, .error = 0x11ff },
+		{ .type = CMD(RESOURCE_MAP_BLOB), .times = 1, .cut = VIRTGPU_MOCK_NOTHING },
+	};
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, PAGES), other = new_blob(u, PAGES);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rules); i++) {
+		virtgpu_mock_rule(u->mock, &rules[i]);
+		KUNIT_EXPECT_EQ(test, map(u, &b), -EPROTO);
+		KUNIT_EXPECT_FALSE(test, is_in(u, &b));
+		KUNIT_EXPECT_EQ(test, map(u, &other), 0);
+		KUNIT_EXPECT_TRUE(test, is_in(u, &other));
+		unmap(u, &other);
+		KUNIT_EXPECT_EQ(test, map(u, &b), 0);
+		KUNIT_EXPECT_TRUE(test, is_in(u, &b));
+		unmap(u, &b);
+		virtgpu_mock_obey(u->mock);
+		KUNIT_EXPECT_EQ(test, map(u, &other), 0);
+		unmap(u, &other);
+	}
+}
+
+/* A blob that the host would not make is not asked for. */
+static void of_nothing(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b;
+
+	virtgpu_mock_reject(u->mock, CMD(RESOURCE_CREATE_BLOB), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+	b = new_blob(u, 1);
+	virtgpu_mock_wait_idle(u->mock);
+	KUNIT_EXPECT_EQ(test, map(u, &b), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 0);
+	virtgpu_mock_obey(u->mock);
+	test_client_drop(u, b.handle);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_vgdev(u->mock)->ctrl.num_pending));
+}
+
+/*
+ * Kinds of blobs, kinds of devices
+ */
+
+struct kind {
+	const char *name;
+	u32 mem, flags;
+	u64 size;
+	int create, map;
+};
+
+#define HOST VIRTGPU_BLOB_MEM_HOST3D
+#define BOTH VIRTGPU_BLOB_MEM_HOST3D_GUEST
+#define GUEST VIRTGPU_BLOB_MEM_GUEST
+#define MAPPABLE VIRTGPU_BLOB_FLAG_USE_MAPPABLE
+#define CROSS VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE
+
+static const struct kind kinds[] = {
+	{ "host", HOST, MAPPABLE, PAGE_SIZE, 0, 0 },
+	{ "host, not mappable", HOST, 0, PAGE_SIZE, 0, -EINVAL },
+	{ "host, all flags", HOST, 7, PAGE_SIZE, 0, 0 },
+	{ "host, half a page", HOST, MAPPABLE, PAGE_SIZE / 2, 0, 0 },
+	{ "host and guest", BOTH, MAPPABLE, PAGE_SIZE, 0, 0 },
+	{ "guest", GUEST, MAPPABLE, PAGE_SIZE, 0, 0 },
+	{ "no size", HOST, MAPPABLE, 0, -EINVAL },
+	{ "all sizes", HOST, MAPPABLE, U64_MAX, -EINVAL },
+	{ "half of all sizes", HOST, MAPPABLE, BIT_ULL(63), -EINVAL },
+	{ "no memory", 0, MAPPABLE, PAGE_SIZE, -EINVAL },
+	{ "another memory", 4, MAPPABLE, PAGE_SIZE, -EINVAL },
+	{ "unknown flag", HOST, 8, PAGE_SIZE, -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(kind, kinds, name);
+
+static void host_visible_kind(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	const struct kind *k = test->param_value;
+	struct drm_virtgpu_resource_create_blob args = {
+		.blob_mem = k->mem, .blob_flags = k->flags, .size = k->size,
+	};
+	struct drm_virtgpu_resource_info info = { };
+	u64 addr;
+
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &args),
+			k->create);
+	if (k->create) {
+		KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_BLOB)), 0);
+		return;
+	}
+	info.bo_handle = args.bo_handle;
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.blob_mem, k->mem);
+	KUNIT_EXPECT_EQ(test, info.size, PAGE_ALIGN(k->size));
+	KUNIT_EXPECT_EQ(test, virtgpu_render_map(u, args.bo_handle, PAGE_SIZE, &addr), k->map);
+	/* Only what is nowhere else comes through the window. */
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)),
+			k->mem == HOST && !k->map ? 1 : 0);
+}
+
+/* Without a window such blobs can be made, but not mapped. */
+static void host_visible_none(struct kunit *test)
+{
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
+	struct virtgpu_test_client *u;
+	struct blob b;
+
+	config.window = 0;
+	u = test_client_open(test, virtgpu_mock_start(test, &config));
+	b = new_blob(u, 1);
+	KUNIT_EXPECT_EQ(test, map(u, &b), -EOPNOTSUPP);
+	virtgpu_mock_wait_idle(u->mock);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_resources(u->mock), 1);
+}
+
+/* Places in the window are aligned as blobs have to be. */
+static void aligned(struct kunit *test)
+{
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
+	u32 align = 4 * PAGE_SIZE, handle, resource, i;
+	struct virtgpu_test_client *u;
+	struct blob b;
+	u64 offset;
+
+	config.features |= BIT_ULL(VIRTIO_GPU_F_BLOB_ALIGNMENT);
+	config.blob_alignment = align;
+	u = test_client_open(test, virtgpu_mock_start(test, &config));
+	KUNIT_EXPECT_EQ(test, virtgpu_render_blob(u, PAGE_SIZE, &handle, &resource), -EINVAL);
+	for (i = 0; i < PAGES / 4; i++) {
+		b = new_blob(u, 4);
+		KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+		KUNIT_EXPECT_TRUE(test, virtgpu_mock_mapped(u->mock, b.resource, &offset));
+		KUNIT_EXPECT_TRUE(test, IS_ALIGNED(offset, align));
+	}
+}
+
+/*
+ * The end
+ */
+
+/* A mapping outlives the handle; with the last of both the blob goes. */
+static void outlives_handle(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, 1);
+
+	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+	test_client_drop(u, b.handle);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b));
+	if (virtgpu_mock_host_visible_has_memory(u->mock)) {
+		poke(test, b.addr, 5);
+		KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, b.addr), 5);
+	}
+	unmap(u, &b);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_resources(u->mock)));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_mappings(u->mock), 0);
+}
+
+static int touch(u64 addr)
+{
+	u32 value;
+
+	return copy_from_user(&value, u64_to_user_ptr(addr), sizeof(value)) ? -EFAULT : 0;
+}
+
+/* When the device goes, so does what was seen of the host. */
+static void unplugged(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, 1);
+
+	need_memory(u);
+	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+	KUNIT_EXPECT_EQ(test, touch(b.addr), 0);
+	virtgpu_mock_unplug(u->mock);
+	KUNIT_EXPECT_EQ(test, touch(b.addr), -EFAULT);
+}
+
+/* A device that sleeps forgets its blobs. */
+static void host_visible_lost(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0), *other;
+	struct blob b = new_blob(u, PAGES), next;
+
+	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
+	virtgpu_mock_wait_idle(u->mock);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
+	KUNIT_EXPECT_EQ(test, touch(b.addr), -EFAULT);
+	KUNIT_EXPECT_EQ(test, map(u, &b), -EIO);
+	/* There is room for others. */
+	other = test_client_open(test, u->mock);
+	next = new_blob(other, PAGES);
+	KUNIT_EXPECT_EQ(test, map(other, &next), 0);
+}
+
+/*
+ * Other devices
+ */
+
+static const struct dma_buf_attach_ops peer_ops = { .allow_peer2peer = true };
+static const struct dma_buf_attach_ops ram_ops = { };
+
+/* A blob stays in the window while another device may reach it there. */
+static void shared(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct device *dev = kunit_device_register(test, "vgdev-peer");
+	struct blob b = new_blob(u, PAGES), other = new_blob(u, PAGES);
+	struct dma_buf_attachment *attach;
+	struct dma_buf *dma_buf;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	dma_buf = drm_gem_prime_handle_to_dmabuf(u->drm, u->file, b.handle, O_RDWR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
+	/* It is no RAM. */
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dma_buf_dynamic_attach(dma_buf, dev, &ram_ops, u)),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_mappings(u->mock), 0);
+
+	attach = dma_buf_dynamic_attach(dma_buf, dev, &peer_ops, u);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	KUNIT_EXPECT_TRUE(test, is_in(u, &b));
+	KUNIT_EXPECT_EQ(test, map(u, &other), -ENOSPC);
+	dma_buf_detach(dma_buf, attach);
+	KUNIT_EXPECT_EQ(test, map(u, &other), 0);
+	KUNIT_EXPECT_FALSE(test, is_in(u, &b));
+	dma_buf_put(dma_buf);
+	flush_delayed_fput();
+}
+
+static struct kunit_case window_tests[] = {
+	KUNIT_CASE(contents),
+	KUNIT_CASE(host_visible_part),
+	KUNIT_CASE(host_visible_kept),
+	KUNIT_CASE(oldest_leaves),
+	KUNIT_CASE(turns),
+	KUNIT_CASE(host_visible_full),
+	KUNIT_CASE(too_small),
+	KUNIT_CASE(fragmented),
+	KUNIT_CASE_SLOW(leaves_late),
+	KUNIT_CASE_SLOW(wanted_back),
+	KUNIT_CASE_SLOW(comes_late),
+	KUNIT_CASE_SLOW(ends_early),
+	KUNIT_CASE(refused),
+	KUNIT_CASE(unmap_refused),
+	KUNIT_CASE(mistaken),
+	KUNIT_CASE(of_nothing),
+	KUNIT_CASE_PARAM(host_visible_kind, kind_gen_params),
+	KUNIT_CASE(host_visible_none),
+	KUNIT_CASE(aligned),
+	KUNIT_CASE(outlives_handle),
+	KUNIT_CASE(unplugged),
+	KUNIT_CASE(host_visible_lost),
+	KUNIT_CASE(shared),
+	{}
+};
+
+static struct kunit_suite window_suite = {
+	.name = "virtio_gpu_host_visible",
+	.test_cases = window_tests,
+};
+
+kunit_test_suite(window_suite);

@@ -1,0 +1,701 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/test.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <drm/drm_framebuffer.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
+#include <uapi/drm/virtgpu_drm.h>
+
+#include "virtgpu_device.h"
+#include "virtgpu_gem.h"
+#include "virtgpu_mock.h"
+#include "virtgpu_mock_buffer.h"
+#include "virtgpu_test_client.h"
+
+/* Other devices' buffers: shown where they are, and let go of when they move. */
+
+#define W 64
+#define H 48
+#define SIZE (W * H * 4)
+
+struct kind {
+	const char *name;
+	enum virtgpu_mock_exporter exporter;
+	u64 features;
+	unsigned int ring;
+};
+
+/* The first ones move. */
+static const struct kind kinds[] = {
+	{ "dynamic", VIRTGPU_MOCK_DYNAMIC, VIRTGPU_MOCK_FEATURES, 64 },
+	{ "dynamic, no blobs", VIRTGPU_MOCK_DYNAMIC, VIRTGPU_MOCK_NO_BLOB, 64 },
+	{ "dynamic, ring of 16, direct", VIRTGPU_MOCK_DYNAMIC,
+	  VIRTGPU_MOCK_FEATURES & ~BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC), 16 },
+	{ "peer-to-peer", VIRTGPU_MOCK_VRAM, VIRTGPU_MOCK_FEATURES, 64 },
+	{ "peer-to-peer, no blobs", VIRTGPU_MOCK_VRAM, VIRTGPU_MOCK_NO_BLOB, 64 },
+	{ "static", VIRTGPU_MOCK_STATIC, VIRTGPU_MOCK_FEATURES, 64 },
+	{ "static, no blobs", VIRTGPU_MOCK_STATIC, VIRTGPU_MOCK_NO_BLOB, 64 },
+};
+
+#define MOVERS 5
+
+static void kind_name(const struct kind *k, char *desc)
+{
+	strscpy(desc, k->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(kind, kinds, kind_name);
+
+static const void *mover_gen_params(struct kunit *test, const void *prev, char *desc)
+{
+	const struct kind *k = prev ? (const struct kind *)prev + 1 : kinds;
+
+	if (k == kinds + MOVERS)
+		return NULL;
+	kind_name(k, desc);
+
+	return k;
+}
+
+/* A device, another device's buffer, and a program that brings them together. */
+struct scene {
+	struct virtgpu_mock *m;
+	struct virtgpu_mock_buffer *b;
+	struct virtgpu_test_client *u;
+	u32 handle;
+	struct drm_framebuffer *fb;
+};
+
+static struct virtgpu_mock *start_mock(struct kunit *test, const struct kind *k)
+{
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
+
+	config.features = k->features;
+	config.ctrl_size = k->ring;
+	config.scanouts = 2;
+
+	return virtgpu_mock_start(test, &config);
+}
+
+static void import(struct scene *s)
+{
+	KUNIT_ASSERT_EQ(s->u->test, test_client_import(s->u, s->b->dma_buf, &s->handle), 0);
+	s->fb = test_client_fb(s->u, s->handle, W, H, W * 4, 0);
+}
+
+static struct scene set_up(struct kunit *test, const struct kind *k)
+{
+	struct scene s = { };
+
+	s.m = start_mock(test, k);
+	s.b = virtgpu_mock_buffer_create(test, s.m, k->exporter, SIZE);
+	s.u = test_client_open(test, s.m);
+	import(&s);
+
+	return s;
+}
+
+static void show(struct scene *s, u32 seed)
+{
+	test_client_fill_pattern(s->u, s->fb, seed);
+	KUNIT_ASSERT_EQ(s->u->test, test_client_show(s->u, 0, s->fb), 0);
+	KUNIT_EXPECT_TRUE(s->u->test, test_client_scanout_matches(s->u, 0, seed, 0, 0, W, H));
+}
+
+static void hide(struct scene *s)
+{
+	KUNIT_ASSERT_EQ(s->u->test, test_client_show(s->u, 0, NULL), 0);
+	KUNIT_ASSERT_TRUE(s->u->test, virtgpu_mock_wait(!READ_ONCE(s->b->pins)));
+}
+
+/* The program gives its buffer back. */
+static void drop(struct scene *s)
+{
+	test_client_rmfb(s->u, s->fb);
+	test_client_drop(s->u, s->handle);
+}
+
+static void expect_let_go(struct scene *s)
+{
+	KUNIT_EXPECT_TRUE(s->u->test, virtgpu_mock_wait(!READ_ONCE(s->b->attachments)));
+	KUNIT_EXPECT_EQ(s->u->test, s->b->mappings, 0);
+	KUNIT_EXPECT_EQ(s->u->test, s->b->pins, 0);
+	KUNIT_EXPECT_TRUE(s->u->test, virtgpu_mock_wait(!virtgpu_mock_resources(s->m)));
+}
+
+/* How many blobs and surfaces the host was asked to make. */
+static unsigned int creations(struct virtgpu_mock *m)
+{
+	return virtgpu_mock_count(m, CMD(RESOURCE_CREATE_BLOB)) +
+		virtgpu_mock_count(m, CMD(RESOURCE_CREATE_2D));
+}
+
+static bool host_has_blobs(const struct scene *s)
+{
+	return virtgpu_mock_has(s->m, VIRTIO_GPU_F_RESOURCE_BLOB);
+}
+
+/*
+ * Shown
+ */
+
+static void import_show(struct kunit *test)
+{
+	const struct kind *k = test->param_value;
+	struct scene s = set_up(test, k);
+
+	/* Nothing is pinned, mapped or told to the host before it has to be. */
+	KUNIT_EXPECT_EQ(test, s.b->attachments, 1);
+	KUNIT_EXPECT_EQ(test, s.b->maps, 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_resources(s.m), 0);
+
+	show(&s, 1);
+	KUNIT_EXPECT_EQ(test, s.b->pins, k->exporter == VIRTGPU_MOCK_STATIC ? 0 : 1);
+	KUNIT_EXPECT_EQ(test, s.b->mappings, 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_resource_is_blob(s.m, virtgpu_mock_shown(s.m, 0)),
+			host_has_blobs(&s));
+	/* A blob is shown in place; what the host copies has to be transferred. */
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(TRANSFER_TO_HOST_2D)),
+			host_has_blobs(&s) ? 0 : 1);
+
+	/* It is described once. */
+	hide(&s);
+	KUNIT_EXPECT_EQ(test, s.b->mappings, 1);
+	show(&s, 2);
+	KUNIT_EXPECT_EQ(test, s.b->maps, 1);
+	KUNIT_EXPECT_EQ(test, creations(s.m), 1);
+
+	drop(&s);
+	expect_let_go(&s);
+	KUNIT_EXPECT_EQ(test, s.m->model.lost, 0);
+}
+
+static void flips(struct kunit *test)
+{
+	const struct kind *k = test->param_value;
+	struct scene s[2];
+	unsigned int i;
+
+	s[0].m = start_mock(test, k);
+	s[1].m = s[0].m;
+	for (i = 0; i < 2; i++)
+		s[i].b = virtgpu_mock_buffer_create(test, s[i].m,
+						    k->exporter == VIRTGPU_MOCK_VRAM && i ?
+						    VIRTGPU_MOCK_DYNAMIC : k->exporter, SIZE);
+	s[0].u = test_client_open(test, s[0].m);
+	s[1].u = s[0].u;
+	import(&s[0]);
+	import(&s[1]);
+
+	show(&s[0], 0);
+	for (i = 1; i <= 6; i++) {
+		test_client_fill_pattern(s[0].u, s[i % 2].fb, i);
+		KUNIT_ASSERT_EQ(test, test_client_flip(s[0].u, 0, s[i % 2].fb), 0);
+		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(s[0].u, 0) == i));
+		KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s[0].u, 0, i, 0, 0, W, H));
+		/* The one that was shown before may move again. */
+		KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s[(i + 1) % 2].b->pins)));
+	}
+	KUNIT_EXPECT_EQ(test, creations(s[0].m), 2);
+	KUNIT_EXPECT_EQ(test, s[0].b->maps, 1);
+	KUNIT_EXPECT_EQ(test, s[1].b->maps, 1);
+}
+
+/* On two outputs: one pin, and it stays for as long as either shows it. */
+static void mirror(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+
+	show(&s, 1);
+	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 1, s.fb), 0);
+	KUNIT_EXPECT_EQ(test, s.b->pins, 1);
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 1, 1, 0, 0, W, H));
+	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 0, NULL), 0);
+	msleep(50);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), -EBUSY);
+	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 1, NULL), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->pins)));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+}
+
+static void cursor(struct kunit *test)
+{
+	const struct kind *k = test->param_value;
+	struct virtgpu_mock_pointer *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+	struct drm_framebuffer *screen;
+	struct scene s = { };
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	s.m = start_mock(test, k);
+	s.b = virtgpu_mock_buffer_create(test, s.m, k->exporter, 64 * 64 * 4);
+	s.u = test_client_open(test, s.m);
+	KUNIT_ASSERT_EQ(test, test_client_import(s.u, s.b->dma_buf, &s.handle), 0);
+	s.fb = test_client_cursor_fb(s.u, s.handle, 64, 64);
+	screen = test_client_new_fb(s.u, W, H);
+	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 0, screen), 0);
+
+	test_client_fill_pattern(s.u, s.fb, 5);
+	KUNIT_ASSERT_EQ(test, test_client_cursor(s.u, 0, s.fb, 1, 2), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(({
+		virtgpu_mock_pointer(s.m, 0, p);
+		p->resource;
+	})));
+	KUNIT_EXPECT_EQ(test, p->image[64 * 30 + 7], test_client_color(5, 7, 30));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), -EBUSY);
+
+	KUNIT_ASSERT_EQ(test, test_client_cursor(s.u, 0, NULL, 0, 0), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->pins)));
+}
+
+/*
+ * Moved
+ */
+
+static void move_unseen(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+
+	test_client_fill_pattern(s.u, s.fb, 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_buffer_is_idle(s.b));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_DETACH_BACKING)), 0);
+	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 0, s.fb), 0);
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 0, 1, 0, 0, W, H));
+}
+
+static void move_hidden(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+	unsigned int i;
+
+	for (i = 0; i < 6; i++) {
+		show(&s, i);
+		KUNIT_EXPECT_EQ(test, s.b->maps, i + 1);
+		KUNIT_EXPECT_EQ(test, creations(s.m), i + 1);
+		hide(&s);
+		KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+		KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
+		KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_DETACH_BACKING)), i + 1);
+		/* Nothing keeps the old place. */
+		KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->mappings)));
+		KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_resources(s.m)));
+	}
+	/* Nothing is left to detach. */
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+	virtgpu_mock_wait_idle(s.m);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_DETACH_BACKING)), i);
+}
+
+static void move_shown(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+	struct drm_framebuffer *other = test_client_new_fb(s.u, W, H);
+	unsigned int frames;
+
+	show(&s, 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), -EBUSY);
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 0, 1, 0, 0, W, H));
+
+	/* It may go once the next is in the ring; its place is free when the host says so. */
+	virtgpu_mock_wait_idle(s.m);
+	frames = virtgpu_mock_flushes(s.m, 0);
+	virtgpu_mock_freeze(s.m);
+	KUNIT_ASSERT_EQ(test, test_client_flip(s.u, 0, other), 0);
+	KUNIT_EXPECT_EQ(test, s.b->pins, 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+	while (virtgpu_mock_flushes(s.m, 0) == frames) {
+		KUNIT_EXPECT_FALSE(test, virtgpu_mock_buffer_is_idle(s.b));
+		KUNIT_ASSERT_TRUE(test, virtgpu_mock_step(s.m));
+	}
+	virtgpu_mock_thaw(s.m);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
+}
+
+/* The fence in the reservation object is the host's answer, and the mapping waits for it. */
+static void move_waits_for_host(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+
+	show(&s, 1);
+	hide(&s);
+	virtgpu_mock_hold(s.m, CMD(RESOURCE_DETACH_BACKING));
+	virtgpu_mock_hold(s.m, CMD(RESOURCE_UNREF));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_held(s.m, 0) == 2));
+	KUNIT_EXPECT_FALSE(test, virtgpu_mock_buffer_is_idle(s.b));
+	KUNIT_EXPECT_EQ(test, s.b->mappings, 1);
+
+	/* It can be shown where it is now all the same. */
+	show(&s, 2);
+	KUNIT_EXPECT_EQ(test, s.b->mappings, 2);
+	KUNIT_EXPECT_FALSE(test, virtgpu_mock_buffer_is_idle(s.b));
+
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(s.m, CMD(RESOURCE_DETACH_BACKING)), 1);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_buffer_is_idle(s.b));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(s.m, CMD(RESOURCE_UNREF)), 1);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(READ_ONCE(s.b->mappings) == 1));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 0, 2, 0, 0, W, H));
+}
+
+/* It moves before the host has answered to its creation. */
+static void move_in_creation(struct kunit *test)
+{
+	const u32 types[] = {
+		CMD(RESOURCE_CREATE_BLOB), CMD(RESOURCE_CREATE_2D), CMD(RESOURCE_ATTACH_BACKING),
+		CMD(SET_SCANOUT), CMD(SET_SCANOUT_BLOB), CMD(TRANSFER_TO_HOST_2D),
+	};
+	struct scene s = set_up(test, test->param_value);
+	struct drm_framebuffer *other = test_client_new_fb(s.u, W, H);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(types); i++)
+		virtgpu_mock_hold(s.m, types[i]);
+	show(&s, 1);
+	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 0, other), 0);
+	KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->pins)));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
+	KUNIT_EXPECT_GT(test, virtgpu_mock_release(s.m, 0), 2);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->mappings)));
+	show(&s, 2);
+}
+
+/* The reference to the fence that the exporter waits for. */
+static struct dma_fence *detach_fence(struct scene *s)
+{
+	struct dma_fence *fence = NULL;
+
+	dma_resv_lock(s->b->dma_buf->resv, NULL);
+	KUNIT_EXPECT_EQ(s->u->test, dma_resv_get_singleton(s->b->dma_buf->resv,
+							   DMA_RESV_USAGE_BOOKKEEP, &fence), 0);
+	dma_resv_unlock(s->b->dma_buf->resv);
+	KUNIT_ASSERT_NOT_NULL(s->u->test, fence);
+
+	return fence;
+}
+
+/* The exporter gets its memory back from the host, however long that takes. */
+static void move_no_deadline(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+	struct dma_fence *fence;
+
+	show(&s, 1);
+	hide(&s);
+	virtgpu_mock_hold(s.m, CMD(RESOURCE_DETACH_BACKING));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+	fence = detach_fence(&s);
+	virtgpu_mock_ticks(s.m, VIRTGPU_MOCK_TEN_MINUTES);
+	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
+	KUNIT_EXPECT_FALSE(test, virtgpu_mock_buffer_is_idle(s.b));
+	KUNIT_EXPECT_EQ(test, s.b->mappings, 1);
+
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(s.m, 0), 1);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
+	dma_fence_put(fence);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->mappings)));
+	show(&s, 2);
+	drop(&s);
+	expect_let_go(&s);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_vgdev(s.m)->ctrl.num_pending, 0);
+}
+
+/*
+ * The display holds the frame with the import, and the next one waits: the import stays
+ * pinned, and moves when the frame that replaces it is in the ring.
+ */
+static void import_held(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+	struct drm_framebuffer *other = test_client_new_fb(s.u, W, H);
+
+	virtgpu_mock_hold(s.m, CMD(RESOURCE_FLUSH));
+	test_client_fill_pattern(s.u, other, 5);
+	/* Returns when the display is found to hold the frame. */
+	show(&s, 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_held(s.m, CMD(RESOURCE_FLUSH)), 1);
+	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 0, other), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_held(s.m, CMD(RESOURCE_FLUSH)), 1);
+	KUNIT_EXPECT_EQ(test, s.b->pins, 1);
+
+	virtgpu_mock_release(s.m, CMD(RESOURCE_FLUSH));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->pins)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(s.u, 0, 5, 0, 0, W,
+									      H)));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
+	KUNIT_EXPECT_EQ(test, s.m->model.lost, 0);
+}
+
+static void detach_refused(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+	struct dma_fence *fence;
+
+	show(&s, 1);
+	hide(&s);
+	virtgpu_mock_hold(s.m, CMD(RESOURCE_UNREF));
+	virtgpu_mock_reject(s.m, CMD(RESOURCE_DETACH_BACKING), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	virtgpu_mock_freeze(s.m);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+	fence = detach_fence(&s);
+	virtgpu_mock_thaw(s.m);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(dma_fence_is_signaled(fence)));
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -EIO);
+	dma_fence_put(fence);
+
+	/* The end of the resource is the end of it. */
+	KUNIT_EXPECT_EQ(test, s.b->mappings, 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(s.m, CMD(RESOURCE_UNREF)), 1);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->mappings)));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
+}
+
+/*
+ * Given back
+ */
+
+/* Until the host has answered, what it may use stays as it is. */
+static void drop_waits_for_host(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+
+	show(&s, 1);
+	hide(&s);
+	virtgpu_mock_hold(s.m, CMD(RESOURCE_DETACH_BACKING));
+	virtgpu_mock_hold(s.m, CMD(RESOURCE_UNREF));
+	drop(&s);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_held(s.m, 0) == 2));
+	KUNIT_EXPECT_EQ(test, s.b->mappings, 1);
+	KUNIT_EXPECT_EQ(test, s.b->attachments, 1);
+
+	/* It may move meanwhile. */
+	if (((const struct kind *)test->param_value)->exporter != VIRTGPU_MOCK_STATIC)
+		KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(s.m, 0), 2);
+	expect_let_go(&s);
+}
+
+static void close(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+
+	show(&s, 1);
+	test_client_close(s.u);
+	expect_let_go(&s);
+}
+
+/* Several programs, or devices, may have the same buffer. */
+static void twice(struct kunit *test)
+{
+	const struct kind *k = test->param_value;
+	struct scene s[2] = { };
+
+	s[0].m = start_mock(test, k);
+	s[1].m = start_mock(test, k);
+	s[0].b = virtgpu_mock_buffer_create(test, s[0].m, k->exporter, SIZE);
+	s[1].b = s[0].b;
+	s[1].m->model.peers[0] = s[0].m->model.peers[0];
+	s[1].m->model.peers[1] = s[0].m->model.peers[1];
+	s[0].u = test_client_open(test, s[0].m);
+	s[1].u = test_client_open(test, s[1].m);
+	import(&s[0]);
+	import(&s[1]);
+	KUNIT_EXPECT_EQ(test, s[0].b->attachments, 2);
+
+	show(&s[0], 1);
+	show(&s[1], 2);
+	KUNIT_EXPECT_EQ(test, s[0].b->pins, 2);
+	KUNIT_ASSERT_EQ(test, test_client_show(s[0].u, 0, NULL), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(READ_ONCE(s[0].b->pins) == 1));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s[0].b), -EBUSY);
+	hide(&s[1]);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s[0].b), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s[0].b), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s[0].m, CMD(RESOURCE_DETACH_BACKING)), 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s[1].m, CMD(RESOURCE_DETACH_BACKING)), 1);
+}
+
+/* It is the other device's buffer still, for whoever is next. */
+static void export(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+	struct dma_buf *dma_buf;
+
+	dma_buf = drm_gem_prime_handle_to_dmabuf(s.u->drm, s.u->file, s.handle, 0);
+	KUNIT_EXPECT_PTR_EQ(test, dma_buf, s.b->dma_buf);
+	dma_buf_put(dma_buf);
+}
+
+/* A number only while the host knows it. */
+static void number(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+	struct drm_virtgpu_resource_info info = { .bo_handle = s.handle };
+
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.res_handle, 0);
+	KUNIT_EXPECT_EQ(test, info.size, SIZE);
+	show(&s, 1);
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.res_handle, virtgpu_mock_shown(s.m, 0));
+	hide(&s);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
+	KUNIT_EXPECT_EQ(test, info.res_handle, 0);
+}
+
+/*
+ * Refused
+ */
+
+static void not_attached(struct kunit *test)
+{
+	const struct kind *k = test->param_value;
+	struct scene s = { };
+
+	s.m = start_mock(test, k);
+	s.b = virtgpu_mock_buffer_create(test, s.m, k->exporter, SIZE);
+	s.u = test_client_open(test, s.m);
+	s.b->attach_error = -EPERM;
+	KUNIT_EXPECT_EQ(test, test_client_import(s.u, s.b->dma_buf, &s.handle), -EPERM);
+	s.b->attach_error = 0;
+	import(&s);
+	show(&s, 1);
+}
+
+static void not_pinned(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+
+	s.b->pin_error = -EBUSY;
+	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 0, s.fb), -EBUSY);
+	KUNIT_EXPECT_EQ(test, s.b->maps, 0);
+	virtgpu_mock_wait_idle(s.m);
+	KUNIT_EXPECT_EQ(test, creations(s.m), 0);
+	s.b->pin_error = 0;
+	show(&s, 1);
+}
+
+static void not_mapped(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+
+	s.b->map_error = -ENOSPC;
+	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 0, s.fb), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, s.b->pins, 0);
+	virtgpu_mock_wait_idle(s.m);
+	KUNIT_EXPECT_EQ(test, creations(s.m), 0);
+	s.b->map_error = 0;
+	show(&s, 1);
+
+	/* Nor again after a move: the host forgets the old place all the same. */
+	hide(&s);
+	if (virtgpu_mock_buffer_move(s.b))
+		return;
+	s.b->map_error = -ENOSPC;
+	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 0, s.fb), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
+	s.b->map_error = 0;
+	show(&s, 2);
+}
+
+/* A host that does not show other devices' memory in place copies it. */
+static void blob_refused(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+
+	virtgpu_mock_reject(s.m, CMD(SET_SCANOUT_BLOB), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	test_client_fill_pattern(s.u, s.fb, 1);
+	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 0, s.fb), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(s.u, 0, 1, 0, 0, W,
+									      H)));
+	KUNIT_EXPECT_FALSE(test, virtgpu_mock_resource_is_blob(s.m, virtgpu_mock_shown(s.m, 0)));
+	hide(&s);
+	if (!virtgpu_mock_buffer_move(s.b))
+		KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
+	show(&s, 2);
+	drop(&s);
+	expect_let_go(&s);
+}
+
+/* A size that the device takes no blobs of. */
+static void odd_size(struct kunit *test)
+{
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
+	struct scene s = { };
+
+	config.features |= BIT_ULL(VIRTIO_GPU_F_BLOB_ALIGNMENT);
+	config.blob_alignment = 65536;
+	s.m = virtgpu_mock_start(test, &config);
+	s.b = virtgpu_mock_buffer_create(test, s.m, VIRTGPU_MOCK_DYNAMIC, SIZE);
+	s.u = test_client_open(test, s.m);
+	import(&s);
+	show(&s, 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_CREATE_BLOB)), 0);
+}
+
+/*
+ * Rendering
+ */
+
+/* Nothing is shown before it is painted. */
+static void waits_for_painter(struct kunit *test)
+{
+	struct scene s = set_up(test, test->param_value);
+	struct dma_fence *fence;
+
+	show(&s, 1);
+	fence = test_client_add_write_fence(s.u, s.b->dma_buf->resv);
+	KUNIT_EXPECT_EQ(test, test_client_flip(s.u, 0, s.fb), 0);
+	msleep(100);
+	virtgpu_mock_wait_idle(s.m);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_flushes(s.m, 0), 1);
+	KUNIT_EXPECT_EQ(test, test_client_flips(s.u, 0), 0);
+
+	test_client_fill_pattern(s.u, s.fb, 2);
+	dma_fence_signal(fence);
+	dma_fence_put(fence);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(s.u, 0) == 1));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 0, 2, 0, 0, W, H));
+}
+
+static struct kunit_case import_tests[] = {
+	KUNIT_CASE_PARAM(import_show, kind_gen_params),
+	KUNIT_CASE_PARAM(flips, kind_gen_params),
+	KUNIT_CASE_PARAM(mirror, mover_gen_params),
+	KUNIT_CASE_PARAM(cursor, mover_gen_params),
+	KUNIT_CASE_PARAM(move_unseen, mover_gen_params),
+	KUNIT_CASE_PARAM(move_hidden, mover_gen_params),
+	KUNIT_CASE_PARAM(move_shown, mover_gen_params),
+	KUNIT_CASE_PARAM(move_waits_for_host, mover_gen_params),
+	KUNIT_CASE_PARAM(move_in_creation, mover_gen_params),
+	KUNIT_CASE_PARAM(move_no_deadline, mover_gen_params),
+	KUNIT_CASE_PARAM_ATTR(import_held, mover_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM(detach_refused, mover_gen_params),
+	KUNIT_CASE_PARAM(drop_waits_for_host, kind_gen_params),
+	KUNIT_CASE_PARAM(close, kind_gen_params),
+	KUNIT_CASE_PARAM(twice, mover_gen_params),
+	KUNIT_CASE_PARAM(export, kind_gen_params),
+	KUNIT_CASE_PARAM(number, mover_gen_params),
+	KUNIT_CASE_PARAM(not_attached, kind_gen_params),
+	KUNIT_CASE_PARAM(not_pinned, mover_gen_params),
+	KUNIT_CASE_PARAM(not_mapped, kind_gen_params),
+	KUNIT_CASE_PARAM(blob_refused, kind_gen_params),
+	KUNIT_CASE(odd_size),
+	KUNIT_CASE_PARAM(waits_for_painter, kind_gen_params),
+	{}
+};
+
+static struct kunit_suite import_suite = {
+	.name = "virtio_gpu_import",
+	.test_cases = import_tests,
+};
+
+kunit_test_suite(import_suite);

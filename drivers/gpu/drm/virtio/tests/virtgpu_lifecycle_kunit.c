@@ -1,0 +1,572 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/test.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/kthread.h>
+#include <linux/virtio_dma_buf.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_framebuffer.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
+#include <uapi/drm/virtgpu_drm.h>
+
+#include "virtgpu_device.h"
+#include "virtgpu_mock.h"
+#include "virtgpu_mock_buffer.h"
+#include "virtgpu_output.h"
+#include "virtgpu_test_client.h"
+
+/* Devices that go away, sleep, die or fall silent while everything is under way. */
+
+#define W 64
+#define H 48
+#define SIZE (W * H * 4)
+
+/*
+ * A busy device: the first output shows a buffer of its own and a cursor, the second
+ * one of another device.
+ */
+struct busy {
+	struct kunit *test;
+	struct virtgpu_mock *m;
+	struct virtgpu_mock_buffer *b;
+	struct virtgpu_test_client *u;
+	struct drm_framebuffer *own[2];
+	struct drm_framebuffer *cursor;
+	struct drm_framebuffer *imported;
+	u32 handle;
+	struct dma_buf *exported;
+	struct virtgpu_mock_pointer *pointer;
+};
+
+static void put_exported(void *data)
+{
+	dma_buf_put(data);
+	flush_delayed_fput();
+}
+
+static struct busy start_busy(struct kunit *test, const struct virtgpu_test_config *h)
+{
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
+	struct busy s = { .test = test };
+	u32 handle;
+
+	s.pointer = kunit_kzalloc(test, sizeof(*s.pointer), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, s.pointer);
+	config.features = h->features;
+	config.ctrl_size = h->ring;
+	config.scanouts = 2;
+	s.m = virtgpu_mock_start(test, &config);
+	s.b = virtgpu_mock_buffer_create(test, s.m, VIRTGPU_MOCK_DYNAMIC, SIZE);
+	s.u = test_client_open(test, s.m);
+
+	handle = test_client_dumb(s.u, W, H);
+	s.own[0] = test_client_fb(s.u, handle, W, H, W * 4, 0);
+	s.exported = drm_gem_prime_handle_to_dmabuf(s.u->drm, s.u->file, handle, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, s.exported);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_exported, s.exported), 0);
+	s.own[1] = test_client_new_fb(s.u, W, H);
+	s.cursor = test_client_new_cursor(s.u, VIRTGPU_MOCK_CURSOR, VIRTGPU_MOCK_CURSOR);
+	KUNIT_ASSERT_EQ(test, test_client_import(s.u, s.b->dma_buf, &s.handle), 0);
+	s.imported = test_client_fb(s.u, s.handle, W, H, W * 4, 0);
+
+	test_client_fill_pattern(s.u, s.own[0], 1);
+	test_client_fill_pattern(s.u, s.own[1], 2);
+	test_client_fill_pattern(s.u, s.imported, 3);
+	test_client_fill_pattern(s.u, s.cursor, 4);
+	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 0, s.own[0]), 0);
+	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 1, s.imported), 0);
+	KUNIT_ASSERT_EQ(test, test_client_cursor(s.u, 0, s.cursor, 7, 8), 0);
+
+	return s;
+}
+
+static bool cursor_is(struct busy *s, s32 x, s32 y)
+{
+	struct virtgpu_mock_pointer *p = s->pointer;
+
+	virtgpu_mock_pointer(s->m, 0, p);
+
+	return p->resource && p->x == x && p->y == y &&
+	       p->image[64 * 63 + 62] == test_client_color(4, 62, 63);
+}
+
+static void expect_pictures(struct busy *s)
+{
+	KUNIT_EXPECT_TRUE(s->test, virtgpu_mock_wait(test_client_scanout_matches(s->u, 0, 1, 0, 0,
+										 W, H)));
+	KUNIT_EXPECT_TRUE(s->test, virtgpu_mock_wait(test_client_scanout_matches(s->u, 1, 3, 0, 0,
+										 W, H)));
+	KUNIT_EXPECT_TRUE(s->test, virtgpu_mock_wait(cursor_is(s, 7, 8)));
+}
+
+/* Somebody who waits for the host. */
+struct waiter {
+	struct dma_buf *dma_buf;
+	struct task_struct *task;
+	uuid_t uuid;
+	int ret;
+};
+
+static int wait_for_name(void *data)
+{
+	struct waiter *w = data;
+
+	w->ret = virtio_dma_buf_get_uuid(w->dma_buf, &w->uuid);
+
+	return 0;
+}
+
+static void start_waiter(struct busy *s, struct waiter *w)
+{
+	w->dma_buf = s->exported;
+	w->ret = 1;
+	w->task = kthread_create(wait_for_name, w, "vgdev-waiter");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(s->test, w->task);
+	get_task_struct(w->task);
+	wake_up_process(w->task);
+}
+
+static void end_waiter(struct waiter *w)
+{
+	kthread_stop_put(w->task);
+}
+
+/*
+ * Gone
+ */
+
+struct held {
+	const char *name;
+	const struct virtgpu_test_config *host;
+	u32 types[4];
+	bool asleep;
+	bool stalled;
+};
+
+#define BLOBS (&virtgpu_test_configs[0])
+#define SURFACES (&virtgpu_test_configs[1])
+#define SMALL (&virtgpu_test_configs[2])
+
+static const struct held helds[] = {
+	{ "nothing", BLOBS },
+	{ "nothing, surfaces", SURFACES },
+	{ "frames", BLOBS, { CMD(RESOURCE_FLUSH) } },
+	{ "frames, surfaces", SURFACES, { CMD(RESOURCE_FLUSH) } },
+	{ "transfers, surfaces", SURFACES, { CMD(TRANSFER_TO_HOST_2D) } },
+	{ "creation", BLOBS, { CMD(RESOURCE_CREATE_BLOB), CMD(SET_SCANOUT_BLOB) } },
+	{ "creation, surfaces", SURFACES,
+	  { CMD(RESOURCE_CREATE_2D), CMD(RESOURCE_ATTACH_BACKING), CMD(SET_SCANOUT) } },
+	{ "the end", BLOBS, { CMD(RESOURCE_DETACH_BACKING), CMD(RESOURCE_UNREF) } },
+	{ "names", BLOBS, { CMD(RESOURCE_ASSIGN_UUID) } },
+	{ "outputs", BLOBS, { CMD(GET_DISPLAY_INFO), CMD(GET_EDID) } },
+	{ "cursors", BLOBS, { }, false, true },
+	{ "all", BLOBS, { }, true },
+	{ "all, surfaces", SURFACES, { }, true },
+	{ "all, more than the ring takes", SMALL, { }, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(held, helds, name);
+
+static void hold_all(struct busy *s, const struct held *h)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(h->types) && h->types[i]; i++)
+		virtgpu_mock_hold(s->m, h->types[i]);
+	if (h->asleep)
+		virtgpu_mock_freeze(s->m);
+	virtgpu_mock_stalled_cursor(s->m, h->stalled);
+}
+
+/* Everything that a program and the other device can start without waiting for it. */
+static void start_everything(struct busy *s)
+{
+	struct drm_virtgpu_resource_create_blob blob = {
+		.blob_mem = VIRTGPU_BLOB_MEM_GUEST, .size = 65536,
+	};
+	unsigned int i;
+
+	/* The import is let go of and moves, so a DETACH is under way. */
+	KUNIT_EXPECT_EQ(s->test, test_client_flip(s->u, 1, s->own[0]), 0);
+	KUNIT_EXPECT_EQ(s->test, test_client_flip(s->u, 0, s->own[1]), 0);
+	virtgpu_mock_set_output(s->m, 1, true, 800, 600);
+	virtgpu_mock_raise_display(s->m);
+	for (i = 0; i < 5; i++)
+		KUNIT_EXPECT_EQ(s->test, test_client_cursor(s->u, 0, s->cursor, i, i), 0);
+	if (virtgpu_mock_has(s->m, VIRTIO_GPU_F_RESOURCE_BLOB))
+		for (i = 0; i < 10; i++)
+			KUNIT_EXPECT_EQ(s->test, test_client_ioctl(s->u,
+								   DRM_VIRTGPU_RESOURCE_CREATE_BLOB,
+								   &blob), 0);
+}
+
+static struct dma_fence *move_import(struct busy *s)
+{
+	struct dma_fence *fence = NULL;
+
+	if (virtgpu_mock_buffer_move(s->b))
+		return NULL;
+	dma_resv_lock(s->b->dma_buf->resv, NULL);
+	KUNIT_EXPECT_EQ(s->test, dma_resv_get_singleton(s->b->dma_buf->resv,
+							DMA_RESV_USAGE_BOOKKEEP, &fence), 0);
+	dma_resv_unlock(s->b->dma_buf->resv);
+
+	return fence;
+}
+
+static bool is_silent(const struct held *h, u32 type)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(h->types); i++)
+		if (h->types[i] == type)
+			return true;
+
+	return h->asleep;
+}
+
+static void unplug(struct kunit *test)
+{
+	const struct held *h = test->param_value;
+	struct drm_virtgpu_resource_create surface = {
+		.target = 2, .format = 2, .width = 64, .height = 64, .size = 16384,
+	};
+	struct busy s = start_busy(test, h->host);
+	struct waiter w = { };
+	struct dma_fence *fence;
+
+	/* What moves has to be off the screen, for which the host has to be awake. */
+	if (is_silent(h, CMD(RESOURCE_DETACH_BACKING))) {
+		KUNIT_ASSERT_EQ(test, test_client_show(s.u, 1, NULL), 0);
+		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->pins)));
+	}
+	hold_all(&s, h);
+	fence = move_import(&s);
+	start_everything(&s);
+	start_waiter(&s, &w);
+	msleep(50);
+
+	virtgpu_mock_unplug(s.m);
+
+	/* All who waited have their answer. */
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(w.ret <= 0));
+	if (is_silent(h, CMD(RESOURCE_ASSIGN_UUID)))
+		KUNIT_EXPECT_EQ(test, w.ret, virtgpu_mock_has(s.m, VIRTIO_GPU_F_RESOURCE_BLOB) ?
+				-ENODEV : -EOPNOTSUPP);
+	end_waiter(&w);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(s.u, 0) == 1));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(s.u, 1) == 1));
+	if (fence) {
+		KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
+		KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
+		dma_fence_put(fence);
+	}
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->pins)));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->mappings)));
+
+	/* The program finds nothing there any more, and may take its time to go. */
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_CREATE, &surface),
+			-ENODEV);
+	test_client_close(s.u);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->attachments)));
+}
+
+/* What was exported is memory still, for whoever has it. */
+static void export_outlives(struct kunit *test)
+{
+	struct busy s = start_busy(test, BLOBS);
+	struct iosys_map map;
+
+	virtgpu_mock_unplug(s.m);
+	test_client_close(s.u);
+	dma_resv_lock(s.exported->resv, NULL);
+	KUNIT_ASSERT_EQ(test, dma_buf_vmap(s.exported, &map), 0);
+	KUNIT_EXPECT_EQ(test, iosys_map_rd(&map, (5 * W + 6) * 4, u32), test_client_color(1, 6, 5));
+	dma_buf_vunmap(s.exported, &map);
+	dma_resv_unlock(s.exported->resv);
+}
+
+static void unplug_again(struct kunit *test)
+{
+	struct busy s;
+	unsigned int i;
+
+	for (i = 0; i < 10; i++) {
+		s = start_busy(test, &virtgpu_test_configs[i % ARRAY_SIZE(virtgpu_test_configs)]);
+		if (i & 1)
+			virtgpu_mock_freeze(s.m);
+		KUNIT_EXPECT_EQ(test, test_client_flip(s.u, 0, s.own[1]), 0);
+		virtgpu_mock_unplug(s.m);
+		test_client_close(s.u);
+	}
+}
+
+/*
+ * Asleep
+ */
+
+static void suspend(struct kunit *test)
+{
+	struct busy s = start_busy(test, test->param_value);
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+		KUNIT_EXPECT_EQ(test, virtgpu_mock_resources(s.m), 0);
+		KUNIT_EXPECT_EQ(test, s.b->pins, 0);
+		KUNIT_EXPECT_EQ(test, s.m->model.lost, 0);
+
+		KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+		expect_pictures(&s);
+		KUNIT_EXPECT_EQ(test, s.b->pins, 1);
+	}
+
+	KUNIT_EXPECT_EQ(test, test_client_flip(s.u, 0, s.own[1]), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(s.u, 0) == 1));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 0, 2, 0, 0, W, H));
+	test_client_close(s.u);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->attachments)));
+	KUNIT_EXPECT_LE(test, virtgpu_mock_resources(s.m), 1);
+}
+
+/* A buffer moves, and programs get rid of others, while the device is asleep. */
+static void suspend_moves(struct kunit *test)
+{
+	struct busy s = start_busy(test, test->param_value);
+
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->mappings)));
+	test_client_rmfb(s.u, s.own[1]);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	expect_pictures(&s);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_DETACH_BACKING)), 0);
+}
+
+/* The names that the host gave are forgotten with the resources. */
+static void suspend_names(struct kunit *test)
+{
+	struct busy s = start_busy(test, BLOBS);
+	uuid_t uuid;
+
+	KUNIT_ASSERT_EQ(test, virtio_dma_buf_get_uuid(s.exported, &uuid), 0);
+	KUNIT_ASSERT_EQ(test, virtio_dma_buf_get_uuid(s.exported, &uuid), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_ASSIGN_UUID)), 1);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(s.exported, &uuid), -ENODEV);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtio_dma_buf_get_uuid(s.exported, &uuid), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_ASSIGN_UUID)), 2);
+}
+
+/* The host's window has another size afterwards. */
+static void suspend_resize(struct kunit *test)
+{
+	struct busy s = start_busy(test, BLOBS);
+	struct virtgpu_output *out = &virtgpu_mock_vgdev(s.m)->kms.outputs[0];
+
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	virtgpu_mock_set_output(s.m, 0, true, 1000, 700);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(READ_ONCE(out->info.width) == 1000));
+	expect_pictures(&s);
+}
+
+/* On its way to sleep the host answers nothing; what waits for it is bounded. */
+static void suspend_silent(struct kunit *test)
+{
+	struct busy s = start_busy(test, test->param_value);
+
+	virtgpu_mock_freeze(s.m);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	virtgpu_mock_thaw(s.m);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	expect_pictures(&s);
+}
+
+/* A frame that was on its way when the device went to sleep. */
+static void suspend_mid_flip(struct kunit *test)
+{
+	struct busy s = start_busy(test, test->param_value);
+
+	virtgpu_mock_hold(s.m, CMD(RESOURCE_FLUSH));
+	KUNIT_EXPECT_EQ(test, test_client_flip(s.u, 0, s.own[1]), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(s.u, 0) == 1));
+	virtgpu_mock_obey(s.m);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(s.u, 0, 2, 0, 0, W,
+									      H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(s.u, 1, 3, 0, 0, W,
+									      H)));
+}
+
+/* The other device is not back yet: screens stay dark, but not for whoever sets a mode. */
+static void resume_dark(struct kunit *test)
+{
+	struct busy s = start_busy(test, BLOBS);
+
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	s.b->pin_error = -EBUSY;
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	s.b->pin_error = 0;
+	KUNIT_EXPECT_EQ(test, s.m->model.scanouts[1].resource, 0);
+
+	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 0, s.own[0]), 0);
+	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 1, s.imported), 0);
+	KUNIT_EXPECT_EQ(test, test_client_cursor(s.u, 0, s.cursor, 7, 8), 0);
+	expect_pictures(&s);
+	test_client_close(s.u);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->attachments)));
+}
+
+/* It has no rings after the sleep: an error, and nothing hangs from then on. */
+static void restore_fails(struct kunit *test)
+{
+	struct busy s = start_busy(test, BLOBS);
+	uuid_t uuid;
+
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	s.m->config.find_error = -ENOENT;
+	KUNIT_EXPECT_EQ(test, virtio_device_restore(&s.m->vdev), -ENOENT);
+	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(s.exported, &uuid), -ENODEV);
+	test_client_show(s.u, 0, s.own[1]);
+	virtgpu_mock_unplug(s.m);
+	test_client_close(s.u);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->attachments)));
+}
+
+/* Removed without having been woken up. */
+static void unplug_asleep(struct kunit *test)
+{
+	struct busy s = start_busy(test, test->param_value);
+
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	virtgpu_mock_unplug(s.m);
+	test_client_close(s.u);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->attachments)));
+}
+
+/*
+ * Dead
+ */
+
+/* The transport gives the device up: what comes after that fails at once. */
+static void broken(struct kunit *test)
+{
+	struct busy s = start_busy(test, test->param_value);
+	struct drm_virtgpu_resource_create_blob blob = {
+		.blob_mem = VIRTGPU_BLOB_MEM_GUEST, .size = 4096,
+	};
+	struct waiter w = { };
+
+	virtgpu_mock_hold(s.m, CMD(RESOURCE_FLUSH));
+	virtgpu_mock_hold(s.m, CMD(RESOURCE_ASSIGN_UUID));
+	KUNIT_EXPECT_EQ(test, test_client_flip(s.u, 0, s.own[1]), 0);
+	start_waiter(&s, &w);
+	msleep(50);
+	virtio_break_device(&s.m->vdev);
+	KUNIT_EXPECT_TRUE(test,
+			  virtgpu_mock_wait(virtgpu_vq_is_wedged(&virtgpu_mock_vgdev(s.m)->ctrl)));
+
+	/* The display is taken to hold the frame, and waiters return. */
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(s.u, 0) == 1));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(w.ret <= 0));
+	if (virtgpu_mock_has(s.m, VIRTIO_GPU_F_RESOURCE_BLOB))
+		KUNIT_EXPECT_EQ(test, w.ret, -ETIMEDOUT);
+	end_waiter(&w);
+
+	KUNIT_EXPECT_LT(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &blob), 0);
+	test_client_show(s.u, 0, s.own[0]);
+	KUNIT_EXPECT_LT(test, virtio_dma_buf_get_uuid(s.exported, &w.uuid), 0);
+	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 1, NULL), 0);
+	virtgpu_mock_unplug(s.m);
+	test_client_close(s.u);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->attachments)));
+}
+
+/*
+ * Silent
+ */
+
+static int dirty(struct busy *s, struct drm_file *file)
+{
+	return s->own[0]->funcs->dirty(s->own[0], file, 0, 0, NULL, 0);
+}
+
+static void wedged(struct kunit *test)
+{
+	struct busy s = start_busy(test, test->param_value);
+	bool blobs = virtgpu_mock_has(s.m, VIRTIO_GPU_F_RESOURCE_BLOB);
+	struct drm_virtgpu_resource_create args = {
+		.target = 2, .format = 2, .width = 64, .height = 64, .size = 16384,
+	};
+	struct drm_virtgpu_3d_transfer_to_host transfer = { .box = { .w = 64, .h = 64, .d = 1 } };
+	struct virtgpu_device *vgdev = virtgpu_mock_vgdev(s.m);
+	unsigned long before;
+	uuid_t uuid;
+
+	virtgpu_mock_freeze(s.m);
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_vq_is_wedged(&vgdev->ctrl)));
+
+	/* From now on nobody waits. */
+	before = jiffies;
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_CREATE, &args), -EIO);
+	transfer.bo_handle = args.bo_handle;
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_TRANSFER_TO_HOST, &transfer),
+			-EIO);
+	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 0, s.own[1]), -EIO);
+	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(s.exported, &uuid),
+			blobs ? -EIO : -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, dirty(&s, s.u->file), -EIO);
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies, before + 5 * HZ));
+
+	/* The console is not told, as it would tell everybody. */
+	KUNIT_EXPECT_EQ(test, dirty(&s, NULL), 0);
+
+	/* Turning off works, as programs that end do that. */
+	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 1, NULL), 0);
+
+	/* It wakes up. */
+	virtgpu_mock_thaw(s.m);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_vq_is_wedged(&vgdev->ctrl)));
+	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 0, s.own[1]), 0);
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 0, 2, 0, 0, W, H));
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
+	virtgpu_mock_wait_idle(s.m);
+	KUNIT_EXPECT_EQ(test, vgdev->ctrl.num_pending, 0);
+}
+
+static struct kunit_case life_tests[] = {
+	KUNIT_CASE_PARAM(unplug, held_gen_params),
+	KUNIT_CASE(export_outlives),
+	KUNIT_CASE(unplug_again),
+	KUNIT_CASE_PARAM(suspend, virtgpu_test_config_gen_params),
+	KUNIT_CASE_PARAM(suspend_moves, virtgpu_test_config_gen_params),
+	KUNIT_CASE(suspend_names),
+	KUNIT_CASE(suspend_resize),
+	KUNIT_CASE_PARAM_ATTR(suspend_silent, virtgpu_test_config_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM(suspend_mid_flip, virtgpu_test_config_gen_params),
+	KUNIT_CASE(resume_dark),
+	KUNIT_CASE(restore_fails),
+	KUNIT_CASE_PARAM(unplug_asleep, virtgpu_test_config_gen_params),
+	KUNIT_CASE_PARAM_ATTR(broken, virtgpu_test_config_gen_params, { .speed =
+			      KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM_ATTR(wedged, virtgpu_test_config_gen_params, { .speed =
+			      KUNIT_SPEED_SLOW }),
+	{}
+};
+
+static struct kunit_suite life_suite = {
+	.name = "virtio_gpu_lifecycle",
+	.test_cases = life_tests,
+};
+
+kunit_test_suite(life_suite);

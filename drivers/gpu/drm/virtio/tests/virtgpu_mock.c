@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/test.h>
+#include <linux/atomic.h>
+#include <linux/dma-mapping.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
+
+#include "virtgpu_device.h"
+#include "virtgpu_mock.h"
+
+/*
+ * The device on the virtio bus: its configuration space, its features, its rings
+ * and its life.  The driver that is bound to it is the one that everybody uses.
+ */
+
+#define RELEASE_PATIENCE (15 * HZ)
+
+static struct virtgpu_mock *to_mock(struct virtio_device *vdev)
+{
+	return container_of(vdev, struct virtgpu_mock, vdev);
+}
+
+/**
+ * virtgpu_mock_spec_violation - the driver has broken the specification's rules
+ * @m: the device
+ * @format: what it did
+ *
+ * Context: may sleep.
+ */
+void virtgpu_mock_spec_violation(struct virtgpu_mock *m, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(m->breach, sizeof(m->breach), format, args);
+	va_end(args);
+
+	m->breaches++;
+	if (!m->expect_violations)
+		KUNIT_FAIL(m->test, "breach: %s\n", m->breach);
+}
+
+bool virtgpu_mock_has(const struct virtgpu_mock *m, unsigned int feature)
+{
+	return m->vdev.features & BIT_ULL(feature);
+}
+
+/*
+ * Configuration operations
+ */
+
+static void mock_get(struct virtio_device *vdev, unsigned int offset, void *buf,
+		     unsigned int len)
+{
+	struct virtgpu_mock *m = to_mock(vdev);
+	unsigned long flags;
+
+	memset(buf, 0, len);
+	if (offset >= sizeof(m->space))
+		return;
+
+	spin_lock_irqsave(&m->space_lock, flags);
+	memcpy(buf, (u8 *)&m->space + offset, min_t(size_t, len, sizeof(m->space) - offset));
+	spin_unlock_irqrestore(&m->space_lock, flags);
+}
+
+static void mock_set(struct virtio_device *vdev, unsigned int offset, const void *buf,
+		     unsigned int len)
+{
+	struct virtgpu_mock *m = to_mock(vdev);
+	unsigned long flags;
+	__le32 value;
+
+	if (offset != offsetof(struct virtio_gpu_config, events_clear) || len != sizeof(value)) {
+		virtgpu_mock_spec_violation(m, "%u bytes written at %u of the configuration", len, offset);
+		return;
+	}
+
+	memcpy(&value, buf, sizeof(value));
+	spin_lock_irqsave(&m->space_lock, flags);
+	m->space.events_read &= ~value;
+	spin_unlock_irqrestore(&m->space_lock, flags);
+}
+
+static u8 mock_get_status(struct virtio_device *vdev)
+{
+	return READ_ONCE(to_mock(vdev)->status);
+}
+
+static void mock_set_status(struct virtio_device *vdev, u8 status)
+{
+	struct virtgpu_mock *m = to_mock(vdev);
+
+	if (m->config.status_error)
+		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
+	WRITE_ONCE(m->status, status);
+}
+
+static void mock_reset(struct virtio_device *vdev)
+{
+	struct virtgpu_mock *m = to_mock(vdev);
+
+	virtgpu_mock_host_reset(m);
+	WRITE_ONCE(m->status, 0);
+	m->resets++;
+	virtgpu_mock_device_reset(m);
+}
+
+static u64 mock_get_features(struct virtio_device *vdev)
+{
+	return to_mock(vdev)->config.features;
+}
+
+static int mock_finalize_features(struct virtio_device *vdev)
+{
+	struct virtgpu_mock *m = to_mock(vdev);
+
+	vring_transport_features(vdev);
+	if (vdev->features & ~m->config.features)
+		virtgpu_mock_spec_violation(m, "features 0x%llx were never offered",
+					    vdev->features & ~m->config.features);
+
+	return 0;
+}
+
+static bool mock_notify(struct virtqueue *vq)
+{
+	virtgpu_mock_host_notify(vq->priv);
+
+	return true;
+}
+
+static void mock_del_vqs(struct virtio_device *vdev)
+{
+	struct virtgpu_mock *m = to_mock(vdev);
+	struct virtqueue *vq, *next;
+
+	if (m->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		virtgpu_mock_spec_violation(m, "queues deleted before the device was reset");
+	virtgpu_mock_host_stop(m);
+	list_for_each_entry_safe(vq, next, &vdev->vqs, list)
+		vring_del_virtqueue(vq);
+}
+
+static int mock_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
+			 struct virtqueue *vqs[], struct virtqueue_info info[],
+			 struct irq_affinity *desc)
+{
+	struct virtgpu_mock *m = to_mock(vdev);
+	unsigned int sizes[] = { m->config.ctrl_size, m->config.cursor_size };
+	unsigned int i;
+
+	if (m->on_find)
+		m->on_find(m->on_find_data);
+	if (m->config.find_error)
+		return m->config.find_error;
+	if (nvqs != ARRAY_SIZE(sizes)) {
+		virtgpu_mock_spec_violation(m, "%u queues instead of two", nvqs);
+		return -EINVAL;
+	}
+
+	for (i = 0; i < nvqs; i++) {
+		vqs[i] = vring_create_virtqueue(i, sizes[i], SMP_CACHE_BYTES, vdev, true, false,
+						false, mock_notify, info[i].callback,
+						info[i].name);
+		if (!vqs[i] || virtgpu_mock_host_start(m, i, vqs[i])) {
+			mock_del_vqs(vdev);
+			return -ENOMEM;
+		}
+	}
+
+	return 0;
+}
+
+static bool mock_get_shm_region(struct virtio_device *vdev, struct virtio_shm_region *region,
+				u8 id)
+{
+	const struct virtgpu_mock_host_visible *w = &to_mock(vdev)->model.window;
+
+	if (id != VIRTIO_GPU_SHM_ID_HOST_VISIBLE || !w->size)
+		return false;
+	region->addr = w->start;
+	region->len = w->size;
+
+	return true;
+}
+
+static const char *mock_bus_name(struct virtio_device *vdev)
+{
+	return "mock";
+}
+
+static const struct virtio_config_ops mock_ops = {
+	.get = mock_get,
+	.set = mock_set,
+	.get_status = mock_get_status,
+	.set_status = mock_set_status,
+	.reset = mock_reset,
+	.find_vqs = mock_find_vqs,
+	.del_vqs = mock_del_vqs,
+	.get_features = mock_get_features,
+	.finalize_features = mock_finalize_features,
+	.bus_name = mock_bus_name,
+	.get_shm_region = mock_get_shm_region,
+};
+
+/*
+ * Outputs
+ */
+
+/**
+ * virtgpu_mock_set_output - change what the host wants of an output
+ * @m: the device
+ * @scanout: its number
+ * @enabled: it is to be used
+ * @width: preferred width
+ * @height: preferred height
+ *
+ * The driver does not hear of it before virtgpu_mock_raise_display().
+ */
+void virtgpu_mock_set_output(struct virtgpu_mock *m, unsigned int scanout, bool enabled,
+			     u32 width, u32 height)
+{
+	mutex_lock(&m->host.lock);
+	m->model.wishes[scanout].enabled = enabled;
+	m->model.wishes[scanout].width = width;
+	m->model.wishes[scanout].height = height;
+	mutex_unlock(&m->host.lock);
+}
+
+/**
+ * virtgpu_mock_raise_display - tell the driver that an output has changed
+ * @m: the device
+ */
+void virtgpu_mock_raise_display(struct virtgpu_mock *m)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&m->space_lock, flags);
+	m->space.events_read |= cpu_to_le32(VIRTIO_GPU_EVENT_DISPLAY);
+	spin_unlock_irqrestore(&m->space_lock, flags);
+
+	virtio_config_changed(&m->vdev);
+}
+
+/*
+ * Life
+ */
+
+static void mock_release(struct device *dev)
+{
+	complete(&to_mock(dev_to_virtio(dev))->released);
+}
+
+/**
+ * virtgpu_mock_drm - the DRM device of a mock
+ * @m: the device
+ *
+ * Return: the device, or NULL if no driver is bound.
+ */
+struct drm_device *virtgpu_mock_drm(struct virtgpu_mock *m)
+{
+	return m->registered && m->vdev.dev.driver ? m->vdev.priv : NULL;
+}
+
+/**
+ * virtgpu_mock_vgdev - the driver's device, to look into its counters
+ * @m: a device to which the driver is bound
+ *
+ * Return: the device.
+ */
+struct virtgpu_device *virtgpu_mock_vgdev(struct virtgpu_mock *m)
+{
+	return to_virtgpu(virtgpu_mock_drm(m));
+}
+
+/**
+ * virtgpu_mock_plug - put a device on the bus
+ * @m: the device
+ *
+ * Context: may sleep, for as long as the driver waits for the host.
+ * Return: true if the driver has taken it.
+ */
+bool virtgpu_mock_plug(struct virtgpu_mock *m)
+{
+	int ret = register_virtio_device(&m->vdev);
+
+	KUNIT_ASSERT_EQ(m->test, ret, 0);
+	m->registered = true;
+
+	return virtgpu_mock_drm(m);
+}
+
+/**
+ * virtgpu_mock_unplug - take a device from the bus
+ * @m: the device
+ *
+ * Whoever has it open keeps what is left of it.
+ */
+void virtgpu_mock_unplug(struct virtgpu_mock *m)
+{
+	if (!m->registered)
+		return;
+
+	m->registered = false;
+	unregister_virtio_device(&m->vdev);
+	if (m->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		virtgpu_mock_spec_violation(m, "the device was not reset when it went");
+}
+
+/**
+ * virtgpu_mock_ticks - have the watchdog of the control queue count time
+ * @m: a device to which the driver is bound
+ * @n: periods of the watchdog
+ *
+ * What the host works on its own it has done after each of them.
+ */
+void virtgpu_mock_ticks(struct virtgpu_mock *m, unsigned int n)
+{
+	struct virtgpu_vq *ctrl = &virtgpu_mock_vgdev(m)->ctrl;
+
+	while (n--) {
+		flush_delayed_work(&ctrl->watchdog);
+		if (!m->host.stopped)
+			virtgpu_mock_wait_idle(m);
+	}
+}
+
+/* When all programs have gone, so has what they had on the host. */
+static void check_leaks(struct virtgpu_mock *m)
+{
+	struct drm_device *drm = virtgpu_mock_drm(m);
+
+	if (!drm || atomic_read(&drm->open_count) || virtqueue_is_broken(m->host.rings[0].vq))
+		return;
+
+	virtgpu_mock_obey(m);
+	virtgpu_mock_thaw(m);
+	virtgpu_mock_release(m, 0);
+	if (!virtgpu_mock_wait(!virtgpu_mock_contexts(m)))
+		virtgpu_mock_spec_violation(m, "%u contexts were left behind", virtgpu_mock_contexts(m));
+	if (!virtgpu_mock_wait(!virtgpu_mock_mappings(m)))
+		virtgpu_mock_spec_violation(m, "%u blobs were left in the window", virtgpu_mock_mappings(m));
+}
+
+static void mock_destroy(void *data)
+{
+	struct virtgpu_mock *m = data;
+
+	check_leaks(m);
+	/* Never on the bus: the device core does not know it. */
+	if (!m->registered && !m->resets)
+		complete(&m->released);
+	virtgpu_mock_unplug(m);
+	if (!wait_for_completion_timeout(&m->released, RELEASE_PATIENCE)) {
+		/* Rather lost than used after it was freed. */
+		KUNIT_FAIL(m->test, "somebody still holds the device\n");
+		return;
+	}
+	virtgpu_mock_host_fini(m);
+	virtgpu_mock_device_fini(m);
+	kfree(m);
+}
+
+static void unregister_parent(void *data)
+{
+	platform_device_unregister(data);
+}
+
+/**
+ * virtgpu_mock_create - make a device that is not on the bus yet
+ * @test: the running test
+ * @config: what it is like
+ *
+ * Return: the device, which goes away with the test.
+ */
+struct virtgpu_mock *virtgpu_mock_create(struct kunit *test,
+					 const struct virtgpu_mock_config *config)
+{
+	struct virtgpu_mock *m = kzalloc_obj(*m);
+	struct platform_device *parent;
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	m->test = test;
+	m->config = *config;
+	spin_lock_init(&m->space_lock);
+	init_completion(&m->released);
+	m->space.num_scanouts = cpu_to_le32(config->scanouts);
+	m->space.blob_alignment = cpu_to_le32(config->blob_alignment);
+	m->space.num_capsets = cpu_to_le32(config->capset_count);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_host_init(m), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_device_init(m), 0);
+
+	parent = platform_device_register_simple("vgdev-mock", PLATFORM_DEVID_AUTO, NULL, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, parent);
+	m->parent = parent;
+	m->vdev.dev.parent = &parent->dev;
+	m->vdev.dev.release = mock_release;
+	m->vdev.id.device = VIRTIO_ID_GPU;
+	m->vdev.config = &mock_ops;
+
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, unregister_parent, parent), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, mock_destroy, m), 0);
+	/* Where there is no DMA API there is nothing to say to it. */
+	if (IS_ENABLED(CONFIG_HAS_DMA))
+		KUNIT_ASSERT_EQ(test, dma_coerce_mask_and_coherent(&parent->dev,
+								   DMA_BIT_MASK(64)), 0);
+
+	return m;
+}
+
+/**
+ * virtgpu_mock_start - make a device and have the driver take it
+ * @test: the running test, which ends here if the driver does not
+ * @config: what it is like
+ *
+ * Return: the device, which goes away with the test.
+ */
+struct virtgpu_mock *virtgpu_mock_start(struct kunit *test,
+					const struct virtgpu_mock_config *config)
+{
+	struct virtgpu_mock *m = virtgpu_mock_create(test, config);
+
+	KUNIT_ASSERT_TRUE(test, virtgpu_mock_plug(m));
+
+	return m;
+}

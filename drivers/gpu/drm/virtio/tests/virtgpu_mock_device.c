@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <linux/slab.h>
+
+#include "virtgpu_mock.h"
+
+/*
+ * What a host makes of its requests: virtio specification 1.3, 5.7.6.  Whatever
+ * the driver may not do is a breach, and fails the test.
+ */
+
+struct command {
+	u32 type;
+	u32 size;
+	u32 reply_size;
+	unsigned int ring;
+	int feature;
+	bool payload;
+	u32 (*execute)(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
+	bool context;
+};
+
+#define HEADER sizeof(struct virtio_gpu_ctrl_hdr)
+
+static const struct command commands[] = {
+	{ VIRTIO_GPU_CMD_GET_DISPLAY_INFO, HEADER, sizeof(struct virtio_gpu_resp_display_info),
+	  0, -1, false, virtgpu_mock_display_info },
+	{ VIRTIO_GPU_CMD_GET_EDID, sizeof(struct virtio_gpu_cmd_get_edid),
+	  sizeof(struct virtio_gpu_resp_edid), 0, VIRTIO_GPU_F_EDID, false, virtgpu_mock_edid },
+	{ VIRTIO_GPU_CMD_RESOURCE_CREATE_2D, sizeof(struct virtio_gpu_resource_create_2d), HEADER,
+	  0, -1, false, virtgpu_mock_create_2d },
+	{ VIRTIO_GPU_CMD_RESOURCE_UNREF, sizeof(struct virtio_gpu_resource_unref), HEADER,
+	  0, -1, false, virtgpu_mock_unref },
+	{ VIRTIO_GPU_CMD_SET_SCANOUT, sizeof(struct virtio_gpu_set_scanout), HEADER,
+	  0, -1, false, virtgpu_mock_set_scanout },
+	{ VIRTIO_GPU_CMD_RESOURCE_FLUSH, sizeof(struct virtio_gpu_resource_flush), HEADER,
+	  0, -1, false, virtgpu_mock_flush },
+	{ VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, sizeof(struct virtio_gpu_transfer_to_host_2d), HEADER,
+	  0, -1, false, virtgpu_mock_transfer },
+	{ VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, sizeof(struct virtio_gpu_resource_attach_backing),
+	  HEADER, 0, -1, true, virtgpu_mock_attach },
+	{ VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, sizeof(struct virtio_gpu_resource_detach_backing),
+	  HEADER, 0, -1, false, virtgpu_mock_detach },
+	{ VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID, sizeof(struct virtio_gpu_resource_assign_uuid),
+	  sizeof(struct virtio_gpu_resp_resource_uuid), 0, VIRTIO_GPU_F_RESOURCE_UUID, false,
+	  virtgpu_mock_assign_uuid },
+	{ VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, sizeof(struct virtio_gpu_resource_create_blob),
+	  HEADER, 0, VIRTIO_GPU_F_RESOURCE_BLOB, true, virtgpu_mock_create_blob, true },
+	{ VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, sizeof(struct virtio_gpu_set_scanout_blob), HEADER,
+	  0, VIRTIO_GPU_F_RESOURCE_BLOB, false, virtgpu_mock_set_scanout_blob },
+	{ VIRTIO_GPU_CMD_GET_CAPSET_INFO, sizeof(struct virtio_gpu_get_capset_info),
+	  sizeof(struct virtio_gpu_resp_capset_info), 0, VIRTIO_GPU_F_VIRGL, false,
+	  virtgpu_mock_capset_info },
+	{ VIRTIO_GPU_CMD_GET_CAPSET, sizeof(struct virtio_gpu_get_capset),
+	  sizeof(struct virtio_gpu_resp_capset), 0, VIRTIO_GPU_F_VIRGL, false,
+	  virtgpu_mock_get_capset },
+	{ VIRTIO_GPU_CMD_CTX_CREATE, sizeof(struct virtio_gpu_ctx_create), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, false, virtgpu_mock_ctx_create, true },
+	{ VIRTIO_GPU_CMD_CTX_DESTROY, sizeof(struct virtio_gpu_ctx_destroy), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, false, virtgpu_mock_ctx_destroy, true },
+	{ VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, sizeof(struct virtio_gpu_ctx_resource), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, false, virtgpu_mock_ctx_attach, true },
+	{ VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE, sizeof(struct virtio_gpu_ctx_resource), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, false, virtgpu_mock_ctx_detach, true },
+	{ VIRTIO_GPU_CMD_RESOURCE_CREATE_3D, sizeof(struct virtio_gpu_resource_create_3d), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, false, virtgpu_mock_create_3d },
+	{ VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, sizeof(struct virtio_gpu_transfer_host_3d), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, false, virtgpu_mock_transfer_3d, true },
+	{ VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D, sizeof(struct virtio_gpu_transfer_host_3d), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, false, virtgpu_mock_transfer_3d, true },
+	{ VIRTIO_GPU_CMD_SUBMIT_3D, sizeof(struct virtio_gpu_cmd_submit), HEADER,
+	  0, VIRTIO_GPU_F_VIRGL, true, virtgpu_mock_submit, true },
+	{ VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, sizeof(struct virtio_gpu_resource_map_blob),
+	  sizeof(struct virtio_gpu_resp_map_info), 0, VIRTIO_GPU_F_RESOURCE_BLOB, false,
+	  virtgpu_mock_map },
+	{ VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB, sizeof(struct virtio_gpu_resource_unmap_blob),
+	  HEADER, 0, VIRTIO_GPU_F_RESOURCE_BLOB, false, virtgpu_mock_unmap },
+	{ VIRTIO_GPU_CMD_UPDATE_CURSOR, sizeof(struct virtio_gpu_update_cursor), 0,
+	  1, -1, false, virtgpu_mock_update_cursor },
+	{ VIRTIO_GPU_CMD_MOVE_CURSOR, sizeof(struct virtio_gpu_update_cursor), 0,
+	  1, -1, false, virtgpu_mock_move_cursor },
+};
+
+static const struct command *find_command(u32 type)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (commands[i].type == type)
+			return &commands[i];
+
+	return NULL;
+}
+
+static bool header_is_fine(struct virtgpu_mock *m, const struct virtgpu_mock_request *rq,
+			   const struct command *c)
+{
+	const struct virtio_gpu_ctrl_hdr *hdr = rq->bytes;
+	u32 flags = le32_to_cpu(hdr->flags), known = VIRTIO_GPU_FLAG_FENCE;
+
+	if (rq->type == VIRTIO_GPU_CMD_SUBMIT_3D && virtgpu_mock_has(m, VIRTIO_GPU_F_CONTEXT_INIT))
+		known |= VIRTIO_GPU_FLAG_INFO_RING_IDX;
+	if (flags & ~known) {
+		virtgpu_mock_spec_violation(m, "command 0x%04x with flags 0x%x", rq->type, flags);
+		return false;
+	}
+	if (hdr->ring_idx && !(flags & VIRTIO_GPU_FLAG_INFO_RING_IDX)) {
+		virtgpu_mock_spec_violation(m, "command 0x%04x names timeline %u without the flag", rq->type,
+					    hdr->ring_idx);
+		return false;
+	}
+	if ((hdr->ctx_id && !c->context) || hdr->padding[0] || hdr->padding[1] || hdr->padding[2]) {
+		virtgpu_mock_spec_violation(m, "command 0x%04x of a context that there is not", rq->type);
+		return false;
+	}
+
+	return true;
+}
+
+static bool request_is_fine(struct virtgpu_mock *m, const struct virtgpu_mock_request *rq,
+			    const struct command *c)
+{
+	if (rq->ring->index != c->ring) {
+		virtgpu_mock_spec_violation(m, "command 0x%04x on queue %u", rq->type, rq->ring->index);
+		return false;
+	}
+	if (rq->size < c->size || (rq->size > c->size && !c->payload)) {
+		virtgpu_mock_spec_violation(m, "command 0x%04x of %u bytes", rq->type, rq->size);
+		return false;
+	}
+	if (rq->room < c->reply_size) {
+		virtgpu_mock_spec_violation(m, "command 0x%04x has room for %u bytes", rq->type, rq->room);
+		return false;
+	}
+	if (c->feature >= 0 && !virtgpu_mock_has(m, c->feature)) {
+		virtgpu_mock_spec_violation(m, "command 0x%04x without its feature", rq->type);
+		return false;
+	}
+
+	return header_is_fine(m, rq, c);
+}
+
+/**
+ * virtgpu_mock_device_execute - carry a request out
+ * @m: the device
+ * @rq: the request; gets its answer's body
+ *
+ * Context: under the host's lock.
+ * Return: the type of the answer.
+ */
+u32 virtgpu_mock_device_execute(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
+{
+	const struct command *c = find_command(rq->type);
+
+	if (!c) {
+		virtgpu_mock_spec_violation(m, "there is no command 0x%04x", rq->type);
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	}
+	if (!request_is_fine(m, rq, c))
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+
+	rq->reply_size = c->reply_size;
+
+	return c->execute(m, rq);
+}
+
+static u32 word(const struct virtgpu_mock_request *rq, unsigned int offset)
+{
+	__le32 value = 0;
+
+	if (offset + sizeof(value) <= rq->size)
+		memcpy(&value, rq->bytes + offset, sizeof(value));
+
+	return le32_to_cpu(value);
+}
+
+/**
+ * virtgpu_mock_device_name - what a request is about, for the log
+ * @rq: the request
+ * @resource: filled; 0 if it is about none
+ * @scanout: filled likewise
+ */
+void virtgpu_mock_device_name(struct virtgpu_mock_request *rq, u32 *resource, u32 *scanout)
+{
+	*resource = 0;
+	*scanout = 0;
+
+	switch (rq->type) {
+	case VIRTIO_GPU_CMD_GET_DISPLAY_INFO:
+	case VIRTIO_GPU_CMD_GET_CAPSET_INFO:
+	case VIRTIO_GPU_CMD_GET_CAPSET:
+	case VIRTIO_GPU_CMD_CTX_CREATE:
+	case VIRTIO_GPU_CMD_CTX_DESTROY:
+	case VIRTIO_GPU_CMD_SUBMIT_3D:
+		break;
+	case VIRTIO_GPU_CMD_GET_EDID:
+		*scanout = word(rq, offsetof(struct virtio_gpu_cmd_get_edid, scanout));
+		break;
+	case VIRTIO_GPU_CMD_SET_SCANOUT:
+		*scanout = word(rq, offsetof(struct virtio_gpu_set_scanout, scanout_id));
+		*resource = word(rq, offsetof(struct virtio_gpu_set_scanout, resource_id));
+		break;
+	case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
+		*scanout = word(rq, offsetof(struct virtio_gpu_set_scanout_blob, scanout_id));
+		*resource = word(rq, offsetof(struct virtio_gpu_set_scanout_blob, resource_id));
+		break;
+	case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
+		*resource = word(rq, offsetof(struct virtio_gpu_resource_flush, resource_id));
+		break;
+	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
+		*resource = word(rq, offsetof(struct virtio_gpu_transfer_to_host_2d, resource_id));
+		break;
+	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D:
+	case VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D:
+		*resource = word(rq, offsetof(struct virtio_gpu_transfer_host_3d, resource_id));
+		break;
+	case VIRTIO_GPU_CMD_UPDATE_CURSOR:
+	case VIRTIO_GPU_CMD_MOVE_CURSOR:
+		*scanout = word(rq, offsetof(struct virtio_gpu_update_cursor, pos.scanout_id));
+		*resource = word(rq, offsetof(struct virtio_gpu_update_cursor, resource_id));
+		break;
+	default:
+		*resource = word(rq, HEADER);
+	}
+}
+
+/**
+ * virtgpu_mock_device_refuse - note that a request was not carried out
+ * @m: the device
+ * @rq: the request
+ *
+ * Context: under the host's lock.
+ */
+void virtgpu_mock_device_refuse(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
+{
+	u32 resource, scanout;
+
+	virtgpu_mock_device_name(rq, &resource, &scanout);
+	virtgpu_mock_context_refuse(m, word(rq, offsetof(struct virtio_gpu_ctrl_hdr, ctx_id)),
+				    resource, rq->type);
+	virtgpu_mock_host_visible_reject(m, resource, rq->type);
+	virtgpu_mock_resource_refuse(m, resource, rq->type);
+}
+
+/**
+ * virtgpu_mock_device_answered - note that the driver knows the answer
+ * @m: the device
+ * @rq: the request
+ *
+ * Context: under the host's lock.
+ */
+void virtgpu_mock_device_answered(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
+{
+	switch (rq->type) {
+	case VIRTIO_GPU_CMD_RESOURCE_UNREF:
+		virtgpu_mock_resource_forget(m, word(rq, HEADER));
+		break;
+	case VIRTIO_GPU_CMD_CTX_DESTROY:
+		virtgpu_mock_context_forget(m, word(rq, offsetof(struct virtio_gpu_ctrl_hdr,
+								 ctx_id)));
+		break;
+	case VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB:
+		virtgpu_mock_host_visible_forget(m, word(rq, HEADER));
+	}
+}
+
+int virtgpu_mock_device_init(struct virtgpu_mock *m)
+{
+	unsigned int i;
+
+	xa_init(&m->model.resources);
+	xa_init(&m->model.contexts);
+	m->model.pointers = kvzalloc_objs(*m->model.pointers, VIRTIO_GPU_MAX_SCANOUTS);
+	if (!m->model.pointers)
+		return -ENOMEM;
+	for (i = 0; i < m->config.scanouts && i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
+		m->model.wishes[i].enabled = m->config.connected & BIT(i);
+		m->model.wishes[i].x = i * 640;
+		m->model.wishes[i].width = 640;
+		m->model.wishes[i].height = 480;
+	}
+
+	return virtgpu_mock_host_visible_init(m);
+}
+
+/* The device forgets everything; what the host's user wants stays. */
+void virtgpu_mock_device_reset(struct virtgpu_mock *m)
+{
+	mutex_lock(&m->host.lock);
+	virtgpu_mock_outputs_reset(m);
+	virtgpu_mock_host_visible_reset(m);
+	virtgpu_mock_contexts_reset(m);
+	virtgpu_mock_resources_reset(m);
+	mutex_unlock(&m->host.lock);
+}
+
+void virtgpu_mock_device_fini(struct virtgpu_mock *m)
+{
+	virtgpu_mock_device_reset(m);
+	virtgpu_mock_host_visible_fini(m);
+	xa_destroy(&m->model.contexts);
+	xa_destroy(&m->model.resources);
+	kvfree(m->model.pointers);
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/test.h>
+#include <drm/drm_framebuffer.h>
+#include <drm/drm_modeset_helper_vtables.h>
+#include <drm/drm_panic.h>
+#include <drm/drm_plane.h>
+
+#include "virtgpu_device.h"
+#include "virtgpu_mock.h"
+#include "virtgpu_mock_buffer.h"
+#include "virtgpu_output.h"
+#include "virtgpu_test_client.h"
+
+/* The panic screen, short of the panic. */
+
+#define W 64
+#define H 48
+
+static struct drm_plane *primary(struct virtgpu_test_client *u)
+{
+	return to_virtgpu(u->drm)->kms.outputs[0].primary;
+}
+
+/* As DRM does it: nothing sleeps, and no interrupt comes in between. */
+static int draw(struct virtgpu_test_client *u, u32 seed)
+{
+	const struct drm_plane_helper_funcs *funcs = primary(u)->helper_private;
+	struct drm_scanout_buffer sb = { };
+	unsigned long flags;
+	u32 x, y;
+	int ret;
+
+	local_irq_save(flags);
+	ret = funcs->get_scanout_buffer(primary(u), &sb);
+	if (!ret) {
+		for (y = 0; y < sb.height; y++)
+			for (x = 0; x < sb.width; x++)
+				sb.set_pixel(&sb, x, y, test_client_color(seed, x, y));
+		funcs->panic_flush(primary(u));
+	}
+	local_irq_restore(flags);
+
+	return ret;
+}
+
+static void shows(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
+	struct drm_framebuffer *fb = test_client_new_fb(u, W, H);
+
+	/* There is nothing to draw into. */
+	KUNIT_EXPECT_EQ(test, draw(u, 1), -ENODEV);
+
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
+	KUNIT_EXPECT_EQ(test, draw(u, 2), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 2, 0, 0, W,
+									      H)));
+	/* The log gets longer, so it is drawn more than once. */
+	KUNIT_EXPECT_EQ(test, draw(u, 3), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 3, 0, 0, W,
+									      H)));
+
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, NULL), 0);
+	KUNIT_EXPECT_EQ(test, draw(u, 4), -ENODEV);
+}
+
+/* With lines that are longer than the picture is wide, and not from the start. */
+static void finds_pixels(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
+	u32 handle = test_client_dumb(u, 300, 200);
+	struct drm_framebuffer *fb = test_client_fb(u, handle, W, H, 300 * 4, 300 * 4 * 17 + 20);
+
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
+	KUNIT_EXPECT_EQ(test, draw(u, 2), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 2, 0, 0, W,
+									      H)));
+}
+
+/* What the host has not answered cannot be sent again; the next one can. */
+static void busy_host(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
+	struct drm_framebuffer *fb = test_client_new_fb(u, W, H);
+	unsigned int mark;
+
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
+	mark = virtgpu_mock_log_pos(u->mock);
+	virtgpu_mock_freeze(u->mock);
+	KUNIT_EXPECT_EQ(test, draw(u, 2), 0);
+	KUNIT_EXPECT_EQ(test, draw(u, 3), 0);
+	virtgpu_mock_thaw(u->mock);
+	virtgpu_mock_wait_idle(u->mock);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_log_pos(u->mock) - mark, 2);
+	KUNIT_EXPECT_EQ(test, draw(u, 4), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 4, 0, 0, W,
+									      H)));
+}
+
+/* Another device's buffer is not drawn into. */
+static void import(struct kunit *test)
+{
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
+	struct virtgpu_mock *m = virtgpu_mock_start(test, &config);
+	struct virtgpu_mock_buffer *b = virtgpu_mock_buffer_create(test, m, VIRTGPU_MOCK_DYNAMIC,
+								   W * H * 4);
+	struct virtgpu_test_client *u = test_client_open(test, m);
+	struct drm_framebuffer *fb;
+	u32 handle;
+
+	KUNIT_ASSERT_EQ(test, test_client_import(u, b->dma_buf, &handle), 0);
+	fb = test_client_fb(u, handle, W, H, W * 4, 0);
+	test_client_fill_pattern(u, fb, 1);
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
+	KUNIT_EXPECT_EQ(test, draw(u, 2), -ENODEV);
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 1, 0, 0, W, H));
+}
+
+static struct kunit_case panic_tests[] = {
+	KUNIT_CASE_PARAM(shows, virtgpu_test_config_gen_params),
+	KUNIT_CASE_PARAM(finds_pixels, virtgpu_test_config_gen_params),
+	KUNIT_CASE_PARAM(busy_host, virtgpu_test_config_gen_params),
+	KUNIT_CASE(import),
+	{}
+};
+
+static struct kunit_suite panic_suite = {
+	.name = "virtio_gpu_panic",
+	.test_cases = panic_tests,
+};
+
+kunit_test_suite(panic_suite);

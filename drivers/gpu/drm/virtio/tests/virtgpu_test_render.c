@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+
+#include <kunit/test.h>
+#include <linux/fdtable.h>
+#include <linux/mman.h>
+#include <linux/sync_file.h>
+#include <linux/uaccess.h>
+#include <drm/drm_file.h>
+#include <drm/drm_syncobj.h>
+
+#include "virtgpu_context.h"
+#include "virtgpu_device.h"
+#include "virtgpu_file.h"
+#include "virtgpu_mock.h"
+#include "virtgpu_test_render.h"
+#include "virtgpu_test_client.h"
+
+/* A program that has the host render. */
+
+/**
+ * virtgpu_render_host - make a device that renders in all ways, and have the driver take it
+ * @test: the running test
+ *
+ * Return: the device, which goes away with the test.
+ */
+struct virtgpu_mock *virtgpu_render_host(struct kunit *test)
+{
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
+
+	return virtgpu_mock_start(test, &config);
+}
+
+/* A program with a context of its own, on a device of its own. */
+struct virtgpu_test_client *virtgpu_render_start(struct kunit *test, u32 capset, u32 rings,
+						 u64 polled)
+{
+	struct virtgpu_test_client *u = test_client_open(test, virtgpu_render_host(test));
+
+	KUNIT_ASSERT_EQ(test, virtgpu_render_init(u, capset, rings, polled), 0);
+
+	return u;
+}
+
+int virtgpu_render_init(struct virtgpu_test_client *u, u32 capset, u32 rings, u64 polled)
+{
+	const struct drm_virtgpu_context_set_param params[] = {
+		{ VIRTGPU_CONTEXT_PARAM_CAPSET_ID, capset },
+		{ VIRTGPU_CONTEXT_PARAM_NUM_RINGS, rings },
+		{ VIRTGPU_CONTEXT_PARAM_POLL_RINGS_MASK, polled },
+	};
+	struct drm_virtgpu_context_init args = {
+		.num_params = ARRAY_SIZE(params),
+		.ctx_set_params = test_client_memory(u->test, params, sizeof(params)),
+	};
+
+	return test_client_ioctl(u, DRM_VIRTGPU_CONTEXT_INIT, &args);
+}
+
+/* By which number the host knows it; 0 if the program has none. */
+u32 virtgpu_render_context(struct virtgpu_test_client *u)
+{
+	const struct virtgpu_file *vf = u->file->driver_priv;
+
+	return vf->ctx ? vf->ctx->id : 0;
+}
+
+/**
+ * virtgpu_render_submit - DRM_IOCTL_VIRTGPU_EXECBUFFER
+ * @u: the program
+ * @args: its parameters, but for the stream
+ * @ops: the stream
+ * @count: its length
+ *
+ * Return: what the driver says.
+ */
+int virtgpu_render_submit(struct virtgpu_test_client *u, struct drm_virtgpu_execbuffer *args,
+			  const struct virtgpu_mock_op *ops, unsigned int count)
+{
+	args->size = count * sizeof(*ops);
+	args->command = count ? test_client_memory(u->test, ops, args->size) : 0;
+
+	return test_client_ioctl(u, DRM_VIRTGPU_EXECBUFFER, args);
+}
+
+/**
+ * virtgpu_render_fence - submit nothing, to have a fence
+ * @u: the program
+ * @ring: a timeline of its context, or -1
+ *
+ * Return: a reference to the fence.
+ */
+struct dma_fence *virtgpu_render_fence(struct virtgpu_test_client *u, int ring)
+{
+	struct drm_virtgpu_execbuffer args = { .flags = VIRTGPU_EXECBUF_FENCE_FD_OUT };
+
+	if (ring >= 0) {
+		args.flags |= VIRTGPU_EXECBUF_RING_IDX;
+		args.ring_idx = ring;
+	}
+	KUNIT_ASSERT_EQ(u->test, virtgpu_render_submit(u, &args, NULL, 0), 0);
+
+	return virtgpu_render_take_fd(u->test, args.fence_fd);
+}
+
+/* A texture that is bytes.  Returns a handle. */
+u32 virtgpu_render_buffer(struct virtgpu_test_client *u, u32 size, u32 *resource)
+{
+	struct drm_virtgpu_resource_create args = {
+		.format = 64, .width = size, .height = 1, .depth = 1, .array_size = 1,
+		.size = size,
+	};
+
+	KUNIT_ASSERT_EQ(u->test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
+	*resource = args.res_handle;
+
+	return args.bo_handle;
+}
+
+/* Memory of the host's that can be mapped. */
+int virtgpu_render_blob(struct virtgpu_test_client *u, u64 size, u32 *handle, u32 *resource)
+{
+	struct drm_virtgpu_resource_create_blob args = {
+		.blob_mem = VIRTGPU_BLOB_MEM_HOST3D,
+		.blob_flags = VIRTGPU_BLOB_FLAG_USE_MAPPABLE,
+		.size = size,
+	};
+	int ret = test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &args);
+
+	*handle = args.bo_handle;
+	*resource = args.res_handle;
+
+	return ret;
+}
+
+/* Map all of a buffer.  What is mapped may be unmapped by vm_munmap(). */
+int virtgpu_render_map(struct virtgpu_test_client *u, u32 handle, u64 size, u64 *addr)
+{
+	struct drm_virtgpu_map args = { .handle = handle };
+	int ret = test_client_ioctl(u, DRM_VIRTGPU_MAP, &args);
+
+	if (ret)
+		return ret;
+	*addr = kunit_vm_mmap(u->test, u->filp, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      args.offset);
+
+	return IS_ERR_VALUE((unsigned long)*addr) ? (long)*addr : 0;
+}
+
+/* A word of a program's memory. */
+u32 virtgpu_render_peek(struct kunit *test, u64 addr)
+{
+	u32 value = 0;
+
+	KUNIT_EXPECT_EQ(test, get_user(value, (u32 __user *)u64_to_user_ptr(addr)), 0);
+
+	return value;
+}
+
+/**
+ * virtgpu_render_syncobj - DRM_IOCTL_SYNCOBJ_CREATE
+ * @u: the program
+ * @fence: what it holds, or NULL
+ *
+ * Return: a handle.
+ */
+u32 virtgpu_render_syncobj(struct virtgpu_test_client *u, struct dma_fence *fence)
+{
+	struct drm_syncobj *syncobj;
+	u32 handle;
+
+	KUNIT_ASSERT_EQ(u->test, drm_syncobj_create(&syncobj, 0, fence), 0);
+	KUNIT_ASSERT_EQ(u->test, drm_syncobj_get_handle(u->file, syncobj, &handle), 0);
+	drm_syncobj_put(syncobj);
+
+	return handle;
+}
+
+/* A reference to what it holds, or NULL. */
+struct dma_fence *virtgpu_render_syncobj_fence(struct virtgpu_test_client *u, u32 handle)
+{
+	struct drm_syncobj *syncobj = drm_syncobj_find(u->file, handle);
+	struct dma_fence *fence;
+
+	KUNIT_ASSERT_NOT_NULL(u->test, syncobj);
+	fence = drm_syncobj_fence_get(syncobj);
+	drm_syncobj_put(syncobj);
+
+	return fence;
+}
+
+/* A reference to the fence of a sync file, which is closed. */
+struct dma_fence *virtgpu_render_take_fd(struct kunit *test, int fd)
+{
+	struct dma_fence *fence = sync_file_get_fence(fd);
+
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	KUNIT_EXPECT_EQ(test, close_fd(fd), 0);
+
+	return fence;
+}
