@@ -21,7 +21,7 @@ MODULES ?= build/modules/$(if $(filter build/lts/kdir,$(KDIR)),lts,$(shell cat $
 compat := $(MODULES)/compat
 # The version is the Debian package's; what DKMS builds has no changelog, and is told.
 VIRTGPU_VERSION ?= $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
-kbuild = tools/kmod . $(KDIR) $(MODULES) VIRTGPU_TOP=$(CURDIR) VIRTGPU_COMPAT=$(abspath $(compat)) \
+kbuild = tools/build-module . $(KDIR) $(MODULES) VIRTGPU_TOP=$(CURDIR) VIRTGPU_COMPAT=$(abspath $(compat)) \
 	 VIRTGPU_VERSION=$(VIRTGPU_VERSION) CONFIG_DRM_VIRTIO_GPU=m CONFIG_DRM_VIRTIO_GPU_KMS=y
 STAGES ?=
 
@@ -29,8 +29,8 @@ define HELP
 On this machine                                               minutes  disk
   modules [KDIR=...]  virtio_gpu.ko out of tree, for a kernel >= 6.12 1   20 MB
   modules_install     install it below /lib/modules (root)            0    1 MB
-  graft TREE=...      put the driver into a kernel tree               0    1 MB
-  patchset TREE=...   mails of the driver, build/patchset             1    1 MB
+  install-to-tree TREE=...  put the driver into a kernel tree         0    1 MB
+  patch-series TREE=...     format-patch output, build/patch-series   1    1 MB
   dist                source tarball, build/dist                      0    1 MB
   deb                 Debian package virtio-gpu-dkms, build/dist      1    1 MB
   doc                 the guide as HTML, build/doc                    1    2 MB
@@ -73,13 +73,13 @@ $(compat)/virtgpu_compat_config.h: include/compat/probe $(KDIR)/include/config/a
 
 $(KDIR)/include/config/auto.conf: | $(KDIR) ;
 
-graft:
-	@[ -n '$(TREE)' ] || { echo 'make graft TREE=<kernel tree>'; exit 2; }
-	tools/graft $(TREE)
+install-to-tree:
+	@[ -n '$(TREE)' ] || { echo 'make install-to-tree TREE=<kernel tree>'; exit 2; }
+	tools/install-to-tree $(TREE)
 
-patchset:
-	@[ -n '$(TREE)' ] || { echo 'make patchset TREE=<kernel tree>'; exit 2; }
-	tools/patchset $(TREE)
+patch-series:
+	@[ -n '$(TREE)' ] || { echo 'make patch-series TREE=<kernel tree>'; exit 2; }
+	tools/patch-series $(TREE)
 
 dist:
 	tools/package dist
@@ -114,6 +114,6 @@ check:
 clean:
 	rm -rf build
 
-.PHONY: help modules modules_install graft patchset dist deb doc setup vm kunit igt sparse bench demo check clean
+.PHONY: help modules modules_install install-to-tree patch-series dist deb doc setup vm kunit igt sparse bench demo check clean
 
 endif
