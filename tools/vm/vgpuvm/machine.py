@@ -79,7 +79,7 @@ class Result:
     complaints: list
     accel: str
     out: pathlib.Path
-    standin: bool
+    fake_udmabuf: bool
 
     @property
     def console(self):
@@ -136,15 +136,15 @@ def kvm_works(image):
 
 
 def needs_udmabuf(text):
-    """Devices that render have other ways to show blobs. Their renderers must not find a stand-in:
+    """Devices that render have other ways to show blobs. Their renderers must not find the fake udmabuf:
     what it hands out another process cannot map."""
     return re.search(r"\bblob=(true|on)\b", text) and not re.search(r"\bvirtio-(gpu|vga)-gl\b", text)
 
 
-def standin_library():
-    folder = TOP / "tools/testing/udmabuf-standin"
+def fake_udmabuf_library():
+    folder = TOP / "tools/testing/fake-udmabuf"
     subprocess.run(["make", "-s", "-C", folder, f"OUT={BUILD}"], check=True)
-    return BUILD / "udmabuf-standin.so"
+    return BUILD / "fake-udmabuf.so"
 
 
 class Machine:
@@ -154,7 +154,7 @@ class Machine:
         self.out = pathlib.Path(options.out or BUILD / "vm/last").resolve()
         self.gpus = []          # ids
         self.heads = []         # of each gpu
-        self.standin = False
+        self.fake_udmabuf = False
         self.status = None
         self.bus = None
         self.screen = None
@@ -320,10 +320,10 @@ class Machine:
         preload = list(self.options.preload)
         if any(needs_udmabuf(text) for text in (*self.options.gpu, self.options.vga, self.options.line)):
             if self.options.udmabuf != "host" or not os.access("/dev/udmabuf", os.R_OK | os.W_OK):
-                preload.append(standin_library())
-                self.standin = True
+                preload.append(fake_udmabuf_library())
+                self.fake_udmabuf = True
                 if self.options.udmabuf == "host":
-                    self.say("QEMU cannot use this host's /dev/udmabuf, and runs with the stand-in")
+                    self.say("QEMU cannot use this host's /dev/udmabuf, and runs with a fake one")
                 elif self.options.udmabuf == "refuse":
                     environment["VGPU_UDMABUF_REFUSE"] = "1"
         if preload:
@@ -567,7 +567,7 @@ class Machine:
             status, reason = COMPLAINED, f"the script passed, but the guest's kernel complained: {found[0]}"
         else:
             reason = ""
-        result = Result(status, reason, round(seconds, 1), found, self.accel, self.out, self.standin)
+        result = Result(status, reason, round(seconds, 1), found, self.accel, self.out, self.fake_udmabuf)
         (self.out / "result.json").write_text(json.dumps(asdict(result), indent=1, default=str) + "\n")
         return result
 

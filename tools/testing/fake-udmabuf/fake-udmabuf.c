@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Stands in for /dev/udmabuf on hosts that lack it, so that QEMU offers blob
+ * A fake /dev/udmabuf for hosts without the device, so that QEMU offers blob
  * resources. Preloaded; a "dma-buf" that it makes can be mapped in this process
  * only, which is what QEMU does with it.
  *
@@ -67,7 +67,7 @@ static int open_device(int flags)
 
 	pthread_mutex_lock(&lock);
 	if (device_fd < 0) {
-		device_fd = memfd_create("udmabuf stand-in", MFD_CLOEXEC);
+		device_fd = memfd_create("fake udmabuf", MFD_CLOEXEC);
 		if (device_fd >= 0)
 			fstat(device_fd, &device);
 	}
@@ -152,7 +152,7 @@ static int create(const struct udmabuf_create_item *item, unsigned int count, un
 		if ((int)own->memfd < 0)
 			goto fail;
 	}
-	buffer->fd = memfd_create("dma-buf stand-in",
+	buffer->fd = memfd_create("fake dma-buf",
 				  flags & UDMABUF_FLAGS_CLOEXEC ? MFD_CLOEXEC : 0);
 	if (buffer->fd < 0)
 		goto fail;
