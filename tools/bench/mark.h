@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * What the guest tells meter.c: a NOP whose displacement is a number that no compiler
- * makes, nopl NUMBER(%rax). Without the plugin a NOP is a NOP.
+ * Marks, by which the guest controls insn-plugin.c: a NOP whose displacement is a
+ * number that no compiler makes, nopl NUMBER(%rax). Without the plugin a mark has
+ * no effect.
  */
 #ifndef BENCH_MARK_H
 #define BENCH_MARK_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-#ifndef BENCH_SLOW_H
-#define BENCH_SLOW_H
+#ifndef BENCH_SLOW_HOST_H
+#define BENCH_SLOW_HOST_H
 
 /*
  * How the display takes frames from now on; without a call it takes them at once.

@@ -3,7 +3,8 @@
  * Preloaded into QEMU: notes in its trace what the host does with guest memory.
  *   bench_copied BYTES    copied into the picture of a 2D resource
  *   bench_entries COUNT   a udmabuf was made of that many entries
- * It also tells slow.c of the frames that QEMU's SDL display draws with OpenGL.
+ * It also calls slow-host.c for each frame that QEMU's SDL display draws with
+ * OpenGL.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

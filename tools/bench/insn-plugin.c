@@ -3,8 +3,8 @@
  * A TCG plugin that counts the guest's instructions between two marks, all of
  * them: kernel, user space, interrupts. A repeated string instruction is one.
  *
- * A mark is a NOP with a number, see mark.h; some set the pace of the display instead
- * (slow.c).
+ * A mark is a NOP with a number, see mark.h. Some marks set the pace of the
+ * display instead (slow-host.c).
  *
  * Argument profile=FILE: also where they were executed, a line for each block
  * that was, "address executions instructions", added to the file at the second
@@ -18,7 +18,7 @@
 #include <qemu-plugin.h>
 
 #include "mark.h"
-#include "slow.h"
+#include "slow-host.h"
 
 /* A translation block, for the profile. */
 struct block {
@@ -166,7 +166,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 	(void)info;
 	for (i = 0; i < argc; i++) {
 		if (strncmp(argv[i], "profile=", 8)) {
-			fprintf(stderr, "meter: no argument %s\n", argv[i]);
+			fprintf(stderr, "insn-plugin: no argument %s\n", argv[i]);
 			return -1;
 		}
 		profile = strdup(argv[i] + 8);

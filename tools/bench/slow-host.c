@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "slow.h"
+#include "slow-host.h"
 
 #define CLOCK_VIRTUAL	1
 #define DISPLAYS	8
@@ -67,7 +67,10 @@ extern int64_t qemu_clock_get_ns(int clock);
 extern void timer_init_full(void *timer, void *group, int clock, int scale, int attributes,
 			    void (*callback)(void *), void *opaque);
 extern void timer_mod(void *timer, int64_t when);
-/* host.c's, if that is preloaded: called when QEMU's SDL display has drawn a frame. */
+/*
+ * Of qemu-preload.c, if that library is preloaded. Called when QEMU's SDL display
+ * has drawn a frame.
+ */
 extern void (*host_gl_drawn)(void) __attribute__((weak));
 
 static struct display displays[DISPLAYS];
