@@ -26,7 +26,7 @@
 #include <linux/sync_file.h>
 #include <virtgpu_drm.h>
 
-#include "robust.h"
+#include "stress.h"
 
 #define DRIVER		"/sys/bus/virtio/drivers/virtio_gpu"
 #define MAX_WORKERS	8

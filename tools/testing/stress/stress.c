@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* What the robustness tests share. */
+/* What the stress tests share. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 #include <virtgpu_drm.h>
 
-#include "robust.h"
+#include "stress.h"
 
 #define KMEMLEAK "/sys/kernel/debug/kmemleak"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* The cases of vgpu-robust. */
+/* The cases of vgpu-stress. */
 
 #include <stddef.h>
 
-#include "robust.h"
+#include "stress.h"
 
 const struct test_case * const test_tables[] = {
 	unplug_cases, suspend_cases, fuzz_cases, faults_cases,

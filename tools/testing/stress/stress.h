@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* What the robustness tests share, on top of ../uapi. */
-#ifndef ROBUST_H
-#define ROBUST_H
+/* What the stress tests share, on top of ../uapi. */
+#ifndef STRESS_H
+#define STRESS_H
 
 #include <errno.h>
 #include <stdbool.h>
@@ -63,4 +63,4 @@ long memory_slack(void);
 void leaks_forget(void);
 void leaks_check(void);
 
-#endif /* ROBUST_H */
+#endif /* STRESS_H */

@@ -16,7 +16,7 @@
 
 #include <linux/netlink.h>
 
-#include "robust.h"
+#include "stress.h"
 
 #define MAX_FLIPS	20000
 /* Events of which the rate is taken. */

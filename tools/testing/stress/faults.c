@@ -19,7 +19,7 @@
 
 #include <virtgpu_drm.h>
 
-#include "robust.h"
+#include "stress.h"
 
 #define DEBUGFS		"/sys/kernel/debug/"
 #define MAX_N		2000

@@ -17,7 +17,7 @@
 
 #include <virtgpu_drm.h>
 
-#include "robust.h"
+#include "stress.h"
 
 /* virglrenderer's words for a buffer of bytes. */
 #define PIPE_FORMAT_R8_UNORM	64

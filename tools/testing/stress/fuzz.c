@@ -25,7 +25,7 @@
 
 #include <virtgpu_drm.h>
 
-#include "robust.h"
+#include "stress.h"
 
 #define PROGRAMS	3
 #define THREADS		2
