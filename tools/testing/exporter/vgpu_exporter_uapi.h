@@ -135,7 +135,7 @@ struct vgpu_exporter_fill {
  * @VGPU_EXPORTER_NOTIFY_FENCES: fences that appeared on the reservation during
  *	the callbacks and had not signalled when they were over
  * @VGPU_EXPORTER_FENCE_TIMEOUTS: moves given up because a fence stayed silent
- * @VGPU_EXPORTER_VIOLATIONS: breaches of the rules, see enum
+ * @VGPU_EXPORTER_VIOLATIONS: violations of the rules, see enum
  *	vgpu_exporter_violation
  * @VGPU_EXPORTER_BUFFERS: buffers alive (only in the totals)
  * @VGPU_EXPORTER_NR_COUNTERS: number of counters

@@ -37,16 +37,16 @@
 #define MAX_BYTES	(4u << 20)
 
 /*
- * All that the kernel is given pointers to.  A spoiled pointer may still be a valid
- * one, so this lies where nothing else is within four gigabytes: the kernel
- * overwrites what the program is made for, but never the program.
+ * The memory that the pointers in the arguments refer to.  A mutated pointer
+ * may still be valid, so nothing else is mapped within four gigabytes of this
+ * area: the kernel may overwrite the area, but never the rest of the program.
  */
-struct ground {
+struct arg_area {
 	uint32_t handle[SLOTS];
 	uint32_t syncobj[SLOTS];
 	uint32_t object[16];
 	uint32_t connector;
-	struct plot {
+	struct arg_slot {
 		/* With room for all that a kernel may write there. */
 		union {
 			uint32_t word[256];
@@ -55,11 +55,11 @@ struct ground {
 		uint32_t flat[4][MAX_FLAT];
 		uint64_t values[MAX_FLAT];
 		int32_t fence;
-	} plot[THREADS];
+	} arg_slot[THREADS];
 };
 
-#define GROUND_BASE	0x200000000000
-#define GROUND_OFFSET	0x5a5a0000
+#define ARG_AREA_BASE	0x200000000000
+#define ARG_AREA_OFFSET	0x5a5a0000
 
 /* What a program has at hand; its threads race for it. */
 struct program {
@@ -77,14 +77,14 @@ struct program {
 	int props;
 	uint32_t connector, crtc, primary, cursor;
 	drmModeModeInfo mode;
-	struct ground *ground;
+	struct arg_area *arg_area;
 	char *edge;	/* the end of memory */
 };
 
 struct thread {
 	struct program *p;
 	uint64_t random;
-	struct plot *plot;
+	struct arg_slot *arg_slot;
 };
 
 /* Shared with all programs. */
@@ -136,7 +136,7 @@ static uint32_t odd_value(struct thread *t)
 	case 1:
 		return next(t);
 	case 2:
-		return t->p->ground->object[below(t, 16)];
+		return t->p->arg_area->object[below(t, 16)];
 	default:
 		return values[below(t, sizeof(values) / sizeof(*values))];
 	}
@@ -154,7 +154,7 @@ static uint64_t odd_pointer(struct thread *t)
 	case 0:
 		return (uintptr_t)t->p->edge - below(t, 64);
 	case 1:
-		return (uintptr_t)&t->plot->memory;
+		return (uintptr_t)&t->arg_slot->memory;
 	default:
 		return values[below(t, sizeof(values) / sizeof(*values))];
 	}
@@ -178,12 +178,12 @@ OP(getparam)
 	struct drm_virtgpu_getparam *a = data;
 
 	a->param = 1 + below(t, 10);
-	a->value = (uintptr_t)&t->plot->memory;
+	a->value = (uintptr_t)&t->arg_slot->memory;
 }
 
 OP(map)
 {
-	((struct drm_virtgpu_map *)data)->handle = some(t, t->p->ground->handle);
+	((struct drm_virtgpu_map *)data)->handle = some(t, t->p->arg_area->handle);
 }
 
 OP(execbuffer)
@@ -192,21 +192,21 @@ OP(execbuffer)
 
 	a->flags = below(t, 8);
 	a->size = 4 * below(t, 64);
-	a->command = (uintptr_t)&t->plot->memory;
-	a->bo_handles = (uintptr_t)t->p->ground->handle;
+	a->command = (uintptr_t)&t->arg_slot->memory;
+	a->bo_handles = (uintptr_t)t->p->arg_area->handle;
 	a->num_bo_handles = below(t, SLOTS);
 	a->fence_fd = t->p->syncfile;
 	a->syncobj_stride = sizeof(struct drm_virtgpu_execbuffer_syncobj);
 	a->num_in_syncobjs = below(t, 3);
-	a->in_syncobjs = (uintptr_t)&t->plot->memory;
+	a->in_syncobjs = (uintptr_t)&t->arg_slot->memory;
 	a->num_out_syncobjs = below(t, 3);
-	a->out_syncobjs = (uintptr_t)&t->plot->memory;
+	a->out_syncobjs = (uintptr_t)&t->arg_slot->memory;
 }
 
 /* The buffers of a slot's former owner go, lest memory ends. */
 static void replace_handle(struct thread *t, uint32_t handle)
 {
-	uint32_t *slot = &t->p->ground->handle[below(t, SLOTS)];
+	uint32_t *slot = &t->p->arg_area->handle[below(t, SLOTS)];
 	uint32_t old = __atomic_exchange_n(slot, handle, __ATOMIC_RELAXED);
 
 	if (old)
@@ -236,14 +236,14 @@ END(resource_create)
 OP(resource_info)
 {
 	((struct drm_virtgpu_resource_info *)data)->bo_handle =
-		some(t, t->p->ground->handle);
+		some(t, t->p->arg_area->handle);
 }
 
 OP(transfer)
 {
 	struct drm_virtgpu_3d_transfer_to_host *a = data;
 
-	a->bo_handle = some(t, t->p->ground->handle);
+	a->bo_handle = some(t, t->p->arg_area->handle);
 	a->box.w = 1 + below(t, 64);
 	a->box.h = 1 + below(t, 64);
 	a->box.d = 1;
@@ -254,7 +254,7 @@ OP(wait)
 {
 	struct drm_virtgpu_3d_wait *a = data;
 
-	a->handle = some(t, t->p->ground->handle);
+	a->handle = some(t, t->p->arg_area->handle);
 	a->flags = below(t, 2);
 }
 
@@ -263,7 +263,7 @@ OP(get_caps)
 	struct drm_virtgpu_get_caps *a = data;
 
 	a->cap_set_id = below(t, 8);
-	a->addr = (uintptr_t)&t->plot->memory;
+	a->addr = (uintptr_t)&t->arg_slot->memory;
 	a->size = below(t, 1024);
 }
 
@@ -286,7 +286,7 @@ OP(context_init)
 	struct drm_virtgpu_context_init *a = data;
 
 	a->num_params = below(t, 4);
-	a->ctx_set_params = (uintptr_t)&t->plot->memory;
+	a->ctx_set_params = (uintptr_t)&t->arg_slot->memory;
 }
 
 OP(create_dumb)
@@ -313,12 +313,12 @@ END(create_dumb)
 
 OP(map_dumb)
 {
-	((struct drm_mode_map_dumb *)data)->handle = some(t, t->p->ground->handle);
+	((struct drm_mode_map_dumb *)data)->handle = some(t, t->p->arg_area->handle);
 }
 
 OP(handle)
 {
-	*(uint32_t *)data = some(t, t->p->ground->handle);
+	*(uint32_t *)data = some(t, t->p->arg_area->handle);
 }
 
 OP(addfb)
@@ -330,7 +330,7 @@ OP(addfb)
 	a->pitch = a->width * 4;
 	a->bpp = 32;
 	a->depth = 24;
-	a->handle = some(t, t->p->ground->handle);
+	a->handle = some(t, t->p->arg_area->handle);
 }
 
 /* At most a file's slots of framebuffers: one in the way goes. */
@@ -360,7 +360,7 @@ OP(addfb2)
 	a->width = cursor ? CURSOR_SIZE : t->p->mode.hdisplay;
 	a->height = cursor ? CURSOR_SIZE : t->p->mode.vdisplay;
 	a->pixel_format = formats[one_in(t, 3) ? below(t, 6) : cursor];
-	a->handles[0] = some(t, t->p->ground->handle);
+	a->handles[0] = some(t, t->p->arg_area->handle);
 	a->pitches[0] = a->width * 4;
 	a->flags = one_in(t, 2) ? DRM_MODE_FB_MODIFIERS : 0;
 }
@@ -397,7 +397,7 @@ OP(dirtyfb)
 
 	a->fb_id = some(t, t->p->fb);
 	a->num_clips = below(t, 8);
-	a->clips_ptr = (uintptr_t)&t->plot->memory;
+	a->clips_ptr = (uintptr_t)&t->arg_slot->memory;
 }
 
 OP(page_flip)
@@ -417,7 +417,7 @@ OP(setcrtc)
 	if (one_in(t, 4))
 		return;
 	a->fb_id = some(t, t->p->fb);
-	a->set_connectors_ptr = (uintptr_t)&t->p->ground->connector;
+	a->set_connectors_ptr = (uintptr_t)&t->p->arg_area->connector;
 	a->count_connectors = 1;
 	a->mode_valid = 1;
 	memcpy(&a->mode, &t->p->mode, sizeof(a->mode));
@@ -438,7 +438,7 @@ OP(cursor)
 	a->y = below(t, 2000) - 500;
 	a->width = CURSOR_SIZE;
 	a->height = CURSOR_SIZE;
-	a->handle = some(t, t->p->ground->handle);
+	a->handle = some(t, t->p->arg_area->handle);
 }
 
 static uint64_t plausible(struct thread *t, const char *name)
@@ -462,7 +462,7 @@ static uint64_t plausible(struct thread *t, const char *name)
 	if (!strcmp(name, "CRTC_H"))
 		return p->mode.vdisplay;
 	if (!strcmp(name, "OUT_FENCE_PTR"))
-		return (uintptr_t)&t->plot->fence;
+		return (uintptr_t)&t->arg_slot->fence;
 	if (!strcmp(name, "IN_FENCE_FD"))
 		return one_in(t, 2) ? p->syncfile : -1;
 	if (!strcmp(name, "FB_DAMAGE_CLIPS"))
@@ -470,16 +470,16 @@ static uint64_t plausible(struct thread *t, const char *name)
 	return 0;
 }
 
-/* The object, its @n properties and their values are in the plot. */
+/* The object, its @n properties and their values are in the slot. */
 static void one_object(struct thread *t, struct drm_mode_atomic *a, int n)
 {
-	t->plot->flat[1][0] = n;
+	t->arg_slot->flat[1][0] = n;
 	a->count_objs = 1;
-	a->objs_ptr = (uintptr_t)t->plot->flat[0];
-	a->count_props_ptr = (uintptr_t)t->plot->flat[1];
-	a->props_ptr = (uintptr_t)t->plot->flat[2];
-	a->prop_values_ptr = (uintptr_t)t->plot->values;
-	t->plot->fence = -1;
+	a->objs_ptr = (uintptr_t)t->arg_slot->flat[0];
+	a->count_props_ptr = (uintptr_t)t->arg_slot->flat[1];
+	a->props_ptr = (uintptr_t)t->arg_slot->flat[2];
+	a->prop_values_ptr = (uintptr_t)t->arg_slot->values;
+	t->arg_slot->fence = -1;
 }
 
 /* A few properties of one object, mostly with values that fit. */
@@ -490,14 +490,14 @@ OP(atomic)
 	int start = below(t, p->props);
 	int i, n;
 
-	t->plot->flat[0][0] = p->prop[start].object;
+	t->arg_slot->flat[0][0] = p->prop[start].object;
 	n = one_in(t, 2) ? MAX_FLAT : 1 + below(t, MAX_FLAT);
 	for (i = 0; i < n && start + i < p->props &&
-	     p->prop[start + i].object == t->plot->flat[0][0]; i++) {
-		t->plot->flat[2][i] = p->prop[start + i].id;
-		t->plot->values[i] = plausible(t, p->prop[start + i].name);
+	     p->prop[start + i].object == t->arg_slot->flat[0][0]; i++) {
+		t->arg_slot->flat[2][i] = p->prop[start + i].id;
+		t->arg_slot->values[i] = plausible(t, p->prop[start + i].name);
 		if (one_in(t, 8))
-			t->plot->values[i] = one_in(t, 2) ? odd_value(t) :
+			t->arg_slot->values[i] = one_in(t, 2) ? odd_value(t) :
 						      odd_pointer(t);
 	}
 	one_object(t, a, i);
@@ -511,9 +511,9 @@ OP(atomic)
 END(atomic)
 {
 	(void)data;
-	if (t->plot->fence >= 0)
-		close(t->plot->fence);
-	t->plot->fence = -1;
+	if (t->arg_slot->fence >= 0)
+		close(t->arg_slot->fence);
+	t->arg_slot->fence = -1;
 }
 
 /* A whole screen, as a display server shows it. */
@@ -524,7 +524,7 @@ OP(show)
 	uint32_t object = p->primary;
 	int i, n = 0;
 
-	t->plot->flat[0][0] = object;
+	t->arg_slot->flat[0][0] = object;
 	for (i = 0; i < p->props && n < MAX_FLAT; i++) {
 		if (p->prop[i].object != object ||
 		    (strncmp(p->prop[i].name, "SRC_", 4) &&
@@ -534,8 +534,8 @@ OP(show)
 		if (!strcmp(p->prop[i].name, "SRC_X") ||
 		    !strcmp(p->prop[i].name, "SRC_Y"))
 			continue;
-		t->plot->flat[2][n] = p->prop[i].id;
-		t->plot->values[n++] = !strcmp(p->prop[i].name, "CRTC_ID") ? p->crtc :
+		t->arg_slot->flat[2][n] = p->prop[i].id;
+		t->arg_slot->values[n++] = !strcmp(p->prop[i].name, "CRTC_ID") ? p->crtc :
 				 plausible(t, p->prop[i].name);
 	}
 	one_object(t, a, n);
@@ -549,9 +549,9 @@ OP(gamma)
 
 	a->crtc_id = t->p->crtc;
 	a->gamma_size = below(t, 2) * 256;
-	a->red = (uintptr_t)&t->plot->memory;
-	a->green = (uintptr_t)&t->plot->memory;
-	a->blue = (uintptr_t)&t->plot->memory;
+	a->red = (uintptr_t)&t->arg_slot->memory;
+	a->green = (uintptr_t)&t->arg_slot->memory;
+	a->blue = (uintptr_t)&t->arg_slot->memory;
 }
 
 OP(getproperty)
@@ -560,17 +560,17 @@ OP(getproperty)
 
 	a->prop_id = t->p->prop[below(t, t->p->props)].id;
 	a->count_values = below(t, 8);
-	a->values_ptr = (uintptr_t)&t->plot->memory;
+	a->values_ptr = (uintptr_t)&t->arg_slot->memory;
 }
 
 OP(obj_getproperties)
 {
 	struct drm_mode_obj_get_properties *a = data;
 
-	a->obj_id = t->p->ground->object[below(t, 16)];
+	a->obj_id = t->p->arg_area->object[below(t, 16)];
 	a->count_props = below(t, 32);
-	a->props_ptr = (uintptr_t)&t->plot->memory;
-	a->prop_values_ptr = (uintptr_t)&t->plot->memory;
+	a->props_ptr = (uintptr_t)&t->arg_slot->memory;
+	a->prop_values_ptr = (uintptr_t)&t->arg_slot->memory;
 }
 
 OP(obj_setproperty)
@@ -597,10 +597,10 @@ OP(createblob)
 {
 	struct drm_mode_create_blob *a = data;
 
-	a->data = (uintptr_t)&t->plot->memory;
+	a->data = (uintptr_t)&t->arg_slot->memory;
 	a->length = 16 * (1 + below(t, 8));
 	if (one_in(t, 2)) {
-		memcpy(&t->plot->memory, &t->p->mode, sizeof(t->p->mode));
+		memcpy(&t->arg_slot->memory, &t->p->mode, sizeof(t->p->mode));
 		a->length = sizeof(t->p->mode);
 	}
 }
@@ -626,7 +626,7 @@ OP(getblob)
 
 	a->blob_id = some(t, t->p->blob);
 	a->length = 16 * (1 + below(t, 8));
-	a->data = (uintptr_t)&t->plot->memory;
+	a->data = (uintptr_t)&t->arg_slot->memory;
 }
 
 OP(getresources)
@@ -637,10 +637,10 @@ OP(getresources)
 	a->count_crtcs = below(t, 8);
 	a->count_connectors = below(t, 8);
 	a->count_encoders = below(t, 8);
-	a->fb_id_ptr = (uintptr_t)&t->plot->memory;
-	a->crtc_id_ptr = (uintptr_t)&t->plot->memory;
-	a->connector_id_ptr = (uintptr_t)&t->plot->memory;
-	a->encoder_id_ptr = (uintptr_t)&t->plot->memory;
+	a->fb_id_ptr = (uintptr_t)&t->arg_slot->memory;
+	a->crtc_id_ptr = (uintptr_t)&t->arg_slot->memory;
+	a->connector_id_ptr = (uintptr_t)&t->arg_slot->memory;
+	a->encoder_id_ptr = (uintptr_t)&t->arg_slot->memory;
 }
 
 OP(getconnector)
@@ -651,31 +651,31 @@ OP(getconnector)
 	a->count_modes = below(t, 2);
 	a->count_props = below(t, 32);
 	a->count_encoders = below(t, 2);
-	a->modes_ptr = (uintptr_t)&t->plot->memory;
-	a->props_ptr = (uintptr_t)&t->plot->memory;
-	a->prop_values_ptr = (uintptr_t)&t->plot->memory;
-	a->encoders_ptr = (uintptr_t)&t->plot->memory;
+	a->modes_ptr = (uintptr_t)&t->arg_slot->memory;
+	a->props_ptr = (uintptr_t)&t->arg_slot->memory;
+	a->prop_values_ptr = (uintptr_t)&t->arg_slot->memory;
+	a->encoders_ptr = (uintptr_t)&t->arg_slot->memory;
 }
 
 OP(object)
 {
-	*(uint32_t *)data = t->p->ground->object[below(t, 16)];
+	*(uint32_t *)data = t->p->arg_area->object[below(t, 16)];
 }
 
 OP(getplane)
 {
 	struct drm_mode_get_plane *a = data;
 
-	a->plane_id = t->p->ground->object[below(t, 16)];
+	a->plane_id = t->p->arg_area->object[below(t, 16)];
 	a->count_format_types = below(t, 16);
-	a->format_type_ptr = (uintptr_t)&t->plot->memory;
+	a->format_type_ptr = (uintptr_t)&t->arg_slot->memory;
 }
 
 OP(getplaneres)
 {
 	struct drm_mode_get_plane_res *a = data;
 
-	a->plane_id_ptr = (uintptr_t)&t->plot->memory;
+	a->plane_id_ptr = (uintptr_t)&t->arg_slot->memory;
 	a->count_planes = below(t, 16);
 }
 
@@ -702,7 +702,7 @@ OP(to_fd)
 {
 	struct drm_prime_handle *a = data;
 
-	a->handle = some(t, t->p->ground->handle);
+	a->handle = some(t, t->p->arg_area->handle);
 	a->flags = DRM_CLOEXEC | DRM_RDWR;
 }
 
@@ -769,7 +769,7 @@ OP(syncobj_create)
 
 END(syncobj_create)
 {
-	uint32_t *slot = &t->p->ground->syncobj[below(t, SLOTS)];
+	uint32_t *slot = &t->p->arg_area->syncobj[below(t, SLOTS)];
 	struct drm_syncobj_destroy old = { .handle = *slot };
 
 	*slot = ((struct drm_syncobj_create *)data)->handle;
@@ -779,21 +779,21 @@ END(syncobj_create)
 
 OP(syncobj)
 {
-	*(uint32_t *)data = some(t, t->p->ground->syncobj);
+	*(uint32_t *)data = some(t, t->p->arg_area->syncobj);
 }
 
 OP(syncobj_wait)
 {
 	struct drm_syncobj_wait *a = data;
 
-	a->handles = (uintptr_t)t->p->ground->syncobj;
+	a->handles = (uintptr_t)t->p->arg_area->syncobj;
 	a->count_handles = 1 + below(t, SLOTS);
 	a->flags = below(t, 4);
 }
 
 OP(flink)
 {
-	((struct drm_gem_flink *)data)->handle = some(t, t->p->ground->handle);
+	((struct drm_gem_flink *)data)->handle = some(t, t->p->arg_area->handle);
 }
 
 OP(gem_open)
@@ -810,7 +810,7 @@ OP(lease)
 {
 	struct drm_mode_create_lease *a = data;
 
-	a->object_ids = (uintptr_t)t->p->ground->object;
+	a->object_ids = (uintptr_t)t->p->arg_area->object;
 	a->object_count = below(t, 8);
 	a->flags = O_CLOEXEC;
 }
@@ -826,7 +826,7 @@ OP(lessees)
 	struct drm_mode_list_lessees *a = data;
 
 	a->count_lessees = below(t, 8);
-	a->lessees_ptr = (uintptr_t)&t->plot->memory;
+	a->lessees_ptr = (uintptr_t)&t->arg_slot->memory;
 }
 
 OP(anything)
@@ -929,7 +929,7 @@ static void on_fault(int signal)
 
 static enum outcome do_mmap(struct thread *t)
 {
-	struct drm_mode_map_dumb args = { .handle = some(t, t->p->ground->handle) };
+	struct drm_mode_map_dumb args = { .handle = some(t, t->p->arg_area->handle) };
 	size_t size = one_in(t, 4) ? odd_value(t) : 4096u << below(t, 6);
 	volatile char *map;
 	int prot = below(t, 4);
@@ -949,7 +949,7 @@ static enum outcome do_mmap(struct thread *t)
 	return SUCCEEDED;
 }
 
-static void spoil(struct thread *t, void *data, size_t size)
+static void mutate(struct thread *t, void *data, size_t size)
 {
 	uint32_t *words = data;
 	int n = 1 + below(t, 3);
@@ -966,7 +966,7 @@ static void spoil(struct thread *t, void *data, size_t size)
 			words[at] ^= 1u << below(t, 32);
 		} else {
 			words[at] = one_in(t, 2) ? odd_value(t) :
-						   some(t, t->p->ground->handle);
+						   some(t, t->p->arg_area->handle);
 		}
 	}
 }
@@ -1025,7 +1025,7 @@ static enum outcome do_ioctl(struct thread *t, const struct op *op)
 			       8 * below(t, 32));
 		op = same_number(request, op);
 	} else if (!op->as_is && one_in(t, 2)) {
-		spoil(t, &args, size);
+		mutate(t, &args, size);
 	}
 	if (too_big(op->request, &args))
 		return NOT_MADE;
@@ -1060,7 +1060,7 @@ static void *fuzz_thread(void *data)
 	int i, n;
 
 	for (i = 0; i < 256; i++)
-		t->plot->memory.word[i] = odd_value(t);
+		t->arg_slot->memory.word[i] = odd_value(t);
 	for (n = 0; !totals->stop; n++) {
 		i = pick_op(t);
 		outcome = ops[i].fill ? do_ioctl(t, &ops[i]) : do_mmap(t);
@@ -1074,7 +1074,7 @@ static void *fuzz_thread(void *data)
 		if (n % 64 == 0 && read(t->p->fd, events, sizeof(events)) < 0)
 			continue;
 		if (n % 256 == 0)
-			t->plot->memory.word[below(t, 256)] = odd_value(t);
+			t->arg_slot->memory.word[below(t, 256)] = odd_value(t);
 	}
 	return NULL;
 }
@@ -1089,7 +1089,7 @@ static void learn_object(struct program *p, uint32_t object, uint32_t type)
 	drmModePropertyPtr prop;
 	uint32_t i;
 
-	p->ground->object[p->objects++ % 16] = object;
+	p->arg_area->object[p->objects++ % 16] = object;
 	props = drmModeObjectGetProperties(p->fd, object, type);
 	for (i = 0; props && i < props->count_props; i++) {
 		prop = drmModeGetProperty(p->fd, props->props[i]);
@@ -1106,18 +1106,18 @@ static void learn_object(struct program *p, uint32_t object, uint32_t type)
 	drmModeFreeObjectProperties(props);
 }
 
-static void prepare_ground(struct program *p)
+static void prepare_arg_area(struct program *p)
 {
-	size_t size = (sizeof(*p->ground) + 4095) & ~4095ul;
-	char *base = mmap((void *)GROUND_BASE, 1ul << 32, PROT_NONE,
+	size_t size = (sizeof(*p->arg_area) + 4095) & ~4095ul;
+	char *base = mmap((void *)ARG_AREA_BASE, 1ul << 32, PROT_NONE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
 			  MAP_FIXED_NOREPLACE, -1, 0);
 
-	check(base == (void *)GROUND_BASE);
-	base += GROUND_OFFSET;
+	check(base == (void *)ARG_AREA_BASE);
+	base += ARG_AREA_OFFSET;
 	/* And a page whose end is the edge. */
 	check_eq(mprotect(base, size + 4096, PROT_READ | PROT_WRITE), 0);
-	p->ground = (struct ground *)base;
+	p->arg_area = (struct arg_area *)base;
 	p->edge = base + size + 4096;
 }
 
@@ -1127,7 +1127,7 @@ static void learn(struct program *p, const struct output *out)
 	int i;
 
 	p->connector = out->connector;
-	p->ground->connector = out->connector;
+	p->arg_area->connector = out->connector;
 	p->crtc = out->crtc;
 	p->primary = out->primary;
 	p->cursor = out->cursor;
@@ -1158,7 +1158,7 @@ static void fuzz_program(struct program *p, uint64_t seed)
 	p->syncfile = -1;
 	for (i = 0; i < THREADS; i++) {
 		threads[i].p = p;
-		threads[i].plot = &p->ground->plot[i];
+		threads[i].arg_slot = &p->arg_area->arg_slot[i];
 		threads[i].random = seed + 0x9e3779b97f4a7c15ull * (i + 1);
 		check_eq(pthread_create(&id[i], NULL, fuzz_thread,
 					&threads[i]), 0);
@@ -1265,7 +1265,7 @@ static void storm(int seconds, uint64_t seed)
 			drmSetClientCap(p->fd, DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1);
 			drmSetClientCap(p->fd, DRM_CLIENT_CAP_ATOMIC, 1);
 		}
-		prepare_ground(p);
+		prepare_arg_area(p);
 		learn(p, out);
 		fuzz_program(p, seed + i);
 		exit(EXIT_SUCCESS);

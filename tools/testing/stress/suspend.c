@@ -39,7 +39,7 @@ static void on_reboot(const char *action)
 }
 
 /* Sleep and come back; the kernel's test modes do all but the last step. */
-static void nap(enum level level)
+static void suspend_cycle(enum level level)
 {
 	/* The kernel waits in its test modes, five seconds by default. */
 	write_file("/sys/module/suspend/parameters/pm_test_delay", "1");
@@ -163,14 +163,14 @@ static void same_picture(int arg)
 
 	needs(level);
 	set_scene(&s, source);
-	for (round = 0; round < setting("VGPU_NAPS", 2); round++) {
+	for (round = 0; round < setting("VIRTGPU_SUSPEND_CYCLES", 2); round++) {
 		snprintf(when, sizeof(when), "before%d", round);
 		shoot(&s, when, false);
 		snprintf(slept, sizeof(slept), "%s-sleep%d", case_label(),
 			 round);
 		snprintf(woke, sizeof(woke), "%s-wake%d", case_label(), round);
 		ask_host("mark %s", slept);
-		nap(level);
+		suspend_cycle(level);
 		/* The kernel is back; the host may draw a little later. */
 		sleep_ms(300);
 		ask_host("mark %s", woke);
@@ -237,11 +237,11 @@ static void busy(int arg)
 		}
 		exit(EXIT_SUCCESS);
 	}
-	for (round = 0; round < setting("VGPU_NAPS", 3); round++) {
+	for (round = 0; round < setting("VIRTGPU_SUSPEND_CYCLES", 3); round++) {
 		was = *flips;
 		sleep_ms(500 + 37 * round);
 		check_eq(waitpid(pid, &status, WNOHANG), 0);
-		nap(level);
+		suspend_cycle(level);
 		sleep_ms(500);
 		check_cmp(*flips, >, was);
 	}
@@ -265,7 +265,7 @@ static void unseen(int arg)
 	set_scene(&s, SOURCE_RAM);
 	check_ok(kms_flip(&s.kms, &s.kms.out[0], s.b.fb));
 	check_ok(kms_off(&s.kms, &s.kms.out[0]));
-	nap(level);
+	suspend_cycle(level);
 	check_ok(kms_modeset(&s.kms, &s.kms.out[0], s.a.fb));
 	take_shot(&s.kms.out[0], "first", &picture_a, NULL);
 	check_ok(kms_flip(&s.kms, &s.kms.out[0], s.b.fb));
@@ -316,8 +316,8 @@ static void context(int arg)
 		skip("no 3D");
 	transfer.bo_handle = start_rendering(fd);
 	wait.handle = transfer.bo_handle;
-	for (i = 0; i < setting("VGPU_NAPS", 2); i++) {
-		nap(level);
+	for (i = 0; i < setting("VIRTGPU_SUSPEND_CYCLES", 2); i++) {
+		suspend_cycle(level);
 		check_eq(try_ioctl(fd, DRM_IOCTL_VIRTGPU_EXECBUFFER, &exec),
 			 -EIO);
 		check_eq(try_ioctl(fd, DRM_IOCTL_VIRTGPU_TRANSFER_TO_HOST,

@@ -677,7 +677,7 @@ static const struct removal removals[] = {
 
 static void remove_often(int arg)
 {
-	run_rounds(&removals[arg], setting("VGPU_ROUNDS", 10));
+	run_rounds(&removals[arg], setting("VIRTGPU_ITERATIONS", 10));
 }
 
 /* As many rounds as there are devices: none comes back. */
