@@ -41,7 +41,7 @@ In virtual machines; the first of them fetches and builds what it needs
   kunit               unit tests                                      1    1 GB
   kunit COVERAGE=1    the same, and how much of the driver they run   1    1 GB
   igt                 all IGT tests, against expectation lists       30    2 GB
-  igt PEER=1          the same, and on the in-tree driver beside it   60    2 GB
+  igt BASELINE=1      the same, and on the in-tree driver beside it   60    2 GB
   igt DEVICE=...      the same on a device without blobs (2d) or
                       with 3D (virgl), or OUTPUTS=2 connected         30    3 GB
   sparse              static checks                                   2    1 GB

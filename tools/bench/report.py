@@ -110,19 +110,19 @@ def _number(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def _cell(ours, peer):
-    if ours is None or peer is None:
+def _cell(ours, baseline):
+    if ours is None or baseline is None:
         return ""
-    if ours == peer == 0:
+    if ours == baseline == 0:
         return "-"
-    return f"{_number(ours)} / {_number(peer)}" + (f" = {ours / peer:.2f}" if peer else "")
+    return f"{_number(ours)} / {_number(baseline)}" + (f" = {ours / baseline:.2f}" if baseline else "")
 
 
-def _rows(ours, peer, figures):
+def _rows(ours, baseline, figures):
     """A list of cells for each case that has these figures."""
     for case, counts in ours.items():
         if any(figure in counts for figure in figures):
-            theirs = peer.get(case, {})
+            theirs = baseline.get(case, {})
             yield [case, *(_cell(counts.get(figure), theirs.get(figure)) for figure in figures)]
 
 
@@ -133,11 +133,11 @@ def _markdown(head, rows):
         yield "| " + " | ".join(row) + " |"
 
 
-def _goals(ours, peer):
-    """(case, figure, goal, what is held, ours, peer) of each goal whose case was counted."""
+def _goals(ours, baseline):
+    """(case, figure, goal, what is held, ours, baseline) of each goal whose case was counted."""
     for case, figure, goal, held in GOALS:
-        if case in ours and case in peer:
-            yield case, figure, goal, held, ours[case][figure], peer[case][figure]
+        if case in ours and case in baseline:
+            yield case, figure, goal, held, ours[case][figure], baseline[case][figure]
 
 
 def parts(functions):
@@ -148,42 +148,42 @@ def parts(functions):
     return sums
 
 
-def _parts(ours, peer):
-    rows = [(part, ours[part], peer[part]) for part in ours]
-    rows.append(("all", sum(ours.values()), sum(peer.values())))
+def _parts(ours, baseline):
+    rows = [(part, ours[part], baseline[part]) for part in ours]
+    rows.append(("all", sum(ours.values()), sum(baseline.values())))
     return ("part", "ours", "in-tree"), [[part, f"{mine:,.0f}", f"{theirs:,.0f}"] for part, mine, theirs in rows]
 
 
-def profile(ours, peer):
+def profile(ours, baseline):
     """Two {function: instructions} as tables: by what they are part of, and those that cost most."""
-    yield from _markdown(*_parts(parts(ours), parts(peer)))
+    yield from _markdown(*_parts(parts(ours), parts(baseline)))
     yield ""
-    most = sorted({*ours, *peer}, key=lambda function: -max(ours.get(function, 0), peer.get(function, 0)))
+    most = sorted({*ours, *baseline}, key=lambda function: -max(ours.get(function, 0), baseline.get(function, 0)))
     yield from _markdown(("function", "ours", "in-tree"), (
-        [function, *(f"{each.get(function, 0):,.0f}" for each in (ours, peer))] for function in most[:60]))
+        [function, *(f"{each.get(function, 0):,.0f}" for each in (ours, baseline))] for function in most[:60]))
 
 
-def _tables(ours, peer):
+def _tables(ours, baseline):
     """(name, head, rows) of each table."""
     yield "goals", ("case", "figure", "goal", "ours / in-tree = ratio"), [
         [case, figure.replace("_", " "), f"{goal:g}", _cell(mine, theirs)]
-        for case, figure, goal, _, mine, theirs in _goals(ours, peer)]
+        for case, figure, goal, _, mine, theirs in _goals(ours, baseline)]
     yield "more", ("case", "figure", "ours / in-tree = ratio", "why"), [
-        [case, FIGURES[figure], _cell(ours[case][figure], peer[case][figure]), why]
-        for (case, figure), (_, _, why) in MORE.items() if case in ours and case in peer]
-    yield "counts", ("case", *FIGURES.values()), list(_rows(ours, peer, FIGURES))
+        [case, FIGURES[figure], _cell(ours[case][figure], baseline[case][figure]), why]
+        for (case, figure), (_, _, why) in MORE.items() if case in ours and case in baseline]
+    yield "counts", ("case", *FIGURES.values()), list(_rows(ours, baseline, FIGURES))
     for name, figures in (("slow", SLOW), ("vsync", VSYNC), ("idle", IDLE)):
-        yield name, ("case", *figures.values()), list(_rows(ours, peer, figures))
+        yield name, ("case", *figures.values()), list(_rows(ours, baseline, figures))
     for case, name in PROFILED.items():
         if "parts" in ours.get(case, {}):
-            yield name, *_parts(ours[case]["parts"], peer[case]["parts"])
+            yield name, *_parts(ours[case]["parts"], baseline[case]["parts"])
 
 
-def _plot(ours, peer):
+def _plot(ours, baseline):
     """Bars of the ratios."""
-    rows = [(case, [(counts[figure] / peer[case][figure], colour)
-                    for figure, colour in COLOURS.items() if peer[case].get(figure)])
-            for case, counts in ours.items() if case in peer]
+    rows = [(case, [(counts[figure] / baseline[case][figure], colour)
+                    for figure, colour in COLOURS.items() if baseline[case].get(figure)])
+            for case, counts in ours.items() if case in baseline]
     left, unit, step, top = 190, 400, 26, 40
     width, height = left + unit + 60, top + step * len(rows) + 10
     yield (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
@@ -207,21 +207,21 @@ def _plot(ours, peer):
     yield "</svg>"
 
 
-def markdown(ours, peer):
+def markdown(ours, baseline):
     """The tables."""
     yield "Ours / the in-tree driver's = ratio, for each time; pages pinned: the most at a time."
-    for _, head, rows in _tables(ours, peer):
+    for _, head, rows in _tables(ours, baseline):
         yield ""
         yield from _markdown(head, rows)
 
 
-def write(folder, ours, peer):
+def write(folder, ours, baseline):
     """A CSV file for each table, and plot.svg."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, head, rows in _tables(ours, peer):
+    for name, head, rows in _tables(ours, baseline):
         with open(folder / f"{name}.csv", "w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([head, *rows])
-    (folder / "plot.svg").write_text("\n".join(_plot(ours, peer)) + "\n")
+    (folder / "plot.svg").write_text("\n".join(_plot(ours, baseline)) + "\n")
 
 
 def _limits(counted):
@@ -233,15 +233,15 @@ def _limits(counted):
                 yield case, figure, kind, limit(float(match[1]) if match.groups() else None, counts), counts[figure]
 
 
-def _verdict(good, what, ours, peer):
-    print(f"{'ok' if good else 'not ok'} - {what} # {_cell(ours, peer)}", flush=True)
+def _verdict(good, what, ours, baseline):
+    print(f"{'ok' if good else 'not ok'} - {what} # {_cell(ours, baseline)}", flush=True)
     return good
 
 
-def judge(ours, peer):
+def judge(ours, baseline):
     """Print TAP; whether all is as it should be."""
     good = bool(ours)
-    for case, figure, goal, held, mine, theirs in _goals(ours, peer):
+    for case, figure, goal, held, mine, theirs in _goals(ours, baseline):
         limit = goal if held is None else held
         fewest = FEWEST.get(figure, 0)
         good &= _verdict(mine <= max(limit * theirs * NOISE.get(figure, (1, 0))[0], fewest),
@@ -249,11 +249,11 @@ def judge(ours, peer):
                          mine, theirs)
     for case, figure, kind, limit, value in _limits(ours):
         good &= _verdict(value >= limit if kind == "at least" else value <= limit, f"{case}: {figure} {kind} {limit:g}",
-                         value, peer.get(case, {}).get(figure))
+                         value, baseline.get(case, {}).get(figure))
     told = {(case, figure) for case, figure, *_ in GOALS}
     for case, counts in ours.items():
         for figure in (*FIGURES, "longest", "frame"):
-            theirs = peer.get(case, {}).get(figure)
+            theirs = baseline.get(case, {}).get(figure)
             if theirs is None or (case, figure) in told:
                 continue        # not a figure of this case, or told above
             if figure in ("notifications", "interrupts") and any(name in case for name in HURRIED):

@@ -190,7 +190,7 @@ class Machine:
             shutil.copyfile(options.script, inside / "script")
         elif not options.interactive:
             raise Problem("no script to run in the guest")
-        if options.module not in ("none", "peer"):
+        if options.module not in ("none", "baseline"):
             if not os.path.isfile(options.module):
                 raise Problem(f"no module {options.module}")
             shutil.copyfile(options.module, inside / "virtio_gpu.ko")
