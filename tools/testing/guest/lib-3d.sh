@@ -29,8 +29,8 @@ reference() {
 	grep -q 'renderer: "llvmpipe' pictures/reference/kmscube.log || fail "the reference is not the processor's"
 }
 
-# nothing_is_left [ERRORS]: the host had no more to complain of, and programs that have ended are
-# forgotten
+# nothing_is_left [ERRORS]: the host reported no more errors, and the driver holds nothing of
+# programs that have ended
 nothing_is_left() {
 	grep -q "^control_errors: ${1:-0}$" "$debugfs/counters" || fail "$(grep errors "$debugfs/counters")"
 	[ ! -s "$debugfs/contexts" ] || fail "contexts are left: $(cat "$debugfs/contexts")"

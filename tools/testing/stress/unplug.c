@@ -481,7 +481,7 @@ static bool bounded(int (*step)(int round), int round, int64_t deadline,
 static const char *run_round(struct round *r, const struct removal *how,
 			     int round)
 {
-	static char complaint[96];
+	static char message[96];
 	const char *problem = NULL;
 	int status, ret, i;
 
@@ -493,9 +493,9 @@ static const char *run_round(struct round *r, const struct removal *how,
 		if (!bounded(how->remove, round, r->deadline, &ret)) {
 			problem = "removal hangs";
 		} else if (ret) {
-			snprintf(complaint, sizeof(complaint), "removal: %s",
+			snprintf(message, sizeof(message), "removal: %s",
 				 strerror(-ret));
-			problem = complaint;
+			problem = message;
 		}
 	}
 	close(r->gone[1]);
@@ -506,18 +506,18 @@ static const char *run_round(struct round *r, const struct removal *how,
 			show_blocked_tasks();
 			kill(r->worker[i], SIGKILL);
 			if (!problem) {
-				snprintf(complaint, sizeof(complaint),
+				snprintf(message, sizeof(message),
 					 "the %s worker hangs", r->what[i]);
-				problem = complaint;
+				problem = message;
 			}
 			if (!await_process(r->worker[i], now_ms() + 10000,
 					   &status))
 				fail("a worker cannot be killed");
 		} else if (status && !problem) {
-			snprintf(complaint, sizeof(complaint),
+			snprintf(message, sizeof(message),
 				 "the %s worker failed, status %#x",
 				 r->what[i], status);
-			problem = complaint;
+			problem = message;
 		}
 	}
 	close(r->ready[0]);

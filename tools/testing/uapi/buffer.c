@@ -401,7 +401,7 @@ void buffer_draw(struct buffer *buf, struct kms *kms,
 	/*
 	 * udmabuf's is drawn in the memfd.  Its own synchronisation maps the
 	 * memory for a device that claims to take 64 KiB at most, which the DMA
-	 * API's checks complain about.
+	 * API's checks warn about.
 	 */
 	if (buf->source != SOURCE_UDMABUF)
 		cpu_access(buf->fd, DMA_BUF_SYNC_START);

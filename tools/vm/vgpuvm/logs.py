@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-"""Reads what a guest left behind: the kernel's complaints, and QEMU's trace."""
+"""Reads what a guest left behind: the kernel's warnings, and QEMU's trace."""
 
 import json
 import re
 from collections import Counter
 
-_COMPLAINTS = re.compile("|".join((
+_KERNEL_WARNINGS = re.compile("|".join((
     r"\bWARNING: ", r"\bBUG: ", r"\bBUG at ", r"\bOops\b", r"Kernel panic", r"general protection fault",
     r"[Uu]nable to handle", r"\bKASAN\b.*: ", r"\bUBSAN: ", r"\bODEBUG: ", r"\bDMA-API: ", r"\bkmemleak: [1-9]",
     r"\*ERROR\*", r"refcount_t: ", r"list_(add|del) corruption", r"sleeping function called", r"scheduling while atomic",
@@ -23,14 +23,14 @@ _HARMLESS = re.compile(r"DMA-API: (preallocated|debugging enabled)|kasan: Kernel
 STARVED = (r"vblank wait timed out on crtc", r"WARNING: .*\bdrm_(crtc_)?wait_one_vblank\b")
 
 
-def complaints(text, ignore=()):
+def kernel_warnings(text, ignore=()):
     """The lines of a kernel log in which the kernel reports something wrong.
 
     ignore: regular expressions of lines that are known and accepted.
     """
     accepted = [re.compile(pattern) for pattern in ignore]
     return [line for line in text.splitlines()
-            if _COMPLAINTS.search(line) and not _HARMLESS.search(line)
+            if _KERNEL_WARNINGS.search(line) and not _HARMLESS.search(line)
             and not any(pattern.search(line) for pattern in accepted)]
 
 

@@ -28,7 +28,7 @@ except ImportError:
 TRACE_GPU = ("virtio_gpu_*", "virtio_queue_notify", "virtio_notify")
 TRACE_ALWAYS = ("virtio_set_status", "handle_qmp_command")
 
-TIMEOUT, COMPLAINED, DIED, HOST = 124, 123, 125, 126
+TIMEOUT, KERNEL_WARNED, DIED, HOST = 124, 123, 125, 126
 
 # Whatever ends us, what we started ends too.
 WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
@@ -76,7 +76,7 @@ class Result:
     status: int
     reason: str
     seconds: float
-    complaints: list
+    kernel_warnings: list
     accel: str
     out: pathlib.Path
     fake_udmabuf: bool
@@ -550,7 +550,7 @@ class Machine:
     def conclude(self, process, seconds):
         console = self.out / "console.log"
         text = console.read_text(errors="replace") if console.exists() else ""
-        found = logs.complaints(text, [*self.options.accept, *(() if self.accel.startswith("kvm") else logs.STARVED)])
+        found = logs.kernel_warnings(text, [*self.options.accept, *(() if self.accel.startswith("kvm") else logs.STARVED)])
         if not (self.out / "dmesg.log").exists():
             (self.out / "dmesg.log").write_text(text)
         status = self.status
@@ -564,7 +564,7 @@ class Machine:
         elif status:
             reason = f"the script ended with status {status}"
         elif found:
-            status, reason = COMPLAINED, f"the script passed, but the guest's kernel complained: {found[0]}"
+            status, reason = KERNEL_WARNED, f"the script passed, but the guest's kernel printed a warning: {found[0]}"
         else:
             reason = ""
         result = Result(status, reason, round(seconds, 1), found, self.accel, self.out, self.fake_udmabuf)
