@@ -16,17 +16,17 @@ export XDG_RUNTIME_DIR=/run LIBSEAT_BACKEND=builtin SEATD_VTBOUND=0
 
 # off_screen FOLDER CARD: eight frames, each as a file; the first two that kmscube writes are empty
 off_screen() {
-	mkdir -p "pictures/$1"
-	(cd "pictures/$1" && kmscube -D "/dev/dri/$2" --offscreen --vmode=640x480 --write --count=10 >kmscube.log 2>&1) ||
-		fail "kmscube failed off screen: $(tail -n 1 "pictures/$1/kmscube.log")"
-	rm "pictures/$1"/kmscube-00[01].png
+	mkdir -p "screenshots/$1"
+	(cd "screenshots/$1" && kmscube -D "/dev/dri/$2" --offscreen --vmode=640x480 --write --count=10 >kmscube.log 2>&1) ||
+		fail "kmscube failed off screen: $(tail -n 1 "screenshots/$1/kmscube.log")"
+	rm "screenshots/$1"/kmscube-00[01].png
 }
 
 # The same frames by the guest's own processor, on a device that cannot render.
 reference() {
 	modprobe vgem
 	off_screen reference "$(card_of vgem)"
-	grep -q 'renderer: "llvmpipe' pictures/reference/kmscube.log || fail "the reference is not the processor's"
+	grep -q 'renderer: "llvmpipe' screenshots/reference/kmscube.log || fail "the reference is not the processor's"
 }
 
 # nothing_is_left [ERRORS]: the host reported no more errors, and the driver holds nothing of

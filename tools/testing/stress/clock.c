@@ -132,11 +132,11 @@ static void flips_check(int since, int least)
 	check_cmp(flips.n - since, >=, least);
 }
 
-static void flips_end(const char *shot)
+static void flips_end(const char *screenshot)
 {
 	int i;
 
-	take_shot(&flips.kms.out[0], shot, flips.n % 2 ? &picture_b : &picture_a, NULL);
+	take_screenshot(&flips.kms.out[0], screenshot, flips.n % 2 ? &picture_b : &picture_a, NULL);
 	check_ok(kms_off(&flips.kms, &flips.kms.out[0]));
 	for (i = 0; i < 2; i++)
 		buffer_free(&flips.buf[i], &flips.kms);

@@ -653,7 +653,7 @@ static void calls_fail(int arg)
 	}
 	buffer_draw(&s.a, &s.kms, &picture_a);
 	check_ok(kms_modeset(&s.kms, &s.kms.out[0], s.a.fb));
-	take_shot(&s.kms.out[0], "end", &picture_a, NULL);
+	take_screenshot(&s.kms.out[0], "end", &picture_a, NULL);
 	leaks_check();
 	memory_check(&settled, memory_slack());
 	close(s.other);

@@ -127,8 +127,8 @@ static void shoot(struct scene *s, const char *when, bool swapped)
 
 	for (i = 0; i < s->kms.n_outputs; i++) {
 		snprintf(name, sizeof(name), "%s-%d", when, i);
-		take_shot(&s->kms.out[i], name,
-			  (i + swapped) % 2 ? &picture_b : &picture_a, NULL);
+		take_screenshot(&s->kms.out[i], name,
+				(i + swapped) % 2 ? &picture_b : &picture_a, NULL);
 	}
 }
 
@@ -267,9 +267,9 @@ static void unseen(int arg)
 	check_ok(kms_off(&s.kms, &s.kms.out[0]));
 	suspend_cycle(level);
 	check_ok(kms_modeset(&s.kms, &s.kms.out[0], s.a.fb));
-	take_shot(&s.kms.out[0], "first", &picture_a, NULL);
+	take_screenshot(&s.kms.out[0], "first", &picture_a, NULL);
 	check_ok(kms_flip(&s.kms, &s.kms.out[0], s.b.fb));
-	take_shot(&s.kms.out[0], "second", &picture_b, NULL);
+	take_screenshot(&s.kms.out[0], "second", &picture_b, NULL);
 	check_ok(kms_off(&s.kms, &s.kms.out[0]));
 }
 

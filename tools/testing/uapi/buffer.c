@@ -411,8 +411,8 @@ void buffer_draw(struct buffer *buf, struct kms *kms,
 	munmap(map, buf->size);
 }
 
-/* Take a picture; returns what it is called. */
-static const char *take_picture(struct output *out, const char *name)
+/* Take a screenshot; returns its name. */
+static const char *named_screenshot(struct output *out, const char *name)
 {
 	static char label[96];
 
@@ -421,8 +421,8 @@ static const char *take_picture(struct output *out, const char *name)
 	return label;
 }
 
-void take_shot(struct output *out, const char *name,
-	       const struct picture *picture, struct buffer *stamp_of)
+void take_screenshot(struct output *out, const char *name,
+		     const struct picture *picture, struct buffer *stamp_of)
 {
 	static const char * const places[] = { "white", "green", "blue" };
 	struct vgpu_exporter_stats stats;
@@ -434,14 +434,14 @@ void take_shot(struct output *out, const char *name,
 		snprintf(stamp, sizeof(stamp), " stamp=%s:%u",
 			 places[stats.placement], stats.generation & 0xffff);
 	}
-	note("shot %s size=%ux%u quadrants=%06x,%06x,%06x,%06x%s",
-	     take_picture(out, name), out->mode.hdisplay, out->mode.vdisplay,
+	note("screenshot %s size=%ux%u quadrants=%06x,%06x,%06x,%06x%s",
+	     named_screenshot(out, name), out->mode.hdisplay, out->mode.vdisplay,
 	     picture->color[0], picture->color[1], picture->color[2],
 	     picture->color[3], stamp);
 }
 
-void take_gradient_shot(struct output *out, const char *name, uint8_t id)
+void take_gradient_screenshot(struct output *out, const char *name, uint8_t id)
 {
-	note("shot %s size=%ux%u gradient=%02x", take_picture(out, name),
+	note("screenshot %s size=%ux%u gradient=%02x", named_screenshot(out, name),
 	     out->mode.hdisplay, out->mode.vdisplay, id);
 }

@@ -96,12 +96,12 @@ void paint(void *pixels, uint32_t width, uint32_t height, uint32_t stride,
 	   const struct picture *picture);
 
 /*
- * Take a screenshot and say what must be in it, for check-shots on the host.
+ * Take a screenshot and note what must be in it, for check-screenshots on the host.
  * @stamp_of: the exporter's buffer whose stamp must be in it, or NULL.
  */
-void take_shot(struct output *out, const char *name,
-	       const struct picture *picture, struct buffer *stamp_of);
-void take_gradient_shot(struct output *out, const char *name, uint8_t id);
+void take_screenshot(struct output *out, const char *name,
+		     const struct picture *picture, struct buffer *stamp_of);
+void take_gradient_screenshot(struct output *out, const char *name, uint8_t id);
 
 /* The test exporter.  They return 0 or a negative errno. */
 int exporter_file(void);

@@ -69,7 +69,7 @@ static void storm(int arg)
 		check_ok(kms_flip(&kms, out, screen.fb));
 	}
 	check_ok(set_cursor(&kms, out->crtc, 0, 0, 0));
-	take_shot(out, "after", &picture_a, NULL);
+	take_screenshot(out, "after", &picture_a, NULL);
 	check_ok(kms_off(&kms, out));
 }
 

@@ -46,7 +46,7 @@ static void implicit(int arg)
 	check_cmp(now_ms() - start, <, LATE);
 	check_eq(kms_wait_flips(&kms, 1, 5000), 1);
 	check_cmp(now_ms() - start, >=, LATE);
-	take_shot(&kms.out[0], "after", &picture_b, NULL);
+	take_screenshot(&kms.out[0], "after", &picture_b, NULL);
 	check_ok(kms_off(&kms, &kms.out[0]));
 }
 
@@ -62,11 +62,11 @@ static void silent(int arg)
 				    VGPU_EXPORTER_NEVER, 0));
 	check_ok(kms_flip_nonblock(&kms, &kms.out[0], b.fb));
 	check_eq(kms_wait_flips(&kms, 1, 3000), 0);
-	take_shot(&kms.out[0], "before", &picture_a, NULL);
+	take_screenshot(&kms.out[0], "before", &picture_a, NULL);
 	check_err(kms_flip_nonblock(&kms, &kms.out[0], a.fb), EBUSY);
 	check_ok(exporter_signal());
 	check_eq(kms_wait_flips(&kms, 1, 5000), 1);
-	take_shot(&kms.out[0], "after", &picture_b, NULL);
+	take_screenshot(&kms.out[0], "after", &picture_b, NULL);
 	check_ok(kms_off(&kms, &kms.out[0]));
 }
 
@@ -80,7 +80,7 @@ static void reader(int arg)
 	setup(&kms, &a, &b);
 	check_ok(exporter_add_fence(&b, 0, VGPU_EXPORTER_NEVER, 0));
 	check_ok(kms_flip(&kms, &kms.out[0], b.fb));
-	take_shot(&kms.out[0], "shown", &picture_b, NULL);
+	take_screenshot(&kms.out[0], "shown", &picture_b, NULL);
 	check_ok(exporter_signal());
 	check_ok(kms_off(&kms, &kms.out[0]));
 }

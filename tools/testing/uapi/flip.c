@@ -35,16 +35,16 @@ static void events(int arg)
 	kms_open(&kms, 1024, 768);
 	two_buffers(&kms, &a, &b);
 	check_ok(kms_modeset(&kms, &kms.out[0], a.fb));
-	take_shot(&kms.out[0], "modeset", &picture_a, NULL);
+	take_screenshot(&kms.out[0], "modeset", &picture_a, NULL);
 	for (i = 0; i < 60; i++) {
 		last = kms.out[0].sequence;
 		check_ok(kms_flip(&kms, &kms.out[0], i % 2 ? a.fb : b.fb));
 		if (i)
 			check_cmp((int)(kms.out[0].sequence - last), >, 0);
 	}
-	take_shot(&kms.out[0], "flipped", &picture_a, NULL);
+	take_screenshot(&kms.out[0], "flipped", &picture_a, NULL);
 	check_ok(kms_flip(&kms, &kms.out[0], b.fb));
-	take_shot(&kms.out[0], "again", &picture_b, NULL);
+	take_screenshot(&kms.out[0], "again", &picture_b, NULL);
 	check_ok(kms_off(&kms, &kms.out[0]));
 }
 
@@ -129,7 +129,7 @@ static void pan(int arg)
 				    DRM_MODE_ATOMIC_ALLOW_MODESET));
 		drmModeAtomicFree(req);
 		name[6] = '0' + i;
-		take_shot(out, name, &seen, NULL);
+		take_screenshot(out, name, &seen, NULL);
 	}
 
 	/* Not a pixel beyond the buffer. */
@@ -181,7 +181,7 @@ static void dirty(int arg)
 	check_eq(drmIoctl(kms.fd, DRM_IOCTL_MODE_DIRTYFB, &cmd), 0);
 	/* DIRTYFB may return before the host has the news. */
 	sleep_ms(200);
-	take_shot(out, "whole", &picture_b, NULL);
+	take_screenshot(out, "whole", &picture_b, NULL);
 
 	/* Clips that cover the picture: it is the old one again. */
 	paint(map, buf.width, buf.height, buf.stride, &picture_a);
@@ -193,7 +193,7 @@ static void dirty(int arg)
 	cmd.num_clips = 1;
 	check_eq(drmIoctl(kms.fd, DRM_IOCTL_MODE_DIRTYFB, &cmd), 0);
 	sleep_ms(200);
-	take_shot(out, "clip", &picture_a, NULL);
+	take_screenshot(out, "clip", &picture_a, NULL);
 
 	munmap(map, buf.size);
 	check_ok(kms_off(&kms, out));

@@ -56,11 +56,11 @@ static void show(int arg)
 	buffer_import(&two, &kms);
 
 	check_ok(kms_modeset(&kms, out, one.fb));
-	take_shot(out, "first", &a, ours ? &one : NULL);
+	take_screenshot(out, "first", &a, ours ? &one : NULL);
 	for (i = 1; i <= FLIPS; i++)
 		check_ok(kms_flip(&kms, out, i % 2 ? two.fb : one.fb));
 	check_ok(kms_flip(&kms, out, two.fb));
-	take_shot(out, "second", &b, ours ? &two : NULL);
+	take_screenshot(out, "second", &b, ours ? &two : NULL);
 
 	if (ours) {
 		exporter_stats(&one, &s);
@@ -124,10 +124,10 @@ static void desktop(int arg)
 
 	show_in_place(&kms, one.fb);
 	check_imported(&kms, one.fb);
-	take_shot(&kms.out[0], "first", &picture_a, NULL);
+	take_screenshot(&kms.out[0], "first", &picture_a, NULL);
 	show_in_place(&kms, two.fb);
 	check_imported(&kms, two.fb);
-	take_shot(&kms.out[0], "second", &picture_b, NULL);
+	take_screenshot(&kms.out[0], "second", &picture_b, NULL);
 
 	show_in_place(&kms, frame);
 	buffer_free(&one, &kms);
@@ -157,7 +157,7 @@ static void gradients(int arg)
 	for (i = 0; i < 4; i++) {
 		check_ok(kms_flip(&kms, out, buf[i].fb));
 		name[6] = '0' + i;
-		take_gradient_shot(out, name, 0x30 * i + 7);
+		take_gradient_screenshot(out, name, 0x30 * i + 7);
 	}
 	check_ok(kms_off(&kms, out));
 	for (i = 0; i < 4; i++)
@@ -189,7 +189,7 @@ static void modifier(int arg)
 	check_ok(fb);
 	check_ok(kms_modeset(&kms, out, fb));
 	/* The middle of four quadrants is four quadrants again. */
-	take_shot(out, "middle", &whole, NULL);
+	take_screenshot(out, "middle", &whole, NULL);
 	check_ok(kms_off(&kms, out));
 	check_ok(kms_rmfb(&kms, fb));
 	buffer_free(&buf, &kms);
@@ -211,10 +211,10 @@ static void scatter(int arg)
 	buffer_draw(&buf, &kms, &picture_a);
 	buffer_import(&buf, &kms);
 	check_ok(kms_modeset(&kms, &kms.out[0], buf.fb));
-	take_shot(&kms.out[0], "scattered", &picture_a, NULL);
+	take_screenshot(&kms.out[0], "scattered", &picture_a, NULL);
 	buffer_draw(&buf, &kms, &picture_b);
 	check_ok(kms_flip(&kms, &kms.out[0], buf.fb));
-	take_shot(&kms.out[0], "redrawn", &picture_b, NULL);
+	take_screenshot(&kms.out[0], "redrawn", &picture_b, NULL);
 	check_ok(kms_off(&kms, &kms.out[0]));
 	buffer_free(&buf, &kms);
 }
@@ -401,9 +401,9 @@ static void faults(int arg)
 	}
 	/* What was shown still is, and the second try works. */
 	check_ok(kms_flip(&kms, out, good.fb));
-	take_shot(out, "still", &picture_a, NULL);
+	take_screenshot(out, "still", &picture_a, NULL);
 	check_ok(kms_flip(&kms, out, bad.fb));
-	take_shot(out, "then", &picture_b, NULL);
+	take_screenshot(out, "then", &picture_b, NULL);
 
 	check_ok(kms_off(&kms, out));
 	buffer_free(&good, &kms);

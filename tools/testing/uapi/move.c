@@ -69,7 +69,7 @@ static void shown(int arg)
 	check_ok(kms_flip(&kms, &kms.out[0], buf.fb));
 	sleep_ms(200);
 	check_err(exporter_move(&buf, VGPU_EXPORTER_RAM), EBUSY);
-	take_shot(&kms.out[0], "pinned", &stamped_a, &buf);
+	take_screenshot(&kms.out[0], "pinned", &stamped_a, &buf);
 	check_ok(kms_off(&kms, &kms.out[0]));
 	check_ok(move_hidden(&buf, VGPU_EXPORTER_RAM));
 	buffer_free(&buf, &kms);
@@ -94,22 +94,22 @@ static void while_hidden(int arg)
 	buffer_import(&two, &kms);
 	check_ok(move_hidden(&one, VGPU_EXPORTER_RAM));
 	check_ok(kms_modeset(&kms, out, one.fb));
-	take_shot(out, "moved-before", &stamped_a, &one);
+	take_screenshot(out, "moved-before", &stamped_a, &one);
 
 	for (i = 0; i < 4; i++) {
 		check_ok(kms_flip(&kms, out, two.fb));
 		check_ok(move_hidden(&one, other_place(arg, i)));
 		check_ok(kms_flip(&kms, out, one.fb));
 	}
-	take_shot(out, "moved-hidden", &stamped_a, &one);
+	take_screenshot(out, "moved-hidden", &stamped_a, &one);
 	check_ok(kms_flip(&kms, out, two.fb));
-	take_shot(out, "other", &stamped_b, &two);
+	take_screenshot(out, "other", &stamped_b, &two);
 
 	/* New content in new memory. */
 	check_ok(move_hidden(&one, other_place(arg, 1)));
 	buffer_draw(&one, &kms, &stamped_b);
 	check_ok(kms_flip(&kms, out, one.fb));
-	take_shot(out, "redrawn", &stamped_b, &one);
+	take_screenshot(out, "redrawn", &stamped_b, &one);
 
 	exporter_stats(&one, &s);
 	check_eq(s.generation, 6);
@@ -141,7 +141,7 @@ static void twice(int arg)
 	for (i = 0; i < 20; i++)
 		check_ok(move_hidden(&one, other_place(arg, i)));
 	check_ok(kms_flip(&kms, out, one.fb));
-	take_shot(out, "settled", &stamped_a, &one);
+	take_screenshot(out, "settled", &stamped_a, &one);
 	exporter_stats(&one, &s);
 	check_cmp(stat_of(&s, VGPU_EXPORTER_MAPS), <=, 3);
 	check_ok(kms_off(&kms, out));
@@ -182,8 +182,8 @@ static void storm(int arg)
 		check_ok(kms_flip(&kms, out, moved->fb));
 		if (i % 250 < 2 || i >= moves - 2) {
 			snprintf(name, sizeof(name), "round%d", i);
-			take_shot(out, name,
-				  i % 2 ? &stamped_a : &stamped_b, moved);
+			take_screenshot(out, name,
+					i % 2 ? &stamped_a : &stamped_b, moved);
 		}
 	}
 
@@ -234,7 +234,7 @@ static void revoked_hidden(int arg)
 	check_err(exporter_move(&one, VGPU_EXPORTER_RAM), ENODEV);
 	check_err(kms_flip_nonblock(&kms, out, one.fb), ENODEV);
 	check_ok(kms_flip(&kms, out, two.fb));
-	take_shot(out, "survivor", &stamped_b, &two);
+	take_screenshot(out, "survivor", &stamped_b, &two);
 
 	/* One that is revoked before anybody imports it. */
 	check_ok(exporter_revoke(late.fd));
@@ -265,7 +265,7 @@ static void revoked_shown(int arg)
 	check_ok(kms_modeset(&kms, out, one.fb));
 	check_ok(exporter_revoke(arg == SOURCE_VRAM ? -1 : one.fd));
 	check_ok(kms_flip(&kms, out, two.fb));
-	take_shot(out, "next", &stamped_b, &two);
+	take_screenshot(out, "next", &stamped_b, &two);
 	check_err(kms_flip_nonblock(&kms, out, one.fb), ENODEV);
 	check_ok(kms_off(&kms, out));
 	buffer_free(&one, &kms);
@@ -308,7 +308,7 @@ static void unplugged(int arg)
 	check(!(info.flags & VGPU_EXPORTER_INFO_VRAM));
 
 	check_ok(kms_flip(&kms, out, moved.fb));
-	take_shot(out, "moved", &stamped_b, &moved);
+	take_screenshot(out, "moved", &stamped_b, &moved);
 	check_ok(kms_flip(&kms, out, stays.fb));
 	ret = kms_flip_nonblock(&kms, out, gone.fb);
 	check_ok(write_file("/sys/bus/pci/rescan", "1"));

@@ -63,7 +63,7 @@ static void together(int n)
 
 		p.color[0] ^= i;
 		snprintf(name, sizeof(name), "head%d", i);
-		take_shot(&kms.out[i], name, &p, NULL);
+		take_screenshot(&kms.out[i], name, &p, NULL);
 	}
 	for (i = 0; i < n; i++)
 		check_ok(kms_off(&kms, &kms.out[i]));

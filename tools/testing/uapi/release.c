@@ -111,7 +111,7 @@ static void last_shown(int arg)
 	check_ok(kms_flip(&kms, &kms.out[0], buf.fb));
 	take(&kms, &buf, GEM_CLOSE);
 	take(&kms, &buf, CLOSE_DMABUF);
-	take_shot(&kms.out[0], "orphan", &picture_b, NULL);
+	take_screenshot(&kms.out[0], "orphan", &picture_b, NULL);
 	exporter_stats(NULL, &s);
 	check_eq(stat_of(&s, VGPU_EXPORTER_BUFFERS),
 		 stat_of(&before, VGPU_EXPORTER_BUFFERS) + 1);

@@ -431,13 +431,13 @@ class Machine:
         self.rewinding.result()
 
     async def host_panic(self, name):
-        async def last_picture():
+        async def last_screenshot():
             while b"end Kernel panic" not in (self.out / "console.log").read_bytes():
                 await asyncio.sleep(0.2)
             await self.host_screenshot(name)
             self.status = 0
             await self.execute("quit")
-        self.background(last_picture())
+        self.background(last_screenshot())
 
     async def host_exit(self, status):
         self.status = int(status)
