@@ -90,7 +90,7 @@ deb:
 
 doc:
 	tools/setup doc source
-	sphinx-build -q -W --keep-going -c tools/doc Documentation/gpu build/doc
+	PYTHONPATH=$(CURDIR)/build/source/Documentation/sphinx sphinx-build -q -W --keep-going -c tools/doc Documentation/gpu build/doc
 	@echo 'built build/doc/virtio-gpu.html'
 
 setup:

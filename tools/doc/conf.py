@@ -8,9 +8,9 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 KERNEL = TOP / "build/source"
 
-# Where the directive finds its parser; the comments are in our own tree.
+# Where the directive finds its parser; the comments are in our own tree. "make doc" puts
+# the folder of the directive itself into PYTHONPATH.
 os.environ["srctree"] = str(KERNEL)
-sys.path.insert(0, str(KERNEL / "Documentation/sphinx"))
 sys.dont_write_bytecode = True
 
 project = "virtio-gpu"

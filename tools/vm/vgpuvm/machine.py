@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, asdict
 
 from . import BUILD, GUEST, TOP, Problem, kernel, logs, xscreen
 
-sys.path.insert(0, str(BUILD / "qmp/python"))
 try:
     from qemu.qmp import ExecuteError, QMPClient, QMPError
 except ImportError:
