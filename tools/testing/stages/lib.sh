@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 # For stages written in bash: source it, they run in the repository's folder.
 
+. tools/testing/help.sh
+
 set -uo pipefail
 
 driver=drivers/gpu/drm/virtio
