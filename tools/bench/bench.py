@@ -177,7 +177,9 @@ def profiles(drivers, name, case):
 
 
 def main():
-    ap = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                 epilog="example: tools/bench/bench --module build/tree-7.3/drivers/gpu/drm/virtio/virtio_gpu.ko --brief")
+    ap.error = lambda message: ap.exit(2, f"{ap.prog}: {message}\n")
     ap.add_argument("--module", required=True, help="our virtio_gpu.ko for the 7.3 kernel")
     ap.add_argument("--brief", action="store_true", help="a few cases")
     ap.add_argument("--set", choices=CASES, help="the cases of this guest")

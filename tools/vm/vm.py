@@ -17,12 +17,16 @@ trace.log (QEMU's events and its messages about the guest), qemu.log, qemu.txt
 (the command line), result.json, and what the script wrote.
 
 The exit status is the script's, or 123: it passed, but the kernel printed a warning;
-124: time-out; 125: the guest died; 126: the host cannot run it.
+124: timeout; 125: the guest died; 126: the host cannot run it.
+
+example: tools/vm/vm run --kernel lts --module baseline --gpu virtio-gpu-pci -v tools/testing/guest/smoke
 """
 
 
 def parser():
-    top = argparse.ArgumentParser(prog="vm", description=__doc__)
+    top = argparse.ArgumentParser(prog="vm", description=__doc__,
+                                  epilog="example: tools/vm/vm run --kernel lts --module baseline --gpu virtio-gpu-pci -v tools/testing/guest/smoke")
+    top.error = lambda message: top.exit(2, f"{top.prog}: {message}\n")
     commands = top.add_subparsers(dest="command", required=True)
 
     run = commands.add_parser("run", help="boot a guest and run a script in it", epilog=EPILOG,
@@ -76,6 +80,8 @@ def parser():
 
     check = commands.add_parser("kernel-warnings", help="the warnings in a kernel log; the exit status is 1 if there are any")
     check.add_argument("log")
+    for each in (run, count, check):
+        each.error = top.error
     return top
 
 

@@ -115,7 +115,9 @@ class Report:
 
 
 def main():
-    ap = argparse.ArgumentParser(prog="run-demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap = argparse.ArgumentParser(prog="run-demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                 epilog="example: tools/testing/demo/run-demo --module build/modules/lts/drivers/gpu/drm/virtio/virtio_gpu.ko")
+    ap.error = lambda message: ap.exit(2, f"{ap.prog}: {message}\n")
     ap.add_argument("--kernel", default="lts", help="guest kernel, see tools/vm/vm (default: lts)")
     ap.add_argument("--module", required=True, help="virtio_gpu.ko for it")
     ap.add_argument("--out", type=pathlib.Path, default=TOP / "build/demo", help="default: build/demo")

@@ -72,7 +72,9 @@ def run_set(tap, name, options, share):
 
 
 def main():
-    top = argparse.ArgumentParser(prog="run-stress", description=__doc__)
+    top = argparse.ArgumentParser(prog="run-stress", description=__doc__,
+                                  epilog="example: tools/testing/stress/run-stress lts --set unplug --env VIRTGPU_ITERATIONS=2")
+    top.error = lambda message: top.exit(2, f"{top.prog}: {message}\n")
     top.add_argument("kernel", choices=("lts", "7.3", "7.3-debug"))
     top.add_argument("--module", help="virtio_gpu.ko, or baseline; default: what was built")
     top.add_argument("--set", action="append", choices=list(SETS), help="default: all; may be repeated")
