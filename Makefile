@@ -19,7 +19,8 @@ running := /lib/modules/$(shell uname -r)/build
 KDIR ?= $(if $(wildcard $(running)/Makefile),$(running),build/lts/kdir)
 MODULES ?= build/modules/$(if $(filter build/lts/kdir,$(KDIR)),lts,$(shell cat $(KDIR)/include/config/kernel.release))
 compat := $(MODULES)/compat
-# The version is the Debian package's; what DKMS builds has no changelog, and is told.
+# Version from debian/changelog. DKMS passes VIRTGPU_VERSION, as its source tree has
+# no changelog.
 VIRTGPU_VERSION ?= $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
 kbuild = tools/build-module . $(KDIR) $(MODULES) VIRTGPU_TOP=$(CURDIR) VIRTGPU_COMPAT=$(abspath $(compat)) \
 	 VIRTGPU_VERSION=$(VIRTGPU_VERSION) CONFIG_DRM_VIRTIO_GPU=m CONFIG_DRM_VIRTIO_GPU_KMS=y

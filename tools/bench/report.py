@@ -90,7 +90,7 @@ NOISE |= dict.fromkeys(("instructions", "copied", "frame"), (1.03, 0))
 # What a goal need not go below: 3840x2160 pixels are 32 MB, the largest block of memory is 4 MB.
 FEWEST = {"entries": 8}
 
-# The cases whose instructions are told apart, and the tables of that.
+# The cases whose instructions are split by part, and the tables of the parts.
 PROFILED = {"blob: flip-1": "flip", "virgl: exec-empty": "submission"}
 # Parts of a profile, by the names of functions.
 USER = "(user space)"
@@ -250,12 +250,12 @@ def judge(ours, baseline):
     for case, figure, kind, limit, value in _limits(ours):
         good &= _verdict(value >= limit if kind == "at least" else value <= limit, f"{case}: {figure} {kind} {limit:g}",
                          value, baseline.get(case, {}).get(figure))
-    told = {(case, figure) for case, figure, *_ in GOALS}
+    reported = {(case, figure) for case, figure, *_ in GOALS}
     for case, counts in ours.items():
         for figure in (*FIGURES, "longest", "frame"):
             theirs = baseline.get(case, {}).get(figure)
-            if theirs is None or (case, figure) in told:
-                continue        # not a figure of this case, or told above
+            if theirs is None or (case, figure) in reported:
+                continue        # not a figure of this case, or reported above
             if figure in ("notifications", "interrupts") and any(name in case for name in HURRIED):
                 continue
             ratio, more, *_ = MORE.get((case, figure)) or NOISE.get(figure, (1, 0))

@@ -64,7 +64,7 @@ def parser():
     run.add_argument("--qemu", action="append", default=[], metavar="ARGS", help="for QEMU's (--qemu='-x y'); may be repeated")
     run.add_argument("--accel", default="", help="default: kvm if it runs a guest here, else emulation")
     run.add_argument("--trace", action="append", default=[], metavar="EVENT",
-                     help="QEMU trace events; gpu: those that host counts wants; may be repeated")
+                     help="QEMU trace events; gpu: those that host counts needs; may be repeated")
     run.add_argument("--timeout", type=float, default=300, metavar="S", help="default: 300")
     run.add_argument("--out", default="", metavar="DIR", help="emptied first; default: build/vm/last")
     run.add_argument("--share", default="", metavar="DIR", help="a folder of the host for the guest")

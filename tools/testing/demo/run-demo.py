@@ -2,9 +2,9 @@
 """The main job: Weston across two GPUs, shown by virtio-gpu without a copy.
 
 Boots a guest with QEMU's VGA (bochs: renders) and virtio-gpu (shows), runs Weston on
-both, and leaves a picture of the virtio-gpu head and a report in --out. Fails unless the
-report says what it should: buffers imported and shown in place, no transfer of any of
-them, flips, a desktop in the picture, no kernel warning.
+both, and leaves a screenshot of the virtio-gpu head and a report in --out. Fails unless the
+report has: buffers imported and shown in place, no transfer of any of them, flips, a
+desktop in the screenshot, no kernel warning.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def number(args, key):
 
 
 class Report:
-    """What the host saw (QEMU's trace) and what the guest says (debugfs)."""
+    """The commands in QEMU's trace and the state in the guest's debugfs."""
 
     def __init__(self, out):
         self.out = out

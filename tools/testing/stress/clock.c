@@ -55,7 +55,7 @@ static void watch_check(struct watch *w)
 	while ((len = read(w->log, text, sizeof(text) - 1)) > 0) {
 		text[len] = '\0';
 		if (strstr(text, "virtio_gpu") || strstr(text, "[drm"))
-			fail("the kernel says: %s", text);
+			fail("kernel log: %s", text);
 	}
 	check_eq(errno, EAGAIN);
 	while ((len = recv(w->uevents, text, sizeof(text) - 1, 0)) > 0) {

@@ -76,7 +76,7 @@ static int get_fail_nth(void)
 	return atoi(text);
 }
 
-/* Which allocations can fail, and that nobody wants to read of it. */
+/* Select the allocations that can fail, without a report of each failure. */
 static void arm(void)
 {
 	static const char * const kinds[] = { "failslab", "fail_page_alloc" };
@@ -555,7 +555,7 @@ static void set_stage(struct stage *s)
 	kms_add(&s->kms, s->off, out->crtc, DRM_MODE_OBJECT_CRTC, "ACTIVE", 0);
 }
 
-/* What the host knows by a number. */
+/* The resources of the host. */
 static int resources(struct stage *s)
 {
 	char text[16384], *line = text;

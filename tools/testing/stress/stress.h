@@ -41,7 +41,7 @@ void show_blocked_tasks(void);
 
 /**
  * struct memory - what the system has, with its caches dropped
- * @free: kilobytes nobody uses, caches that could not be dropped included
+ * @free: unused kilobytes, caches that could not be dropped included
  * @slab: kilobytes of kernel objects that cannot be reclaimed
  */
 struct memory {

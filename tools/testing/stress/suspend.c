@@ -176,7 +176,7 @@ static void same_picture(int arg)
 		ask_host("mark %s", woke);
 		snprintf(when, sizeof(when), "after%d", round);
 		shoot(&s, when, false);
-		/* A screenshot has no cursor; the host was told of it. */
+		/* A screenshot has no cursor; QEMU's trace has the command. */
 		check_cmp(host_count(slept, woke, "virtio_gpu_update_cursor"),
 			  >, 0);
 
@@ -255,7 +255,7 @@ static void busy(int arg)
 	exporter_check_balance(&before);
 }
 
-/* Buffers that nobody shows are made again when somebody does. */
+/* Buffers that are not shown are created again when they are shown. */
 static void unseen(int arg)
 {
 	enum level level = arg % LEVELS;
@@ -296,7 +296,7 @@ static uint32_t start_rendering(int fd)
 	return res.bo_handle;
 }
 
-/* What the host's renderer had is lost: its users are told, others begin anew. */
+/* The state of the host's renderer is lost: its users get errors, others start anew. */
 static void context(int arg)
 {
 	struct drm_virtgpu_3d_transfer_to_host transfer = {

@@ -88,7 +88,7 @@ static bool is_gone(struct round *r, int ms)
 	return poll(&pfd, 1, ms) == 1;
 }
 
-/* While the device goes, a call works or tells so. */
+/* During removal a call succeeds or returns an error for it. */
 static bool still_there(const char *what, int ret)
 {
 	if (ret >= 0)
@@ -332,7 +332,7 @@ static void buffer_worker(struct round *r)
 	close(foreign.fd);
 }
 
-/* A shared buffer outlives its device; nobody takes it for the device's. */
+/* A shared buffer outlives its device, and is not taken for the device's. */
 static void use_orphan(int dmabuf, void *map, size_t size)
 {
 	struct dma_buf_sync sync = {
@@ -712,7 +712,7 @@ static void notices_hang(int arg)
 	check(!strcmp(problem, "the hanging worker hangs"));
 }
 
-/* A worker that finds the device alive after its removal says so. */
+/* A worker that finds the device alive after its removal fails. */
 static void notices_survivor(int arg)
 {
 	static const struct removal none = { "nothing", nothing, nothing };

@@ -9,7 +9,7 @@
 
 #include "../../bench/mark.h"
 
-/* Everything before it is preparation; skips the case if nobody counts. */
+/* Everything before it is preparation; skips the case if nothing is counted. */
 void start_count(void);
 /* The thing was done that often. */
 void end_count(int times);

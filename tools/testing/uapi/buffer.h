@@ -11,7 +11,7 @@
 #include "kms.h"
 
 /**
- * enum source - who makes a buffer
+ * enum source - where a buffer comes from
  * @SOURCE_DUMB: the device under test, as a dumb buffer
  * @SOURCE_VGEM: vgem, a dumb buffer
  * @SOURCE_BOCHS: QEMU's standard VGA, a dumb buffer
@@ -36,7 +36,7 @@ enum source {
 
 /**
  * struct buffer - a picture's memory and its ways into the device under test
- * @source: who made it
+ * @source: where it comes from
  * @owner: file of the device that made it, or -1
  * @owner_handle: its handle there
  * @fd: its dma-buf, or -1

@@ -92,7 +92,7 @@ char *find_key(char *text, const char *key);
  * the case if the host cannot do it.
  */
 __printf(1, 2) void ask_host(const char *fmt, ...);
-/* The same, but tells whether the host could. */
+/* The same, but returns whether the host could. */
 __printf(1, 2) bool try_host(const char *fmt, ...);
 
 /* The name of the running case, with '/' replaced. */
