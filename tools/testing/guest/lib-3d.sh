@@ -14,7 +14,8 @@ card=$(card_of virtio_gpu)
 debugfs=/sys/kernel/debug/dri/${card#card}
 export XDG_RUNTIME_DIR=/run LIBSEAT_BACKEND=builtin SEATD_VTBOUND=0
 
-# off_screen FOLDER CARD: eight frames, each as a file; the first two that kmscube writes are empty
+# off_screen FOLDER CARD: eight frames, each as a file; the first two that
+# kmscube writes are empty
 off_screen() {
 	mkdir -p "screenshots/$1"
 	(cd "screenshots/$1" && kmscube -D "/dev/dri/$2" --offscreen --vmode=640x480 --write --count=10 >kmscube.log 2>&1) ||
@@ -29,8 +30,8 @@ reference() {
 	grep -q 'renderer: "llvmpipe' screenshots/reference/kmscube.log || fail "the reference is not the processor's"
 }
 
-# nothing_is_left [ERRORS]: the host reported no more errors, and the driver holds nothing of
-# programs that have ended
+# nothing_is_left [ERRORS]: the host reported no more errors, and the driver
+# holds nothing of programs that have ended
 nothing_is_left() {
 	grep -q "^control_errors: ${1:-0}$" "$debugfs/counters" || fail "$(grep errors "$debugfs/counters")"
 	[ ! -s "$debugfs/contexts" ] || fail "contexts are left: $(cat "$debugfs/contexts")"

@@ -14,7 +14,8 @@ ok() { printf 'ok - %s%s\n' "$1" "${2:+ # $2}"; }
 not_ok() { printf 'not ok - %s # %s\n' "$1" "${2:-}"; }
 skip() { printf 'ok - %s # SKIP %s\n' "$1" "${2:-}"; }
 
-# try NAME COMMAND...: passes if the command does; its output is the stage's, indented
+# try NAME COMMAND...: passes if the command does; its output is the stage's,
+# indented
 try() {
 	local name=$1 began=$SECONDS status last
 	shift
@@ -30,7 +31,8 @@ try() {
 	return "$status"
 }
 
-# quiet NAME PATTERN COMMAND...: passes if the command does and prints no line that matches
+# quiet NAME PATTERN COMMAND...: passes if the command does and prints no line
+# that matches
 quiet() {
 	local name=$1 pattern=$2 log status lines
 	shift 2
