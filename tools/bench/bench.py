@@ -55,7 +55,7 @@ PREFIX = {"fragmented": "-f "}
 # The console's blinking cursor is redrawn, and keeps vblanks of its own going.
 QUIET = "vt.global_cursor_default=0"
 # The import cases have a page in each entry, which is more than udmabuf takes by default.
-ENVIRONMENT = {"count": {"VGPU_UDMABUF_LIST_LIMIT": "16384"}}
+ENVIRONMENT = {"count": {"VIRTGPU_UDMABUF_LIST_LIMIT": "16384"}}
 
 
 def build():

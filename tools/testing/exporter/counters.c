@@ -6,37 +6,37 @@
 #include <linux/bitops.h>
 #include <linux/printk.h>
 
-#include "vgpu_exporter.h"
+#include "virtgpu_exporter.h"
 
 /* Sums over all buffers, those that are gone included. */
-struct vgpu_exp_counters vgpu_exp_totals;
+struct virtgpu_exp_counters virtgpu_exp_totals;
 
-static const char * const vgpu_exp_violation_names[] = {
-	[VGPU_EXPORTER_UNLOCKED] = "called without the reservation lock",
-	[VGPU_EXPORTER_UNKNOWN_UNMAP] = "unmapped what was not mapped",
-	[VGPU_EXPORTER_EARLY_UNMAP] = "unmapped before its fence signalled",
-	[VGPU_EXPORTER_STALE_AT_MAP] = "still has the mapping from before the move",
-	[VGPU_EXPORTER_MAPPED_AT_DETACH] = "detached with a mapping left",
-	[VGPU_EXPORTER_PINNED_AT_DETACH] = "detached with a pin left",
-	[VGPU_EXPORTER_UNPIN_UNDERFLOW] = "more unpins than pins",
+static const char * const virtgpu_exp_violation_names[] = {
+	[VIRTGPU_EXPORTER_UNLOCKED] = "called without the reservation lock",
+	[VIRTGPU_EXPORTER_UNKNOWN_UNMAP] = "unmapped what was not mapped",
+	[VIRTGPU_EXPORTER_EARLY_UNMAP] = "unmapped before its fence signalled",
+	[VIRTGPU_EXPORTER_STALE_AT_MAP] = "still has the mapping from before the move",
+	[VIRTGPU_EXPORTER_MAPPED_AT_DETACH] = "detached with a mapping left",
+	[VIRTGPU_EXPORTER_PINNED_AT_DETACH] = "detached with a pin left",
+	[VIRTGPU_EXPORTER_UNPIN_UNDERFLOW] = "more unpins than pins",
 };
 
 /**
- * vgpu_exp_count - add to a counter of a buffer and to the total
+ * virtgpu_exp_count - add to a counter of a buffer and to the total
  * @buf: the buffer
  * @what: the counter
  * @n: how much
  *
  * Context: any.
  */
-void vgpu_exp_count(struct vgpu_exp_buf *buf, enum vgpu_exporter_counter what,
-		    s64 n)
+void virtgpu_exp_count(struct virtgpu_exp_buf *buf, enum virtgpu_exporter_counter what,
+		       s64 n)
 {
 	atomic64_add(n, &buf->counters.value[what]);
-	atomic64_add(n, &vgpu_exp_totals.value[what]);
+	atomic64_add(n, &virtgpu_exp_totals.value[what]);
 }
 
-static void vgpu_exp_max(atomic64_t *value, s64 n)
+static void virtgpu_exp_max(atomic64_t *value, s64 n)
 {
 	s64 old = atomic64_read(value);
 
@@ -45,22 +45,22 @@ static void vgpu_exp_max(atomic64_t *value, s64 n)
 }
 
 /**
- * vgpu_exp_count_max - raise a counter of a buffer and the total to a value
+ * virtgpu_exp_count_max - raise a counter of a buffer and the total to a value
  * @buf: the buffer
  * @what: the counter
  * @n: the value
  *
  * Context: any.
  */
-void vgpu_exp_count_max(struct vgpu_exp_buf *buf,
-			enum vgpu_exporter_counter what, s64 n)
+void virtgpu_exp_count_max(struct virtgpu_exp_buf *buf,
+			   enum virtgpu_exporter_counter what, s64 n)
 {
-	vgpu_exp_max(&buf->counters.value[what], n);
-	vgpu_exp_max(&vgpu_exp_totals.value[what], n);
+	virtgpu_exp_max(&buf->counters.value[what], n);
+	virtgpu_exp_max(&virtgpu_exp_totals.value[what], n);
 }
 
 /**
- * vgpu_exp_violation - an importer broke a rule
+ * virtgpu_exp_violation - an importer broke a rule
  * @buf: the buffer
  * @what: the rule
  *
@@ -68,29 +68,29 @@ void vgpu_exp_count_max(struct vgpu_exp_buf *buf,
  *
  * Context: any.
  */
-void vgpu_exp_violation(struct vgpu_exp_buf *buf,
-			enum vgpu_exporter_violation what)
+void virtgpu_exp_violation(struct virtgpu_exp_buf *buf,
+			   enum virtgpu_exporter_violation what)
 {
-	vgpu_exp_count(buf, VGPU_EXPORTER_VIOLATIONS, 1);
+	virtgpu_exp_count(buf, VIRTGPU_EXPORTER_VIOLATIONS, 1);
 	set_bit(what, &buf->counters.violations);
-	if (!test_and_set_bit(what, &vgpu_exp_totals.violations))
+	if (!test_and_set_bit(what, &virtgpu_exp_totals.violations))
 		pr_err("violation: importer %s\n",
-		       vgpu_exp_violation_names[what]);
+		       virtgpu_exp_violation_names[what]);
 }
 
 /**
- * vgpu_exp_read_counters - fill in the answer to VGPU_EXPORTER_STATS
+ * virtgpu_exp_read_counters - fill in the answer to VIRTGPU_EXPORTER_STATS
  * @counters: the books
  * @stats: where to
  *
  * Context: any.
  */
-void vgpu_exp_read_counters(struct vgpu_exp_counters *counters,
-			    struct vgpu_exporter_stats *stats)
+void virtgpu_exp_read_counters(struct virtgpu_exp_counters *counters,
+			       struct virtgpu_exporter_stats *stats)
 {
 	unsigned int i;
 
 	stats->violations = READ_ONCE(counters->violations);
-	for (i = 0; i < VGPU_EXPORTER_NR_COUNTERS; i++)
+	for (i = 0; i < VIRTGPU_EXPORTER_NR_COUNTERS; i++)
 		stats->counter[i] = atomic64_read(&counters->value[i]);
 }

@@ -18,57 +18,57 @@
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
-#include "vgpu_exporter.h"
+#include "virtgpu_exporter.h"
 
 /* An entry for each MiB of VRAM, so that importers see more than one. */
-#define VGPU_EXP_VRAM_CHUNK	SZ_1M
+#define VIRTGPU_EXP_VRAM_CHUNK	SZ_1M
 
 /* Who imports a buffer again and again has as many mappings of the same memory. */
 #ifdef DMA_ATTR_DEBUGGING_IGNORE_CACHELINES
-#define VGPU_EXP_RAM_ATTRS	DMA_ATTR_DEBUGGING_IGNORE_CACHELINES
+#define VIRTGPU_EXP_RAM_ATTRS	DMA_ATTR_DEBUGGING_IGNORE_CACHELINES
 #else
-#define VGPU_EXP_RAM_ATTRS	0
+#define VIRTGPU_EXP_RAM_ATTRS	0
 #endif
 
 /**
- * struct vgpu_exp_attach - an importer's attachment
+ * struct virtgpu_exp_attach - an importer's attachment
  * @pins: pins taken through it
- * @mappings: struct vgpu_exp_mapping made through it
+ * @mappings: struct virtgpu_exp_mapping made through it
  * @n_mappings: their number
  */
-struct vgpu_exp_attach {
+struct virtgpu_exp_attach {
 	unsigned int pins;
 	struct list_head mappings;
 	unsigned int n_mappings;
 };
 
 /**
- * struct vgpu_exp_mapping - what an importer has mapped
+ * struct virtgpu_exp_mapping - what an importer has mapped
  * @link: in the attachment's list
  * @sgt: the addresses
  * @backing: the memory
  * @stale: from before a move
  * @stale_since: when that move began, in jiffies
  */
-struct vgpu_exp_mapping {
+struct virtgpu_exp_mapping {
 	struct list_head link;
 	struct sg_table sgt;
-	struct vgpu_exp_backing *backing;
+	struct virtgpu_exp_backing *backing;
 	bool stale;
 	unsigned long stale_since;
 };
 
-static DEFINE_MUTEX(vgpu_exp_bufs_lock);
-static LIST_HEAD(vgpu_exp_bufs);
+static DEFINE_MUTEX(virtgpu_exp_bufs_lock);
+static LIST_HEAD(virtgpu_exp_bufs);
 
-static void vgpu_exp_check_locked(struct vgpu_exp_buf *buf)
+static void virtgpu_exp_check_locked(struct virtgpu_exp_buf *buf)
 {
 	if (!dma_resv_is_locked(buf->dmabuf->resv))
-		vgpu_exp_violation(buf, VGPU_EXPORTER_UNLOCKED);
+		virtgpu_exp_violation(buf, VIRTGPU_EXPORTER_UNLOCKED);
 }
 
-static int vgpu_exp_fault(struct vgpu_exp_buf *buf,
-			  enum vgpu_exporter_fault_point point)
+static int virtgpu_exp_fault(struct virtgpu_exp_buf *buf,
+			     enum virtgpu_exporter_fault_point point)
 {
 	if (!buf->fault[point].count)
 		return 0;
@@ -77,25 +77,25 @@ static int vgpu_exp_fault(struct vgpu_exp_buf *buf,
 }
 
 /**
- * vgpu_exp_pins - what keeps a buffer where it is
+ * virtgpu_exp_pins - what keeps a buffer where it is
  * @buf: the buffer
  *
  * Context: the reservation lock is held.
  * Return: number of pins and kernel mappings.
  */
-unsigned int vgpu_exp_pins(struct vgpu_exp_buf *buf)
+unsigned int virtgpu_exp_pins(struct virtgpu_exp_buf *buf)
 {
 	unsigned int pins = buf->dmabuf->vmapping_counter;
 	struct dma_buf_attachment *attach;
 
 	list_for_each_entry(attach, &buf->dmabuf->attachments, node) {
-		struct vgpu_exp_attach *at = attach->priv;
+		struct virtgpu_exp_attach *at = attach->priv;
 
 		pins += at->pins;
-#ifndef VGPU_EXP_MAPPED_CAN_MOVE
+#ifndef VIRTGPU_EXP_MAPPED_CAN_MOVE
 		/* Each mapping of a dynamic importer has a pin by the core. */
 		if (attach->importer_ops &&
-		    buf->flags & VGPU_EXPORTER_CREATE_MOVE_MAPPED)
+		    buf->flags & VIRTGPU_EXPORTER_CREATE_MOVE_MAPPED)
 			pins -= min(at->pins, at->n_mappings);
 #endif
 	}
@@ -103,13 +103,13 @@ unsigned int vgpu_exp_pins(struct vgpu_exp_buf *buf)
 }
 
 /**
- * vgpu_exp_all_peer2peer - can every importer reach VRAM?
+ * virtgpu_exp_all_peer2peer - can every importer reach VRAM?
  * @buf: the buffer
  *
  * Context: the reservation lock is held.
  * Return: true if all can.
  */
-bool vgpu_exp_all_peer2peer(struct vgpu_exp_buf *buf)
+bool virtgpu_exp_all_peer2peer(struct virtgpu_exp_buf *buf)
 {
 	struct dma_buf_attachment *attach;
 
@@ -120,20 +120,20 @@ bool vgpu_exp_all_peer2peer(struct vgpu_exp_buf *buf)
 }
 
 /**
- * vgpu_exp_mark_stale - all mappings belong to the past
+ * virtgpu_exp_mark_stale - all mappings belong to the past
  * @buf: the buffer
  *
  * Context: the reservation lock is held.
  * Return: number of attachments.
  */
-unsigned int vgpu_exp_mark_stale(struct vgpu_exp_buf *buf)
+unsigned int virtgpu_exp_mark_stale(struct virtgpu_exp_buf *buf)
 {
 	struct dma_buf_attachment *attach;
-	struct vgpu_exp_mapping *mapping;
+	struct virtgpu_exp_mapping *mapping;
 	unsigned int n = 0;
 
 	list_for_each_entry(attach, &buf->dmabuf->attachments, node) {
-		struct vgpu_exp_attach *at = attach->priv;
+		struct virtgpu_exp_attach *at = attach->priv;
 
 		n++;
 		list_for_each_entry(mapping, &at->mappings, link) {
@@ -145,13 +145,13 @@ unsigned int vgpu_exp_mark_stale(struct vgpu_exp_buf *buf)
 	return n;
 }
 
-static void vgpu_exp_sync(struct vgpu_exp_buf *buf, bool for_device)
+static void virtgpu_exp_sync(struct virtgpu_exp_buf *buf, bool for_device)
 {
 	struct dma_buf_attachment *attach;
-	struct vgpu_exp_mapping *mapping;
+	struct virtgpu_exp_mapping *mapping;
 
 	list_for_each_entry(attach, &buf->dmabuf->attachments, node) {
-		struct vgpu_exp_attach *at = attach->priv;
+		struct virtgpu_exp_attach *at = attach->priv;
 
 		list_for_each_entry(mapping, &at->mappings, link) {
 			if (mapping->stale || !mapping->backing->pages)
@@ -169,25 +169,25 @@ static void vgpu_exp_sync(struct vgpu_exp_buf *buf, bool for_device)
 }
 
 /**
- * vgpu_exp_sync_for_device - the CPU has written to the buffer
+ * virtgpu_exp_sync_for_device - the CPU has written to the buffer
  * @buf: the buffer
  *
  * Context: the reservation lock is held.
  */
-void vgpu_exp_sync_for_device(struct vgpu_exp_buf *buf)
+void virtgpu_exp_sync_for_device(struct virtgpu_exp_buf *buf)
 {
-	vgpu_exp_sync(buf, true);
+	virtgpu_exp_sync(buf, true);
 }
 
-static int vgpu_exp_attach(struct dma_buf *dmabuf,
-			   struct dma_buf_attachment *attach)
+static int virtgpu_exp_attach(struct dma_buf *dmabuf,
+			      struct dma_buf_attachment *attach)
 {
-	struct vgpu_exp_buf *buf = dmabuf->priv;
-	struct vgpu_exp_attach *at;
+	struct virtgpu_exp_buf *buf = dmabuf->priv;
+	struct virtgpu_exp_attach *at;
 	int ret;
 
 	dma_resv_lock(dmabuf->resv, NULL);
-	ret = vgpu_exp_fault(buf, VGPU_EXPORTER_FAULT_ATTACH);
+	ret = virtgpu_exp_fault(buf, VIRTGPU_EXPORTER_FAULT_ATTACH);
 	if (!ret && buf->gone)
 		ret = -ENODEV;
 	dma_resv_unlock(dmabuf->resv);
@@ -199,20 +199,20 @@ static int vgpu_exp_attach(struct dma_buf *dmabuf,
 		return -ENOMEM;
 	INIT_LIST_HEAD(&at->mappings);
 	attach->priv = at;
-	vgpu_exp_count(buf, VGPU_EXPORTER_ATTACHES, 1);
+	virtgpu_exp_count(buf, VIRTGPU_EXPORTER_ATTACHES, 1);
 	return 0;
 }
 
-static void vgpu_exp_unmap_memory(struct dma_buf_attachment *attach,
-				  struct vgpu_exp_mapping *mapping,
-				  enum dma_data_direction dir)
+static void virtgpu_exp_unmap_memory(struct dma_buf_attachment *attach,
+				     struct virtgpu_exp_mapping *mapping,
+				     enum dma_data_direction dir)
 {
 	struct sg_table *sgt = &mapping->sgt;
 	struct scatterlist *sg;
 	int i;
 
 	if (mapping->backing->pages) {
-		dma_unmap_sgtable(attach->dev, sgt, dir, VGPU_EXP_RAM_ATTRS);
+		dma_unmap_sgtable(attach->dev, sgt, dir, VIRTGPU_EXP_RAM_ATTRS);
 	} else {
 		for_each_sgtable_sg(sgt, sg, i)
 			if (sg_dma_len(sg))
@@ -223,79 +223,79 @@ static void vgpu_exp_unmap_memory(struct dma_buf_attachment *attach,
 	sg_free_table(sgt);
 }
 
-static void vgpu_exp_drop_mapping(struct vgpu_exp_attach *at,
-				  struct vgpu_exp_mapping *mapping)
+static void virtgpu_exp_drop_mapping(struct virtgpu_exp_attach *at,
+				     struct virtgpu_exp_mapping *mapping)
 {
 	list_del(&mapping->link);
 	at->n_mappings--;
-	vgpu_exp_backing_put(mapping->backing);
+	virtgpu_exp_backing_put(mapping->backing);
 	kfree(mapping);
 }
 
-static void vgpu_exp_detach(struct dma_buf *dmabuf,
-			    struct dma_buf_attachment *attach)
+static void virtgpu_exp_detach(struct dma_buf *dmabuf,
+			       struct dma_buf_attachment *attach)
 {
-	struct vgpu_exp_buf *buf = dmabuf->priv;
-	struct vgpu_exp_attach *at = attach->priv;
-	struct vgpu_exp_mapping *mapping, *next;
+	struct virtgpu_exp_buf *buf = dmabuf->priv;
+	struct virtgpu_exp_attach *at = attach->priv;
+	struct virtgpu_exp_mapping *mapping, *next;
 
 	if (at->pins)
-		vgpu_exp_violation(buf, VGPU_EXPORTER_PINNED_AT_DETACH);
+		virtgpu_exp_violation(buf, VIRTGPU_EXPORTER_PINNED_AT_DETACH);
 	list_for_each_entry_safe(mapping, next, &at->mappings, link) {
-		vgpu_exp_violation(buf, VGPU_EXPORTER_MAPPED_AT_DETACH);
-		vgpu_exp_unmap_memory(attach, mapping, DMA_BIDIRECTIONAL);
-		vgpu_exp_drop_mapping(at, mapping);
+		virtgpu_exp_violation(buf, VIRTGPU_EXPORTER_MAPPED_AT_DETACH);
+		virtgpu_exp_unmap_memory(attach, mapping, DMA_BIDIRECTIONAL);
+		virtgpu_exp_drop_mapping(at, mapping);
 	}
 	kfree(at);
-	vgpu_exp_count(buf, VGPU_EXPORTER_DETACHES, 1);
+	virtgpu_exp_count(buf, VIRTGPU_EXPORTER_DETACHES, 1);
 }
 
 /* Put the buffer where this importer reaches it. */
-static int vgpu_exp_make_reachable(struct vgpu_exp_buf *buf,
-				   bool peer2peer)
+static int virtgpu_exp_make_reachable(struct virtgpu_exp_buf *buf,
+				      bool peer2peer)
 {
 	if (buf->gone)
 		return -ENODEV;
-	if (buf->backing->placement != VGPU_EXPORTER_VRAM || peer2peer)
+	if (buf->backing->placement != VIRTGPU_EXPORTER_VRAM || peer2peer)
 		return 0;
-	return vgpu_exp_move(buf, VGPU_EXPORTER_RAM);
+	return virtgpu_exp_move(buf, VIRTGPU_EXPORTER_RAM);
 }
 
-static int vgpu_exp_pin(struct dma_buf_attachment *attach)
+static int virtgpu_exp_pin(struct dma_buf_attachment *attach)
 {
-	struct vgpu_exp_buf *buf = attach->dmabuf->priv;
-	struct vgpu_exp_attach *at = attach->priv;
+	struct virtgpu_exp_buf *buf = attach->dmabuf->priv;
+	struct virtgpu_exp_attach *at = attach->priv;
 	int ret;
 
-	vgpu_exp_check_locked(buf);
-	ret = vgpu_exp_fault(buf, VGPU_EXPORTER_FAULT_PIN);
+	virtgpu_exp_check_locked(buf);
+	ret = virtgpu_exp_fault(buf, VIRTGPU_EXPORTER_FAULT_PIN);
 	if (ret)
 		return ret;
-	ret = vgpu_exp_make_reachable(buf, vgpu_exp_all_peer2peer(buf));
+	ret = virtgpu_exp_make_reachable(buf, virtgpu_exp_all_peer2peer(buf));
 	if (ret)
 		return ret;
 	at->pins++;
-	vgpu_exp_count(buf, VGPU_EXPORTER_PINS, 1);
+	virtgpu_exp_count(buf, VIRTGPU_EXPORTER_PINS, 1);
 	return 0;
 }
 
-static void vgpu_exp_unpin(struct dma_buf_attachment *attach)
+static void virtgpu_exp_unpin(struct dma_buf_attachment *attach)
 {
-	struct vgpu_exp_buf *buf = attach->dmabuf->priv;
-	struct vgpu_exp_attach *at = attach->priv;
+	struct virtgpu_exp_buf *buf = attach->dmabuf->priv;
+	struct virtgpu_exp_attach *at = attach->priv;
 
-	vgpu_exp_check_locked(buf);
+	virtgpu_exp_check_locked(buf);
 	if (!at->pins) {
-		vgpu_exp_violation(buf, VGPU_EXPORTER_UNPIN_UNDERFLOW);
+		virtgpu_exp_violation(buf, VIRTGPU_EXPORTER_UNPIN_UNDERFLOW);
 		return;
 	}
 	at->pins--;
-	vgpu_exp_count(buf, VGPU_EXPORTER_UNPINS, 1);
+	virtgpu_exp_count(buf, VIRTGPU_EXPORTER_UNPINS, 1);
 }
 
-static int vgpu_exp_map_ram(struct device *dev, struct sg_table *sgt,
-			    struct vgpu_exp_backing *backing,
-			    enum dma_data_direction dir)
+static int virtgpu_exp_map_ram(struct device *dev, struct sg_table *sgt,
+			       struct virtgpu_exp_backing *backing,
+			       enum dma_data_direction dir)
 {
 	int ret;
 
@@ -304,29 +304,29 @@ static int vgpu_exp_map_ram(struct device *dev, struct sg_table *sgt,
 					backing->size, GFP_KERNEL);
 	if (ret)
 		return ret;
-	ret = dma_map_sgtable(dev, sgt, dir, VGPU_EXP_RAM_ATTRS);
+	ret = dma_map_sgtable(dev, sgt, dir, VIRTGPU_EXP_RAM_ATTRS);
 	if (ret)
 		sg_free_table(sgt);
 	return ret;
 }
 
 /* Bus addresses and no pages, as GPU drivers hand out their memory. */
-static int vgpu_exp_map_vram(struct device *dev, struct sg_table *sgt,
-			     struct vgpu_exp_backing *backing,
-			     enum dma_data_direction dir)
+static int virtgpu_exp_map_vram(struct device *dev, struct sg_table *sgt,
+				struct virtgpu_exp_backing *backing,
+				enum dma_data_direction dir)
 {
 	struct scatterlist *sg;
 	size_t at = 0;
 	int i, ret;
 
 	ret = sg_alloc_table(sgt, DIV_ROUND_UP(backing->size,
-					       VGPU_EXP_VRAM_CHUNK),
+					       VIRTGPU_EXP_VRAM_CHUNK),
 			     GFP_KERNEL);
 	if (ret)
 		return ret;
 	for_each_sgtable_sg(sgt, sg, i) {
 		size_t len = min_t(size_t, backing->size - at,
-				   VGPU_EXP_VRAM_CHUNK);
+				   VIRTGPU_EXP_VRAM_CHUNK);
 		dma_addr_t addr;
 
 		addr = dma_map_resource(dev, backing->phys + at, len, dir, 0);
@@ -348,36 +348,36 @@ err_unmap:
 	return -EIO;
 }
 
-static struct sg_table *vgpu_exp_map(struct dma_buf_attachment *attach,
-				     enum dma_data_direction dir)
+static struct sg_table *virtgpu_exp_map(struct dma_buf_attachment *attach,
+					enum dma_data_direction dir)
 {
-	struct vgpu_exp_buf *buf = attach->dmabuf->priv;
-	struct vgpu_exp_attach *at = attach->priv;
-	struct vgpu_exp_mapping *mapping;
+	struct virtgpu_exp_buf *buf = attach->dmabuf->priv;
+	struct virtgpu_exp_attach *at = attach->priv;
+	struct virtgpu_exp_mapping *mapping;
 	int ret;
 
-	vgpu_exp_check_locked(buf);
-	ret = vgpu_exp_fault(buf, VGPU_EXPORTER_FAULT_MAP);
+	virtgpu_exp_check_locked(buf);
+	ret = virtgpu_exp_fault(buf, VIRTGPU_EXPORTER_FAULT_MAP);
 	if (ret)
 		return ERR_PTR(ret);
-	ret = vgpu_exp_make_reachable(buf, attach->peer2peer);
+	ret = virtgpu_exp_make_reachable(buf, attach->peer2peer);
 	if (ret)
 		return ERR_PTR(ret);
 	/* Importers may undo a mapping a little later, but not much. */
 	list_for_each_entry(mapping, &at->mappings, link)
 		if (mapping->stale &&
 		    time_after(jiffies, mapping->stale_since + HZ))
-			vgpu_exp_violation(buf, VGPU_EXPORTER_STALE_AT_MAP);
+			virtgpu_exp_violation(buf, VIRTGPU_EXPORTER_STALE_AT_MAP);
 
 	mapping = kzalloc_obj(*mapping);
 	if (!mapping)
 		return ERR_PTR(-ENOMEM);
 	if (buf->backing->pages)
-		ret = vgpu_exp_map_ram(attach->dev, &mapping->sgt,
-				       buf->backing, dir);
+		ret = virtgpu_exp_map_ram(attach->dev, &mapping->sgt,
+					  buf->backing, dir);
 	else
-		ret = vgpu_exp_map_vram(attach->dev, &mapping->sgt,
-					buf->backing, dir);
+		ret = virtgpu_exp_map_vram(attach->dev, &mapping->sgt,
+					   buf->backing, dir);
 	if (ret) {
 		kfree(mapping);
 		return ERR_PTR(ret);
@@ -386,7 +386,7 @@ static struct sg_table *vgpu_exp_map(struct dma_buf_attachment *attach,
 	mapping->backing = buf->backing;
 	list_add(&mapping->link, &at->mappings);
 	at->n_mappings++;
-	vgpu_exp_count(buf, VGPU_EXPORTER_MAPS, 1);
+	virtgpu_exp_count(buf, VIRTGPU_EXPORTER_MAPS, 1);
 	return &mapping->sgt;
 }
 
@@ -394,7 +394,7 @@ static struct sg_table *vgpu_exp_map(struct dma_buf_attachment *attach,
  * Is somebody's access to the present memory still under way?  With more than
  * one importer it cannot be told whose it is.
  */
-static bool vgpu_exp_busy(struct vgpu_exp_buf *buf)
+static bool virtgpu_exp_busy(struct virtgpu_exp_buf *buf)
 {
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
@@ -403,61 +403,61 @@ static bool vgpu_exp_busy(struct vgpu_exp_buf *buf)
 		return false;
 	dma_resv_for_each_fence(&cursor, buf->dmabuf->resv,
 				DMA_RESV_USAGE_BOOKKEEP, fence)
-		if (!vgpu_exp_fence_is_ours(fence) &&
+		if (!virtgpu_exp_fence_is_ours(fence) &&
 		    !dma_fence_is_signaled(fence))
 			return true;
 	return false;
 }
 
-static void vgpu_exp_unmap(struct dma_buf_attachment *attach,
-			   struct sg_table *sgt, enum dma_data_direction dir)
+static void virtgpu_exp_unmap(struct dma_buf_attachment *attach,
+			      struct sg_table *sgt, enum dma_data_direction dir)
 {
-	struct vgpu_exp_buf *buf = attach->dmabuf->priv;
-	struct vgpu_exp_attach *at = attach->priv;
-	struct vgpu_exp_mapping *mapping;
+	struct virtgpu_exp_buf *buf = attach->dmabuf->priv;
+	struct virtgpu_exp_attach *at = attach->priv;
+	struct virtgpu_exp_mapping *mapping;
 
-	vgpu_exp_check_locked(buf);
+	virtgpu_exp_check_locked(buf);
 	list_for_each_entry(mapping, &at->mappings, link) {
 		if (&mapping->sgt != sgt)
 			continue;
 		/* A move waits for the fences of stale mappings itself. */
-		if (!mapping->stale && vgpu_exp_busy(buf))
-			vgpu_exp_violation(buf, VGPU_EXPORTER_EARLY_UNMAP);
-		vgpu_exp_unmap_memory(attach, mapping, dir);
-		vgpu_exp_drop_mapping(at, mapping);
-		vgpu_exp_count(buf, VGPU_EXPORTER_UNMAPS, 1);
+		if (!mapping->stale && virtgpu_exp_busy(buf))
+			virtgpu_exp_violation(buf, VIRTGPU_EXPORTER_EARLY_UNMAP);
+		virtgpu_exp_unmap_memory(attach, mapping, dir);
+		virtgpu_exp_drop_mapping(at, mapping);
+		virtgpu_exp_count(buf, VIRTGPU_EXPORTER_UNMAPS, 1);
 		return;
 	}
-	vgpu_exp_violation(buf, VGPU_EXPORTER_UNKNOWN_UNMAP);
+	virtgpu_exp_violation(buf, VIRTGPU_EXPORTER_UNKNOWN_UNMAP);
 }
 
-static int vgpu_exp_begin_cpu_access(struct dma_buf *dmabuf,
-				     enum dma_data_direction dir)
+static int virtgpu_exp_begin_cpu_access(struct dma_buf *dmabuf,
+					enum dma_data_direction dir)
 {
-	struct vgpu_exp_buf *buf = dmabuf->priv;
+	struct virtgpu_exp_buf *buf = dmabuf->priv;
 
 	dma_resv_lock(dmabuf->resv, NULL);
-	vgpu_exp_sync(buf, false);
+	virtgpu_exp_sync(buf, false);
 	dma_resv_unlock(dmabuf->resv);
 	return 0;
 }
 
-static int vgpu_exp_end_cpu_access(struct dma_buf *dmabuf,
-				   enum dma_data_direction dir)
+static int virtgpu_exp_end_cpu_access(struct dma_buf *dmabuf,
+				      enum dma_data_direction dir)
 {
-	struct vgpu_exp_buf *buf = dmabuf->priv;
+	struct virtgpu_exp_buf *buf = dmabuf->priv;
 
 	dma_resv_lock(dmabuf->resv, NULL);
-	vgpu_exp_sync(buf, true);
+	virtgpu_exp_sync(buf, true);
 	dma_resv_unlock(dmabuf->resv);
 	return 0;
 }
 
-static vm_fault_t vgpu_exp_vm_fault(struct vm_fault *vmf)
+static vm_fault_t virtgpu_exp_vm_fault(struct vm_fault *vmf)
 {
-	struct vgpu_exp_buf *buf = vmf->vma->vm_private_data;
+	struct virtgpu_exp_buf *buf = vmf->vma->vm_private_data;
 	pgprot_t prot = vmf->vma->vm_page_prot;
-	struct vgpu_exp_backing *backing;
+	struct virtgpu_exp_backing *backing;
 	unsigned long pfn;
 	vm_fault_t ret;
 
@@ -481,25 +481,25 @@ static vm_fault_t vgpu_exp_vm_fault(struct vm_fault *vmf)
 	return ret;
 }
 
-static const struct vm_operations_struct vgpu_exp_vm_ops = {
-	.fault = vgpu_exp_vm_fault,
+static const struct vm_operations_struct virtgpu_exp_vm_ops = {
+	.fault = virtgpu_exp_vm_fault,
 };
 
-static int vgpu_exp_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+static int virtgpu_exp_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = dmabuf->priv;
-	vma->vm_ops = &vgpu_exp_vm_ops;
+	vma->vm_ops = &virtgpu_exp_vm_ops;
 	return 0;
 }
 
-static int vgpu_exp_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+static int virtgpu_exp_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
-	struct vgpu_exp_buf *buf = dmabuf->priv;
+	struct virtgpu_exp_buf *buf = dmabuf->priv;
 
-	vgpu_exp_check_locked(buf);
+	virtgpu_exp_check_locked(buf);
 	if (buf->gone)
 		return -ENODEV;
 	/* Mapped already; dma_buf::vmapping_counter keeps it in place. */
@@ -507,94 +507,94 @@ static int vgpu_exp_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	return 0;
 }
 
-static void vgpu_exp_release(struct dma_buf *dmabuf)
+static void virtgpu_exp_release(struct dma_buf *dmabuf)
 {
-	struct vgpu_exp_buf *buf = dmabuf->priv;
+	struct virtgpu_exp_buf *buf = dmabuf->priv;
 
-	mutex_lock(&vgpu_exp_bufs_lock);
+	mutex_lock(&virtgpu_exp_bufs_lock);
 	list_del(&buf->link);
-	mutex_unlock(&vgpu_exp_bufs_lock);
-	vgpu_exp_backing_put(buf->quarantine);
-	vgpu_exp_backing_put(buf->backing);
-	vgpu_exp_count(buf, VGPU_EXPORTER_BUFFERS, -1);
+	mutex_unlock(&virtgpu_exp_bufs_lock);
+	virtgpu_exp_backing_put(buf->quarantine);
+	virtgpu_exp_backing_put(buf->backing);
+	virtgpu_exp_count(buf, VIRTGPU_EXPORTER_BUFFERS, -1);
 	kfree(buf);
 }
 
-static const struct dma_buf_ops vgpu_exp_dynamic_ops = {
-	.attach = vgpu_exp_attach,
-	.detach = vgpu_exp_detach,
-	.pin = vgpu_exp_pin,
-	.unpin = vgpu_exp_unpin,
-	.map_dma_buf = vgpu_exp_map,
-	.unmap_dma_buf = vgpu_exp_unmap,
-	.begin_cpu_access = vgpu_exp_begin_cpu_access,
-	.end_cpu_access = vgpu_exp_end_cpu_access,
-	.mmap = vgpu_exp_mmap,
-	.vmap = vgpu_exp_vmap,
-	.release = vgpu_exp_release,
+static const struct dma_buf_ops virtgpu_exp_dynamic_ops = {
+	.attach = virtgpu_exp_attach,
+	.detach = virtgpu_exp_detach,
+	.pin = virtgpu_exp_pin,
+	.unpin = virtgpu_exp_unpin,
+	.map_dma_buf = virtgpu_exp_map,
+	.unmap_dma_buf = virtgpu_exp_unmap,
+	.begin_cpu_access = virtgpu_exp_begin_cpu_access,
+	.end_cpu_access = virtgpu_exp_end_cpu_access,
+	.mmap = virtgpu_exp_mmap,
+	.vmap = virtgpu_exp_vmap,
+	.release = virtgpu_exp_release,
 };
 
-static const struct dma_buf_ops vgpu_exp_static_ops = {
-	.attach = vgpu_exp_attach,
-	.detach = vgpu_exp_detach,
-	.map_dma_buf = vgpu_exp_map,
-	.unmap_dma_buf = vgpu_exp_unmap,
-	.begin_cpu_access = vgpu_exp_begin_cpu_access,
-	.end_cpu_access = vgpu_exp_end_cpu_access,
-	.mmap = vgpu_exp_mmap,
-	.vmap = vgpu_exp_vmap,
-	.release = vgpu_exp_release,
+static const struct dma_buf_ops virtgpu_exp_static_ops = {
+	.attach = virtgpu_exp_attach,
+	.detach = virtgpu_exp_detach,
+	.map_dma_buf = virtgpu_exp_map,
+	.unmap_dma_buf = virtgpu_exp_unmap,
+	.begin_cpu_access = virtgpu_exp_begin_cpu_access,
+	.end_cpu_access = virtgpu_exp_end_cpu_access,
+	.mmap = virtgpu_exp_mmap,
+	.vmap = virtgpu_exp_vmap,
+	.release = virtgpu_exp_release,
 };
 
 /**
- * vgpu_exp_buf_from - the buffer behind a dma-buf
+ * virtgpu_exp_buf_from - the buffer behind a dma-buf
  * @dmabuf: any dma-buf
  *
  * Context: any.
  * Return: the buffer, or NULL if another exporter made the dma-buf.
  */
-struct vgpu_exp_buf *vgpu_exp_buf_from(struct dma_buf *dmabuf)
+struct virtgpu_exp_buf *virtgpu_exp_buf_from(struct dma_buf *dmabuf)
 {
-	if (dmabuf->ops != &vgpu_exp_dynamic_ops &&
-	    dmabuf->ops != &vgpu_exp_static_ops)
+	if (dmabuf->ops != &virtgpu_exp_dynamic_ops &&
+	    dmabuf->ops != &virtgpu_exp_static_ops)
 		return NULL;
 	return dmabuf->priv;
 }
 
 /**
- * vgpu_exp_export - make a buffer
+ * virtgpu_exp_export - make a buffer
  * @args: what user space asked for
  *
  * Context: may sleep.
  * Return: a dma-buf with one reference, or an error pointer.
  */
-struct dma_buf *vgpu_exp_export(const struct vgpu_exporter_create *args)
+struct dma_buf *virtgpu_exp_export(const struct virtgpu_exporter_create *args)
 {
-	bool scatter = args->flags & VGPU_EXPORTER_CREATE_SCATTER;
+	bool scatter = args->flags & VIRTGPU_EXPORTER_CREATE_SCATTER;
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
-	struct vgpu_exp_buf *buf;
+	struct virtgpu_exp_buf *buf;
 	struct dma_buf *dmabuf;
 	int ret;
 
 	if (!args->size || args->size > SZ_1G || args->pad ||
-	    args->placement > VGPU_EXPORTER_VRAM ||
-	    args->flags & ~(VGPU_EXPORTER_CREATE_SCATTER |
-			    VGPU_EXPORTER_CREATE_MOVE_MAPPED))
+	    args->placement > VIRTGPU_EXPORTER_VRAM ||
+	    args->flags & ~(VIRTGPU_EXPORTER_CREATE_SCATTER |
+			    VIRTGPU_EXPORTER_CREATE_MOVE_MAPPED))
 		return ERR_PTR(-EINVAL);
 
 	buf = kzalloc_obj(*buf);
 	if (!buf)
 		return ERR_PTR(-ENOMEM);
 	buf->flags = args->flags;
-	buf->dynamic = args->placement != VGPU_EXPORTER_STATIC;
-	buf->backing = vgpu_exp_backing_new(args->placement,
-					    PAGE_ALIGN(args->size), scatter);
+	buf->dynamic = args->placement != VIRTGPU_EXPORTER_STATIC;
+	buf->backing = virtgpu_exp_backing_new(args->placement,
+					       PAGE_ALIGN(args->size), scatter);
 	if (IS_ERR(buf->backing)) {
 		ret = PTR_ERR(buf->backing);
 		goto err_free;
 	}
 
-	info.ops = buf->dynamic ? &vgpu_exp_dynamic_ops : &vgpu_exp_static_ops;
+	info.ops = buf->dynamic ? &virtgpu_exp_dynamic_ops : &virtgpu_exp_static_ops;
 	info.size = buf->backing->size;
 	info.flags = O_RDWR;
 	info.priv = buf;
@@ -605,29 +605,29 @@ struct dma_buf *vgpu_exp_export(const struct vgpu_exporter_create *args)
 	}
 
 	buf->dmabuf = dmabuf;
-	vgpu_exp_count(buf, VGPU_EXPORTER_BUFFERS, 1);
-	mutex_lock(&vgpu_exp_bufs_lock);
-	list_add(&buf->link, &vgpu_exp_bufs);
-	mutex_unlock(&vgpu_exp_bufs_lock);
+	virtgpu_exp_count(buf, VIRTGPU_EXPORTER_BUFFERS, 1);
+	mutex_lock(&virtgpu_exp_bufs_lock);
+	list_add(&buf->link, &virtgpu_exp_bufs);
+	mutex_unlock(&virtgpu_exp_bufs_lock);
 	return dmabuf;
 
 err_backing:
-	vgpu_exp_backing_put(buf->backing);
+	virtgpu_exp_backing_put(buf->backing);
 err_free:
 	kfree(buf);
 	return ERR_PTR(ret);
 }
 
 /* The next buffer in VRAM, with a reference, or NULL. */
-static struct dma_buf *vgpu_exp_next_in_vram(void)
+static struct dma_buf *virtgpu_exp_next_in_vram(void)
 {
 	struct dma_buf *found = NULL;
-	struct vgpu_exp_buf *buf;
+	struct virtgpu_exp_buf *buf;
 
-	mutex_lock(&vgpu_exp_bufs_lock);
-	list_for_each_entry(buf, &vgpu_exp_bufs, link) {
+	mutex_lock(&virtgpu_exp_bufs_lock);
+	list_for_each_entry(buf, &virtgpu_exp_bufs, link) {
 		if (READ_ONCE(buf->gone) ||
-		    READ_ONCE(buf->backing)->placement != VGPU_EXPORTER_VRAM)
+		    READ_ONCE(buf->backing)->placement != VIRTGPU_EXPORTER_VRAM)
 			continue;
 		/* One that is on its way out needs no revocation. */
 		if (!get_file_active(&buf->dmabuf->file))
@@ -635,25 +635,25 @@ static struct dma_buf *vgpu_exp_next_in_vram(void)
 		found = buf->dmabuf;
 		break;
 	}
-	mutex_unlock(&vgpu_exp_bufs_lock);
+	mutex_unlock(&virtgpu_exp_bufs_lock);
 	return found;
 }
 
 /**
- * vgpu_exp_revoke_vram - the BAR is gone, and so is all that was in it
+ * virtgpu_exp_revoke_vram - the BAR is gone, and so is all that was in it
  *
  * Context: may sleep; no reservation lock is held.
  */
-void vgpu_exp_revoke_vram(void)
+void virtgpu_exp_revoke_vram(void)
 {
 	struct dma_buf *dmabuf;
-	struct vgpu_exp_buf *buf;
+	struct virtgpu_exp_buf *buf;
 
-	while ((dmabuf = vgpu_exp_next_in_vram())) {
+	while ((dmabuf = virtgpu_exp_next_in_vram())) {
 		buf = dmabuf->priv;
 		dma_resv_lock(dmabuf->resv, NULL);
-		if (buf->backing->placement == VGPU_EXPORTER_VRAM)
-			vgpu_exp_revoke(buf);
+		if (buf->backing->placement == VIRTGPU_EXPORTER_VRAM)
+			virtgpu_exp_revoke(buf);
 		dma_resv_unlock(dmabuf->resv);
 		dma_buf_put(dmabuf);
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * A dma-buf exporter for tests: buffers that move under their importers, and
- * keep book of what the importers do.  See vgpu_exporter_uapi.h.
+ * keep book of what the importers do.  See virtgpu_exporter_uapi.h.
  */
 
 #include <linux/dma-buf.h>
@@ -11,18 +11,18 @@
 #include <linux/module.h>
 #include <linux/uaccess.h>
 
-#include "vgpu_exporter.h"
+#include "virtgpu_exporter.h"
 
 /* A dma-buf of ours with its reservation locked. */
-static struct vgpu_exp_buf *vgpu_exp_lock_buf(int fd)
+static struct virtgpu_exp_buf *virtgpu_exp_lock_buf(int fd)
 {
 	struct dma_buf *dmabuf = dma_buf_get(fd);
-	struct vgpu_exp_buf *buf;
+	struct virtgpu_exp_buf *buf;
 	int ret;
 
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
-	buf = vgpu_exp_buf_from(dmabuf);
+	buf = virtgpu_exp_buf_from(dmabuf);
 	if (!buf) {
 		ret = -EINVAL;
 		goto err_put;
@@ -37,7 +37,7 @@ err_put:
 	return ERR_PTR(ret);
 }
 
-static void vgpu_exp_unlock_buf(struct vgpu_exp_buf *buf)
+static void virtgpu_exp_unlock_buf(struct virtgpu_exp_buf *buf)
 {
 	struct dma_buf *dmabuf = buf->dmabuf;
 
@@ -45,15 +45,15 @@ static void vgpu_exp_unlock_buf(struct vgpu_exp_buf *buf)
 	dma_buf_put(dmabuf);
 }
 
-static long vgpu_exp_create(struct vgpu_exporter_create __user *uargs)
+static long virtgpu_exp_create(struct virtgpu_exporter_create __user *uargs)
 {
-	struct vgpu_exporter_create args;
+	struct virtgpu_exporter_create args;
 	struct dma_buf *dmabuf;
 	int fd;
 
 	if (copy_from_user(&args, uargs, sizeof(args)))
 		return -EFAULT;
-	dmabuf = vgpu_exp_export(&args);
+	dmabuf = virtgpu_exp_export(&args);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 	fd = get_unused_fd_flags(O_CLOEXEC);
@@ -70,220 +70,220 @@ static long vgpu_exp_create(struct vgpu_exporter_create __user *uargs)
 	return 0;
 }
 
-static long vgpu_exp_ioctl_move(void __user *uargs)
+static long virtgpu_exp_ioctl_move(void __user *uargs)
 {
-	struct vgpu_exporter_move args;
-	struct vgpu_exp_buf *buf;
+	struct virtgpu_exporter_move args;
+	struct virtgpu_exp_buf *buf;
 	int ret;
 
 	if (copy_from_user(&args, uargs, sizeof(args)))
 		return -EFAULT;
-	buf = vgpu_exp_lock_buf(args.fd);
+	buf = virtgpu_exp_lock_buf(args.fd);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
-	ret = vgpu_exp_move(buf, args.placement);
-	vgpu_exp_unlock_buf(buf);
+	ret = virtgpu_exp_move(buf, args.placement);
+	virtgpu_exp_unlock_buf(buf);
 	return ret;
 }
 
-static long vgpu_exp_ioctl_fill(void __user *uargs)
+static long virtgpu_exp_ioctl_fill(void __user *uargs)
 {
-	struct vgpu_exporter_fill args;
-	struct vgpu_exp_buf *buf;
+	struct virtgpu_exporter_fill args;
+	struct virtgpu_exp_buf *buf;
 	int ret;
 
 	if (copy_from_user(&args, uargs, sizeof(args)))
 		return -EFAULT;
-	buf = vgpu_exp_lock_buf(args.fd);
+	buf = virtgpu_exp_lock_buf(args.fd);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
-	ret = vgpu_exp_fill(buf, &args);
-	vgpu_exp_sync_for_device(buf);
-	vgpu_exp_unlock_buf(buf);
+	ret = virtgpu_exp_fill(buf, &args);
+	virtgpu_exp_sync_for_device(buf);
+	virtgpu_exp_unlock_buf(buf);
 	return ret;
 }
 
-static long vgpu_exp_ioctl_stats(void __user *uargs)
+static long virtgpu_exp_ioctl_stats(void __user *uargs)
 {
-	struct vgpu_exporter_stats args;
-	struct vgpu_exp_buf *buf;
+	struct virtgpu_exporter_stats args;
+	struct virtgpu_exp_buf *buf;
 
 	if (copy_from_user(&args, uargs, sizeof(args)))
 		return -EFAULT;
 	if (args.fd == -1) {
-		args.placement = VGPU_EXPORTER_GONE;
+		args.placement = VIRTGPU_EXPORTER_GONE;
 		args.generation = 0;
-		vgpu_exp_read_counters(&vgpu_exp_totals, &args);
+		virtgpu_exp_read_counters(&virtgpu_exp_totals, &args);
 	} else {
-		buf = vgpu_exp_lock_buf(args.fd);
+		buf = virtgpu_exp_lock_buf(args.fd);
 		if (IS_ERR(buf))
 			return PTR_ERR(buf);
-		args.placement = buf->gone ? VGPU_EXPORTER_GONE :
+		args.placement = buf->gone ? VIRTGPU_EXPORTER_GONE :
 					     buf->backing->placement;
 		args.generation = buf->generation;
-		vgpu_exp_read_counters(&buf->counters, &args);
-		vgpu_exp_unlock_buf(buf);
+		virtgpu_exp_read_counters(&buf->counters, &args);
+		virtgpu_exp_unlock_buf(buf);
 	}
 	return copy_to_user(uargs, &args, sizeof(args)) ? -EFAULT : 0;
 }
 
-static long vgpu_exp_ioctl_fault(void __user *uargs)
+static long virtgpu_exp_ioctl_fault(void __user *uargs)
 {
-	struct vgpu_exporter_fault args;
-	struct vgpu_exp_buf *buf;
+	struct virtgpu_exporter_fault args;
+	struct virtgpu_exp_buf *buf;
 
 	if (copy_from_user(&args, uargs, sizeof(args)))
 		return -EFAULT;
-	if (args.point >= VGPU_EXPORTER_NR_FAULT_POINTS || !args.error ||
+	if (args.point >= VIRTGPU_EXPORTER_NR_FAULT_POINTS || !args.error ||
 	    args.error > MAX_ERRNO)
 		return -EINVAL;
-	buf = vgpu_exp_lock_buf(args.fd);
+	buf = virtgpu_exp_lock_buf(args.fd);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
 	buf->fault[args.point].error = args.error;
 	buf->fault[args.point].count = args.count;
-	vgpu_exp_unlock_buf(buf);
+	virtgpu_exp_unlock_buf(buf);
 	return 0;
 }
 
-static long vgpu_exp_ioctl_revoke(void __user *uargs)
+static long virtgpu_exp_ioctl_revoke(void __user *uargs)
 {
-	struct vgpu_exporter_revoke args;
-	struct vgpu_exp_buf *buf;
+	struct virtgpu_exporter_revoke args;
+	struct virtgpu_exp_buf *buf;
 
 	if (copy_from_user(&args, uargs, sizeof(args)))
 		return -EFAULT;
 	if (args.pad)
 		return -EINVAL;
 	if (args.fd == -1) {
-		vgpu_exp_revoke_vram();
+		virtgpu_exp_revoke_vram();
 		return 0;
 	}
-	buf = vgpu_exp_lock_buf(args.fd);
+	buf = virtgpu_exp_lock_buf(args.fd);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
-	vgpu_exp_revoke(buf);
-	vgpu_exp_unlock_buf(buf);
+	virtgpu_exp_revoke(buf);
+	virtgpu_exp_unlock_buf(buf);
 	return 0;
 }
 
-static long vgpu_exp_ioctl_add_fence(struct vgpu_exp_fences *fences,
-				     void __user *uargs)
+static long virtgpu_exp_ioctl_add_fence(struct virtgpu_exp_fences *fences,
+					void __user *uargs)
 {
-	struct vgpu_exporter_add_fence args;
-	struct vgpu_exp_buf *buf;
+	struct virtgpu_exporter_add_fence args;
+	struct virtgpu_exp_buf *buf;
 	int ret;
 
 	if (copy_from_user(&args, uargs, sizeof(args)))
 		return -EFAULT;
-	buf = vgpu_exp_lock_buf(args.fd);
+	buf = virtgpu_exp_lock_buf(args.fd);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
-	ret = vgpu_exp_fences_add(fences, buf, &args);
-	vgpu_exp_unlock_buf(buf);
+	ret = virtgpu_exp_fences_add(fences, buf, &args);
+	virtgpu_exp_unlock_buf(buf);
 	return ret;
 }
 
-static long vgpu_exp_ioctl_info(void __user *uargs)
+static long virtgpu_exp_ioctl_info(void __user *uargs)
 {
-	struct vgpu_exporter_info info = { };
+	struct virtgpu_exporter_info info = { };
 
-#ifdef VGPU_EXP_MAPPED_CAN_MOVE
-	info.flags |= VGPU_EXPORTER_INFO_MOVE_MAPPED;
+#ifdef VIRTGPU_EXP_MAPPED_CAN_MOVE
+	info.flags |= VIRTGPU_EXPORTER_INFO_MOVE_MAPPED;
 #endif
-	vgpu_exp_vram_info(&info);
+	virtgpu_exp_vram_info(&info);
 	return copy_to_user(uargs, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
-static long vgpu_exp_ioctl(struct file *file, unsigned int cmd,
-			   unsigned long arg)
+static long virtgpu_exp_ioctl(struct file *file, unsigned int cmd,
+			      unsigned long arg)
 {
 	void __user *uargs = (void __user *)arg;
 
 	switch (cmd) {
-	case VGPU_EXPORTER_CREATE:
-		return vgpu_exp_create(uargs);
-	case VGPU_EXPORTER_MOVE:
-		return vgpu_exp_ioctl_move(uargs);
-	case VGPU_EXPORTER_FILL:
-		return vgpu_exp_ioctl_fill(uargs);
-	case VGPU_EXPORTER_STATS:
-		return vgpu_exp_ioctl_stats(uargs);
-	case VGPU_EXPORTER_FAULT:
-		return vgpu_exp_ioctl_fault(uargs);
-	case VGPU_EXPORTER_REVOKE:
-		return vgpu_exp_ioctl_revoke(uargs);
-	case VGPU_EXPORTER_ADD_FENCE:
-		return vgpu_exp_ioctl_add_fence(file->private_data, uargs);
-	case VGPU_EXPORTER_SIGNAL:
-		vgpu_exp_fences_signal(file->private_data);
+	case VIRTGPU_EXPORTER_CREATE:
+		return virtgpu_exp_create(uargs);
+	case VIRTGPU_EXPORTER_MOVE:
+		return virtgpu_exp_ioctl_move(uargs);
+	case VIRTGPU_EXPORTER_FILL:
+		return virtgpu_exp_ioctl_fill(uargs);
+	case VIRTGPU_EXPORTER_STATS:
+		return virtgpu_exp_ioctl_stats(uargs);
+	case VIRTGPU_EXPORTER_FAULT:
+		return virtgpu_exp_ioctl_fault(uargs);
+	case VIRTGPU_EXPORTER_REVOKE:
+		return virtgpu_exp_ioctl_revoke(uargs);
+	case VIRTGPU_EXPORTER_ADD_FENCE:
+		return virtgpu_exp_ioctl_add_fence(file->private_data, uargs);
+	case VIRTGPU_EXPORTER_SIGNAL:
+		virtgpu_exp_fences_signal(file->private_data);
 		return 0;
-	case VGPU_EXPORTER_INFO:
-		return vgpu_exp_ioctl_info(uargs);
+	case VIRTGPU_EXPORTER_INFO:
+		return virtgpu_exp_ioctl_info(uargs);
 	default:
 		return -ENOTTY;
 	}
 }
 
-static int vgpu_exp_open(struct inode *inode, struct file *file)
+static int virtgpu_exp_open(struct inode *inode, struct file *file)
 {
-	file->private_data = vgpu_exp_fences_new();
+	file->private_data = virtgpu_exp_fences_new();
 	return file->private_data ? 0 : -ENOMEM;
 }
 
-static int vgpu_exp_close(struct inode *inode, struct file *file)
+static int virtgpu_exp_close(struct inode *inode, struct file *file)
 {
-	vgpu_exp_fences_free(file->private_data);
+	virtgpu_exp_fences_free(file->private_data);
 	return 0;
 }
 
-static const struct file_operations vgpu_exp_fops = {
+static const struct file_operations virtgpu_exp_fops = {
 	.owner = THIS_MODULE,
-	.open = vgpu_exp_open,
-	.release = vgpu_exp_close,
-	.unlocked_ioctl = vgpu_exp_ioctl,
+	.open = virtgpu_exp_open,
+	.release = virtgpu_exp_close,
+	.unlocked_ioctl = virtgpu_exp_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,
 };
 
-static struct miscdevice vgpu_exp_misc = {
+static struct miscdevice virtgpu_exp_misc = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "vgpu-exporter",
-	.fops = &vgpu_exp_fops,
+	.name = "virtgpu-exporter",
+	.fops = &virtgpu_exp_fops,
 	.mode = 0600,
 };
 
-static int __init vgpu_exp_init(void)
+static int __init virtgpu_exp_init(void)
 {
 	int ret;
 
-	ret = vgpu_exp_fence_init();
+	ret = virtgpu_exp_fence_init();
 	if (ret)
 		return ret;
-	ret = vgpu_exp_vram_init();
+	ret = virtgpu_exp_vram_init();
 	if (ret)
 		goto err_fence;
-	ret = misc_register(&vgpu_exp_misc);
+	ret = misc_register(&virtgpu_exp_misc);
 	if (ret)
 		goto err_vram;
 	return 0;
 
 err_vram:
-	vgpu_exp_vram_exit();
+	virtgpu_exp_vram_exit();
 err_fence:
-	vgpu_exp_fence_exit();
+	virtgpu_exp_fence_exit();
 	return ret;
 }
 
-static void __exit vgpu_exp_exit(void)
+static void __exit virtgpu_exp_exit(void)
 {
-	misc_deregister(&vgpu_exp_misc);
-	vgpu_exp_vram_exit();
-	vgpu_exp_fence_exit();
+	misc_deregister(&virtgpu_exp_misc);
+	virtgpu_exp_vram_exit();
+	virtgpu_exp_fence_exit();
 }
 
-module_init(vgpu_exp_init);
-module_exit(vgpu_exp_exit);
+module_init(virtgpu_exp_init);
+module_exit(virtgpu_exp_exit);
 
 MODULE_DESCRIPTION("Test exporter of dma-bufs that move");
 MODULE_LICENSE("Dual MIT/GPL");

@@ -6,9 +6,9 @@
 #include <linux/sort.h>
 #include <linux/vmalloc.h>
 
-#include "vgpu_exporter.h"
+#include "virtgpu_exporter.h"
 
-static int vgpu_exp_cmp_descending(const void *a, const void *b)
+static int virtgpu_exp_cmp_descending(const void *a, const void *b)
 {
 	unsigned long pa = page_to_pfn(*(struct page **)a);
 	unsigned long pb = page_to_pfn(*(struct page **)b);
@@ -16,14 +16,14 @@ static int vgpu_exp_cmp_descending(const void *a, const void *b)
 	return pa < pb ? 1 : pa > pb ? -1 : 0;
 }
 
-static void vgpu_exp_free_pages(struct page **pages, unsigned long n)
+static void virtgpu_exp_free_pages(struct page **pages, unsigned long n)
 {
 	while (n)
 		__free_page(pages[--n]);
 	kvfree(pages);
 }
 
-static int vgpu_exp_ram_alloc(struct vgpu_exp_backing *backing, bool scatter)
+static int virtgpu_exp_ram_alloc(struct virtgpu_exp_backing *backing, bool scatter)
 {
 	unsigned long n = backing->size >> PAGE_SHIFT;
 	struct page **pages;
@@ -40,7 +40,7 @@ static int vgpu_exp_ram_alloc(struct vgpu_exp_backing *backing, bool scatter)
 	}
 	/* In descending order no page is followed by its neighbour. */
 	if (scatter)
-		sort(pages, n, sizeof(*pages), vgpu_exp_cmp_descending, NULL);
+		sort(pages, n, sizeof(*pages), virtgpu_exp_cmp_descending, NULL);
 
 	vaddr = vmap(pages, n, VM_MAP, PAGE_KERNEL);
 	if (!vaddr)
@@ -50,12 +50,12 @@ static int vgpu_exp_ram_alloc(struct vgpu_exp_backing *backing, bool scatter)
 	return 0;
 
 err_free:
-	vgpu_exp_free_pages(pages, i);
+	virtgpu_exp_free_pages(pages, i);
 	return -ENOMEM;
 }
 
 /**
- * vgpu_exp_backing_new - allocate memory
+ * virtgpu_exp_backing_new - allocate memory
  * @placement: where
  * @size: bytes, a multiple of PAGE_SIZE
  * @scatter: no two pages shall be neighbours (RAM)
@@ -65,11 +65,11 @@ err_free:
  * Context: may sleep; the caller may hold a reservation lock.
  * Return: the memory with one reference, or an error pointer.
  */
-struct vgpu_exp_backing *
-vgpu_exp_backing_new(enum vgpu_exporter_placement placement, size_t size,
-		     bool scatter)
+struct virtgpu_exp_backing *
+virtgpu_exp_backing_new(enum virtgpu_exporter_placement placement, size_t size,
+			bool scatter)
 {
-	struct vgpu_exp_backing *backing;
+	struct virtgpu_exp_backing *backing;
 	int ret;
 
 	backing = kzalloc_obj(*backing);
@@ -79,10 +79,10 @@ vgpu_exp_backing_new(enum vgpu_exporter_placement placement, size_t size,
 	backing->placement = placement;
 	backing->size = size;
 
-	if (placement == VGPU_EXPORTER_VRAM)
-		ret = vgpu_exp_vram_alloc(backing);
+	if (placement == VIRTGPU_EXPORTER_VRAM)
+		ret = virtgpu_exp_vram_alloc(backing);
 	else
-		ret = vgpu_exp_ram_alloc(backing, scatter);
+		ret = virtgpu_exp_ram_alloc(backing, scatter);
 	if (ret) {
 		kfree(backing);
 		return ERR_PTR(ret);
@@ -90,43 +90,43 @@ vgpu_exp_backing_new(enum vgpu_exporter_placement placement, size_t size,
 	return backing;
 }
 
-static void vgpu_exp_backing_release(struct kref *kref)
+static void virtgpu_exp_backing_release(struct kref *kref)
 {
-	struct vgpu_exp_backing *backing =
-		container_of(kref, struct vgpu_exp_backing, kref);
+	struct virtgpu_exp_backing *backing =
+		container_of(kref, struct virtgpu_exp_backing, kref);
 
 	if (backing->vram) {
-		vgpu_exp_vram_free(backing);
+		virtgpu_exp_vram_free(backing);
 	} else {
 		vunmap(backing->map.vaddr);
-		vgpu_exp_free_pages(backing->pages,
-				    backing->size >> PAGE_SHIFT);
+		virtgpu_exp_free_pages(backing->pages,
+				       backing->size >> PAGE_SHIFT);
 	}
 	kfree(backing);
 }
 
 /**
- * vgpu_exp_backing_put - drop a reference
+ * virtgpu_exp_backing_put - drop a reference
  * @backing: may be NULL
  *
  * Context: may sleep.
  */
-void vgpu_exp_backing_put(struct vgpu_exp_backing *backing)
+void virtgpu_exp_backing_put(struct virtgpu_exp_backing *backing)
 {
 	if (backing)
-		kref_put(&backing->kref, vgpu_exp_backing_release);
+		kref_put(&backing->kref, virtgpu_exp_backing_release);
 }
 
 /**
- * vgpu_exp_backing_copy - copy contents
+ * virtgpu_exp_backing_copy - copy contents
  * @to: where to
  * @from: where from, of the same size
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
-int vgpu_exp_backing_copy(struct vgpu_exp_backing *to,
-			  struct vgpu_exp_backing *from)
+int virtgpu_exp_backing_copy(struct virtgpu_exp_backing *to,
+			     struct virtgpu_exp_backing *from)
 {
 	void *bounce;
 	size_t at;

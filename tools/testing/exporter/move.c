@@ -11,22 +11,22 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
-#include "vgpu_exporter.h"
+#include "virtgpu_exporter.h"
 
 /* 7.3 renamed dma_buf_move_notify(). */
-#ifdef VGPU_EXP_HAVE_INVALIDATE_MAPPINGS
-#define vgpu_exp_dma_buf_notify	dma_buf_invalidate_mappings
+#ifdef VIRTGPU_EXP_HAVE_INVALIDATE_MAPPINGS
+#define virtgpu_exp_dma_buf_notify	dma_buf_invalidate_mappings
 #else
-#define vgpu_exp_dma_buf_notify	dma_buf_move_notify
+#define virtgpu_exp_dma_buf_notify	dma_buf_move_notify
 #endif
 
 /* An importer that keeps its fences longer than this has lost them. */
-#define VGPU_EXP_FENCE_TIMEOUT	(10 * HZ)
+#define VIRTGPU_EXP_FENCE_TIMEOUT	(10 * HZ)
 
 /* How many fences are pending that are not in the list of old ones? */
-static unsigned int vgpu_exp_new_fences(struct dma_resv *resv,
-					struct dma_fence **old,
-					unsigned int n_old)
+static unsigned int virtgpu_exp_new_fences(struct dma_resv *resv,
+					   struct dma_fence **old,
+					   unsigned int n_old)
 {
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
@@ -45,7 +45,7 @@ static unsigned int vgpu_exp_new_fences(struct dma_resv *resv,
 }
 
 /* Tell the importers, and watch what they do meanwhile. */
-static int vgpu_exp_notify(struct vgpu_exp_buf *buf)
+static int virtgpu_exp_notify(struct virtgpu_exp_buf *buf)
 {
 	struct dma_resv *resv = buf->dmabuf->resv;
 	struct dma_fence **old;
@@ -58,16 +58,16 @@ static int vgpu_exp_notify(struct vgpu_exp_buf *buf)
 	if (ret)
 		return ret;
 
-	vgpu_exp_count(buf, VGPU_EXPORTER_NOTIFIES, vgpu_exp_mark_stale(buf));
+	virtgpu_exp_count(buf, VIRTGPU_EXPORTER_NOTIFIES, virtgpu_exp_mark_stale(buf));
 	sleeps = current->nvcsw;
 	start = ktime_get();
-	vgpu_exp_dma_buf_notify(buf->dmabuf);
-	vgpu_exp_count_max(buf, VGPU_EXPORTER_NOTIFY_MAX_NS,
-			   ktime_to_ns(ktime_sub(ktime_get(), start)));
-	vgpu_exp_count(buf, VGPU_EXPORTER_NOTIFY_SLEEPS,
-		       current->nvcsw - sleeps);
-	vgpu_exp_count(buf, VGPU_EXPORTER_NOTIFY_FENCES,
-		       vgpu_exp_new_fences(resv, old, n_old));
+	virtgpu_exp_dma_buf_notify(buf->dmabuf);
+	virtgpu_exp_count_max(buf, VIRTGPU_EXPORTER_NOTIFY_MAX_NS,
+			      ktime_to_ns(ktime_sub(ktime_get(), start)));
+	virtgpu_exp_count(buf, VIRTGPU_EXPORTER_NOTIFY_SLEEPS,
+			  current->nvcsw - sleeps);
+	virtgpu_exp_count(buf, VIRTGPU_EXPORTER_NOTIFY_FENCES,
+			  virtgpu_exp_new_fences(resv, old, n_old));
 
 	while (n_old)
 		dma_fence_put(old[--n_old]);
@@ -75,82 +75,82 @@ static int vgpu_exp_notify(struct vgpu_exp_buf *buf)
 	return 0;
 }
 
-static int vgpu_exp_wait(struct vgpu_exp_buf *buf, bool interruptible)
+static int virtgpu_exp_wait(struct virtgpu_exp_buf *buf, bool interruptible)
 {
 	long ret;
 
 	ret = dma_resv_wait_timeout(buf->dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP,
-				    interruptible, VGPU_EXP_FENCE_TIMEOUT);
+				    interruptible, VIRTGPU_EXP_FENCE_TIMEOUT);
 	if (ret < 0)
 		return ret;
 	if (!ret) {
-		vgpu_exp_count(buf, VGPU_EXPORTER_FENCE_TIMEOUTS, 1);
+		virtgpu_exp_count(buf, VIRTGPU_EXPORTER_FENCE_TIMEOUTS, 1);
 		return -ETIMEDOUT;
 	}
 	return 0;
 }
 
-static void vgpu_exp_zap_user_mappings(struct vgpu_exp_buf *buf)
+static void virtgpu_exp_zap_user_mappings(struct virtgpu_exp_buf *buf)
 {
 	unmap_mapping_range(buf->dmabuf->file->f_mapping, 0, 0, 1);
 }
 
 /**
- * vgpu_exp_move - take a buffer to other memory
+ * virtgpu_exp_move - take a buffer to other memory
  * @buf: the buffer
- * @placement: VGPU_EXPORTER_RAM or VGPU_EXPORTER_VRAM
+ * @placement: VIRTGPU_EXPORTER_RAM or VIRTGPU_EXPORTER_VRAM
  *
- * See struct vgpu_exporter_move.
+ * See struct virtgpu_exporter_move.
  *
  * Context: may sleep; the reservation lock is held.
  * Return: 0; -EBUSY while pinned; -ENODEV when revoked; -ETIMEDOUT when a fence
  * stays silent; -ENOMEM or -ENOSPC without memory.
  */
-int vgpu_exp_move(struct vgpu_exp_buf *buf,
-		  enum vgpu_exporter_placement placement)
+int virtgpu_exp_move(struct virtgpu_exp_buf *buf,
+		     enum virtgpu_exporter_placement placement)
 {
-	struct vgpu_exp_backing *to;
+	struct virtgpu_exp_backing *to;
 	int ret;
 
 	dma_resv_assert_held(buf->dmabuf->resv);
-	if (placement != VGPU_EXPORTER_RAM && placement != VGPU_EXPORTER_VRAM)
+	if (placement != VIRTGPU_EXPORTER_RAM && placement != VIRTGPU_EXPORTER_VRAM)
 		return -EINVAL;
 	if (buf->gone)
 		return -ENODEV;
-	if (!buf->dynamic || vgpu_exp_pins(buf))
+	if (!buf->dynamic || virtgpu_exp_pins(buf))
 		return -EBUSY;
 
-	to = vgpu_exp_backing_new(placement, buf->backing->size,
-				  buf->flags & VGPU_EXPORTER_CREATE_SCATTER);
+	to = virtgpu_exp_backing_new(placement, buf->backing->size,
+				     buf->flags & VIRTGPU_EXPORTER_CREATE_SCATTER);
 	if (IS_ERR(to))
 		return PTR_ERR(to);
-	ret = vgpu_exp_notify(buf);
+	ret = virtgpu_exp_notify(buf);
 	if (ret)
 		goto err_put;
-	ret = vgpu_exp_wait(buf, true);
+	ret = virtgpu_exp_wait(buf, true);
 	if (ret)
 		goto err_put;
-	vgpu_exp_zap_user_mappings(buf);
-	ret = vgpu_exp_backing_copy(to, buf->backing);
+	virtgpu_exp_zap_user_mappings(buf);
+	ret = virtgpu_exp_backing_copy(to, buf->backing);
 	if (ret)
 		goto err_put;
 
-	vgpu_exp_poison(buf->backing);
-	vgpu_exp_backing_put(buf->quarantine);
+	virtgpu_exp_poison(buf->backing);
+	virtgpu_exp_backing_put(buf->quarantine);
 	buf->quarantine = buf->backing;
 	WRITE_ONCE(buf->backing, to);
 	buf->generation++;
-	vgpu_exp_stamp(buf);
-	vgpu_exp_count(buf, VGPU_EXPORTER_MOVES, 1);
+	virtgpu_exp_stamp(buf);
+	virtgpu_exp_count(buf, VIRTGPU_EXPORTER_MOVES, 1);
 	return 0;
 
 err_put:
-	vgpu_exp_backing_put(to);
+	virtgpu_exp_backing_put(to);
 	return ret;
 }
 
 /**
- * vgpu_exp_revoke - take a buffer away for good
+ * virtgpu_exp_revoke - take a buffer away for good
  * @buf: the buffer
  *
  * Neither pins nor silent fences stop this.  The memory is kept, poisoned, for
@@ -158,16 +158,16 @@ err_put:
  *
  * Context: may sleep; the reservation lock is held.
  */
-void vgpu_exp_revoke(struct vgpu_exp_buf *buf)
+void virtgpu_exp_revoke(struct virtgpu_exp_buf *buf)
 {
 	dma_resv_assert_held(buf->dmabuf->resv);
 	if (buf->gone)
 		return;
 	WRITE_ONCE(buf->gone, true);
-	if (vgpu_exp_notify(buf))
+	if (virtgpu_exp_notify(buf))
 		pr_warn("no memory to tell the importers\n");
-	if (vgpu_exp_wait(buf, false))
+	if (virtgpu_exp_wait(buf, false))
 		pr_warn("revoked a buffer with a fence pending\n");
-	vgpu_exp_zap_user_mappings(buf);
-	vgpu_exp_poison(buf->backing);
+	virtgpu_exp_zap_user_mappings(buf);
+	virtgpu_exp_poison(buf->backing);
 }

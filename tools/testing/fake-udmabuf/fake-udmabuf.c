@@ -6,9 +6,9 @@
  *
  * The device's default limits hold, so that guests meet what they meet
  * elsewhere. Environment:
- *   VGPU_UDMABUF_LIST_LIMIT     entries in a list (1024)
- *   VGPU_UDMABUF_SIZE_LIMIT_MB  bytes in a buffer (64)
- *   VGPU_UDMABUF_REFUSE=1       the device is there but makes nothing
+ *   VIRTGPU_UDMABUF_LIST_LIMIT     entries in a list (1024)
+ *   VIRTGPU_UDMABUF_SIZE_LIMIT_MB  bytes in a buffer (64)
+ *   VIRTGPU_UDMABUF_REFUSE=1       the device is there but makes nothing
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -94,9 +94,9 @@ static int check(const struct udmabuf_create_item *item, unsigned int count, siz
 	int seals;
 
 	*size = 0;
-	if (setting("VGPU_UDMABUF_REFUSE", 0))
+	if (setting("VIRTGPU_UDMABUF_REFUSE", 0))
 		return -ENOMEM;
-	if (!count || count > setting("VGPU_UDMABUF_LIST_LIMIT", 1024))
+	if (!count || count > setting("VIRTGPU_UDMABUF_LIST_LIMIT", 1024))
 		return -EINVAL;
 	for (unsigned int i = 0; i < count; i++) {
 		if (!item[i].size || item[i].offset % page || item[i].size % page)
@@ -110,7 +110,7 @@ static int check(const struct udmabuf_create_item *item, unsigned int count, siz
 		    item[i].offset + item[i].size > (unsigned long long)st.st_size)
 			return -EINVAL;
 		*size += item[i].size;
-		if (*size > setting("VGPU_UDMABUF_SIZE_LIMIT_MB", 64) << 20)
+		if (*size > setting("VIRTGPU_UDMABUF_SIZE_LIMIT_MB", 64) << 20)
 			return -EINVAL;
 	}
 	return 0;

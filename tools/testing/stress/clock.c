@@ -162,7 +162,7 @@ static void pause_machine(int seconds)
 	int64_t began;
 	int since;
 
-	seconds = setting("VGPU_PAUSE", seconds);
+	seconds = setting("VIRTGPU_PAUSE", seconds);
 	flips_start();
 	watch_start(&w);
 	flip_for(3000);

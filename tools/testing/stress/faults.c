@@ -409,7 +409,7 @@ static int run_getparam(struct stage *s, struct made *m)
 static int run_move(struct stage *s, struct made *m)
 {
 	(void)m;
-	return exporter_move(&s->foreign, VGPU_EXPORTER_RAM);
+	return exporter_move(&s->foreign, VIRTGPU_EXPORTER_RAM);
 }
 
 static int run_debugfs(struct stage *s, struct made *m)
@@ -615,7 +615,7 @@ static bool possible(struct stage *s, const struct call *call)
 
 static void calls_fail(int arg)
 {
-	struct vgpu_exporter_stats before;
+	struct virtgpu_exporter_stats before;
 	const struct call *call;
 	struct memory settled;
 	int total = 0;
@@ -668,7 +668,7 @@ static void calls_fail(int arg)
 static void caches_fail(int arg)
 {
 	static const char cache[] = "/sys/kernel/slab/virtgpu_msg/failslab";
-	int seconds = setting("VGPU_SECONDS", 60) / 4 + 1;
+	int seconds = setting("VIRTGPU_SECONDS", 60) / 4 + 1;
 	int flips = 0;
 	int refused = 0;
 	struct stage s;

@@ -1307,9 +1307,9 @@ static void storm(int seconds, uint64_t seed)
 
 static void ioctls(int arg)
 {
-	int seconds = setting("VGPU_SECONDS", 60);
-	int seed = setting("VGPU_SEED", time(NULL) & 0xffffff);
-	struct vgpu_exporter_stats before;
+	int seconds = setting("VIRTGPU_SECONDS", 60);
+	int seed = setting("VIRTGPU_SEED", time(NULL) & 0xffffff);
+	struct virtgpu_exporter_stats before;
 	struct memory settled;
 	uint64_t calls = 0;
 	uint64_t good = 0;
@@ -1320,7 +1320,7 @@ static void ioctls(int arg)
 	totals = mmap(NULL, sizeof(*totals), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	check(totals != MAP_FAILED);
-	note("seed %d (VGPU_SEED=%d repeats it)", seed, seed);
+	note("seed %d (VIRTGPU_SEED=%d repeats it)", seed, seed);
 	exporter_stats(NULL, &before);
 
 	/* Caches fill in a first round. */

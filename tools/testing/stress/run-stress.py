@@ -51,7 +51,7 @@ def build(kernel):
     files = guests.build_programs(kernel)
     guests.make(["make", "-s", "-C", HERE, f"O={BUILD / 'stress'}", f"UAPI={BUILD / 'uapi'}",
                  f"SYSROOT={BUILD / 'image/root'}"])
-    for file in (*files, BUILD / "stress/vgpu-stress", HERE / "guest-stress", HERE / "guest-weston"):
+    for file in (*files, BUILD / "stress/virtgpu-stress", HERE / "guest-stress", HERE / "guest-weston"):
         shutil.copy2(file, share)
     return share
 

@@ -206,7 +206,7 @@ static void same_picture(int arg)
 /* The machine falls asleep in the middle of flips, moves and cursors. */
 static void busy(int arg)
 {
-	struct vgpu_exporter_stats before;
+	struct virtgpu_exporter_stats before;
 	enum level level = arg % LEVELS;
 	volatile int *flips;
 	struct scene s = { 0 };
@@ -231,7 +231,7 @@ static void busy(int arg)
 			/* The one that is not shown, if it may. */
 			if (*flips % 5 == 0)
 				exporter_move(*flips % 2 ? &s.b : &s.a,
-					      VGPU_EXPORTER_RAM);
+					      VIRTGPU_EXPORTER_RAM);
 			if (*flips >= 0)
 				++*flips;
 		}

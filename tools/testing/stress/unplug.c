@@ -318,7 +318,7 @@ static void buffer_worker(struct round *r)
 		if (!still_there("import",
 				 kms_prime_import(fd, foreign.fd, &import)))
 			break;
-		ret = exporter_move(&foreign, VGPU_EXPORTER_RAM);
+		ret = exporter_move(&foreign, VIRTGPU_EXPORTER_RAM);
 		if (ret && ret != -EBUSY)
 			fail("move: %s", strerror(-ret));
 		if (!still_there("close", kms_gem_close(fd, import)))
@@ -327,7 +327,7 @@ static void buffer_worker(struct round *r)
 			say_ready(r);
 	}
 	expect_gone(r, fd);
-	check_ok(exporter_move(&foreign, VGPU_EXPORTER_RAM));
+	check_ok(exporter_move(&foreign, VIRTGPU_EXPORTER_RAM));
 	close(fd);
 	close(foreign.fd);
 }
@@ -559,7 +559,7 @@ static bool find_card(void)
 
 static void run_rounds(const struct removal *how, int n)
 {
-	struct vgpu_exporter_stats before;
+	struct virtgpu_exporter_stats before;
 	int64_t slowest = 0, start;
 	const char *problem;
 	struct memory settled;

@@ -629,7 +629,7 @@ static void import(int height)
 	set_scene(&s, 1, SOURCE_RAM, height * 16 / 9, height);
 	for (i = 0; i < times; i++)
 		buffer_new_flags(&buf[i], SOURCE_RAM, height * 16 / 9, height,
-				 VGPU_EXPORTER_CREATE_SCATTER);
+				 VIRTGPU_EXPORTER_CREATE_SCATTER);
 	start_count();
 	for (i = 0; i < times; i++) {
 		buffer_import(&buf[i], &s.kms);
@@ -645,7 +645,7 @@ static void import(int height)
 /* The hidden one of two buffers moves, then it is shown. */
 static void moves(int times)
 {
-	struct vgpu_exporter_stats before, after;
+	struct virtgpu_exporter_stats before, after;
 	int64_t patience;
 	struct scene s;
 	int i, ret;
@@ -655,7 +655,7 @@ static void moves(int times)
 	start_count();
 	for (i = 1; i <= times; i++) {
 		patience = now_ms() + 2000;
-		while ((ret = exporter_move(&s.buf[0][i % 2], VGPU_EXPORTER_RAM)) == -EBUSY &&
+		while ((ret = exporter_move(&s.buf[0][i % 2], VIRTGPU_EXPORTER_RAM)) == -EBUSY &&
 		       now_ms() < patience)
 			sleep_ms(2);
 		check_ok(ret);
@@ -664,8 +664,8 @@ static void moves(int times)
 	end_count(times);
 	exporter_stats(NULL, &after);
 	note("bench notify_sleeps=%llu", (unsigned long long)
-	     (stat_of(&after, VGPU_EXPORTER_NOTIFY_SLEEPS) -
-	      stat_of(&before, VGPU_EXPORTER_NOTIFY_SLEEPS)));
+	     (stat_of(&after, VIRTGPU_EXPORTER_NOTIFY_SLEEPS) -
+	      stat_of(&before, VIRTGPU_EXPORTER_NOTIFY_SLEEPS)));
 	end_scene(&s);
 }
 

@@ -29,7 +29,7 @@ static int exporter_fd = -1;
 int exporter_file(void)
 {
 	if (exporter_fd < 0)
-		exporter_fd = open("/dev/vgpu-exporter", O_RDWR | O_CLOEXEC);
+		exporter_fd = open("/dev/virtgpu-exporter", O_RDWR | O_CLOEXEC);
 	if (exporter_fd < 0)
 		skip("the test exporter is not loaded");
 	return exporter_fd;
@@ -42,85 +42,85 @@ static int exporter_ioctl(unsigned long cmd, void *args)
 
 int exporter_move(struct buffer *buf, uint32_t placement)
 {
-	struct vgpu_exporter_move args = {
+	struct virtgpu_exporter_move args = {
 		.fd = buf->fd,
 		.placement = placement,
 	};
 
-	return exporter_ioctl(VGPU_EXPORTER_MOVE, &args);
+	return exporter_ioctl(VIRTGPU_EXPORTER_MOVE, &args);
 }
 
 int exporter_fault(struct buffer *buf, uint32_t point, uint32_t error,
 		   uint32_t count)
 {
-	struct vgpu_exporter_fault args = {
+	struct virtgpu_exporter_fault args = {
 		.fd = buf->fd,
 		.point = point,
 		.error = error,
 		.count = count,
 	};
 
-	return exporter_ioctl(VGPU_EXPORTER_FAULT, &args);
+	return exporter_ioctl(VIRTGPU_EXPORTER_FAULT, &args);
 }
 
 int exporter_revoke(int fd)
 {
-	struct vgpu_exporter_revoke args = { .fd = fd };
+	struct virtgpu_exporter_revoke args = { .fd = fd };
 
-	return exporter_ioctl(VGPU_EXPORTER_REVOKE, &args);
+	return exporter_ioctl(VIRTGPU_EXPORTER_REVOKE, &args);
 }
 
 int exporter_add_fence(struct buffer *buf, uint32_t flags, uint32_t ms,
 		       uint32_t error)
 {
-	struct vgpu_exporter_add_fence args = {
+	struct virtgpu_exporter_add_fence args = {
 		.fd = buf->fd,
 		.flags = flags,
 		.ms = ms,
 		.error = error,
 	};
 
-	return exporter_ioctl(VGPU_EXPORTER_ADD_FENCE, &args);
+	return exporter_ioctl(VIRTGPU_EXPORTER_ADD_FENCE, &args);
 }
 
 int exporter_signal(void)
 {
-	return exporter_ioctl(VGPU_EXPORTER_SIGNAL, NULL);
+	return exporter_ioctl(VIRTGPU_EXPORTER_SIGNAL, NULL);
 }
 
-void exporter_stats(struct buffer *buf, struct vgpu_exporter_stats *stats)
+void exporter_stats(struct buffer *buf, struct virtgpu_exporter_stats *stats)
 {
 	memset(stats, 0, sizeof(*stats));
 	stats->fd = buf ? buf->fd : -1;
-	check_ok(exporter_ioctl(VGPU_EXPORTER_STATS, stats));
+	check_ok(exporter_ioctl(VIRTGPU_EXPORTER_STATS, stats));
 }
 
-void exporter_info(struct vgpu_exporter_info *info)
+void exporter_info(struct virtgpu_exporter_info *info)
 {
 	memset(info, 0, sizeof(*info));
-	check_ok(exporter_ioctl(VGPU_EXPORTER_INFO, info));
+	check_ok(exporter_ioctl(VIRTGPU_EXPORTER_INFO, info));
 }
 
 /* What importers hold: taken and not given back. */
-static int64_t held(const struct vgpu_exporter_stats *s,
-		    enum vgpu_exporter_counter taken,
-		    enum vgpu_exporter_counter given)
+static int64_t held(const struct virtgpu_exporter_stats *s,
+		    enum virtgpu_exporter_counter taken,
+		    enum virtgpu_exporter_counter given)
 {
 	return stat_of(s, taken) - stat_of(s, given);
 }
 
-void exporter_check_balance(const struct vgpu_exporter_stats *before)
+void exporter_check_balance(const struct virtgpu_exporter_stats *before)
 {
 	static const struct {
 		const char *what;
-		enum vgpu_exporter_counter taken, given;
+		enum virtgpu_exporter_counter taken, given;
 	} pairs[] = {
-		{ "maps", VGPU_EXPORTER_MAPS, VGPU_EXPORTER_UNMAPS },
-		{ "pins", VGPU_EXPORTER_PINS, VGPU_EXPORTER_UNPINS },
-		{ "attachments", VGPU_EXPORTER_ATTACHES,
-		  VGPU_EXPORTER_DETACHES },
+		{ "maps", VIRTGPU_EXPORTER_MAPS, VIRTGPU_EXPORTER_UNMAPS },
+		{ "pins", VIRTGPU_EXPORTER_PINS, VIRTGPU_EXPORTER_UNPINS },
+		{ "attachments", VIRTGPU_EXPORTER_ATTACHES,
+		  VIRTGPU_EXPORTER_DETACHES },
 	};
-	struct vgpu_exporter_stats now;
+	struct virtgpu_exporter_stats now;
 	int64_t end = now_ms() + 2000;
 	int64_t more, buffers;
 	unsigned int i;
@@ -144,32 +144,32 @@ void exporter_check_balance(const struct vgpu_exporter_stats *before)
 	}
 	for (;;) {
 		exporter_stats(NULL, &now);
-		buffers = stat_of(&now, VGPU_EXPORTER_BUFFERS) -
-			  stat_of(before, VGPU_EXPORTER_BUFFERS);
+		buffers = stat_of(&now, VIRTGPU_EXPORTER_BUFFERS) -
+			  stat_of(before, VIRTGPU_EXPORTER_BUFFERS);
 		if (buffers <= 0 || now_ms() > end)
 			break;
 		sleep_ms(10);
 	}
 	check_cmp(buffers, <=, 0);
-	if (stat_of(&now, VGPU_EXPORTER_VIOLATIONS) !=
-	    stat_of(before, VGPU_EXPORTER_VIOLATIONS))
+	if (stat_of(&now, VIRTGPU_EXPORTER_VIOLATIONS) !=
+	    stat_of(before, VIRTGPU_EXPORTER_VIOLATIONS))
 		fail("the exporter saw violations, mask %#x", now.violations);
 }
 
 void buffer_new_flags(struct buffer *buf, enum source source, uint32_t width,
 		      uint32_t height, uint32_t flags)
 {
-	struct vgpu_exporter_create args = {
-		.placement = source == SOURCE_VRAM ? VGPU_EXPORTER_VRAM :
-			     source == SOURCE_RAM ? VGPU_EXPORTER_RAM :
-						    VGPU_EXPORTER_STATIC,
+	struct virtgpu_exporter_create args = {
+		.placement = source == SOURCE_VRAM ? VIRTGPU_EXPORTER_VRAM :
+			     source == SOURCE_RAM ? VIRTGPU_EXPORTER_RAM :
+						    VIRTGPU_EXPORTER_STATIC,
 		.flags = flags,
 	};
-	struct vgpu_exporter_info info;
+	struct virtgpu_exporter_info info;
 
 	if (source == SOURCE_VRAM) {
 		exporter_info(&info);
-		if (!(info.flags & VGPU_EXPORTER_INFO_VRAM))
+		if (!(info.flags & VIRTGPU_EXPORTER_INFO_VRAM))
 			skip("no ivshmem device");
 	}
 	memset(buf, 0, sizeof(*buf));
@@ -180,7 +180,7 @@ void buffer_new_flags(struct buffer *buf, enum source source, uint32_t width,
 	buf->stride = width * 4;
 	buf->size = (uint64_t)buf->stride * height;
 	args.size = buf->size;
-	check_ok(exporter_ioctl(VGPU_EXPORTER_CREATE, &args));
+	check_ok(exporter_ioctl(VIRTGPU_EXPORTER_CREATE, &args));
 	buf->fd = args.fd;
 }
 
@@ -365,25 +365,25 @@ static void cpu_access(int fd, uint64_t flags)
 
 void buffer_gradient(struct buffer *buf, uint8_t id)
 {
-	struct vgpu_exporter_fill args = {
+	struct virtgpu_exporter_fill args = {
 		.fd = buf->fd,
-		.pattern = VGPU_EXPORTER_GRADIENT,
+		.pattern = VIRTGPU_EXPORTER_GRADIENT,
 		.width = buf->width,
 		.height = buf->height,
 		.stride = buf->stride,
 		.color = { id },
 	};
 
-	check_ok(exporter_ioctl(VGPU_EXPORTER_FILL, &args));
+	check_ok(exporter_ioctl(VIRTGPU_EXPORTER_FILL, &args));
 }
 
 void buffer_draw(struct buffer *buf, struct kms *kms,
 		 const struct picture *picture)
 {
-	struct vgpu_exporter_fill args = {
+	struct virtgpu_exporter_fill args = {
 		.fd = buf->fd,
-		.pattern = VGPU_EXPORTER_QUADRANTS,
-		.flags = picture->stamped ? VGPU_EXPORTER_FILL_STAMP : 0,
+		.pattern = VIRTGPU_EXPORTER_QUADRANTS,
+		.flags = picture->stamped ? VIRTGPU_EXPORTER_FILL_STAMP : 0,
 		.width = buf->width,
 		.height = buf->height,
 		.stride = buf->stride,
@@ -394,7 +394,7 @@ void buffer_draw(struct buffer *buf, struct kms *kms,
 	if (buf->source >= SOURCE_STATIC) {
 		for (i = 0; i < 4; i++)
 			args.color[i] = 0xff000000 | picture->color[i];
-		check_ok(exporter_ioctl(VGPU_EXPORTER_FILL, &args));
+		check_ok(exporter_ioctl(VIRTGPU_EXPORTER_FILL, &args));
 		return;
 	}
 	map = buffer_map(buf, kms);
@@ -425,12 +425,12 @@ void take_screenshot(struct output *out, const char *name,
 		     const struct picture *picture, struct buffer *stamp_of)
 {
 	static const char * const places[] = { "white", "green", "blue" };
-	struct vgpu_exporter_stats stats;
+	struct virtgpu_exporter_stats stats;
 	char stamp[48] = "";
 
 	if (stamp_of) {
 		exporter_stats(stamp_of, &stats);
-		check_cmp(stats.placement, <, VGPU_EXPORTER_GONE);
+		check_cmp(stats.placement, <, VIRTGPU_EXPORTER_GONE);
 		snprintf(stamp, sizeof(stamp), " stamp=%s:%u",
 			 places[stats.placement], stats.generation & 0xffff);
 	}

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../exporter/vgpu_exporter_uapi.h"
+#include "../exporter/virtgpu_exporter_uapi.h"
 #include "kms.h"
 
 /**
@@ -63,7 +63,7 @@ struct buffer {
 /**
  * struct picture - four quadrants in colours, the way a screenshot is checked
  * @color: XRGB of top left, top right, bottom left, bottom right
- * @stamped: with the exporter's stamp (see VGPU_EXPORTER_FILL_STAMP)
+ * @stamped: with the exporter's stamp (see VIRTGPU_EXPORTER_FILL_STAMP)
  */
 struct picture {
 	uint32_t color[4];
@@ -76,7 +76,7 @@ extern const struct picture picture_b;
 /* Make a buffer; skips the case if its source is not there. */
 void buffer_new(struct buffer *buf, struct kms *kms, enum source source,
 		uint32_t width, uint32_t height);
-/* The same from the test exporter, with VGPU_EXPORTER_CREATE_* flags. */
+/* The same from the test exporter, with VIRTGPU_EXPORTER_CREATE_* flags. */
 void buffer_new_flags(struct buffer *buf, enum source source, uint32_t width,
 		      uint32_t height, uint32_t flags);
 /* Import (unless it is the device's own) and make a framebuffer. */
@@ -113,16 +113,16 @@ int exporter_add_fence(struct buffer *buf, uint32_t flags, uint32_t ms,
 		       uint32_t error);
 int exporter_signal(void);
 /* Of a buffer, or (NULL) the totals. */
-void exporter_stats(struct buffer *buf, struct vgpu_exporter_stats *stats);
-void exporter_info(struct vgpu_exporter_info *info);
+void exporter_stats(struct buffer *buf, struct virtgpu_exporter_stats *stats);
+void exporter_info(struct virtgpu_exporter_info *info);
 /*
  * All that importers took must be given back within a second or two, and no
  * rule may have been broken since @before.
  */
-void exporter_check_balance(const struct vgpu_exporter_stats *before);
+void exporter_check_balance(const struct virtgpu_exporter_stats *before);
 
-static inline uint64_t stat_of(const struct vgpu_exporter_stats *stats,
-			       enum vgpu_exporter_counter what)
+static inline uint64_t stat_of(const struct virtgpu_exporter_stats *stats,
+			       enum virtgpu_exporter_counter what)
 {
 	return stats->counter[what];
 }

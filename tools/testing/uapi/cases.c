@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* The cases of vgpu-uapi. */
+/* The cases of virtgpu-uapi. */
 
 #include <stddef.h>
 

@@ -214,7 +214,7 @@ static int move_hidden(struct buffer *buf)
 	int ret;
 
 	do {
-		ret = exporter_move(buf, VGPU_EXPORTER_RAM);
+		ret = exporter_move(buf, VIRTGPU_EXPORTER_RAM);
 	} while (ret == -EBUSY && now_ms() < end);
 	return ret;
 }
@@ -233,9 +233,9 @@ static void attached_moves(int arg)
 	kms_open(&kms, 640, 480);
 	out = &kms.out[0];
 	buffer_new_flags(&one, SOURCE_RAM, out->mode.hdisplay,
-			 out->mode.vdisplay, VGPU_EXPORTER_CREATE_MOVE_MAPPED);
+			 out->mode.vdisplay, VIRTGPU_EXPORTER_CREATE_MOVE_MAPPED);
 	buffer_new_flags(&two, SOURCE_RAM, out->mode.hdisplay,
-			 out->mode.vdisplay, VGPU_EXPORTER_CREATE_MOVE_MAPPED);
+			 out->mode.vdisplay, VIRTGPU_EXPORTER_CREATE_MOVE_MAPPED);
 	buffer_draw(&one, &kms, &picture_a);
 	buffer_draw(&two, &kms, &picture_b);
 	buffer_import(&one, &kms);
@@ -282,9 +282,9 @@ static void detached_moves(int arg)
 	buffer_import(&screen, &kms);
 	check_ok(kms_modeset(&kms, &kms.out[0], screen.fb));
 	buffer_new_flags(&imported, SOURCE_RAM, 640, 480,
-			 VGPU_EXPORTER_CREATE_MOVE_MAPPED);
+			 VIRTGPU_EXPORTER_CREATE_MOVE_MAPPED);
 	buffer_new_flags(&unknown, SOURCE_RAM, 640, 480,
-			 VGPU_EXPORTER_CREATE_MOVE_MAPPED);
+			 VIRTGPU_EXPORTER_CREATE_MOVE_MAPPED);
 	buffer_import(&imported, &kms);
 	/* The import may have attached it; this move undoes that. */
 	check_ok(move_hidden(&imported));

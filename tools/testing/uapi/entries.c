@@ -103,7 +103,7 @@ static void in_pieces(int arg)
 	note("%llu of %llu free pages are in blocks of 64 KiB or more",
 	     (unsigned long long)big, (unsigned long long)all);
 	if (big > all / 10)
-		skip("memory is not fragmented (run under vgpu-fragment)");
+		skip("memory is not fragmented (run under virtgpu-fragment)");
 	measure(1024);
 }
 

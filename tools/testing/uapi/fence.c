@@ -41,7 +41,7 @@ static void implicit(int arg)
 	(void)arg;
 	setup(&kms, &a, &b);
 	start = now_ms();
-	check_ok(exporter_add_fence(&b, VGPU_EXPORTER_FENCE_WRITE, LATE, 0));
+	check_ok(exporter_add_fence(&b, VIRTGPU_EXPORTER_FENCE_WRITE, LATE, 0));
 	check_ok(kms_flip_nonblock(&kms, &kms.out[0], b.fb));
 	check_cmp(now_ms() - start, <, LATE);
 	check_eq(kms_wait_flips(&kms, 1, 5000), 1);
@@ -58,8 +58,8 @@ static void silent(int arg)
 
 	(void)arg;
 	setup(&kms, &a, &b);
-	check_ok(exporter_add_fence(&b, VGPU_EXPORTER_FENCE_WRITE,
-				    VGPU_EXPORTER_NEVER, 0));
+	check_ok(exporter_add_fence(&b, VIRTGPU_EXPORTER_FENCE_WRITE,
+				    VIRTGPU_EXPORTER_NEVER, 0));
 	check_ok(kms_flip_nonblock(&kms, &kms.out[0], b.fb));
 	check_eq(kms_wait_flips(&kms, 1, 3000), 0);
 	take_screenshot(&kms.out[0], "before", &picture_a, NULL);
@@ -78,7 +78,7 @@ static void reader(int arg)
 
 	(void)arg;
 	setup(&kms, &a, &b);
-	check_ok(exporter_add_fence(&b, 0, VGPU_EXPORTER_NEVER, 0));
+	check_ok(exporter_add_fence(&b, 0, VIRTGPU_EXPORTER_NEVER, 0));
 	check_ok(kms_flip(&kms, &kms.out[0], b.fb));
 	take_screenshot(&kms.out[0], "shown", &picture_b, NULL);
 	check_ok(exporter_signal());
@@ -93,7 +93,7 @@ static void failed_writer(int arg)
 
 	(void)arg;
 	setup(&kms, &a, &b);
-	check_ok(exporter_add_fence(&b, VGPU_EXPORTER_FENCE_WRITE, 50, EIO));
+	check_ok(exporter_add_fence(&b, VIRTGPU_EXPORTER_FENCE_WRITE, 50, EIO));
 	check_ok(kms_flip(&kms, &kms.out[0], b.fb));
 	check_ok(kms_flip(&kms, &kms.out[0], a.fb));
 	check_ok(kms_off(&kms, &kms.out[0]));
@@ -114,7 +114,7 @@ static void explicit(int arg)
 	out = &kms.out[0];
 	buffer_new(&c, &kms, SOURCE_RAM, 64, 64);
 	start = now_ms();
-	check_ok(exporter_add_fence(&c, VGPU_EXPORTER_FENCE_WRITE, LATE, 0));
+	check_ok(exporter_add_fence(&c, VIRTGPU_EXPORTER_FENCE_WRITE, LATE, 0));
 	check_eq(ioctl(c.fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &sync), 0);
 
 	req = drmModeAtomicAlloc();

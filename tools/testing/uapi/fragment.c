@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * vgpu-fragment COMMAND...: run a command on a machine whose free memory is in
+ * virtgpu-fragment COMMAND...: run a command on a machine whose free memory is in
  * pieces: nearly all of it is taken page by page, then every other page given
  * back, and the rest held until the command ends.
  */

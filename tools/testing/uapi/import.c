@@ -38,7 +38,7 @@ static void show(int arg)
 	bool ours = arg >= SOURCE_STATIC;
 	struct picture a = picture_a;
 	struct picture b = picture_b;
-	struct vgpu_exporter_stats before, s;
+	struct virtgpu_exporter_stats before, s;
 	struct buffer one, two;
 	struct output *out;
 	struct kms kms;
@@ -64,13 +64,13 @@ static void show(int arg)
 
 	if (ours) {
 		exporter_stats(&one, &s);
-		check_eq(stat_of(&s, VGPU_EXPORTER_ATTACHES), 1);
-		check_eq(stat_of(&s, VGPU_EXPORTER_MAPS), 1);
-		check_eq(stat_of(&s, VGPU_EXPORTER_MOVES), 0);
+		check_eq(stat_of(&s, VIRTGPU_EXPORTER_ATTACHES), 1);
+		check_eq(stat_of(&s, VIRTGPU_EXPORTER_MAPS), 1);
+		check_eq(stat_of(&s, VIRTGPU_EXPORTER_MOVES), 0);
 		/* An importer that does peer-to-peer leaves VRAM in place. */
 		check_eq(s.placement, arg == SOURCE_STATIC ?
-			 VGPU_EXPORTER_STATIC : arg == SOURCE_RAM ?
-			 VGPU_EXPORTER_RAM : VGPU_EXPORTER_VRAM);
+			 VIRTGPU_EXPORTER_STATIC : arg == SOURCE_RAM ?
+			 VIRTGPU_EXPORTER_RAM : VIRTGPU_EXPORTER_VRAM);
 	}
 	check_ok(kms_off(&kms, out));
 	buffer_free(&one, &kms);
@@ -107,7 +107,7 @@ static void show_in_place(struct kms *kms, uint32_t fb)
 /* Between two frames of a compositor, which is stopped: on its plane, without a modeset. */
 static void desktop(int arg)
 {
-	const char *compositor = getenv("VGPU_COMPOSITOR");
+	const char *compositor = getenv("VIRTGPU_COMPOSITOR");
 	struct buffer one, two;
 	struct kms kms;
 	uint32_t frame;
@@ -137,7 +137,7 @@ static void desktop(int arg)
 /* Every pixel in its place, in each of a chain of buffers. */
 static void gradients(int arg)
 {
-	struct vgpu_exporter_stats before;
+	struct virtgpu_exporter_stats before;
 	struct buffer buf[4];
 	struct output *out;
 	char name[8] = "buffer0";
@@ -206,7 +206,7 @@ static void scatter(int arg)
 	kms_probe(&kms, 1920, 1080, false);
 	buffer_new_flags(&buf, SOURCE_RAM, kms.out[0].mode.hdisplay,
 			 kms.out[0].mode.vdisplay,
-			 VGPU_EXPORTER_CREATE_SCATTER);
+			 VIRTGPU_EXPORTER_CREATE_SCATTER);
 	note("%llu pages", (unsigned long long)(buf.size / 4096));
 	buffer_draw(&buf, &kms, &picture_a);
 	buffer_import(&buf, &kms);
@@ -259,7 +259,7 @@ static void self(int arg)
 /* Imported twice is one handle; exported again it is the exporter's dma-buf. */
 static void again(int arg)
 {
-	struct vgpu_exporter_stats before, s;
+	struct virtgpu_exporter_stats before, s;
 	uint32_t handle, elsewhere;
 	struct buffer buf;
 	struct kms kms;
@@ -276,7 +276,7 @@ static void again(int arg)
 	check_ok(kms_prime_export(kms.fd, buf.handle, &fd));
 	check_ok(kms_prime_import(second, fd, &elsewhere));
 	exporter_stats(&buf, &s);
-	check_cmp(stat_of(&s, VGPU_EXPORTER_ATTACHES), <=, 2);
+	check_cmp(stat_of(&s, VIRTGPU_EXPORTER_ATTACHES), <=, 2);
 	close(second);
 	close(fd);
 	buffer_free(&buf, &kms);
@@ -345,7 +345,7 @@ static void wrong_handles(int arg)
 static void sizes(int arg)
 {
 	static const uint32_t bytes[] = { 1, 4096, 12289, 1228800 };
-	struct vgpu_exporter_stats before;
+	struct virtgpu_exporter_stats before;
 	struct buffer buf;
 	uint32_t rows;
 	struct kms kms;
@@ -373,7 +373,7 @@ static void sizes(int arg)
 /* The exporter cannot attach, map or pin: an errno, and the next try works. */
 static void faults(int arg)
 {
-	struct vgpu_exporter_stats before;
+	struct virtgpu_exporter_stats before;
 	struct buffer good, bad;
 	struct output *out;
 	struct kms kms;
@@ -391,7 +391,7 @@ static void faults(int arg)
 	ret = kms_prime_import(kms.fd, bad.fd, &bad.handle);
 	if (!ret) {
 		/* Late mapping is fine, but then the flip has to fail. */
-		check_cmp(arg, !=, VGPU_EXPORTER_FAULT_ATTACH);
+		check_cmp(arg, !=, VIRTGPU_EXPORTER_FAULT_ATTACH);
 		buffer_import(&bad, &kms);
 		ret = kms_flip_nonblock(&kms, out, bad.fb);
 		check_err(ret, EREMOTEIO);
@@ -433,8 +433,8 @@ const struct test_case import_cases[] = {
 	{ "import/wrong-fds", wrong_fds, 0, 0 },
 	{ "import/wrong-handles", wrong_handles, 0, 0 },
 	{ "import/sizes", sizes, 0, 0 },
-	{ "import/fault-attach", faults, VGPU_EXPORTER_FAULT_ATTACH, 0 },
-	{ "import/fault-pin", faults, VGPU_EXPORTER_FAULT_PIN, 0 },
-	{ "import/fault-map", faults, VGPU_EXPORTER_FAULT_MAP, 0 },
+	{ "import/fault-attach", faults, VIRTGPU_EXPORTER_FAULT_ATTACH, 0 },
+	{ "import/fault-pin", faults, VIRTGPU_EXPORTER_FAULT_PIN, 0 },
+	{ "import/fault-map", faults, VIRTGPU_EXPORTER_FAULT_MAP, 0 },
 	{ 0 }
 };

@@ -11,7 +11,7 @@
 #include "buffer.h"
 #include "harness.h"
 
-/* VGPU_MOVES=n for less, where the kernel is slow. */
+/* VIRTGPU_MOVES=n for less, where the kernel is slow. */
 #define MOVES	1000
 
 static const struct picture stamped_a = {
@@ -27,7 +27,7 @@ static void new_screen(struct buffer *buf, struct kms *kms, enum source source,
 {
 	buffer_new_flags(buf, source, kms->out[0].mode.hdisplay,
 			 kms->out[0].mode.vdisplay,
-			 VGPU_EXPORTER_CREATE_MOVE_MAPPED);
+			 VIRTGPU_EXPORTER_CREATE_MOVE_MAPPED);
 	buffer_draw(buf, kms, picture);
 }
 
@@ -48,14 +48,14 @@ static int move_hidden(struct buffer *buf, uint32_t placement)
 static uint32_t other_place(enum source source, int round)
 {
 	if (source == SOURCE_RAM)
-		return VGPU_EXPORTER_RAM;
-	return round % 2 ? VGPU_EXPORTER_VRAM : VGPU_EXPORTER_RAM;
+		return VIRTGPU_EXPORTER_RAM;
+	return round % 2 ? VIRTGPU_EXPORTER_VRAM : VIRTGPU_EXPORTER_RAM;
 }
 
 /* While it is shown it is pinned. */
 static void shown(int arg)
 {
-	struct vgpu_exporter_stats before;
+	struct virtgpu_exporter_stats before;
 	struct buffer buf;
 	struct kms kms;
 
@@ -65,13 +65,13 @@ static void shown(int arg)
 	buffer_import(&buf, &kms);
 	check_ok(kms_modeset(&kms, &kms.out[0], buf.fb));
 	sleep_ms(200);
-	check_err(exporter_move(&buf, VGPU_EXPORTER_RAM), EBUSY);
+	check_err(exporter_move(&buf, VIRTGPU_EXPORTER_RAM), EBUSY);
 	check_ok(kms_flip(&kms, &kms.out[0], buf.fb));
 	sleep_ms(200);
-	check_err(exporter_move(&buf, VGPU_EXPORTER_RAM), EBUSY);
+	check_err(exporter_move(&buf, VIRTGPU_EXPORTER_RAM), EBUSY);
 	take_screenshot(&kms.out[0], "pinned", &stamped_a, &buf);
 	check_ok(kms_off(&kms, &kms.out[0]));
-	check_ok(move_hidden(&buf, VGPU_EXPORTER_RAM));
+	check_ok(move_hidden(&buf, VIRTGPU_EXPORTER_RAM));
 	buffer_free(&buf, &kms);
 	exporter_check_balance(&before);
 }
@@ -79,7 +79,7 @@ static void shown(int arg)
 /* Moved before it was ever shown, and while another one was. */
 static void while_hidden(int arg)
 {
-	struct vgpu_exporter_stats before, s;
+	struct virtgpu_exporter_stats before, s;
 	struct buffer one, two;
 	struct output *out;
 	struct kms kms;
@@ -92,7 +92,7 @@ static void while_hidden(int arg)
 	new_screen(&two, &kms, arg, &stamped_b);
 	buffer_import(&one, &kms);
 	buffer_import(&two, &kms);
-	check_ok(move_hidden(&one, VGPU_EXPORTER_RAM));
+	check_ok(move_hidden(&one, VIRTGPU_EXPORTER_RAM));
 	check_ok(kms_modeset(&kms, out, one.fb));
 	take_screenshot(out, "moved-before", &stamped_a, &one);
 
@@ -113,7 +113,7 @@ static void while_hidden(int arg)
 
 	exporter_stats(&one, &s);
 	check_eq(s.generation, 6);
-	check_eq(stat_of(&s, VGPU_EXPORTER_ATTACHES), 1);
+	check_eq(stat_of(&s, VIRTGPU_EXPORTER_ATTACHES), 1);
 	check_ok(kms_off(&kms, out));
 	buffer_free(&one, &kms);
 	buffer_free(&two, &kms);
@@ -123,7 +123,7 @@ static void while_hidden(int arg)
 /* Several moves without a flip between: one mapping at most for each flip. */
 static void twice(int arg)
 {
-	struct vgpu_exporter_stats before, s;
+	struct virtgpu_exporter_stats before, s;
 	struct buffer one, two;
 	struct output *out;
 	struct kms kms;
@@ -143,7 +143,7 @@ static void twice(int arg)
 	check_ok(kms_flip(&kms, out, one.fb));
 	take_screenshot(out, "settled", &stamped_a, &one);
 	exporter_stats(&one, &s);
-	check_cmp(stat_of(&s, VGPU_EXPORTER_MAPS), <=, 3);
+	check_cmp(stat_of(&s, VIRTGPU_EXPORTER_MAPS), <=, 3);
 	check_ok(kms_off(&kms, out));
 	buffer_free(&one, &kms);
 	buffer_free(&two, &kms);
@@ -153,7 +153,7 @@ static void twice(int arg)
 /* A thousand moves of the hidden buffer, one between a flip and the next. */
 static void storm(int arg)
 {
-	struct vgpu_exporter_stats before, one_s, two_s;
+	struct virtgpu_exporter_stats before, one_s, two_s;
 	struct buffer one, two;
 	struct buffer *moved;
 	struct output *out;
@@ -162,8 +162,8 @@ static void storm(int arg)
 	int moves = MOVES;
 	int i;
 
-	if (getenv("VGPU_MOVES"))
-		moves = atoi(getenv("VGPU_MOVES"));
+	if (getenv("VIRTGPU_MOVES"))
+		moves = atoi(getenv("VIRTGPU_MOVES"));
 	check_cmp(moves, >=, 10);
 	kms_open(&kms, 640, 480);
 	out = &kms.out[0];
@@ -189,20 +189,20 @@ static void storm(int arg)
 
 	exporter_stats(&one, &one_s);
 	exporter_stats(&two, &two_s);
-	check_eq(stat_of(&one_s, VGPU_EXPORTER_MOVES) +
-		 stat_of(&two_s, VGPU_EXPORTER_MOVES), moves);
-	check_eq(stat_of(&one_s, VGPU_EXPORTER_FENCE_TIMEOUTS) +
-		 stat_of(&two_s, VGPU_EXPORTER_FENCE_TIMEOUTS), 0);
+	check_eq(stat_of(&one_s, VIRTGPU_EXPORTER_MOVES) +
+		 stat_of(&two_s, VIRTGPU_EXPORTER_MOVES), moves);
+	check_eq(stat_of(&one_s, VIRTGPU_EXPORTER_FENCE_TIMEOUTS) +
+		 stat_of(&two_s, VIRTGPU_EXPORTER_FENCE_TIMEOUTS), 0);
 	note("longest notification %llu us, %llu sleeps in all, %llu fences",
 	     (unsigned long long)
-	     stat_of(&one_s, VGPU_EXPORTER_NOTIFY_MAX_NS) / 1000,
-	     (unsigned long long)(stat_of(&one_s, VGPU_EXPORTER_NOTIFY_SLEEPS) +
-				  stat_of(&two_s, VGPU_EXPORTER_NOTIFY_SLEEPS)),
-	     (unsigned long long)(stat_of(&one_s, VGPU_EXPORTER_NOTIFY_FENCES) +
-				  stat_of(&two_s, VGPU_EXPORTER_NOTIFY_FENCES)));
+	     stat_of(&one_s, VIRTGPU_EXPORTER_NOTIFY_MAX_NS) / 1000,
+	     (unsigned long long)(stat_of(&one_s, VIRTGPU_EXPORTER_NOTIFY_SLEEPS) +
+				  stat_of(&two_s, VIRTGPU_EXPORTER_NOTIFY_SLEEPS)),
+	     (unsigned long long)(stat_of(&one_s, VIRTGPU_EXPORTER_NOTIFY_FENCES) +
+				  stat_of(&two_s, VIRTGPU_EXPORTER_NOTIFY_FENCES)));
 	/* The callback does not wait, for the host least of all. */
-	check_eq(stat_of(&one_s, VGPU_EXPORTER_NOTIFY_SLEEPS) +
-		 stat_of(&two_s, VGPU_EXPORTER_NOTIFY_SLEEPS), 0);
+	check_eq(stat_of(&one_s, VIRTGPU_EXPORTER_NOTIFY_SLEEPS) +
+		 stat_of(&two_s, VIRTGPU_EXPORTER_NOTIFY_SLEEPS), 0);
 
 	check_ok(kms_off(&kms, out));
 	buffer_free(&one, &kms);
@@ -213,7 +213,7 @@ static void storm(int arg)
 /* Taken away while hidden: showing it is an error, the rest goes on. */
 static void revoked_hidden(int arg)
 {
-	struct vgpu_exporter_stats before;
+	struct virtgpu_exporter_stats before;
 	struct buffer one, two, late;
 	struct output *out;
 	struct kms kms;
@@ -231,7 +231,7 @@ static void revoked_hidden(int arg)
 	check_ok(kms_flip(&kms, out, two.fb));
 
 	check_ok(exporter_revoke(one.fd));
-	check_err(exporter_move(&one, VGPU_EXPORTER_RAM), ENODEV);
+	check_err(exporter_move(&one, VIRTGPU_EXPORTER_RAM), ENODEV);
 	check_err(kms_flip_nonblock(&kms, out, one.fb), ENODEV);
 	check_ok(kms_flip(&kms, out, two.fb));
 	take_screenshot(out, "survivor", &stamped_b, &two);
@@ -250,7 +250,7 @@ static void revoked_hidden(int arg)
 /* Taken away while shown: nothing hangs, and the next picture appears. */
 static void revoked_shown(int arg)
 {
-	struct vgpu_exporter_stats before;
+	struct virtgpu_exporter_stats before;
 	struct buffer one, two;
 	struct output *out;
 	struct kms kms;
@@ -276,8 +276,8 @@ static void revoked_shown(int arg)
 /* The exporter's device is unplugged with its buffer on the screen. */
 static void unplugged(int arg)
 {
-	struct vgpu_exporter_stats before, s;
-	struct vgpu_exporter_info info;
+	struct virtgpu_exporter_stats before, s;
+	struct virtgpu_exporter_info info;
 	struct buffer gone, moved, stays;
 	struct output *out;
 	struct kms kms;
@@ -291,21 +291,21 @@ static void unplugged(int arg)
 	new_screen(&gone, &kms, SOURCE_VRAM, &stamped_a);
 	new_screen(&moved, &kms, SOURCE_VRAM, &stamped_b);
 	new_screen(&stays, &kms, SOURCE_RAM, &stamped_b);
-	check_ok(exporter_move(&moved, VGPU_EXPORTER_RAM));
+	check_ok(exporter_move(&moved, VIRTGPU_EXPORTER_RAM));
 	buffer_import(&gone, &kms);
 	buffer_import(&moved, &kms);
 	buffer_import(&stays, &kms);
 	check_ok(kms_modeset(&kms, out, stays.fb));
 	check_ok(kms_flip(&kms, out, gone.fb));
 
-	check_eq(glob("/sys/bus/pci/drivers/vgpu_exporter/*:*/remove", 0, NULL,
+	check_eq(glob("/sys/bus/pci/drivers/virtgpu_exporter/*:*/remove", 0, NULL,
 		      &found), 0);
 	check_ok(write_file(found.gl_pathv[0], "1"));
 	globfree(&found);
 	exporter_stats(&gone, &s);
-	check_eq(s.placement, VGPU_EXPORTER_GONE);
+	check_eq(s.placement, VIRTGPU_EXPORTER_GONE);
 	exporter_info(&info);
-	check(!(info.flags & VGPU_EXPORTER_INFO_VRAM));
+	check(!(info.flags & VIRTGPU_EXPORTER_INFO_VRAM));
 
 	check_ok(kms_flip(&kms, out, moved.fb));
 	take_screenshot(out, "moved", &stamped_b, &moved);
@@ -314,7 +314,7 @@ static void unplugged(int arg)
 	check_ok(write_file("/sys/bus/pci/rescan", "1"));
 	check_err(ret, ENODEV);
 	exporter_info(&info);
-	check(info.flags & VGPU_EXPORTER_INFO_VRAM);
+	check(info.flags & VIRTGPU_EXPORTER_INFO_VRAM);
 
 	check_ok(kms_off(&kms, out));
 	buffer_free(&gone, &kms);

@@ -46,7 +46,7 @@ static void take(struct kms *kms, struct buffer *buf, enum step step)
 /* All 24 orders of four steps. */
 static void orders(int arg)
 {
-	struct vgpu_exporter_stats before;
+	struct virtgpu_exporter_stats before;
 	struct buffer buf;
 	struct kms kms;
 	int order[STEPS];
@@ -74,7 +74,7 @@ static void orders(int arg)
 /* The process dies while its buffer is shown and a flip is on its way. */
 static void killed(int arg)
 {
-	struct vgpu_exporter_stats before;
+	struct virtgpu_exporter_stats before;
 	struct buffer buf, other;
 	struct kms kms;
 	int status, i;
@@ -101,7 +101,7 @@ static void killed(int arg)
 /* Shown at the very end of its life: the picture stays until it is off. */
 static void last_shown(int arg)
 {
-	struct vgpu_exporter_stats before, s;
+	struct virtgpu_exporter_stats before, s;
 	struct buffer buf;
 	struct kms kms;
 
@@ -113,8 +113,8 @@ static void last_shown(int arg)
 	take(&kms, &buf, CLOSE_DMABUF);
 	take_screenshot(&kms.out[0], "orphan", &picture_b, NULL);
 	exporter_stats(NULL, &s);
-	check_eq(stat_of(&s, VGPU_EXPORTER_BUFFERS),
-		 stat_of(&before, VGPU_EXPORTER_BUFFERS) + 1);
+	check_eq(stat_of(&s, VIRTGPU_EXPORTER_BUFFERS),
+		 stat_of(&before, VIRTGPU_EXPORTER_BUFFERS) + 1);
 	take(&kms, &buf, OFF);
 	take(&kms, &buf, RMFB);
 	exporter_check_balance(&before);
@@ -123,7 +123,7 @@ static void last_shown(int arg)
 /* Imported and never shown. */
 static void unused(int arg)
 {
-	struct vgpu_exporter_stats before;
+	struct virtgpu_exporter_stats before;
 	struct buffer buf;
 	struct kms kms;
 	int i;

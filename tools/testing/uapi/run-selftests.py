@@ -63,7 +63,7 @@ def build(kernel):
 def run_set(tap, name, options, share):
     vm_options, cases = {**SETS, **VARIANTS}[name]
     script = share / f"run-{name}"
-    script.write_text(f"#!/bin/sh\nset -f\nexport VGPU_MOVES={options.moves}\n"
+    script.write_text(f"#!/bin/sh\nset -f\nexport VIRTGPU_MOVES={options.moves}\n"
                       f"exec $VM_SHARE/guest-selftests {options.cases or cases}\n")
     guests.run_guest(tap, name, [script, "--kernel", options.kernel, "--module", options.module, "--share", share,
                                  "--timeout", "900", *vm_options, *options.vm],

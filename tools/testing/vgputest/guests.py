@@ -47,7 +47,7 @@ def build_programs(kernel):
     module = BUILD / f"modules/exporter-{kernel}"
     make(["make", "-s", "-C", UAPI, f"O={BUILD / 'uapi'}", f"SYSROOT={BUILD / 'image/root'}"])
     make([TOP / "tools/build-module", TOP / "tools/testing/exporter", kdir, module])
-    return BUILD / "uapi/vgpu-uapi", BUILD / "uapi/vgpu-fragment", module / "vgpu_exporter.ko"
+    return BUILD / "uapi/virtgpu-uapi", BUILD / "uapi/virtgpu-fragment", module / "virtgpu_exporter.ko"
 
 
 def make(command):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * vgpu-vulkan: have the host compute a picture by Vulkan, and look at every pixel of it.
+ * virtgpu-vulkan: have the host compute a picture by Vulkan, and look at every pixel of it.
  *
  * The picture is in memory that the host has and the guest maps. A second round goes into the
  * same mapping, so what is seen is the host's memory itself and not what it held earlier.

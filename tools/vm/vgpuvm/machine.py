@@ -324,7 +324,7 @@ class Machine:
                 if self.options.udmabuf == "host":
                     self.say("QEMU cannot use this host's /dev/udmabuf, and runs with a fake one")
                 elif self.options.udmabuf == "refuse":
-                    environment["VGPU_UDMABUF_REFUSE"] = "1"
+                    environment["VIRTGPU_UDMABUF_REFUSE"] = "1"
         if preload:
             environment["LD_PRELOAD"] = ":".join(str(pathlib.Path(library).resolve()) for library in preload)
         return environment
