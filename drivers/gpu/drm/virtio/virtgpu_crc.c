@@ -16,10 +16,8 @@
 #include <drm/drm_vblank.h>
 
 #include "virtgpu_crc.h"
-#include "virtgpu_device.h"
-#include "virtgpu_fb.h"
+#include "virtgpu_frame.h"
 #include "virtgpu_gem.h"
-#include "virtgpu_output.h"
 
 /**
  * DOC: checksums
@@ -67,11 +65,6 @@ struct virtgpu_crc_frame {
 	u32 value;
 };
 
-static struct virtgpu_output *virtgpu_crc_output(struct virtgpu_crc *crc)
-{
-	return container_of(crc, struct virtgpu_output, crc);
-}
-
 /*
  * Pictures
  */
@@ -92,10 +85,11 @@ static void virtgpu_crc_put_fb(struct drm_framebuffer *fb)
 }
 
 /* Of the current states, of which only the cursor's may change; NULL without memory. */
-static struct virtgpu_crc_frame *virtgpu_crc_capture_frame(struct virtgpu_output *out)
+static struct virtgpu_crc_frame *virtgpu_crc_capture_frame(struct virtgpu_crc *crc)
 {
-	const struct drm_plane_state *primary = out->primary->state;
-	const struct drm_plane_state *cursor = out->crtc.cursor->state;
+	const struct drm_display_mode *mode = &crc->crtc->state->mode;
+	const struct drm_plane_state *primary = crc->crtc->primary->state;
+	const struct drm_plane_state *cursor = crc->crtc->cursor->state;
 	struct virtgpu_crc_frame *p = kzalloc_obj(*p);
 
 	if (!p)
@@ -104,15 +98,15 @@ static struct virtgpu_crc_frame *virtgpu_crc_capture_frame(struct virtgpu_output
 	p->fb = virtgpu_crc_get_fb(primary);
 	p->x = primary->src.x1 >> 16;
 	p->y = primary->src.y1 >> 16;
-	p->width = out->crtc.state->mode.hdisplay;
-	p->height = out->crtc.state->mode.vdisplay;
-	spin_lock_irq(&out->crc.lock);
+	p->width = mode->hdisplay;
+	p->height = mode->vdisplay;
+	spin_lock_irq(&crc->lock);
 	p->cursor = virtgpu_crc_get_fb(cursor);
 	p->cursor_src = DRM_RECT_INIT(cursor->src_x >> 16, cursor->src_y >> 16,
 				      cursor->src_w >> 16, cursor->src_h >> 16);
 	p->cursor_x = cursor->crtc_x;
 	p->cursor_y = cursor->crtc_y;
-	spin_unlock_irq(&out->crc.lock);
+	spin_unlock_irq(&crc->lock);
 
 	return p;
 }
@@ -290,18 +284,15 @@ free:
 /* Under the lock: an entry for each vblank that has found the picture shown. */
 static void virtgpu_crc_report(struct virtgpu_crc *crc, struct virtgpu_crc_frame *p)
 {
-	struct drm_crtc *crtc = &virtgpu_crc_output(crc)->crtc;
-	u64 last = p == crc->shown ? drm_crtc_vblank_count(crtc) : p->last;
+	u64 last = p == crc->shown ? drm_crtc_vblank_count(crc->crtc) : p->last;
 
 	for (; p->next <= last; p->next++)
-		drm_crtc_add_crc_entry(crtc, true, p->next, &p->value);
+		drm_crtc_add_crc_entry(crc->crtc, true, p->next, &p->value);
 }
 
 static void virtgpu_crc_schedule_vblank(struct virtgpu_crc *crc)
 {
-	struct drm_crtc *crtc = &virtgpu_crc_output(crc)->crtc;
-
-	drm_vblank_work_schedule(&crc->tick, drm_crtc_vblank_count(crtc) + 1, true);
+	drm_vblank_work_schedule(&crc->tick, drm_crtc_vblank_count(crc->crtc) + 1, true);
 }
 
 static void virtgpu_crc_vblank_work(struct kthread_work *base)
@@ -339,9 +330,8 @@ static void virtgpu_crc_compute_work(struct work_struct *work)
 
 	ret = virtgpu_crc_compute(p, &p->value);
 	if (ret)
-		drm_err_ratelimited(virtgpu_crc_output(crc)->crtc.dev,
-				    "%s: what is shown cannot be read: %d\n",
-				    virtgpu_crc_output(crc)->connector.name, ret);
+		drm_err_ratelimited(crc->crtc->dev, "%s: failed to map framebuffer for CRC: %d\n",
+				    crc->crtc->name, ret);
 
 	spin_lock_irq(&crc->lock);
 	held = crc->held;
@@ -354,7 +344,7 @@ static void virtgpu_crc_compute_work(struct work_struct *work)
 	spin_unlock_irq(&crc->lock);
 
 	if (held)
-		virtgpu_output_complete_flip(virtgpu_crc_output(crc));
+		virtgpu_frames_send_deferred(crc->frames);
 	virtgpu_crc_free_frames(unused);
 }
 
@@ -365,7 +355,7 @@ static void virtgpu_crc_compute_work(struct work_struct *work)
 /* Under the lock. */
 static void virtgpu_crc_show_queued(struct virtgpu_crc *crc)
 {
-	u64 now = drm_crtc_vblank_count(&virtgpu_crc_output(crc)->crtc);
+	u64 now = drm_crtc_vblank_count(crc->crtc);
 
 	if (!crc->queued)
 		return;
@@ -380,16 +370,15 @@ static void virtgpu_crc_show_queued(struct virtgpu_crc *crc)
 	swap(crc->shown, crc->queued);
 }
 
-static void virtgpu_crc_queue_frame(struct virtgpu_output *out, bool at_once)
+static void virtgpu_crc_queue_frame(struct virtgpu_crc *crc, bool at_once)
 {
-	struct virtgpu_crc *crc = &out->crc;
 	struct virtgpu_crc_frame *p;
 	bool waits;
 
 	if (!READ_ONCE(crc->on))
 		return;
 
-	p = virtgpu_crc_capture_frame(out);
+	p = virtgpu_crc_capture_frame(crc);
 	spin_lock_irq(&crc->lock);
 	if (crc->on) {
 		waits = crc->queued;
@@ -405,41 +394,40 @@ static void virtgpu_crc_queue_frame(struct virtgpu_output *out, bool at_once)
 
 /**
  * virtgpu_crc_queue - note what the running commit shows
- * @out: the output
+ * @crc: CRCs of the output
  *
  * It counts from virtgpu_crc_show() on.
  *
- * Context: may sleep; the commit of @out.
+ * Context: may sleep; the commit of the output.
  */
-void virtgpu_crc_queue(struct virtgpu_output *out)
+void virtgpu_crc_queue(struct virtgpu_crc *crc)
 {
-	virtgpu_crc_queue_frame(out, false);
+	virtgpu_crc_queue_frame(crc, false);
 }
 
 /**
  * virtgpu_crc_cursor - note that the cursor has changed
- * @out: the output
+ * @crc: CRCs of the output
  *
  * It counts at once, or with the frame that is on its way to the host.
  *
- * Context: may sleep; the update of the cursor of @out.
+ * Context: may sleep; the update of the cursor of the output.
  */
-void virtgpu_crc_cursor(struct virtgpu_output *out)
+void virtgpu_crc_cursor(struct virtgpu_crc *crc)
 {
-	virtgpu_crc_queue_frame(out, true);
+	virtgpu_crc_queue_frame(crc, true);
 }
 
 /**
  * virtgpu_crc_show - the host shows what was queued last
- * @out: the output
+ * @crc: CRCs of the output
  *
  * Context: any.
- * Return: true if what it replaces is still being read: virtgpu_output_complete_flip() will
- * be called.
+ * Return: true if what it replaces is still being read: virtgpu_frames_send_deferred()
+ * will be called.
  */
-bool virtgpu_crc_show(struct virtgpu_output *out)
+bool virtgpu_crc_show(struct virtgpu_crc *crc)
 {
-	struct virtgpu_crc *crc = &out->crc;
 	unsigned long flags;
 	bool held;
 
@@ -457,25 +445,24 @@ bool virtgpu_crc_show(struct virtgpu_output *out)
 
 /**
  * virtgpu_crc_enable - the output has vblanks from now on
- * @out: the output
+ * @crc: CRCs of the output
  *
- * Context: the commit of @out.
+ * Context: the commit of the output.
  */
-void virtgpu_crc_enable(struct virtgpu_output *out)
+void virtgpu_crc_enable(struct virtgpu_crc *crc)
 {
-	if (READ_ONCE(out->crc.on))
-		virtgpu_crc_schedule_vblank(&out->crc);
+	if (READ_ONCE(crc->on))
+		virtgpu_crc_schedule_vblank(crc);
 }
 
 /**
  * virtgpu_crc_disable - the output is about to have no vblanks
- * @out: the output
+ * @crc: CRCs of the output
  *
- * Context: may sleep; the commit of @out.
+ * Context: may sleep; the commit of the output.
  */
-void virtgpu_crc_disable(struct virtgpu_output *out)
+void virtgpu_crc_disable(struct virtgpu_crc *crc)
 {
-	struct virtgpu_crc *crc = &out->crc;
 	struct virtgpu_crc_frame *unused;
 
 	drm_vblank_work_cancel_sync(&crc->tick);
@@ -498,13 +485,13 @@ void virtgpu_crc_disable(struct virtgpu_output *out)
 static const char *const sources[] = { "auto" };
 
 /**
- * virtgpu_crc_sources - &drm_crtc_funcs.get_crc_sources
+ * virtgpu_crc_get_sources - &drm_crtc_funcs.get_crc_sources
  * @crtc: the CRTC
  * @count: set to their number
  *
  * Return: the sources there are.
  */
-const char *const *virtgpu_crc_sources(struct drm_crtc *crtc, size_t *count)
+const char *const *virtgpu_crc_get_sources(struct drm_crtc *crtc, size_t *count)
 {
 	*count = ARRAY_SIZE(sources);
 
@@ -530,24 +517,23 @@ int virtgpu_crc_verify_source(struct drm_crtc *crtc, const char *source, size_t 
 	return 0;
 }
 
-static void virtgpu_crc_stop(struct virtgpu_output *out)
+static void virtgpu_crc_stop(struct virtgpu_crc *crc)
 {
-	spin_lock_irq(&out->crc.lock);
-	out->crc.on = false;
-	spin_unlock_irq(&out->crc.lock);
+	spin_lock_irq(&crc->lock);
+	crc->on = false;
+	spin_unlock_irq(&crc->lock);
 
-	virtgpu_crc_disable(out);
+	virtgpu_crc_disable(crc);
 }
 
 /* With the CRTC and its planes locked: what is shown now, if it can be read. */
-static int virtgpu_crc_start(struct virtgpu_output *out)
+static int virtgpu_crc_start(struct virtgpu_crc *crc)
 {
-	struct virtgpu_crc *crc = &out->crc;
 	struct virtgpu_crc_frame *p = NULL;
 	int ret;
 
-	if (out->crtc.state->active) {
-		p = virtgpu_crc_capture_frame(out);
+	if (crc->crtc->state->active) {
+		p = virtgpu_crc_capture_frame(crc);
 		if (!p)
 			return -ENOMEM;
 		ret = virtgpu_crc_compute(p, &p->value);
@@ -556,7 +542,7 @@ static int virtgpu_crc_start(struct virtgpu_output *out)
 			return ret;
 		}
 		p->valid = true;
-		p->next = drm_crtc_vblank_count(&out->crtc) + 1;
+		p->next = drm_crtc_vblank_count(crc->crtc) + 1;
 	}
 
 	spin_lock_irq(&crc->lock);
@@ -571,52 +557,54 @@ static int virtgpu_crc_start(struct virtgpu_output *out)
 
 /**
  * virtgpu_crc_set_source - &drm_crtc_funcs.set_crc_source
- * @crtc: the CRTC
+ * @crc: CRCs of the output
  * @source: a name that was verified, or NULL to end
  *
  * Context: may sleep, without KMS locks.
  * Return: 0; -ENOMEM; what the exporter of the buffer says that is shown, if the
  * kernel cannot read it.
  */
-int virtgpu_crc_set_source(struct drm_crtc *crtc, const char *source)
+int virtgpu_crc_set_source(struct virtgpu_crc *crc, const char *source)
 {
-	struct virtgpu_output *out = crtc_to_output(crtc);
 	struct drm_modeset_acquire_ctx ctx;
 	int ret = 0;
 
-	virtgpu_crc_stop(out);
+	virtgpu_crc_stop(crc);
 	if (!source)
 		return 0;
 
-	DRM_MODESET_LOCK_ALL_BEGIN(crtc->dev, ctx, 0, ret);
-	ret = virtgpu_crc_start(out);
-	DRM_MODESET_LOCK_ALL_END(crtc->dev, ctx, ret);
+	DRM_MODESET_LOCK_ALL_BEGIN(crc->crtc->dev, ctx, 0, ret);
+	ret = virtgpu_crc_start(crc);
+	DRM_MODESET_LOCK_ALL_END(crc->crtc->dev, ctx, ret);
 
 	return ret;
 }
 
 /**
  * virtgpu_crc_init - set up an output's checksums
- * @out: an output with a CRTC that has vblanks
+ * @crc: zeroed memory
+ * @crtc: the CRTC of the output, for which drm_vblank_init() was called
+ * @frames: the frames of the output
  */
-void virtgpu_crc_init(struct virtgpu_output *out)
+void virtgpu_crc_init(struct virtgpu_crc *crc, struct drm_crtc *crtc,
+		      struct virtgpu_frames *frames)
 {
-	struct virtgpu_crc *crc = &out->crc;
-
+	crc->crtc = crtc;
+	crc->frames = frames;
 	spin_lock_init(&crc->lock);
 	INIT_WORK(&crc->work, virtgpu_crc_compute_work);
-	drm_vblank_work_init(&crc->tick, &out->crtc, virtgpu_crc_vblank_work);
+	drm_vblank_work_init(&crc->tick, crtc, virtgpu_crc_vblank_work);
 }
 
 /**
  * virtgpu_crc_fini - end an output's checksums
- * @out: an output that nobody uses any more
+ * @crc: CRCs of an output that is not used any more, or zeroed memory
  *
  * Context: may sleep.
  */
-void virtgpu_crc_fini(struct virtgpu_output *out)
+void virtgpu_crc_fini(struct virtgpu_crc *crc)
 {
 	/* Not if setting up did not come that far. */
-	if (out->crc.work.func)
-		virtgpu_crc_stop(out);
+	if (crc->crtc)
+		virtgpu_crc_stop(crc);
 }

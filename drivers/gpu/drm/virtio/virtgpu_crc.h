@@ -8,11 +8,13 @@
 #include <drm/drm_vblank_work.h>
 
 struct drm_crtc;
-struct virtgpu_output;
 struct virtgpu_crc_frame;
+struct virtgpu_frames;
 
 /**
  * struct virtgpu_crc - checksums of what an output shows
+ * @crtc: the CRTC of the output
+ * @frames: the frames of the output
  * @lock: protects all below, and the cursor's state against updates out of turn
  * @on: somebody listens
  * @queued: the picture of the frame that the host has not acknowledged yet, or NULL
@@ -24,6 +26,8 @@ struct virtgpu_crc_frame;
  * @work: computes
  */
 struct virtgpu_crc {
+	struct drm_crtc *crtc;
+	struct virtgpu_frames *frames;
 	spinlock_t lock; /* all below */
 	bool on;
 	struct virtgpu_crc_frame *queued;
@@ -35,17 +39,18 @@ struct virtgpu_crc {
 	struct work_struct work;
 };
 
-void virtgpu_crc_init(struct virtgpu_output *out);
-void virtgpu_crc_fini(struct virtgpu_output *out);
+void virtgpu_crc_init(struct virtgpu_crc *crc, struct drm_crtc *crtc,
+		      struct virtgpu_frames *frames);
+void virtgpu_crc_fini(struct virtgpu_crc *crc);
 
-void virtgpu_crc_enable(struct virtgpu_output *out);
-void virtgpu_crc_disable(struct virtgpu_output *out);
-void virtgpu_crc_queue(struct virtgpu_output *out);
-void virtgpu_crc_cursor(struct virtgpu_output *out);
-bool virtgpu_crc_show(struct virtgpu_output *out);
+void virtgpu_crc_enable(struct virtgpu_crc *crc);
+void virtgpu_crc_disable(struct virtgpu_crc *crc);
+void virtgpu_crc_queue(struct virtgpu_crc *crc);
+void virtgpu_crc_cursor(struct virtgpu_crc *crc);
+bool virtgpu_crc_show(struct virtgpu_crc *crc);
 
-const char *const *virtgpu_crc_sources(struct drm_crtc *crtc, size_t *count);
+const char *const *virtgpu_crc_get_sources(struct drm_crtc *crtc, size_t *count);
 int virtgpu_crc_verify_source(struct drm_crtc *crtc, const char *source, size_t *values);
-int virtgpu_crc_set_source(struct drm_crtc *crtc, const char *source);
+int virtgpu_crc_set_source(struct virtgpu_crc *crc, const char *source);
 
 #endif

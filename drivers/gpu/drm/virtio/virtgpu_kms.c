@@ -498,7 +498,7 @@ int virtgpu_kms_init(struct virtgpu_device *vgdev)
 	if (ret)
 		return ret;
 	for (i = 0; i < d->count; i++)
-		virtgpu_crc_init(&d->outputs[i]);
+		virtgpu_crc_init(&d->outputs[i].crc, &d->outputs[i].crtc, &d->outputs[i].frames);
 	drm_mode_config_reset(&vgdev->drm);
 
 	return 0;
@@ -632,7 +632,7 @@ void virtgpu_kms_stop(struct virtgpu_device *vgdev)
 	virtgpu_display_query_put(vgdev->kms.query);
 	vgdev->kms.query = NULL;
 	for (i = 0; i < vgdev->kms.count; i++)
-		virtgpu_crc_fini(&vgdev->kms.outputs[i]);
+		virtgpu_crc_fini(&vgdev->kms.outputs[i].crc);
 
 	/* Nobody comes back for what was shown before a suspend. */
 	if (config->suspend_state)

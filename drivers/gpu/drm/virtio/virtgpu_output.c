@@ -33,24 +33,13 @@ static struct virtgpu_output *frames_to_virtgpu_output(struct virtgpu_frames *f)
 
 static bool virtgpu_output_before_event(struct virtgpu_frames *f)
 {
-	return virtgpu_crc_show(frames_to_virtgpu_output(f));
+	return virtgpu_crc_show(&frames_to_virtgpu_output(f)->crc);
 }
 
 static const struct virtgpu_frames_ops output_frames_ops = {
 	.before_event = virtgpu_output_before_event,
 	.put_buffer = virtgpu_plane_put_buffer,
 };
-
-/**
- * virtgpu_output_complete_flip - send the flip event that waited for a CRC
- * @out: the output, for which virtgpu_crc_show() has returned true
- *
- * Context: any.
- */
-void virtgpu_output_complete_flip(struct virtgpu_output *out)
-{
-	virtgpu_frames_send_deferred(&out->frames);
-}
 
 static struct drm_pending_vblank_event *virtgpu_output_take_event(struct drm_crtc *crtc)
 {
@@ -68,11 +57,11 @@ static void virtgpu_crtc_atomic_flush(struct drm_crtc *crtc, struct drm_atomic_c
 
 	/* Updates of the cursor by its own ioctl have none. */
 	if (!event) {
-		virtgpu_crc_cursor(out);
+		virtgpu_crc_cursor(&out->crc);
 		return;
 	}
 
-	virtgpu_crc_queue(out);
+	virtgpu_crc_queue(&out->crc);
 	virtgpu_frames_arm(&out->frames, event, crtc->state->async_flip ? VIRTGPU_FLIP_ASYNC :
 								       VIRTGPU_FLIP_VBLANK);
 }
@@ -84,7 +73,7 @@ static void virtgpu_crtc_atomic_enable(struct drm_crtc *crtc, struct drm_atomic_
 	drm_calc_timestamping_constants(crtc, &crtc->state->adjusted_mode);
 	virtgpu_vblank_start(&out->frames.clock, drm_crtc_vblank_crtc(crtc)->framedur_ns);
 	drm_crtc_vblank_on(crtc);
-	virtgpu_crc_enable(out);
+	virtgpu_crc_enable(&out->crc);
 }
 
 static void virtgpu_crtc_atomic_disable(struct drm_crtc *crtc, struct drm_atomic_commit *state)
@@ -92,7 +81,7 @@ static void virtgpu_crtc_atomic_disable(struct drm_crtc *crtc, struct drm_atomic
 	struct virtgpu_output *out = crtc_to_output(crtc);
 	struct drm_pending_vblank_event *event;
 
-	virtgpu_crc_disable(out);
+	virtgpu_crc_disable(&out->crc);
 	drm_crtc_vblank_off(crtc);
 
 	/* On a mode change keep scanning out the old framebuffer until the CRTC is re-enabled. */
@@ -135,6 +124,11 @@ static bool virtgpu_crtc_get_vblank_timestamp(struct drm_crtc *crtc, int *max_er
 	return true;
 }
 
+static int virtgpu_crtc_set_crc_source(struct drm_crtc *crtc, const char *source)
+{
+	return virtgpu_crc_set_source(&crtc_to_output(crtc)->crc, source);
+}
+
 static enum drm_mode_status virtgpu_crtc_mode_valid(struct drm_crtc *crtc,
 						    const struct drm_display_mode *mode)
 {
@@ -164,9 +158,9 @@ static const struct drm_crtc_funcs crtc_funcs = {
 	.reset = drm_atomic_helper_crtc_reset,
 	.atomic_duplicate_state = drm_atomic_helper_crtc_duplicate_state,
 	.atomic_destroy_state = drm_atomic_helper_crtc_destroy_state,
-	.get_crc_sources = virtgpu_crc_sources,
+	.get_crc_sources = virtgpu_crc_get_sources,
 	.verify_crc_source = virtgpu_crc_verify_source,
-	.set_crc_source = virtgpu_crc_set_source,
+	.set_crc_source = virtgpu_crtc_set_crc_source,
 	.enable_vblank = virtgpu_crtc_enable_vblank,
 	.disable_vblank = virtgpu_crtc_disable_vblank,
 	.get_vblank_counter = virtgpu_crtc_get_vblank_counter,

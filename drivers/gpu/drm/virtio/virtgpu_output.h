@@ -72,6 +72,5 @@ static inline struct virtgpu_output *connector_to_output(struct drm_connector *c
 int virtgpu_output_init(struct virtgpu_output *out, struct virtgpu_device *vgdev,
 			unsigned int index);
 void virtgpu_output_fini(struct virtgpu_output *out);
-void virtgpu_output_complete_flip(struct virtgpu_output *out);
 
 #endif

@@ -557,7 +557,7 @@ static void virtgpu_cursor_plane_async_update(struct drm_plane *plane,
 	swap(to_vgpu_plane_state(cur)->res, to_vgpu_plane_state(new)->res);
 	swap(to_vgpu_plane_state(cur)->image, to_vgpu_plane_state(new)->image);
 
-	virtgpu_crc_cursor(out);
+	virtgpu_crc_cursor(&out->crc);
 }
 
 static const struct drm_plane_helper_funcs cursor_helper_funcs = {
