@@ -60,14 +60,13 @@ void virtgpu_atomic_flush_works(void)
 }
 
 /**
- * virtgpu_atomic_queue_work - release what a commit has left, in process context
- * @work: the work
+ * virtgpu_atomic_workqueue - where commits run, and what they leave is released
  *
- * Context: any.
+ * Return: the workqueue, which lives as long as the module.
  */
-void virtgpu_atomic_queue_work(struct work_struct *work)
+struct workqueue_struct *virtgpu_atomic_workqueue(void)
 {
-	queue_work(commits, work);
+	return commits;
 }
 
 /* Everything from here on cannot fail and does not wait for the host. */

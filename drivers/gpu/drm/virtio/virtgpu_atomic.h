@@ -6,7 +6,7 @@
 
 struct drm_atomic_commit;
 struct drm_device;
-struct work_struct;
+struct workqueue_struct;
 
 #ifdef CONFIG_DRM_VIRTIO_GPU_KMS
 int virtgpu_atomic_init(void);
@@ -23,7 +23,7 @@ static inline void virtgpu_atomic_exit(void)
 #endif
 
 void virtgpu_atomic_flush_works(void);
-void virtgpu_atomic_queue_work(struct work_struct *work);
+struct workqueue_struct *virtgpu_atomic_workqueue(void);
 
 int virtgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
 			  bool nonblock);

@@ -10,7 +10,6 @@
 #include <drm/drm_print.h>
 #include <drm/drm_vblank.h>
 
-#include "virtgpu_atomic.h"
 #include "virtgpu_frame.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_msg.h"
@@ -319,7 +318,7 @@ static void virtgpu_frames_take_next(struct virtgpu_frames *f, struct virtgpu_fr
 		f->released = f->kept;
 		memset(&f->kept, 0, sizeof(f->kept));
 	}
-	virtgpu_atomic_queue_work(&f->release_work);
+	f->ops->queue_release(f);
 }
 
 static void virtgpu_frames_flush_complete(struct virtgpu_msg *msg);

@@ -110,10 +110,12 @@ struct virtgpu_frames;
  * struct virtgpu_frames_ops - what the owner of frames does for them
  * @before_event: called before an event is sent, in any context; true if the event has
  *	to wait for virtgpu_frames_send_deferred()
+ * @queue_release: queue &virtgpu_frames.release_work, in any context
  * @put_buffer: unpin a buffer that was kept, and put both references; process context
  */
 struct virtgpu_frames_ops {
 	bool (*before_event)(struct virtgpu_frames *f);
+	void (*queue_release)(struct virtgpu_frames *f);
 	void (*put_buffer)(struct virtgpu_gem *gem, struct virtgpu_resource *res);
 };
 

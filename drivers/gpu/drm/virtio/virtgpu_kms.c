@@ -472,6 +472,7 @@ int virtgpu_kms_init(struct virtgpu_device *vgdev)
 	if (ret)
 		return ret;
 	INIT_DELAYED_WORK(&d->config_work, virtgpu_kms_config_work);
+	d->commit_wq = virtgpu_atomic_workqueue();
 	INIT_WORK(&d->fallback_work, virtgpu_kms_fallback_work);
 	vgdev->resources.on_rejected = virtgpu_kms_blob_rejected;
 

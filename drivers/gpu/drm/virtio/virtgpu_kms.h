@@ -20,6 +20,7 @@ struct virtgpu_output;
  * @config_work: asks the host what has changed
  * @query: on its way to the host, or NULL; of @config_work
  * @skipped: &virtgpu_vq.skipped when @config_work was started because of it
+ * @commit_wq: the workqueue of commits, which all devices share
  * @fallback_work: shows a buffer again that the host refused
  * @mode_update: the connector property that tells compositors to follow the host's
  *	wishes
@@ -32,6 +33,7 @@ struct virtgpu_kms {
 	struct delayed_work config_work;
 	struct virtgpu_display_query *query;
 	unsigned int skipped;
+	struct workqueue_struct *commit_wq;
 	struct work_struct fallback_work;
 	struct drm_property *mode_update;
 };

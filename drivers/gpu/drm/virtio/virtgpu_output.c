@@ -36,8 +36,14 @@ static bool virtgpu_output_before_event(struct virtgpu_frames *f)
 	return virtgpu_crc_show(&frames_to_virtgpu_output(f)->crc);
 }
 
+static void virtgpu_output_queue_release(struct virtgpu_frames *f)
+{
+	queue_work(frames_to_virtgpu_output(f)->vgdev->kms.commit_wq, &f->release_work);
+}
+
 static const struct virtgpu_frames_ops output_frames_ops = {
 	.before_event = virtgpu_output_before_event,
+	.queue_release = virtgpu_output_queue_release,
 	.put_buffer = virtgpu_plane_put_buffer,
 };
 
