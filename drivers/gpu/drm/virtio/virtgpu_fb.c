@@ -13,7 +13,7 @@
 #include "virtgpu_fb.h"
 #include "virtgpu_resource.h"
 
-const u32 virtgpu_primary_formats[] = {
+const u32 virtgpu_primary_formats[4] = {
 	DRM_FORMAT_XRGB8888,
 	DRM_FORMAT_ARGB8888,
 	DRM_FORMAT_XBGR8888,
@@ -21,16 +21,10 @@ const u32 virtgpu_primary_formats[] = {
 };
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_primary_formats);
 
-const unsigned int virtgpu_primary_format_count = ARRAY_SIZE(virtgpu_primary_formats);
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_primary_format_count);
-
-const u32 virtgpu_cursor_formats[] = {
+const u32 virtgpu_cursor_formats[1] = {
 	DRM_FORMAT_ARGB8888,
 };
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_formats);
-
-const unsigned int virtgpu_cursor_format_count = ARRAY_SIZE(virtgpu_cursor_formats);
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_format_count);
 
 const u64 virtgpu_modifiers[] = {
 	DRM_FORMAT_MOD_LINEAR,

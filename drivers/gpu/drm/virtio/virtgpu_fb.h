@@ -18,10 +18,8 @@ struct virtgpu_2d_layout;
 /* The smallest picture that QEMU takes for a scanout. */
 #define VIRTGPU_SCANOUT_MIN 16
 
-extern const u32 virtgpu_primary_formats[];
-extern const unsigned int virtgpu_primary_format_count;
-extern const u32 virtgpu_cursor_formats[];
-extern const unsigned int virtgpu_cursor_format_count;
+extern const u32 virtgpu_primary_formats[4];
+extern const u32 virtgpu_cursor_formats[1];
 extern const u64 virtgpu_modifiers[];
 
 u32 virtgpu_fb_host_format(u32 fourcc);

@@ -353,7 +353,7 @@ static struct drm_framebuffer *virtgpu_kms_get_rejected_fb(struct virtgpu_output
 	struct virtgpu_plane_state *vs;
 
 	drm_modeset_lock(&out->primary->mutex, NULL);
-	vs = to_vgpu_plane_state(out->primary->state);
+	vs = to_virtgpu_plane_state(out->primary->state);
 	if (vs->res && READ_ONCE(vs->res->rejected) && vs->base.fb) {
 		fb = vs->base.fb;
 		drm_framebuffer_get(fb);

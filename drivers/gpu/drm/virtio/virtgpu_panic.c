@@ -79,7 +79,7 @@ static bool virtgpu_panic_is_reusable(struct virtgpu_msg *msg)
 void virtgpu_panic_flush(struct drm_plane *plane)
 {
 	struct virtgpu_output *out = container_of(plane, struct virtgpu_plane, base)->out;
-	struct virtgpu_plane_state *vs = to_vgpu_plane_state(plane->state);
+	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(plane->state);
 	struct virtgpu_gem *gem = to_virtgpu_gem(vs->base.fb->obj[0]);
 	struct virtgpu_msg **msgs = out->panic;
 	struct drm_framebuffer *fb = vs->base.fb;

@@ -28,9 +28,42 @@
  * SET_SCANOUT if the output shows something else than before, RESOURCE_FLUSH.
  */
 
+/**
+ * struct virtgpu_plane_desc - What distinguishes the types of planes
+ * @helper_funcs: helper functions
+ * @formats: pixel formats, DRM_FORMAT_*
+ * @num_formats: entries of @formats
+ * @blend_modes: mask of DRM_MODE_BLEND_*
+ * @size_hint: preferred size for user space, or NULL
+ * @size: width and height of a 2D resource in pixels, or 0 for those of the framebuffer
+ * @can_position: the plane may cover a part of the CRTC, or extend beyond it
+ * @can_show_blob: the host can show a guest blob without a 2D resource
+ */
+struct virtgpu_plane_desc {
+	const struct drm_plane_helper_funcs *helper_funcs;
+	const u32 *formats;
+	unsigned int num_formats;
+	unsigned int blend_modes;
+	const struct drm_plane_size_hint *size_hint;
+	u32 size;
+	bool can_position;
+	bool can_show_blob;
+};
+
+static struct virtgpu_plane *to_virtgpu_plane(struct drm_plane *plane)
+{
+	return container_of(plane, struct virtgpu_plane, base);
+}
+
+static const struct virtgpu_plane_desc *
+virtgpu_plane_state_desc(const struct virtgpu_plane_state *vs)
+{
+	return to_virtgpu_plane(vs->base.plane)->desc;
+}
+
 static struct virtgpu_output *virtgpu_plane_output(struct drm_plane *plane)
 {
-	return container_of(plane, struct virtgpu_plane, base)->out;
+	return to_virtgpu_plane(plane)->out;
 }
 
 static struct virtgpu_gem *virtgpu_plane_fb_gem(struct drm_framebuffer *fb)
@@ -60,7 +93,7 @@ static void virtgpu_plane_release_messages(struct virtgpu_plane_state *vs)
 
 static void virtgpu_plane_destroy_state(struct drm_plane *plane, struct drm_plane_state *state)
 {
-	struct virtgpu_plane_state *vs = to_vgpu_plane_state(state);
+	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(state);
 
 	virtgpu_plane_release_messages(vs);
 	__drm_atomic_helper_plane_destroy_state(state);
@@ -114,40 +147,43 @@ static const struct drm_plane_funcs plane_funcs = {
  * Preparing
  */
 
-/* A cursor's is as large as the host wants it, whatever else is in the framebuffer. */
 static void virtgpu_plane_get_layout(const struct virtgpu_plane_state *vs,
-				     struct virtgpu_2d_layout *key)
+				     struct virtgpu_2d_layout *layout)
 {
-	virtgpu_fb_get_layout(vs->base.fb, key);
-	if (vs->base.plane->type == DRM_PLANE_TYPE_PRIMARY)
+	u32 size = virtgpu_plane_state_desc(vs)->size;
+
+	virtgpu_fb_get_layout(vs->base.fb, layout);
+	if (!size)
 		return;
 
-	key->width = VIRTGPU_CURSOR_SIZE;
-	key->height = VIRTGPU_CURSOR_SIZE;
+	layout->width = size;
+	layout->height = size;
 	if (vs->image.gem)
-		key->offset = 0;
+		layout->offset = 0;
 }
 
-/* What shows this buffer: the blob, else a surface.  Under the lock. */
+/* The blob if the plane can show one, or a 2D resource. */
 static struct virtgpu_resource *virtgpu_plane_select_resource(const struct virtgpu_plane_state *vs,
 							      struct virtgpu_gem *gem)
 {
-	struct virtgpu_2d_layout key;
+	struct virtgpu_2d_layout layout;
 	struct virtgpu_resource *res;
 	int ret;
+
+	dma_resv_assert_held(gem->base.resv);
 
 	if (gem->host3d_res) {
 		ret = virtgpu_gem_host_error(gem);
 		return ret ? ERR_PTR(ret) : gem->host3d_res;
 	}
-	if (vs->base.plane->type == DRM_PLANE_TYPE_PRIMARY) {
+	if (virtgpu_plane_state_desc(vs)->can_show_blob) {
 		res = virtgpu_gem_get_blob(gem);
 		if (res != ERR_PTR(-EOPNOTSUPP))
 			return res;
 	}
-	virtgpu_plane_get_layout(vs, &key);
+	virtgpu_plane_get_layout(vs, &layout);
 
-	return virtgpu_gem_get_2d(gem, &key);
+	return virtgpu_gem_get_2d(gem, &layout);
 }
 
 static int virtgpu_plane_get_resource(struct virtgpu_plane_state *vs)
@@ -188,11 +224,11 @@ static void virtgpu_plane_unpin_gem(struct virtgpu_gem *gem)
 }
 
 /**
- * virtgpu_plane_put_buffer - release a buffer that was kept for the host
- * @gem: the buffer, pinned if it is imported; its reference is dropped
- * @res: its resource; likewise
+ * virtgpu_plane_put_buffer() - Release a buffer that was kept for the host
+ * @gem: the buffer, pinned if it is imported; the reference is put
+ * @res: the resource of @gem; the reference is put
  *
- * Context: may sleep.
+ * Context: May sleep. Takes the reservation lock of @gem.
  */
 void virtgpu_plane_put_buffer(struct virtgpu_gem *gem, struct virtgpu_resource *res)
 {
@@ -201,30 +237,7 @@ void virtgpu_plane_put_buffer(struct virtgpu_gem *gem, struct virtgpu_resource *
 	drm_gem_object_put(&gem->base);
 }
 
-static void virtgpu_plane_put_resource(struct drm_plane *plane, struct virtgpu_plane_state *vs)
-{
-	struct virtgpu_gem *gem;
-
-	if (!vs->res)
-		return;
-
-	gem = virtgpu_plane_gem(vs);
-	if (plane->type != DRM_PLANE_TYPE_PRIMARY ||
-	    !virtgpu_frames_keep(&virtgpu_plane_output(plane)->frames, gem, vs->res)) {
-		virtgpu_plane_unpin_gem(gem);
-		virtgpu_resource_put(vs->res);
-	}
-	vs->res = NULL;
-}
-
-/* Is a primary plane about to show nothing?  Before the states are swapped. */
-static bool virtgpu_plane_is_disabling(struct drm_plane_state *state)
-{
-	return !state->fb ||
-	       !drm_atomic_get_new_crtc_state(state->state, state->crtc)->active;
-}
-
-/* An import is shown in place, and what the host draws is there; all else may be copied. */
+/* Imports and host3d resources are scanned out in place. */
 static bool virtgpu_plane_needs_transfer(const struct virtgpu_plane_state *vs)
 {
 	return vs->res->type == VIRTGPU_RES_2D ||
@@ -232,88 +245,45 @@ static bool virtgpu_plane_needs_transfer(const struct virtgpu_plane_state *vs)
 		!virtgpu_plane_fb_gem(vs->base.fb)->import);
 }
 
-static int virtgpu_plane_reserve_messages(struct drm_plane *plane, struct virtgpu_plane_state *vs)
+/* What both kinds of planes need.  On error the caller must release @vs. */
+static int virtgpu_plane_prepare(struct drm_plane *plane, struct virtgpu_plane_state *vs)
 {
-	if (vs->res && virtgpu_plane_needs_transfer(vs)) {
-		vs->transfer = virtgpu_msg_alloc();
-		if (!vs->transfer)
-			return -ENOMEM;
-	}
-	if (plane->type != DRM_PLANE_TYPE_PRIMARY)
-		return 0;
-
-	vs->scanout = virtgpu_msg_alloc();
-	if (!vs->scanout)
-		return -ENOMEM;
-	if (virtgpu_plane_is_disabling(&vs->base))
-		return 0;
-	vs->prepared = ktime_get();
-	vs->flush = virtgpu_msg_alloc();
-
-	return vs->flush ? 0 : -ENOMEM;
-}
-
-static void virtgpu_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *state)
-{
-	struct virtgpu_plane_state *vs = to_vgpu_plane_state(state);
-
-	virtgpu_plane_release_messages(vs);
-	virtgpu_plane_put_resource(plane, vs);
-	virtgpu_cursor_shadow_release(&vs->image);
-}
-
-/* A cursor that only moves keeps its image. */
-static int virtgpu_plane_prepare_shadow(struct drm_plane *plane, struct virtgpu_plane_state *vs)
-{
-	const struct virtgpu_cursor_shadow *shown = &to_vgpu_plane_state(plane->state)->image;
-
-	if (shown->gem && virtgpu_cursor_shadow_equal(plane->state, &vs->base)) {
-		virtgpu_cursor_shadow_get(&vs->image, shown);
-		return 0;
-	}
-
-	return virtgpu_cursor_shadow_prepare(&vs->image, &vs->base);
-}
-
-static int virtgpu_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *state)
-{
-	struct virtgpu_plane_state *vs = to_vgpu_plane_state(state);
-	struct virtgpu_output *out = virtgpu_plane_output(plane);
 	int ret;
 
-	/* Caller holds modeset locks, so there is no waiting for the host here. */
-	if (state->fb && virtgpu_vq_is_wedged(&out->vgdev->ctrl))
+	if (!vs->base.fb)
+		return 0;
+
+	/* Caller holds modeset locks, so waiting for the host is not allowed. */
+	if (virtgpu_vq_is_wedged(&virtgpu_plane_output(plane)->vgdev->ctrl))
 		return -EIO;
 
-	if (state->fb && plane->type == DRM_PLANE_TYPE_CURSOR) {
-		ret = virtgpu_plane_prepare_shadow(plane, vs);
-		if (ret)
-			goto cleanup;
-	}
-	if (state->fb) {
-		ret = virtgpu_plane_get_resource(vs);
-		if (ret)
-			goto cleanup;
-		/* After the pin, which may have moved the buffer: that is waited for too. */
-		ret = drm_gem_plane_helper_prepare_fb(plane, state);
-		if (ret)
-			goto cleanup;
-	}
-
-	ret = virtgpu_plane_reserve_messages(plane, vs);
-	if (!ret)
+	ret = virtgpu_plane_get_resource(vs);
+	if (ret)
+		return ret;
+	/* Pinning may have queued a move of the buffer, whose fence counts too. */
+	ret = drm_gem_plane_helper_prepare_fb(plane, &vs->base);
+	if (ret)
+		return ret;
+	if (!virtgpu_plane_needs_transfer(vs))
 		return 0;
-cleanup:
-	virtgpu_plane_cleanup_fb(plane, state);
-	return ret;
+
+	vs->transfer = virtgpu_msg_alloc();
+
+	return vs->transfer ? 0 : -ENOMEM;
 }
 
-/*
- * Checking
- */
+static void virtgpu_plane_release(struct virtgpu_plane_state *vs)
+{
+	virtgpu_plane_release_messages(vs);
+	if (!vs->res)
+		return;
 
-static int virtgpu_plane_check(struct drm_plane *plane, struct drm_atomic_commit *state,
-			       bool can_position)
+	virtgpu_plane_unpin_gem(virtgpu_plane_gem(vs));
+	virtgpu_resource_put(vs->res);
+	vs->res = NULL;
+}
+
+static int virtgpu_plane_check(struct drm_plane *plane, struct drm_atomic_commit *state)
 {
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
 	struct drm_crtc_state *crtc_state;
@@ -330,29 +300,58 @@ static int virtgpu_plane_check(struct drm_plane *plane, struct drm_atomic_commit
 	return drm_atomic_helper_check_plane_state(new, crtc_state,
 						   DRM_PLANE_NO_SCALING,
 						   DRM_PLANE_NO_SCALING,
-						   can_position, true);
-}
-
-static int virtgpu_primary_plane_check(struct drm_plane *plane, struct drm_atomic_commit *state)
-{
-	return virtgpu_plane_check(plane, state, false);
-}
-
-static int virtgpu_cursor_plane_check(struct drm_plane *plane, struct drm_atomic_commit *state)
-{
-	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
-	int ret;
-
-	ret = virtgpu_plane_check(plane, state, true);
-	if (ret || !new->fb)
-		return ret;
-
-	return virtgpu_cursor_shadow_check(new);
+						   to_virtgpu_plane(plane)->desc->can_position,
+						   true);
 }
 
 /*
  * The primary plane
  */
+
+/* Must be called before the states are swapped. */
+static bool virtgpu_primary_plane_is_disabling(struct drm_plane_state *state)
+{
+	return !state->fb ||
+	       !drm_atomic_get_new_crtc_state(state->state, state->crtc)->active;
+}
+
+static int virtgpu_primary_plane_reserve(struct virtgpu_plane_state *vs)
+{
+	vs->scanout = virtgpu_msg_alloc();
+	if (!vs->scanout)
+		return -ENOMEM;
+	if (virtgpu_primary_plane_is_disabling(&vs->base))
+		return 0;
+	vs->prepared = ktime_get();
+	vs->flush = virtgpu_msg_alloc();
+
+	return vs->flush ? 0 : -ENOMEM;
+}
+
+static int virtgpu_primary_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *state)
+{
+	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(state);
+	int ret;
+
+	ret = virtgpu_plane_prepare(plane, vs);
+	if (!ret)
+		ret = virtgpu_primary_plane_reserve(vs);
+	if (ret)
+		virtgpu_plane_release(vs);
+
+	return ret;
+}
+
+static void virtgpu_primary_plane_cleanup_fb(struct drm_plane *plane,
+					     struct drm_plane_state *state)
+{
+	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(state);
+	struct virtgpu_frames *frames = &virtgpu_plane_output(plane)->frames;
+
+	if (vs->res && virtgpu_frames_keep(frames, virtgpu_plane_gem(vs), vs->res))
+		vs->res = NULL;
+	virtgpu_plane_release(vs);
+}
 
 static struct virtgpu_msg *virtgpu_plane_fill_transfer(struct virtgpu_plane_state *vs,
 						       const struct drm_rect *r)
@@ -399,7 +398,7 @@ static void virtgpu_primary_plane_update(struct drm_plane *plane, struct drm_ato
 {
 	struct drm_plane_state *old = drm_atomic_get_old_plane_state(state, plane);
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
-	struct virtgpu_plane_state *vs = to_vgpu_plane_state(new);
+	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(new);
 	struct virtgpu_frames *frames = &virtgpu_plane_output(plane)->frames;
 	struct virtgpu_frame frame = { .res = vs->res, .committed = vs->prepared };
 	struct drm_rect src, damage;
@@ -443,7 +442,7 @@ void virtgpu_plane_disable_scanout(struct virtgpu_output *out, struct drm_plane_
 	if (!state)
 		return;
 
-	swap(msg, to_vgpu_plane_state(state)->scanout);
+	swap(msg, to_virtgpu_plane_state(state)->scanout);
 	if (!WARN_ON(!msg))
 		virtgpu_frames_disable(&out->frames, msg);
 }
@@ -455,9 +454,9 @@ static void virtgpu_primary_plane_disable(struct drm_plane *plane, struct drm_at
 }
 
 static const struct drm_plane_helper_funcs primary_helper_funcs = {
-	.prepare_fb = virtgpu_plane_prepare_fb,
-	.cleanup_fb = virtgpu_plane_cleanup_fb,
-	.atomic_check = virtgpu_primary_plane_check,
+	.prepare_fb = virtgpu_primary_plane_prepare_fb,
+	.cleanup_fb = virtgpu_primary_plane_cleanup_fb,
+	.atomic_check = virtgpu_plane_check,
 	.atomic_update = virtgpu_primary_plane_update,
 	.atomic_disable = virtgpu_primary_plane_disable,
 #ifdef CONFIG_DRM_PANIC
@@ -470,12 +469,61 @@ static const struct drm_plane_helper_funcs primary_helper_funcs = {
  * The cursor plane
  */
 
+/* A cursor that only moves keeps its shadow. */
+static int virtgpu_cursor_plane_prepare_shadow(struct drm_plane *plane,
+					       struct virtgpu_plane_state *vs)
+{
+	const struct virtgpu_cursor_shadow *shown = &to_virtgpu_plane_state(plane->state)->image;
+
+	if (shown->gem && virtgpu_cursor_shadow_equal(plane->state, &vs->base)) {
+		virtgpu_cursor_shadow_get(&vs->image, shown);
+		return 0;
+	}
+
+	return virtgpu_cursor_shadow_prepare(&vs->image, &vs->base);
+}
+
+static void virtgpu_cursor_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *state)
+{
+	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(state);
+
+	virtgpu_plane_release(vs);
+	virtgpu_cursor_shadow_release(&vs->image);
+}
+
+static int virtgpu_cursor_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *state)
+{
+	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(state);
+	int ret = 0;
+
+	if (state->fb)
+		ret = virtgpu_cursor_plane_prepare_shadow(plane, vs);
+	if (!ret)
+		ret = virtgpu_plane_prepare(plane, vs);
+	if (ret)
+		virtgpu_cursor_plane_cleanup_fb(plane, state);
+
+	return ret;
+}
+
+static int virtgpu_cursor_plane_check(struct drm_plane *plane, struct drm_atomic_commit *state)
+{
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
+	int ret;
+
+	ret = virtgpu_plane_check(plane, state);
+	if (ret || !new->fb)
+		return ret;
+
+	return virtgpu_cursor_shadow_check(new);
+}
+
 /* @redraw: the picture may be another one though the buffer is the same. */
 static void virtgpu_cursor_plane_show(struct virtgpu_output *out, struct drm_plane_state *new,
 				      bool redraw)
 {
 	struct drm_rect whole = DRM_RECT_INIT(0, 0, VIRTGPU_CURSOR_SIZE, VIRTGPU_CURSOR_SIZE);
-	struct virtgpu_plane_state *vs = to_vgpu_plane_state(new);
+	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(new);
 	struct virtgpu_cmd_cursor want = { .scanout = out->index };
 
 	if (new->fb && vs->res) {
@@ -554,15 +602,15 @@ static void virtgpu_cursor_plane_async_update(struct drm_plane *plane,
 	/* What is cleaned up afterwards is what was shown before. */
 	swap(cur->fb, new->fb);
 	spin_unlock_irq(&out->crc.lock);
-	swap(to_vgpu_plane_state(cur)->res, to_vgpu_plane_state(new)->res);
-	swap(to_vgpu_plane_state(cur)->image, to_vgpu_plane_state(new)->image);
+	swap(to_virtgpu_plane_state(cur)->res, to_virtgpu_plane_state(new)->res);
+	swap(to_virtgpu_plane_state(cur)->image, to_virtgpu_plane_state(new)->image);
 
 	virtgpu_crc_cursor(&out->crc);
 }
 
 static const struct drm_plane_helper_funcs cursor_helper_funcs = {
-	.prepare_fb = virtgpu_plane_prepare_fb,
-	.cleanup_fb = virtgpu_plane_cleanup_fb,
+	.prepare_fb = virtgpu_cursor_plane_prepare_fb,
+	.cleanup_fb = virtgpu_cursor_plane_cleanup_fb,
 	.atomic_check = virtgpu_cursor_plane_check,
 	.atomic_update = virtgpu_cursor_plane_update,
 	.atomic_disable = virtgpu_cursor_plane_disable,
@@ -570,49 +618,63 @@ static const struct drm_plane_helper_funcs cursor_helper_funcs = {
 	.atomic_async_update = virtgpu_cursor_plane_async_update,
 };
 
-/* Smaller ones cost a copy. */
-static const struct drm_plane_size_hint cursor_size = {
+/* A framebuffer of another size is copied. */
+static const struct drm_plane_size_hint virtgpu_cursor_size_hint = {
 	.width = VIRTGPU_CURSOR_SIZE,
 	.height = VIRTGPU_CURSOR_SIZE,
 };
 
+static const struct virtgpu_plane_desc virtgpu_plane_descs[] = {
+	[DRM_PLANE_TYPE_PRIMARY] = {
+		.helper_funcs = &primary_helper_funcs,
+		.formats = virtgpu_primary_formats,
+		.num_formats = ARRAY_SIZE(virtgpu_primary_formats),
+		/* Only black is below a primary plane, so alpha has no effect. */
+		.blend_modes = BIT(DRM_MODE_BLEND_PREMULTI) | BIT(DRM_MODE_BLEND_PIXEL_NONE),
+		.can_show_blob = true,
+	},
+	[DRM_PLANE_TYPE_CURSOR] = {
+		.helper_funcs = &cursor_helper_funcs,
+		.formats = virtgpu_cursor_formats,
+		.num_formats = ARRAY_SIZE(virtgpu_cursor_formats),
+		.blend_modes = BIT(DRM_MODE_BLEND_PREMULTI),
+		.size_hint = &virtgpu_cursor_size_hint,
+		.size = VIRTGPU_CURSOR_SIZE,
+		.can_position = true,
+	},
+};
+
 /**
- * virtgpu_plane_create - make a plane
- * @out: its output, which has no CRTC yet
- * @type: primary or cursor
+ * virtgpu_plane_create() - Create a plane
+ * @out: output of the plane, which has no CRTC yet
+ * @type: DRM_PLANE_TYPE_PRIMARY or DRM_PLANE_TYPE_CURSOR
  *
- * Context: may sleep.
+ * Context: May sleep.
  * Return: the plane, which lives as long as the DRM device, or an error pointer.
  */
 struct drm_plane *virtgpu_plane_create(struct virtgpu_output *out, enum drm_plane_type type)
 {
-	bool primary = type == DRM_PLANE_TYPE_PRIMARY;
+	const struct virtgpu_plane_desc *desc = &virtgpu_plane_descs[type];
 	struct drm_device *dev = &out->vgdev->drm;
 	struct virtgpu_plane *p;
-	int ret = 0;
+	int ret;
 
 	p = drmm_universal_plane_alloc(dev, struct virtgpu_plane, base, BIT(out->index),
-				       &plane_funcs,
-				       primary ? virtgpu_primary_formats : virtgpu_cursor_formats,
-				       primary ? virtgpu_primary_format_count :
-						 virtgpu_cursor_format_count,
+				       &plane_funcs, desc->formats, desc->num_formats,
 				       virtgpu_modifiers, type, NULL);
 	if (IS_ERR(p))
 		return ERR_CAST(p);
 
 	p->out = out;
-	drm_plane_helper_add(&p->base, primary ? &primary_helper_funcs :
-					 &cursor_helper_funcs);
+	p->desc = desc;
+	drm_plane_helper_add(&p->base, desc->helper_funcs);
 	drm_plane_enable_fb_damage_clips(&p->base);
-	if (!primary)
-		ret = drm_plane_add_size_hints_property(&p->base, &cursor_size, 1);
-	if (ret)
-		return ERR_PTR(ret);
-
-	/* There is only black below a primary plane, so alpha changes nothing. */
-	ret = drm_plane_create_blend_mode_property(&p->base,
-						   BIT(DRM_MODE_BLEND_PREMULTI) |
-						   (primary ? BIT(DRM_MODE_BLEND_PIXEL_NONE) : 0));
+	if (desc->size_hint) {
+		ret = drm_plane_add_size_hints_property(&p->base, desc->size_hint, 1);
+		if (ret)
+			return ERR_PTR(ret);
+	}
+	ret = drm_plane_create_blend_mode_property(&p->base, desc->blend_modes);
 
 	return ret ? ERR_PTR(ret) : &p->base;
 }

@@ -10,16 +10,19 @@
 struct virtgpu_gem;
 struct virtgpu_msg;
 struct virtgpu_output;
+struct virtgpu_plane_desc;
 struct virtgpu_resource;
 
 /**
  * struct virtgpu_plane - a primary or cursor plane
  * @base: DRM's
- * @out: the output it belongs to
+ * @out: the output of the plane
+ * @desc: what the type of the plane determines
  */
 struct virtgpu_plane {
 	struct drm_plane base;
 	struct virtgpu_output *out;
+	const struct virtgpu_plane_desc *desc;
 };
 
 /**
@@ -43,7 +46,7 @@ struct virtgpu_plane_state {
 	ktime_t prepared;
 };
 
-static inline struct virtgpu_plane_state *to_vgpu_plane_state(struct drm_plane_state *s)
+static inline struct virtgpu_plane_state *to_virtgpu_plane_state(struct drm_plane_state *s)
 {
 	return container_of(s, struct virtgpu_plane_state, base);
 }

@@ -75,16 +75,16 @@ static void offered_formats(struct kunit *test)
 {
 	const struct format_case *c = test->param_value;
 
-	KUNIT_EXPECT_EQ(test, offered(virtgpu_primary_formats, virtgpu_primary_format_count,
+	KUNIT_EXPECT_EQ(test, offered(virtgpu_primary_formats, ARRAY_SIZE(virtgpu_primary_formats),
 				      c->fourcc), c->host != 0);
-	KUNIT_EXPECT_EQ(test, offered(virtgpu_cursor_formats, virtgpu_cursor_format_count,
+	KUNIT_EXPECT_EQ(test, offered(virtgpu_cursor_formats, ARRAY_SIZE(virtgpu_cursor_formats),
 				      c->fourcc), c->fourcc == DRM_FORMAT_ARGB8888);
 }
 
 static void format_lists(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, virtgpu_primary_format_count, 4);
-	KUNIT_EXPECT_EQ(test, virtgpu_cursor_format_count, 1);
+	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(virtgpu_primary_formats), 4);
+	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(virtgpu_cursor_formats), 1);
 	KUNIT_EXPECT_EQ(test, virtgpu_modifiers[0], DRM_FORMAT_MOD_LINEAR);
 	KUNIT_EXPECT_EQ(test, virtgpu_modifiers[1], DRM_FORMAT_MOD_INVALID);
 }
