@@ -2,10 +2,14 @@
 #ifndef VIRTGPU_CURSOR_H
 #define VIRTGPU_CURSOR_H
 
+#include <linux/iosys-map.h>
 #include <linux/spinlock_types.h>
+#include <linux/types.h>
 
 #include "virtgpu_cmd.h"
 
+struct drm_plane_state;
+struct virtgpu_gem;
 struct virtgpu_msg;
 struct virtgpu_vq;
 
@@ -40,6 +44,18 @@ struct virtgpu_cursor {
 	unsigned int sent_image;
 };
 
+/**
+ * struct virtgpu_cursor_shadow - a cursor's picture in the size that hosts take
+ * @gem: the buffer that it is copied to, or NULL if the framebuffer does as it is
+ * @from: the framebuffer's memory, until it was copied
+ * @to: the memory of @gem, likewise
+ */
+struct virtgpu_cursor_shadow {
+	struct virtgpu_gem *gem;
+	struct iosys_map from;
+	struct iosys_map to;
+};
+
 int virtgpu_cursor_init(struct virtgpu_cursor *c, struct virtgpu_vq *queue,
 			struct virtgpu_vq *ctrl, unsigned int scanout);
 void virtgpu_cursor_fini(struct virtgpu_cursor *c);
@@ -47,5 +63,16 @@ void virtgpu_cursor_set(struct virtgpu_cursor *c, const struct virtgpu_cmd_curso
 			bool new_image);
 void virtgpu_cursor_hide(struct virtgpu_cursor *c);
 void virtgpu_cursor_upload(struct virtgpu_cursor *c, struct virtgpu_msg *transfer);
+
+bool virtgpu_cursor_shadow_equal(const struct drm_plane_state *old,
+				 const struct drm_plane_state *new);
+int virtgpu_cursor_shadow_check(const struct drm_plane_state *state);
+int virtgpu_cursor_shadow_prepare(struct virtgpu_cursor_shadow *img,
+				  const struct drm_plane_state *state);
+void virtgpu_cursor_shadow_get(struct virtgpu_cursor_shadow *img,
+			       const struct virtgpu_cursor_shadow *shown);
+void virtgpu_cursor_shadow_copy(struct virtgpu_cursor_shadow *img,
+				const struct drm_plane_state *state);
+void virtgpu_cursor_shadow_release(struct virtgpu_cursor_shadow *img);
 
 #endif

@@ -5,7 +5,7 @@
 #include <linux/ktime.h>
 #include <drm/drm_plane.h>
 
-#include "virtgpu_cursor_shadow.h"
+#include "virtgpu_cursor.h"
 
 struct virtgpu_gem;
 struct virtgpu_msg;
