@@ -66,9 +66,8 @@ static inline int virtgpu_kms_suspend(struct virtgpu_device *vgdev)
 	return 0;
 }
 
-static inline int virtgpu_kms_resume(struct virtgpu_device *vgdev)
+static inline void virtgpu_kms_resume(struct virtgpu_device *vgdev)
 {
-	return 0;
 }
 
 static inline void virtgpu_kms_stop(struct virtgpu_device *vgdev)
