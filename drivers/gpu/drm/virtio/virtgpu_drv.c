@@ -48,6 +48,10 @@ static const struct drm_driver virtgpu_driver = {
 	.postclose = virtgpu_file_close,
 	.dumb_create = virtgpu_gem_dumb_create,
 	.gem_prime_import = virtgpu_prime_import,
+	/*
+	 * Despite the name this fbdev emulation needs only dumb buffers and vmap,
+	 * whereas the shmem variant requires struct drm_gem_shmem_object.
+	 */
 	DRM_FBDEV_TTM_DRIVER_OPS,
 	.ioctls = virtgpu_ioctls,
 	.num_ioctls = VIRTGPU_NUM_IOCTLS,
