@@ -169,7 +169,7 @@ static int virtgpu_debugfs_outputs(struct seq_file *m, void *data)
 			   out->connector.name, out->info.enabled, !!out->info.edid);
 		drm_printf(&p, " position=%u,%u size=%ux%u", out->info.x,
 			   out->info.y, out->info.width, out->info.height);
-		drm_printf(&p, " shown=%u rect=%u,%u+%ux%u held_ms=%u\n", s->resource,
+		drm_printf(&p, " resource=%u rect=%u,%u+%ux%u held_ms=%u\n", s->resource,
 			   s->x, s->y, s->w, s->h, virtgpu_frames_held_ms(&out->frames));
 	}
 	mutex_unlock(&d->lock);

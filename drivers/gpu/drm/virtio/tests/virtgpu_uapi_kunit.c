@@ -265,7 +265,7 @@ static void uapi_debugfs(struct kunit *test)
 	expect_line(u, text, virtgpu_mock_has(u->mock, VIRTIO_GPU_F_EDID) ?
 		    "output: id=0 connector=Virtual-1 enabled=0 edid=1" :
 		    "output: id=0 connector=Virtual-1 enabled=0 edid=0");
-	expect_line(u, text, "position=640,0 size=640x480 shown=1 rect=0,0+64x48 held_ms=0\n");
+	expect_line(u, text, "position=640,0 size=640x480 resource=1 rect=0,0+64x48 held_ms=0\n");
 
 	text = read_file(u, "resources");
 	expect_line(u, text, "attached: 1\n");
