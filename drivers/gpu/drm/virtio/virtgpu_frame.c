@@ -380,7 +380,7 @@ static void virtgpu_frames_account_response(struct virtgpu_frames *f, ktime_t no
 	f->interval = ktime_to_ns(ktime_sub(now, f->answered));
 	f->answered = now;
 	virtgpu_vblank_defer(&f->clock, false);
-	virtgpu_frames_count_step(f, VIRTGPU_FRAME_STEP_ANSWER, ns);
+	virtgpu_frames_count_step(f, VIRTGPU_FRAME_STEP_RESPONSE, ns);
 	if (ns >= f->clock.period && !f->holding)
 		f->stats.missed += div_u64(ns, f->clock.period);
 	if (ns > max_t(s64, f->clock.period / 8, NSEC_PER_MSEC)) {
@@ -406,7 +406,7 @@ static void virtgpu_frames_flush_complete(struct virtgpu_msg *msg)
 	spin_lock_irqsave(&f->lock, flags);
 	virtgpu_frames_account_response(f, now);
 	f->error = msg->error;
-	trace_virtio_gpu_frame_answered(f);
+	trace_virtio_gpu_frame_response(f);
 	if (f->has_next) {
 		virtgpu_frames_take_next(f, &next);
 		/* Without a device there is nothing that could show it. */
@@ -646,7 +646,7 @@ static void virtgpu_frames_print_step(struct drm_printer *p, unsigned int index,
  */
 void virtgpu_frames_print(struct virtgpu_frames *f, unsigned int index, struct drm_printer *p)
 {
-	static const char *const steps[] = { "queue", "answer", "event" };
+	static const char *const steps[] = { "queue", "response", "event" };
 	struct virtgpu_frame_stats s;
 	unsigned int i, paced;
 

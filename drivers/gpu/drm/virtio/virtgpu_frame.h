@@ -20,7 +20,7 @@ struct virtgpu_resource;
 /* Steps of a frame that are measured. */
 enum virtgpu_frame_step {
 	VIRTGPU_FRAME_STEP_QUEUE,
-	VIRTGPU_FRAME_STEP_ANSWER,
+	VIRTGPU_FRAME_STEP_RESPONSE,
 	VIRTGPU_FRAME_STEP_EVENT,
 	VIRTGPU_FRAME_STEPS
 };

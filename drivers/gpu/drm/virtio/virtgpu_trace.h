@@ -157,7 +157,7 @@ DEFINE_EVENT(virtio_gpu_frame, virtio_gpu_frame_queued,
 	TP_ARGS(f)
 );
 
-DEFINE_EVENT(virtio_gpu_frame, virtio_gpu_frame_answered,
+DEFINE_EVENT(virtio_gpu_frame, virtio_gpu_frame_response,
 	TP_PROTO(const struct virtgpu_frames *f),
 	TP_ARGS(f)
 );
