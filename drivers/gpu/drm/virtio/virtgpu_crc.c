@@ -509,7 +509,7 @@ const char *const *virtgpu_crc_get_sources(struct drm_crtc *crtc, size_t *count)
 int virtgpu_crc_verify_source(struct drm_crtc *crtc, const char *source, size_t *values)
 {
 	if (source && strcmp(source, sources[0])) {
-		drm_dbg_driver(crtc->dev, "no checksums from \"%s\"\n", source);
+		drm_dbg_driver(crtc->dev, "unknown CRC source \"%s\"\n", source);
 		return -EINVAL;
 	}
 	*values = 1;

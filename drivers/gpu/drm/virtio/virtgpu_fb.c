@@ -127,11 +127,11 @@ struct drm_framebuffer *virtgpu_fb_create(struct drm_device *dev,
 	u64 end;
 
 	if (!virtgpu_fb_host_format(cmd->pixel_format)) {
-		drm_dbg_kms(dev, "no format %p4cc\n", &cmd->pixel_format);
+		drm_dbg_kms(dev, "unsupported format %p4cc\n", &cmd->pixel_format);
 		return ERR_PTR(-EINVAL);
 	}
 	if (cmd->pitches[0] % 4 || cmd->offsets[0] % 4) {
-		drm_dbg_kms(dev, "pitch %u and offset %u are to be in whole pixels\n",
+		drm_dbg_kms(dev, "pitch %u and offset %u must be multiples of the pixel size\n",
 			    cmd->pitches[0], cmd->offsets[0]);
 		return ERR_PTR(-EINVAL);
 	}
@@ -140,7 +140,7 @@ struct drm_framebuffer *virtgpu_fb_create(struct drm_device *dev,
 	end = (u64)cmd->pitches[0] * (cmd->height - 1) + cmd->offsets[0] +
 	      (u64)cmd->width * 4;
 	if (end > U32_MAX) {
-		drm_dbg_kms(dev, "the last pixel is at byte %llu\n", end);
+		drm_dbg_kms(dev, "framebuffer exceeds 4 GiB (%llu bytes)\n", end);
 		return ERR_PTR(-EINVAL);
 	}
 

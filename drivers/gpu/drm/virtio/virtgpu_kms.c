@@ -377,7 +377,8 @@ static void virtgpu_kms_fallback_work(struct work_struct *work)
 			continue;
 		ret = drm_atomic_helper_dirtyfb(fb, NULL, 0, 0, NULL, 0);
 		if (ret)
-			drm_err(&vgdev->drm, "output %u stays dark: %d\n", i, ret);
+			drm_err(&vgdev->drm, "output %u: failed to fall back to a 2D resource: %d\n",
+				i, ret);
 		drm_framebuffer_put(fb);
 	}
 }
