@@ -26,7 +26,7 @@
 #include "virtgpu_fdinfo.h"
 #include "virtgpu_file.h"
 #include "virtgpu_gem.h"
-#include "virtgpu_import.h"
+#include "virtgpu_prime.h"
 #include "virtgpu_ioctl.h"
 #include "virtgpu_msg.h"
 

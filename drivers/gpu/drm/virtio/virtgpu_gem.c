@@ -10,12 +10,11 @@
 
 #include "virtgpu_cmd.h"
 #include "virtgpu_device.h"
-#include "virtgpu_export.h"
 #include "virtgpu_file.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_gem_host3d.h"
 #include "virtgpu_host_visible.h"
-#include "virtgpu_import.h"
+#include "virtgpu_prime.h"
 #include "virtgpu_msg.h"
 
 /**

@@ -14,7 +14,7 @@
 #include "virtgpu_device.h"
 #include "virtgpu_fb.h"
 #include "virtgpu_gem.h"
-#include "virtgpu_import.h"
+#include "virtgpu_prime.h"
 #include "virtgpu_msg.h"
 #include "virtgpu_output.h"
 #include "virtgpu_plane.h"

@@ -694,7 +694,7 @@ static struct kunit_case import_tests[] = {
 };
 
 static struct kunit_suite import_suite = {
-	.name = "virtio_gpu_import",
+	.name = "virtio_gpu_prime",
 	.test_cases = import_tests,
 };
 

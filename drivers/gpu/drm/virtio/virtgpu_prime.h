@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-#ifndef VIRTGPU_IMPORT_H
-#define VIRTGPU_IMPORT_H
+#ifndef VIRTGPU_PRIME_H
+#define VIRTGPU_PRIME_H
 
 #include <linux/types.h>
 
@@ -12,6 +12,7 @@ struct virtgpu_backing;
 struct virtgpu_gem;
 struct virtgpu_import;
 
+struct dma_buf *virtgpu_prime_export(struct drm_gem_object *obj, int flags);
 struct drm_gem_object *virtgpu_prime_import(struct drm_device *dev,
 					    struct dma_buf *dma_buf);
 void virtgpu_import_add_detach_fence(struct virtgpu_import *imp, struct dma_fence *fence);
