@@ -52,6 +52,11 @@
 #define invalidate_mappings move_notify
 #endif
 
+/* 6.13: bochs has scatter lists for its dma-bufs. */
+#ifndef HAVE_BOCHS_SHMEM
+#include "vram_dma_buf.h"
+#endif
+
 /* 6.13: the name of a namespace is a string.  What stands here is right for both. */
 #include <linux/module.h>
 #undef MODULE_IMPORT_NS
