@@ -30,6 +30,7 @@ struct virtgpu_counters {
  * @drm: the DRM device
  * @vdev: the virtio device; unusable once the queues are stopped
  * @features: what was negotiated
+ * @gem_funcs: functions of GEM objects
  * @ctrl: control queue
  * @cursor: cursor queue
  * @backings: memory that the device is told about
@@ -47,6 +48,7 @@ struct virtgpu_device {
 	struct drm_device drm;
 	struct virtio_device *vdev;
 	struct virtgpu_features features;
+	const struct drm_gem_object_funcs *gem_funcs;
 	struct virtgpu_vq ctrl;
 	struct virtgpu_vq cursor;
 	struct virtgpu_backing_mgr backings;

@@ -26,9 +26,9 @@
 #include "virtgpu_fdinfo.h"
 #include "virtgpu_file.h"
 #include "virtgpu_gem.h"
-#include "virtgpu_prime.h"
 #include "virtgpu_ioctl.h"
 #include "virtgpu_msg.h"
+#include "virtgpu_prime.h"
 
 static int virtgpu_modeset = -1;
 module_param_named(modeset, virtgpu_modeset, int, 0400);
@@ -38,6 +38,19 @@ static const struct file_operations virtgpu_fops = {
 	.owner = THIS_MODULE,
 	.show_fdinfo = drm_show_fdinfo,
 	DRM_GEM_FOPS,
+};
+
+static const struct drm_gem_object_funcs virtgpu_gem_funcs = {
+	.free = virtgpu_gem_free,
+	.open = virtgpu_file_open_object,
+	.close = virtgpu_file_close_object,
+	.print_info = virtgpu_gem_print_info,
+	.export = virtgpu_prime_export,
+	.get_sg_table = virtgpu_gem_get_sg_table,
+	.vmap = virtgpu_gem_vmap,
+	.vunmap = virtgpu_gem_vunmap,
+	.mmap = virtgpu_gem_mmap,
+	.status = virtgpu_gem_status,
 };
 
 static const struct drm_driver virtgpu_driver = {
@@ -174,6 +187,7 @@ static int virtgpu_device_init(struct virtgpu_device *vgdev, struct virtio_devic
 	int ret;
 
 	vgdev->vdev = vdev;
+	vgdev->gem_funcs = &virtgpu_gem_funcs;
 	virtgpu_features_read(vdev, &vgdev->features);
 	virtgpu_vq_init(&vgdev->ctrl, &vdev->dev, "control");
 	virtgpu_vq_init(&vgdev->cursor, &vdev->dev, "cursor");

@@ -1,39 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
-#include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
-#include <drm/drm_drv.h>
 #include <drm/drm_mode.h>
 #include <drm/drm_print.h>
 
 #include "virtgpu_cmd.h"
 #include "virtgpu_device.h"
-#include "virtgpu_file.h"
 #include "virtgpu_gem.h"
-#include "virtgpu_gem_host3d.h"
 #include "virtgpu_host_visible.h"
-#include "virtgpu_prime.h"
 #include "virtgpu_msg.h"
 
 /**
  * DOC: buffers
  *
- * A buffer is memory; the host hears of it only when there is something to do
- * with it.  Then the same buffer can be a blob, which the host shows in place, or
- * one surface for each layout that it is shown in, which the host copies.  A blob
- * that the host refuses is replaced by a surface, for this buffer for good.
+ * A GEM object is memory; resources are created from it on first use.  The same buffer
+ * can have a guest blob, which the host shows in place, or one 2D resource for each
+ * layout in which it is shown, which the host copies.  If the host rejects the blob, 2D
+ * resources replace it for the rest of the buffer's life.
  *
- * What a 3D context makes is the other way round: the host has it first, and for good,
- * under the one number that the context's commands name it by.
+ * A buffer that a 3D context creates has its resource from the start, and only that one,
+ * because the context's commands use its resource ID.
+ *
+ * What differs between guest pages, imported dma-bufs and host memory is in a table of
+ * operations for each, &struct virtgpu_gem_ops.
  */
 
-/* Another device's memory may move as soon as the host no longer has it. */
 static void virtgpu_gem_destroy_resource(struct virtgpu_gem *gem, struct virtgpu_resource *res)
 {
-	if (gem->import)
-		virtgpu_import_add_detach_fence(gem->import, virtgpu_resource_detach_backing(res));
+	if (gem->ops->add_detach_fence)
+		gem->ops->add_detach_fence(gem, virtgpu_resource_detach_backing(res));
 	else
 		virtgpu_resource_destroy(res);
 }
@@ -45,12 +42,12 @@ static void virtgpu_gem_drop_2d(struct virtgpu_gem *gem, struct virtgpu_resource
 }
 
 /**
- * virtgpu_gem_release_resources - take a buffer's memory from the host
- * @gem: a buffer that moves or is freed
+ * virtgpu_gem_release_resources() - Destroy all resources of a GEM object
+ * @gem: a GEM object that is freed, or whose memory moves
  *
- * Published, not kicked.
+ * Queues the commands; the caller must kick.
  *
- * Context: under the reservation lock; may sleep if the buffer is an import.
+ * Context: Caller must hold the reservation lock.  May sleep if the memory can move.
  */
 void virtgpu_gem_release_resources(struct virtgpu_gem *gem)
 {
@@ -70,127 +67,148 @@ void virtgpu_gem_release_resources(struct virtgpu_gem *gem)
 		virtgpu_gem_drop_2d(gem, res);
 }
 
-static void virtgpu_gem_free(struct drm_gem_object *obj)
+/**
+ * virtgpu_gem_pin() - Keep the memory of a GEM object in place and mapped
+ * @gem: the GEM object
+ *
+ * Context: May sleep.  Caller must hold the reservation lock.
+ * Return: 0 on success, -ENODEV if the device was removed, or the exporter's error.
+ */
+int virtgpu_gem_pin(struct virtgpu_gem *gem)
+{
+	return gem->ops->pin ? gem->ops->pin(gem) : 0;
+}
+
+/**
+ * virtgpu_gem_unpin() - Undo virtgpu_gem_pin()
+ * @gem: the GEM object
+ *
+ * Context: May sleep.  Caller must hold the reservation lock.
+ */
+void virtgpu_gem_unpin(struct virtgpu_gem *gem)
+{
+	if (gem->ops->unpin)
+		gem->ops->unpin(gem);
+}
+
+/*
+ * GEM object functions
+ */
+
+/**
+ * virtgpu_gem_free() - &drm_gem_object_funcs.free
+ * @obj: the object
+ */
+void virtgpu_gem_free(struct drm_gem_object *obj)
 {
 	struct virtgpu_device *vgdev = to_virtgpu(obj->dev);
 	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
 
-	if (gem->import)
-		dma_resv_lock(obj->resv, NULL);
+	dma_resv_lock(obj->resv, NULL);
 	virtgpu_gem_release_resources(gem);
 	if (gem->pinned_for_ctx)
-		virtgpu_import_unpin(gem->import);
-	if (gem->import)
-		dma_resv_unlock(obj->resv);
+		virtgpu_gem_unpin(gem);
+	dma_resv_unlock(obj->resv);
 	virtgpu_vq_kick(&vgdev->ctrl);
 
-	if (iosys_map_is_set(&gem->vmap))
-		vunmap(gem->vmap.vaddr);
-	if (gem->import)
-		virtgpu_import_release(gem->import);
-	if (gem->pages)
-		virtgpu_backing_put_sync(gem->pages);
-
+	if (gem->ops->free)
+		gem->ops->free(gem);
 	drm_gem_object_release(obj);
 	kfree(gem);
 }
 
-static struct sg_table *virtgpu_gem_get_sg_table(struct drm_gem_object *obj)
+/**
+ * virtgpu_gem_get_sg_table() - &drm_gem_object_funcs.get_sg_table
+ * @obj: the object
+ *
+ * Return: a table to be mapped and freed by the caller, -ENOMEM, or -EOPNOTSUPP if the
+ * buffer has no guest pages.
+ */
+struct sg_table *virtgpu_gem_get_sg_table(struct drm_gem_object *obj)
 {
 	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
 
 	return gem->pages ? virtgpu_pages_sg_table(gem->pages) : ERR_PTR(-EOPNOTSUPP);
 }
 
-static int virtgpu_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
-{
-	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
-	int ret;
-
-	dma_resv_assert_held(obj->resv);
-
-	if (gem->import)
-		return dma_buf_vmap(virtgpu_import_dma_buf(gem->import), map);
-	if (!gem->pages)
-		return -EOPNOTSUPP;
-
-	if (iosys_map_is_null(&gem->vmap)) {
-		ret = virtgpu_pages_vmap(gem->pages, &gem->vmap);
-		if (ret)
-			return ret;
-	}
-	*map = gem->vmap;
-
-	return 0;
-}
-
-static void virtgpu_gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+/**
+ * virtgpu_gem_vmap() - &drm_gem_object_funcs.vmap
+ * @obj: the object
+ * @map: filled in
+ *
+ * Return: 0 on success, -ENOMEM, -EOPNOTSUPP for host memory, or the exporter's error.
+ */
+int virtgpu_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
 	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
 
 	dma_resv_assert_held(obj->resv);
 
-	/* Ours is kept: the console wants it for every stroke. */
-	if (gem->import)
-		dma_buf_vunmap(virtgpu_import_dma_buf(gem->import), map);
-}
-
-static int virtgpu_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
-{
-	unsigned long first = vma->vm_pgoff - drm_vma_node_start(&obj->vma_node);
-	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
-
-	/* An import is mapped through its dma-buf. */
-	if (gem->import)
-		return -EINVAL;
-	if (!gem->pages)
-		return virtgpu_gem_host3d_mmap(gem, vma);
-
-	/* A private copy of a screen would never be shown. */
-	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
-		return -EINVAL;
-
-	return virtgpu_pages_mmap(gem->pages, vma, first);
+	return gem->ops->vmap ? gem->ops->vmap(gem, map) : -EOPNOTSUPP;
 }
 
 /**
- * virtgpu_gem_region - where the memory of a buffer is
- * @gem: the buffer
+ * virtgpu_gem_vunmap() - &drm_gem_object_funcs.vunmap
+ * @obj: the object
+ * @map: from virtgpu_gem_vmap()
+ */
+void virtgpu_gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
+
+	dma_resv_assert_held(obj->resv);
+
+	if (gem->ops->vunmap)
+		gem->ops->vunmap(gem, map);
+}
+
+/**
+ * virtgpu_gem_mmap() - &drm_gem_object_funcs.mmap
+ * @obj: the object
+ * @vma: the range to map
  *
- * A 3D resource or blob with pages of the guest is in these, whatever the host adds.
+ * Return: 0 on success, -EINVAL for imported memory, a private writable mapping or a range
+ * outside the buffer, or the error of &virtgpu_gem_ops.mmap.
+ */
+int virtgpu_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
+{
+	unsigned long pgoff = vma->vm_pgoff - drm_vma_node_start(&obj->vma_node);
+	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
+
+	if (!gem->ops->mmap)
+		return -EINVAL;
+	/* The host would never see what is written to a private mapping. */
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
+		return -EINVAL;
+
+	return gem->ops->mmap(gem, vma, pgoff);
+}
+
+/**
+ * virtgpu_gem_status() - &drm_gem_object_funcs.status
+ * @obj: the object
  *
  * Context: any.
- * Return: the region, the same for as long as the buffer has handles.
+ * Return: DRM_GEM_OBJECT_RESIDENT or 0.
  */
-enum virtgpu_gem_region virtgpu_gem_region(const struct virtgpu_gem *gem)
-{
-	if (gem->import)
-		return VIRTGPU_GEM_IMPORTED;
-
-	return gem->pages ? VIRTGPU_GEM_GUEST : VIRTGPU_GEM_HOST3D;
-}
-
-static enum drm_gem_object_status virtgpu_gem_status(struct drm_gem_object *obj)
+enum drm_gem_object_status virtgpu_gem_status(struct drm_gem_object *obj)
 {
 	const struct virtgpu_gem *gem = to_virtgpu_gem(obj);
-	bool resident = true;
 
-	switch (virtgpu_gem_region(gem)) {
-	case VIRTGPU_GEM_IMPORTED:
-		resident = virtgpu_import_is_mapped(gem->import);
-		break;
-	case VIRTGPU_GEM_HOST3D:
-		resident = !virtgpu_gem_host_error(gem);
-		break;
-	default:
-		break;
-	}
+	if (gem->ops->is_resident && !gem->ops->is_resident(gem))
+		return 0;
 
-	return resident ? DRM_GEM_OBJECT_RESIDENT : 0;
+	return DRM_GEM_OBJECT_RESIDENT;
 }
 
-static void virtgpu_gem_print_info(struct drm_printer *p, unsigned int indent,
-				   const struct drm_gem_object *obj)
+/**
+ * virtgpu_gem_print_info() - &drm_gem_object_funcs.print_info
+ * @p: printer
+ * @indent: indentation in tabs
+ * @obj: the object
+ */
+void virtgpu_gem_print_info(struct drm_printer *p, unsigned int indent,
+			    const struct drm_gem_object *obj)
 {
 	static const char * const regions[VIRTGPU_GEM_NUM_REGIONS] = {
 		[VIRTGPU_GEM_GUEST] = "own",
@@ -203,69 +221,87 @@ static void virtgpu_gem_print_info(struct drm_printer *p, unsigned int indent,
 	drm_printf_indent(p, indent, "blob_refused=%u\n", gem->blob_unsupported);
 }
 
-static const struct vm_operations_struct virtgpu_gem_vm_ops = {
+/*
+ * Guest pages
+ */
+
+static void virtgpu_gem_guest_free(struct virtgpu_gem *gem)
+{
+	if (iosys_map_is_set(&gem->vmap))
+		vunmap(gem->vmap.vaddr);
+	if (gem->pages)
+		virtgpu_backing_put_sync(gem->pages);
+}
+
+static struct virtgpu_backing *virtgpu_gem_guest_backing(struct virtgpu_gem *gem)
+{
+	return gem->pages;
+}
+
+/* The mapping is kept: fbdev emulation maps the buffer on every update. */
+static int virtgpu_gem_guest_vmap(struct virtgpu_gem *gem, struct iosys_map *map)
+{
+	int ret;
+
+	if (iosys_map_is_null(&gem->vmap)) {
+		ret = virtgpu_pages_vmap(gem->pages, &gem->vmap);
+		if (ret)
+			return ret;
+	}
+	*map = gem->vmap;
+
+	return 0;
+}
+
+static const struct vm_operations_struct virtgpu_gem_guest_vm_ops = {
 	.open = drm_gem_vm_open,
 	.close = drm_gem_vm_close,
 };
 
-static const struct drm_gem_object_funcs virtgpu_gem_funcs = {
-	.free = virtgpu_gem_free,
-	.open = virtgpu_file_open_object,
-	.close = virtgpu_file_close_object,
-	.print_info = virtgpu_gem_print_info,
-	.export = virtgpu_prime_export,
-	.get_sg_table = virtgpu_gem_get_sg_table,
-	.vmap = virtgpu_gem_vmap,
-	.vunmap = virtgpu_gem_vunmap,
-	.mmap = virtgpu_gem_mmap,
-	.status = virtgpu_gem_status,
-	.vm_ops = &virtgpu_gem_vm_ops,
+static int virtgpu_gem_guest_mmap(struct virtgpu_gem *gem, struct vm_area_struct *vma,
+				  unsigned long pgoff)
+{
+	vma->vm_ops = &virtgpu_gem_guest_vm_ops;
+
+	return virtgpu_pages_mmap(gem->pages, vma, pgoff);
+}
+
+static const struct virtgpu_gem_ops virtgpu_gem_guest_ops = {
+	.region = VIRTGPU_GEM_GUEST,
+	.free = virtgpu_gem_guest_free,
+	.backing = virtgpu_gem_guest_backing,
+	.vmap = virtgpu_gem_guest_vmap,
+	.mmap = virtgpu_gem_guest_mmap,
 };
 
-static struct virtgpu_gem *virtgpu_gem_alloc(struct virtgpu_device *vgdev, u64 size,
-					     struct dma_resv *resv)
+/**
+ * virtgpu_gem_alloc() - Allocate a GEM object without memory
+ * @vgdev: the device
+ * @size: in bytes, a multiple of PAGE_SIZE
+ * @resv: reservation object of an imported dma-buf, or NULL for the object's own
+ * @ops: operations of the memory
+ *
+ * Native objects get an offset for mmap(); imported ones are mapped by the exporter.
+ *
+ * Context: May sleep.
+ * Return: the object, -ENOMEM, or -ENOSPC if no offset is left.
+ */
+struct virtgpu_gem *virtgpu_gem_alloc(struct virtgpu_device *vgdev, u64 size,
+				      struct dma_resv *resv,
+				      const struct virtgpu_gem_ops *ops)
 {
 	struct virtgpu_gem *gem = kzalloc_obj(*gem);
+	int ret;
 
 	if (!gem)
 		return ERR_PTR(-ENOMEM);
 
 	INIT_LIST_HEAD(&gem->copies_2d);
-	gem->base.funcs = &virtgpu_gem_funcs;
+	gem->ops = ops;
+	gem->base.funcs = vgdev->gem_funcs;
 	gem->base.resv = resv;
 	drm_gem_private_object_init(&vgdev->drm, &gem->base, size);
-
-	return gem;
-}
-
-/**
- * virtgpu_gem_create_imported - make the object of a foreign buffer
- * @vgdev: the device
- * @dma_buf: the buffer, whose reservation object it shares
- *
- * Context: may sleep.
- * Return: an object that has no memory yet, or ERR_PTR(-ENOMEM).
- */
-struct virtgpu_gem *virtgpu_gem_create_imported(struct virtgpu_device *vgdev,
-						struct dma_buf *dma_buf)
-{
-	return virtgpu_gem_alloc(vgdev, dma_buf->size, dma_buf->resv);
-}
-
-/**
- * virtgpu_gem_create_empty - make a buffer that has no memory of the guest's
- * @vgdev: the device
- * @size: in bytes, a multiple of PAGE_SIZE
- *
- * Context: may sleep.
- * Return: the object, -ENOMEM, or -ENOSPC if there are no offsets to map it at.
- */
-struct virtgpu_gem *virtgpu_gem_create_empty(struct virtgpu_device *vgdev, u64 size)
-{
-	struct virtgpu_gem *gem = virtgpu_gem_alloc(vgdev, size, NULL);
-	int ret;
-
-	if (IS_ERR(gem))
+	if (resv)
 		return gem;
 
 	ret = drm_gem_create_mmap_offset(&gem->base);
@@ -278,12 +314,13 @@ struct virtgpu_gem *virtgpu_gem_create_empty(struct virtgpu_device *vgdev, u64 s
 }
 
 /**
- * virtgpu_gem_create - make a buffer
+ * virtgpu_gem_create() - Create a GEM object with guest pages
  * @vgdev: the device
- * @size: in bytes; rounded up to what the device can take
+ * @size: in bytes; rounded up to the device's blob alignment
  *
- * Context: may sleep.
- * Return: the object, -EINVAL for no size or too much, -ENOMEM, -ENOSPC.
+ * Context: May sleep.
+ * Return: the object, -EINVAL if @size is 0 or too large, -ENOMEM, or -ENOSPC if no mmap
+ * offset is left.
  */
 struct virtgpu_gem *virtgpu_gem_create(struct virtgpu_device *vgdev, u64 size)
 {
@@ -294,7 +331,7 @@ struct virtgpu_gem *virtgpu_gem_create(struct virtgpu_device *vgdev, u64 size)
 		return ERR_PTR(-EINVAL);
 	size = ALIGN(size, vgdev->features.blob_align);
 
-	gem = virtgpu_gem_create_empty(vgdev, size);
+	gem = virtgpu_gem_alloc(vgdev, size, NULL, &virtgpu_gem_guest_ops);
 	if (IS_ERR(gem))
 		return gem;
 
@@ -309,13 +346,14 @@ struct virtgpu_gem *virtgpu_gem_create(struct virtgpu_device *vgdev, u64 size)
 }
 
 /**
- * virtgpu_gem_dumb_create - DRM_IOCTL_MODE_CREATE_DUMB
- * @file: the caller
- * @dev: the device
+ * virtgpu_gem_dumb_create() - &drm_driver.dumb_create
+ * @file: the file that gets the handle
+ * @dev: the DRM device
  * @args: parameters and results
  *
- * Context: may sleep.
- * Return: 0, -EINVAL for other than 32 bits per pixel, -ENOMEM, -ENOSPC.
+ * Context: May sleep; waits while too many resource creations are pending.
+ * Return: 0 on success, -EINVAL for other than 32 bits per pixel or a bad size, -ENOMEM,
+ * -ENOSPC, or the error of virtgpu_vq_throttle().
  */
 int virtgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 			    struct drm_mode_create_dumb *args)
@@ -326,7 +364,7 @@ int virtgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 	if (args->bpp != 32)
 		return -EINVAL;
 
-	/* What is shown from buffers becomes resources of the host. */
+	/* Showing the buffer creates resources. */
 	ret = virtgpu_resources_throttle(&to_virtgpu(dev)->resources);
 	if (ret)
 		return ret;
@@ -347,12 +385,12 @@ int virtgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 }
 
 /*
- * What the host knows of a buffer
+ * Resources
  */
 
 static struct virtgpu_backing *virtgpu_gem_backing(struct virtgpu_gem *gem)
 {
-	return gem->import ? virtgpu_import_backing(gem->import) : gem->pages;
+	return gem->ops->backing ? gem->ops->backing(gem) : NULL;
 }
 
 static void virtgpu_gem_drop_blob(struct virtgpu_gem *gem)
@@ -365,7 +403,7 @@ static void virtgpu_gem_drop_blob(struct virtgpu_gem *gem)
 static void virtgpu_gem_fall_back_to_2d(struct virtgpu_device *vgdev, struct virtgpu_gem *gem)
 {
 	drm_info_once(&vgdev->drm,
-		      "the host does not show blob resource %u (%zu bytes, %u entries): such buffers are copied from now on\n",
+		      "blob resource %u (%zu bytes, %u entries) rejected by the host; falling back to 2D resources\n",
 		      gem->blob->id, gem->base.size, gem->blob->entries);
 	atomic_inc(&vgdev->counters.fallbacks);
 
@@ -374,12 +412,12 @@ static void virtgpu_gem_fall_back_to_2d(struct virtgpu_device *vgdev, struct vir
 }
 
 /**
- * virtgpu_gem_get_blob - the blob of a buffer, made if need be
- * @gem: the buffer, its memory in place (an import is pinned)
+ * virtgpu_gem_get_blob() - Get the guest blob of a GEM object, creating it if needed
+ * @gem: the GEM object, pinned
  *
- * Context: may sleep, under the reservation lock.
- * Return: the blob, borrowed; -EOPNOTSUPP if the device has no blobs or does not
- * want this one; -ENOMEM.
+ * Context: May sleep.  Caller must hold the reservation lock.
+ * Return: the blob without a reference; -EOPNOTSUPP if the device has no blobs or rejected
+ * this one, or for host memory; -ENOMEM.
  */
 struct virtgpu_resource *virtgpu_gem_get_blob(struct virtgpu_gem *gem)
 {
@@ -388,14 +426,13 @@ struct virtgpu_resource *virtgpu_gem_get_blob(struct virtgpu_gem *gem)
 
 	dma_resv_assert_held(gem->base.resv);
 
-	/* What is the host's is no blob of the guest's. */
 	if (gem->host3d_res)
 		return ERR_PTR(-EOPNOTSUPP);
 	if (gem->blob && READ_ONCE(gem->blob->stale))
 		virtgpu_gem_drop_blob(gem);
 	if (gem->blob && (READ_ONCE(gem->blob->rejected) || READ_ONCE(gem->blob->error)))
 		virtgpu_gem_fall_back_to_2d(vgdev, gem);
-	/* Some hosts with 3D offer blobs of the guest's, but cannot make them. */
+	/* Some hosts with 3D offer guest blobs but cannot show them. */
 	if (vgdev->features.virgl && gem->dumb.width)
 		return ERR_PTR(-EOPNOTSUPP);
 	if (!vgdev->features.blob || gem->blob_unsupported ||
@@ -405,7 +442,7 @@ struct virtgpu_resource *virtgpu_gem_get_blob(struct virtgpu_gem *gem)
 		return gem->blob;
 
 	res = virtgpu_resource_create_blob(&vgdev->resources, virtgpu_gem_backing(gem),
-					   gem->base.size, gem->import);
+					   gem->base.size, gem->ops->add_detach_fence);
 	if (!IS_ERR(res))
 		gem->blob = res;
 
@@ -420,18 +457,18 @@ static bool virtgpu_gem_same_layout(const struct virtgpu_2d_layout *a,
 }
 
 /**
- * virtgpu_gem_get_2d - a surface of a buffer, made if need be
- * @gem: the buffer, its memory in place (an import is pinned)
- * @key: the layout
+ * virtgpu_gem_get_2d() - Get a 2D resource of a GEM object, creating it if needed
+ * @gem: the GEM object, pinned
+ * @layout: the layout
  *
- * A surface that the host reported an error for is given up: this call returns
- * the error, the next one tries anew.
+ * A resource with a sticky error is destroyed: this call returns the error, the next one
+ * creates a new resource.
  *
- * Context: may sleep, under the reservation lock.
- * Return: the surface, borrowed; -ENOMEM; the host's latched error.
+ * Context: May sleep.  Caller must hold the reservation lock.
+ * Return: the resource without a reference, -ENOMEM, or the sticky error.
  */
 struct virtgpu_resource *virtgpu_gem_get_2d(struct virtgpu_gem *gem,
-					    const struct virtgpu_2d_layout *key)
+					    const struct virtgpu_2d_layout *layout)
 {
 	struct virtgpu_device *vgdev = to_virtgpu(gem->base.dev);
 	struct virtgpu_resource *res, *next;
@@ -444,7 +481,7 @@ struct virtgpu_resource *virtgpu_gem_get_2d(struct virtgpu_gem *gem,
 			virtgpu_gem_drop_2d(gem, res);
 			continue;
 		}
-		if (!virtgpu_gem_same_layout(&res->layout, key))
+		if (!virtgpu_gem_same_layout(&res->layout, layout))
 			continue;
 		error = READ_ONCE(res->error);
 		if (!error)
@@ -453,8 +490,8 @@ struct virtgpu_resource *virtgpu_gem_get_2d(struct virtgpu_gem *gem,
 		return ERR_PTR(error);
 	}
 
-	res = virtgpu_resource_create_2d(&vgdev->resources, virtgpu_gem_backing(gem), key,
-					 gem->import);
+	res = virtgpu_resource_create_2d(&vgdev->resources, virtgpu_gem_backing(gem), layout,
+					 gem->ops->add_detach_fence);
 	if (!IS_ERR(res))
 		list_add_tail(&res->gem_link, &gem->copies_2d);
 
@@ -462,11 +499,12 @@ struct virtgpu_resource *virtgpu_gem_get_2d(struct virtgpu_gem *gem,
 }
 
 /**
- * virtgpu_gem_host_error - can what a 3D context has made be used?
- * @gem: any buffer
+ * virtgpu_gem_host_error() - Get the error of a resource created by a 3D context
+ * @gem: any GEM object
  *
- * Return: 0; -EIO if it was lost with its context; the host's error if that would
- * not make it.
+ * Context: any.
+ * Return: 0 if the resource is usable or was not created by a context, -EIO if it was lost
+ * in a reset, or the host's error for its creation.
  */
 int virtgpu_gem_host_error(const struct virtgpu_gem *gem)
 {
@@ -477,12 +515,11 @@ int virtgpu_gem_host_error(const struct virtgpu_gem *gem)
 }
 
 /**
- * virtgpu_gem_lookup_resource - what the host knows of a buffer
- * @gem: the buffer
+ * virtgpu_gem_lookup_resource() - Look up the resource that contexts use for a GEM object
+ * @gem: the GEM object
  *
- * Context: under the reservation lock.
- * Return: the resource that commands of contexts name the buffer by, borrowed, or
- * NULL if the host knows none.
+ * Context: Caller must hold the reservation lock.
+ * Return: the resource without a reference, or NULL if there is none.
  */
 struct virtgpu_resource *virtgpu_gem_lookup_resource(struct virtgpu_gem *gem)
 {
@@ -502,42 +539,41 @@ struct virtgpu_resource *virtgpu_gem_lookup_resource(struct virtgpu_gem *gem)
 	return NULL;
 }
 
-/* Commands name it by its number, so that has to stay, and the memory with it. */
+/* Command buffers contain the resource ID, so the resource must stay, and its memory. */
 static int virtgpu_gem_pin_for_ctx(struct virtgpu_gem *gem)
 {
 	int ret;
 
 	if (gem->pinned_for_ctx)
 		return 0;
-	ret = virtgpu_import_pin(gem->import);
+	ret = virtgpu_gem_pin(gem);
 	gem->pinned_for_ctx = !ret;
 
 	return ret;
 }
 
 /**
- * virtgpu_gem_get_resource - the same, made if need be
- * @gem: the buffer
+ * virtgpu_gem_get_resource() - Get the resource of a GEM object, creating it if needed
+ * @gem: the GEM object
  *
- * With 3D an import whose number was told is pinned until it is freed.
+ * With 3D, imported memory is pinned from here until the object is freed.
  *
- * Context: may sleep, under the reservation lock.
- * Return: as virtgpu_gem_lookup_resource(); NULL if nothing can be made, as of an import without
- * blobs, or without 3D while it is not in use; -ENOMEM; what virtgpu_import_pin() says.
+ * Context: May sleep.  Caller must hold the reservation lock.
+ * Return: the resource without a reference; NULL if none can be created, because the device
+ * has no blobs or the memory is not mapped; -ENOMEM; or the error of virtgpu_gem_pin().
  */
 struct virtgpu_resource *virtgpu_gem_get_resource(struct virtgpu_gem *gem)
 {
-	bool virgl = to_virtgpu(gem->base.dev)->features.virgl;
 	struct virtgpu_resource *res;
 	int ret;
 
-	if (gem->import && virgl) {
+	if (to_virtgpu(gem->base.dev)->features.virgl) {
 		ret = virtgpu_gem_pin_for_ctx(gem);
 		if (ret)
 			return ERR_PTR(ret);
 	}
 	res = virtgpu_gem_lookup_resource(gem);
-	if (res || (gem->import && !virgl))
+	if (res || !virtgpu_gem_backing(gem))
 		return res;
 
 	res = virtgpu_gem_get_blob(gem);
@@ -547,7 +583,7 @@ struct virtgpu_resource *virtgpu_gem_get_resource(struct virtgpu_gem *gem)
 	return res;
 }
 
-/* With a reference: the blob to ask the host about; or the name, if it is known. */
+/* Return: the resource to assign a UUID to, referenced; NULL if @uuid was filled in. */
 static struct virtgpu_resource *virtgpu_gem_get_blob_or_uuid(struct virtgpu_gem *gem, uuid_t *uuid)
 {
 	struct virtgpu_resource *res;
@@ -557,11 +593,11 @@ static struct virtgpu_resource *virtgpu_gem_get_blob_or_uuid(struct virtgpu_gem 
 	if (ret)
 		return ERR_PTR(ret);
 
-	/* This forgets a name that was given before the device was reset. */
+	/* Drops a stale blob, and with it the UUID from before a reset. */
 	if (gem->host3d_res)
 		res = READ_ONCE(gem->host3d_res->stale) ? ERR_PTR(-EIO) : gem->host3d_res;
 	else
-		res = gem->import ? ERR_PTR(-EOPNOTSUPP) : virtgpu_gem_get_blob(gem);
+		res = virtgpu_gem_get_blob(gem);
 	if (gem->uuid_valid) {
 		uuid_copy(uuid, &gem->uuid);
 		res = NULL;
@@ -574,18 +610,20 @@ static struct virtgpu_resource *virtgpu_gem_get_blob_or_uuid(struct virtgpu_gem 
 }
 
 /**
- * virtgpu_gem_get_uuid - the name by which other virtio devices know a buffer
- * @gem: a buffer of ours
- * @uuid: filled
+ * virtgpu_gem_get_uuid() - Get the UUID by which other virtio devices find a buffer
+ * @gem: a native GEM object
+ * @uuid: filled in
  *
- * Context: may sleep; waits for the host.
- * Return: 0; -EOPNOTSUPP if the device gives no names; the host's error;
- * -ETIMEDOUT; -ENOMEM; -EINTR.
+ * Sends RESOURCE_ASSIGN_UUID (virtio 1.2, section 5.7.6.8) on first use.
+ *
+ * Context: May sleep; waits for the device.
+ * Return: 0 on success, -EOPNOTSUPP if the device assigns no UUIDs, -EIO after a reset,
+ * -ETIMEDOUT, -ENOMEM, -EINTR, or the host's error.
  */
 int virtgpu_gem_get_uuid(struct virtgpu_gem *gem, uuid_t *uuid)
 {
 	struct virtgpu_device *vgdev = to_virtgpu(gem->base.dev);
-	const struct virtio_gpu_resp_resource_uuid *reply;
+	const struct virtio_gpu_resp_resource_uuid *resp;
 	struct virtgpu_resource *res;
 	struct virtgpu_msg *msg;
 	int ret;
@@ -597,7 +635,7 @@ int virtgpu_gem_get_uuid(struct virtgpu_gem *gem, uuid_t *uuid)
 	if (IS_ERR_OR_NULL(res))
 		return PTR_ERR_OR_ZERO(res);
 
-	msg = virtgpu_msg_alloc_resp(sizeof(*reply));
+	msg = virtgpu_msg_alloc_resp(sizeof(*resp));
 	if (!msg) {
 		ret = -ENOMEM;
 		goto put_res;
@@ -607,8 +645,8 @@ int virtgpu_gem_get_uuid(struct virtgpu_gem *gem, uuid_t *uuid)
 	if (ret)
 		goto put_msg;
 
-	reply = msg->resp;
-	import_uuid(uuid, reply->uuid);
+	resp = msg->resp;
+	import_uuid(uuid, resp->uuid);
 	dma_resv_lock(gem->base.resv, NULL);
 	if (gem->blob == res || gem->host3d_res == res) {
 		uuid_copy(&gem->uuid, uuid);

@@ -8,20 +8,24 @@
 
 #include "virtgpu_resource.h"
 
-struct dma_buf;
+struct dma_fence;
 struct drm_mode_create_dumb;
+struct drm_printer;
+struct sg_table;
 struct virtgpu_backing;
 struct virtgpu_device;
+struct virtgpu_gem;
 struct virtgpu_host_mapping;
 struct virtgpu_import;
 struct virtgpu_resource;
+struct vm_area_struct;
 
 /**
- * enum virtgpu_gem_region - where the memory of a buffer is
- * @VIRTGPU_GEM_GUEST: in pages of the guest
- * @VIRTGPU_GEM_IMPORTED: with another device, whose dma-buf it is
- * @VIRTGPU_GEM_HOST3D: with the host alone
- * @VIRTGPU_GEM_NUM_REGIONS: how many there are
+ * enum virtgpu_gem_region - Where the memory of a GEM object is
+ * @VIRTGPU_GEM_GUEST: guest pages
+ * @VIRTGPU_GEM_IMPORTED: a dma-buf of another device
+ * @VIRTGPU_GEM_HOST3D: host memory only
+ * @VIRTGPU_GEM_NUM_REGIONS: number of regions
  */
 enum virtgpu_gem_region {
 	VIRTGPU_GEM_GUEST,
@@ -31,27 +35,60 @@ enum virtgpu_gem_region {
 };
 
 /**
- * struct virtgpu_gem - a buffer
- * @base: the GEM object
- * @pages: its memory, if it is ours; what is only the host's has none
- * @import: its memory, if it is another device's
- * @blob: the host's name for that memory, made on first use
- * @copies_2d: copies on the host, made on first use
- * @host3d_res: what a 3D context has made; it is all that the host knows of this buffer
- * @map: its place in the window, if @host3d_res can be mapped there, or NULL
- * @blob_mem: VIRTGPU_BLOB_MEM_* that user space has asked for, or 0
- * @dumb: the layout that a dumb buffer was made for, or zeroes
- * @pinned_for_ctx: the import is pinned, as programs know it by its number
- * @blob_unsupported: the host would not make or show the blob: use a surface
- * @vmap: kernel mapping of @pages, from its first use on
- * @uuid: the name that other virtio devices know it by
+ * struct virtgpu_gem_ops - Operations of one type of memory
+ * @region: where the memory is
+ * @free: free the memory; the resources are destroyed by then
+ * @backing: get the current backing without a reference, or NULL while the memory is
+ *	not mapped for the device
+ * @pin: keep the memory in place and mapped for the device
+ * @unpin: undo @pin
+ * @add_detach_fence: delay moving the memory until the fence of DETACH_BACKING has
+ *	signalled; consumes the fence reference.  Only memory that can move has it.
+ * @is_resident: whether the memory is resident, called without a lock; always if NULL
+ * @vmap: map the memory for the kernel
+ * @vunmap: undo @vmap; without it the mapping is kept
+ * @mmap: map the memory for user space, from the given page of the buffer
+ *
+ * Any operation may be NULL.  Callers of all but @free, @is_resident and @mmap hold the
+ * reservation lock.
+ */
+struct virtgpu_gem_ops {
+	enum virtgpu_gem_region region;
+	void (*free)(struct virtgpu_gem *gem);
+	struct virtgpu_backing *(*backing)(struct virtgpu_gem *gem);
+	int (*pin)(struct virtgpu_gem *gem);
+	void (*unpin)(struct virtgpu_gem *gem);
+	void (*add_detach_fence)(struct virtgpu_gem *gem, struct dma_fence *fence);
+	bool (*is_resident)(const struct virtgpu_gem *gem);
+	int (*vmap)(struct virtgpu_gem *gem, struct iosys_map *map);
+	void (*vunmap)(struct virtgpu_gem *gem, struct iosys_map *map);
+	int (*mmap)(struct virtgpu_gem *gem, struct vm_area_struct *vma, unsigned long pgoff);
+};
+
+/**
+ * struct virtgpu_gem - GEM object
+ * @base: the DRM object
+ * @ops: operations of the memory
+ * @pages: guest pages, or NULL
+ * @import: imported dma-buf, or NULL
+ * @blob: guest blob resource, created on first use
+ * @copies_2d: 2D resources, one for each layout, created on first use
+ * @host3d_res: resource created by a 3D context, or NULL; excludes @blob and @copies_2d
+ * @map: mapping of @host3d_res in the host-visible region, or NULL if not mappable
+ * @blob_mem: VIRTGPU_BLOB_MEM_* requested by user space, or 0
+ * @dumb: layout of a dumb buffer, or zeroes
+ * @pinned_for_ctx: pinned until freed, because contexts may use the resource ID
+ * @blob_unsupported: the host rejected the blob; use 2D resources
+ * @vmap: kernel mapping of @pages, kept from first use on
+ * @uuid: UUID for other virtio devices
  * @uuid_valid: @uuid is valid
  *
- * All but @pages, @import, @host3d_res, @map, @blob_mem and @dumb, which do not change, is
- * protected by the reservation lock.
+ * @ops, @pages, @import, @host3d_res, @map, @blob_mem and @dumb do not change; the
+ * reservation lock protects the other members.
  */
 struct virtgpu_gem {
 	struct drm_gem_object base;
+	const struct virtgpu_gem_ops *ops;
 	struct virtgpu_backing *pages;
 	struct virtgpu_import *import;
 	struct virtgpu_resource *blob;
@@ -72,21 +109,46 @@ static inline struct virtgpu_gem *to_virtgpu_gem(struct drm_gem_object *obj)
 	return container_of(obj, struct virtgpu_gem, base);
 }
 
+/**
+ * virtgpu_gem_region() - Get where the memory of a GEM object is
+ * @gem: the GEM object
+ *
+ * Guest pages count as guest memory even if the host has a copy of its own.
+ *
+ * Context: any.
+ * Return: the region, which does not change.
+ */
+static inline enum virtgpu_gem_region virtgpu_gem_region(const struct virtgpu_gem *gem)
+{
+	return gem->ops->region;
+}
+
+struct virtgpu_gem *virtgpu_gem_alloc(struct virtgpu_device *vgdev, u64 size,
+				      struct dma_resv *resv,
+				      const struct virtgpu_gem_ops *ops);
 struct virtgpu_gem *virtgpu_gem_create(struct virtgpu_device *vgdev, u64 size);
-struct virtgpu_gem *virtgpu_gem_create_empty(struct virtgpu_device *vgdev, u64 size);
-struct virtgpu_gem *virtgpu_gem_create_imported(struct virtgpu_device *vgdev,
-						struct dma_buf *dma_buf);
 int virtgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 			    struct drm_mode_create_dumb *args);
 
-enum virtgpu_gem_region virtgpu_gem_region(const struct virtgpu_gem *gem);
+int virtgpu_gem_pin(struct virtgpu_gem *gem);
+void virtgpu_gem_unpin(struct virtgpu_gem *gem);
 int virtgpu_gem_host_error(const struct virtgpu_gem *gem);
 struct virtgpu_resource *virtgpu_gem_lookup_resource(struct virtgpu_gem *gem);
 struct virtgpu_resource *virtgpu_gem_get_resource(struct virtgpu_gem *gem);
 struct virtgpu_resource *virtgpu_gem_get_blob(struct virtgpu_gem *gem);
 struct virtgpu_resource *virtgpu_gem_get_2d(struct virtgpu_gem *gem,
-					    const struct virtgpu_2d_layout *key);
+					    const struct virtgpu_2d_layout *layout);
 void virtgpu_gem_release_resources(struct virtgpu_gem *gem);
 int virtgpu_gem_get_uuid(struct virtgpu_gem *gem, uuid_t *uuid);
+
+/* For struct drm_gem_object_funcs */
+void virtgpu_gem_free(struct drm_gem_object *obj);
+void virtgpu_gem_print_info(struct drm_printer *p, unsigned int indent,
+			    const struct drm_gem_object *obj);
+struct sg_table *virtgpu_gem_get_sg_table(struct drm_gem_object *obj);
+int virtgpu_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map);
+void virtgpu_gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map);
+int virtgpu_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma);
+enum drm_gem_object_status virtgpu_gem_status(struct drm_gem_object *obj);
 
 #endif

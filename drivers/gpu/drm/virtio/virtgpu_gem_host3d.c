@@ -15,26 +15,26 @@
 /**
  * DOC: buffers of the host
  *
- * A buffer that a 3D context has made is a texture, with pages of the guest that
- * transfers copy from and to, or a blob: of the host's memory, with or without pages
- * of the guest behind it.
+ * A buffer that a 3D context creates is either a 3D resource with guest pages, which
+ * transfers copy from and to, or a blob in host memory, with or without guest pages.
  *
- * A blob of the host's memory is mapped to user space through the window.  It is
- * brought there, and waited for, when a program asks for the offset to map, where
- * nobody holds a lock; so mmap() finds it there and maps it at once.  Otherwise the
- * first access waits, without the lock of the address space.
+ * User space maps a blob in host memory through the host-visible region.
+ * DRM_IOCTL_VIRTGPU_MAP maps the blob into the region and waits for the host without
+ * holding a lock, so mmap() finds the blob there and maps all of it at once.  Otherwise
+ * the first page fault waits, without the mmap lock.
  */
 
 /**
- * virtgpu_gem_create_3d - make a buffer of the host's renderer
+ * virtgpu_gem_create_3d() - Create a GEM object with a 3D resource
  * @vgdev: the device
- * @size: of the pages of the guest, in bytes
- * @cmd: what it is to be; its number is filled in
+ * @size: size of the guest pages, in bytes
+ * @cmd: parameters; the resource ID is filled in
  *
- * Published, not kicked.
+ * Queues the commands; the caller must kick.
  *
- * Context: may sleep.
- * Return: the object, -EINVAL for no size or too much, -ENOMEM.
+ * Context: May sleep.
+ * Return: the object, -EINVAL if @size is 0 or too large, -ENOMEM, or -ENOSPC if no mmap
+ * offset is left.
  */
 struct virtgpu_gem *virtgpu_gem_create_3d(struct virtgpu_device *vgdev, u64 size,
 					  struct virtgpu_cmd_create_3d *cmd)
@@ -55,77 +55,19 @@ struct virtgpu_gem *virtgpu_gem_create_3d(struct virtgpu_device *vgdev, u64 size
 	return gem;
 }
 
-static bool virtgpu_gem_host3d_is_mappable(const struct virtgpu_cmd_create_blob *cmd)
-{
-	return cmd->mem == VIRTIO_GPU_BLOB_MEM_HOST3D &&
-	       cmd->flags & VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE;
-}
-
 /**
- * virtgpu_gem_create_host3d_blob - make a buffer of the host's memory
- * @vgdev: the device
- * @cmd: what it is to be, its size a multiple of PAGE_SIZE; its number is filled in
- * @before: a filled message to be published before; on success the queue's; or NULL
+ * virtgpu_gem_host3d_map() - Map a blob into the host-visible region
+ * @gem: any GEM object
  *
- * Published, not kicked.
- *
- * Context: may sleep.
- * Return: the object, -EINVAL for no size or too much, -ENOMEM.
- */
-struct virtgpu_gem *virtgpu_gem_create_host3d_blob(struct virtgpu_device *vgdev,
-						   struct virtgpu_cmd_create_blob *cmd,
-						   struct virtgpu_msg *before)
-{
-	bool guest = cmd->mem == VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST;
-	struct virtgpu_resource *res;
-	struct virtgpu_host_mapping *map;
-	struct virtgpu_gem *gem;
-
-	if (!cmd->size || cmd->size > LONG_MAX)
-		return ERR_PTR(-EINVAL);
-
-	gem = guest ? virtgpu_gem_create(vgdev, cmd->size) :
-		      virtgpu_gem_create_empty(vgdev, cmd->size);
-	if (IS_ERR(gem))
-		return gem;
-	gem->blob_mem = cmd->mem;
-
-	/* Its number comes with the resource, which is the last step that can fail. */
-	if (virtgpu_gem_host3d_is_mappable(cmd)) {
-		map = virtgpu_host_mapping_alloc(&vgdev->host_visible, 0, cmd->size,
-						 &gem->base.vma_node);
-		if (!map) {
-			drm_gem_object_put(&gem->base);
-			return ERR_PTR(-ENOMEM);
-		}
-		gem->map = map;
-	}
-
-	res = virtgpu_resource_create_host3d_blob(&vgdev->resources, gem->pages, cmd, before);
-	if (IS_ERR(res)) {
-		drm_gem_object_put(&gem->base);
-		return ERR_CAST(res);
-	}
-	gem->host3d_res = res;
-	if (gem->map)
-		gem->map->resource = res->id;
-
-	return gem;
-}
-
-/**
- * virtgpu_gem_host3d_map - a program is going to map a buffer
- * @gem: any buffer
- *
- * Context: may sleep; waits for the host.
- * Return: 0, also for what needs no place in the window; -EINVAL for a blob that was
- * not made to be mapped; what virtgpu_host_mapping_map() says.
+ * Context: May sleep; waits for the device.
+ * Return: 0 on success or if @gem has guest pages or is imported, -EINVAL if the blob was not
+ * created mappable, or the error of virtgpu_gem_host_error() or virtgpu_host_mapping_map().
  */
 int virtgpu_gem_host3d_map(struct virtgpu_gem *gem)
 {
 	int ret;
 
-	if (!gem->host3d_res || gem->pages)
+	if (virtgpu_gem_region(gem) != VIRTGPU_GEM_HOST3D)
 		return 0;
 	if (!gem->map)
 		return -EINVAL;
@@ -136,12 +78,11 @@ int virtgpu_gem_host3d_map(struct virtgpu_gem *gem)
 }
 
 /**
- * virtgpu_gem_host3d_pin - keep a blob of the host's memory in the window
- * @gem: a buffer without pages
+ * virtgpu_gem_host3d_pin() - Keep a blob mapped in the host-visible region
+ * @gem: a GEM object in host memory
  *
- * Context: may sleep; waits for the host.
- * Return: 0; -EINVAL for a blob that was not made to be mapped; what
- * virtgpu_host_mapping_map() says.
+ * Context: May sleep; waits for the device.
+ * Return: 0 on success, or the error of virtgpu_gem_host3d_map().
  */
 int virtgpu_gem_host3d_pin(struct virtgpu_gem *gem)
 {
@@ -159,34 +100,34 @@ int virtgpu_gem_host3d_pin(struct virtgpu_gem *gem)
 }
 
 /**
- * virtgpu_gem_host3d_release - undo virtgpu_gem_host3d_pin()
- * @gem: the buffer
+ * virtgpu_gem_host3d_unpin() - Undo virtgpu_gem_host3d_pin()
+ * @gem: the GEM object
  *
  * Context: any.
  */
-void virtgpu_gem_host3d_release(struct virtgpu_gem *gem)
+void virtgpu_gem_host3d_unpin(struct virtgpu_gem *gem)
 {
 	virtgpu_host_mapping_unpin(gem->map);
 }
 
 /**
- * virtgpu_gem_host3d_get_addr - where a blob is that is kept in the window
- * @gem: the buffer
- * @where: filled: its physical address
+ * virtgpu_gem_host3d_get_addr() - Get the address of a pinned blob
+ * @gem: the GEM object, pinned
+ * @addr: filled in with the physical address
  *
  * Context: any.
- * Return: false if it was lost.
+ * Return: false if the blob was lost in a reset.
  */
-bool virtgpu_gem_host3d_get_addr(struct virtgpu_gem *gem, phys_addr_t *where)
+bool virtgpu_gem_host3d_get_addr(struct virtgpu_gem *gem, phys_addr_t *addr)
 {
-	u32 info;
+	u32 map_info;
 
-	return virtgpu_host_mapping_get_addr(gem->map, where, &info);
+	return virtgpu_host_mapping_get_addr(gem->map, addr, &map_info);
 }
 
-static pgprot_t virtgpu_gem_host3d_pgprot(pgprot_t prot, u32 info)
+static pgprot_t virtgpu_gem_host3d_pgprot(pgprot_t prot, u32 map_info)
 {
-	switch (info) {
+	switch (map_info) {
 	case VIRTIO_GPU_MAP_CACHE_WC:
 		return pgprot_writecombine(prot);
 	case VIRTIO_GPU_MAP_CACHE_UNCACHED:
@@ -196,13 +137,7 @@ static pgprot_t virtgpu_gem_host3d_pgprot(pgprot_t prot, u32 info)
 	}
 }
 
-static unsigned long virtgpu_gem_host3d_first_page(const struct virtgpu_gem *gem,
-						   unsigned long pgoff)
-{
-	return pgoff - drm_vma_node_start(&gem->base.vma_node);
-}
-
-/* The blob may not be there: then bring it, if that can be waited for. */
+/* Map the blob into the region first, if the fault may wait for that. */
 static vm_fault_t virtgpu_gem_host3d_map_for_fault(struct virtgpu_gem *gem, struct vm_fault *vmf)
 {
 	struct drm_gem_object *obj = &gem->base;
@@ -216,7 +151,7 @@ static vm_fault_t virtgpu_gem_host3d_map_for_fault(struct virtgpu_gem *gem, stru
 
 	drm_gem_object_get(obj);
 	mmap_read_unlock(vmf->vma->vm_mm);
-	/* Without success the next try finds that out. */
+	/* The retried fault finds an error, if any. */
 	virtgpu_host_mapping_map(gem->map);
 	drm_gem_object_put(obj);
 
@@ -229,20 +164,21 @@ static vm_fault_t virtgpu_gem_host3d_fault(struct vm_fault *vmf)
 	struct drm_gem_object *obj = vma->vm_private_data;
 	struct virtgpu_gem *gem = to_virtgpu_gem(obj);
 	vm_fault_t ret = VM_FAULT_SIGBUS;
-	phys_addr_t where;
+	unsigned long pgoff;
+	phys_addr_t addr;
+	u32 map_info;
 	int idx;
-	u32 info;
 
-	/* What is mapped while this is held is undone after the device is unplugged. */
+	/* Unplug zaps what is mapped inside this section. */
 	if (!drm_dev_enter(obj->dev, &idx))
 		return VM_FAULT_SIGBUS;
-	if (!virtgpu_host_mapping_get_addr(gem->map, &where, &info)) {
+	if (!virtgpu_host_mapping_get_addr(gem->map, &addr, &map_info)) {
 		drm_dev_exit(idx);
 		return virtgpu_gem_host3d_map_for_fault(gem, vmf);
 	}
-	ret = vmf_insert_pfn_prot(vma, vmf->address,
-				  PHYS_PFN(where) + virtgpu_gem_host3d_first_page(gem, vmf->pgoff),
-				  virtgpu_gem_host3d_pgprot(vma->vm_page_prot, info));
+	pgoff = vmf->pgoff - drm_vma_node_start(&obj->vma_node);
+	ret = vmf_insert_pfn_prot(vma, vmf->address, PHYS_PFN(addr) + pgoff,
+				  virtgpu_gem_host3d_pgprot(vma->vm_page_prot, map_info));
 	drm_dev_exit(idx);
 
 	return ret;
@@ -264,51 +200,40 @@ static void virtgpu_gem_host3d_vm_close(struct vm_area_struct *vma)
 	drm_gem_vm_close(vma);
 }
 
-static const struct vm_operations_struct host_vm_ops = {
+static const struct vm_operations_struct virtgpu_gem_host3d_vm_ops = {
 	.open = virtgpu_gem_host3d_vm_open,
 	.close = virtgpu_gem_host3d_vm_close,
 	.fault = virtgpu_gem_host3d_fault,
 };
 
-static int virtgpu_gem_host3d_insert_pages(struct virtgpu_gem *gem, struct vm_area_struct *vma)
+static int virtgpu_gem_host3d_insert_pages(struct virtgpu_gem *gem, struct vm_area_struct *vma,
+					   unsigned long pgoff)
 {
-	unsigned long first = virtgpu_gem_host3d_first_page(gem, vma->vm_pgoff);
-	phys_addr_t where;
+	phys_addr_t addr;
 	int idx, ret;
-	u32 info;
+	u32 map_info;
 
 	if (!drm_dev_enter(gem->base.dev, &idx))
 		return -ENODEV;
 
 	ret = 0;
-	if (virtgpu_host_mapping_get_addr(gem->map, &where, &info)) {
-		vma->vm_page_prot = virtgpu_gem_host3d_pgprot(vma->vm_page_prot, info);
-		ret = io_remap_pfn_range(vma, vma->vm_start, PHYS_PFN(where) + first,
-					 vma->vm_end - vma->vm_start,
-					 vma->vm_page_prot);
+	if (virtgpu_host_mapping_get_addr(gem->map, &addr, &map_info)) {
+		vma->vm_page_prot = virtgpu_gem_host3d_pgprot(vma->vm_page_prot, map_info);
+		ret = io_remap_pfn_range(vma, vma->vm_start, PHYS_PFN(addr) + pgoff,
+					 vma->vm_end - vma->vm_start, vma->vm_page_prot);
 	}
 	drm_dev_exit(idx);
 
 	return ret;
 }
 
-/**
- * virtgpu_gem_host3d_mmap - map a blob of the host's memory for a user
- * @gem: a buffer without pages
- * @vma: where; it may be a part of the buffer
- *
- * Context: under the mmap lock; does not wait for the host.
- * Return: 0; -EINVAL for a blob that cannot be mapped, or a range outside; -EIO if it
- * is lost; what virtgpu_host_mapping_queue() says.
- */
-int virtgpu_gem_host3d_mmap(struct virtgpu_gem *gem, struct vm_area_struct *vma)
+/* Called with the mmap lock held, so it does not wait for the device. */
+static int virtgpu_gem_host3d_mmap(struct virtgpu_gem *gem, struct vm_area_struct *vma,
+				   unsigned long pgoff)
 {
-	u64 first = virtgpu_gem_host3d_first_page(gem, vma->vm_pgoff);
 	int ret;
 
-	if (!gem->map || first + vma_pages(vma) > gem->base.size >> PAGE_SHIFT)
-		return -EINVAL;
-	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
+	if (!gem->map || (u64)pgoff + vma_pages(vma) > gem->base.size >> PAGE_SHIFT)
 		return -EINVAL;
 	ret = virtgpu_gem_host_error(gem);
 	if (ret)
@@ -316,10 +241,10 @@ int virtgpu_gem_host3d_mmap(struct virtgpu_gem *gem, struct vm_area_struct *vma)
 
 	vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_page_prot = pgprot_decrypted(vm_get_page_prot(vma->vm_flags));
-	vma->vm_ops = &host_vm_ops;
+	vma->vm_ops = &virtgpu_gem_host3d_vm_ops;
 
 	if (virtgpu_host_mapping_pin(gem->map))
-		ret = virtgpu_gem_host3d_insert_pages(gem, vma);
+		ret = virtgpu_gem_host3d_insert_pages(gem, vma, pgoff);
 	else
 		ret = virtgpu_host_mapping_queue(gem->map);
 	if (!ret || ret == -EAGAIN)
@@ -327,4 +252,75 @@ int virtgpu_gem_host3d_mmap(struct virtgpu_gem *gem, struct vm_area_struct *vma)
 
 	virtgpu_host_mapping_unpin(gem->map);
 	return ret;
+}
+
+static bool virtgpu_gem_host3d_is_resident(const struct virtgpu_gem *gem)
+{
+	return !virtgpu_gem_host_error(gem);
+}
+
+static const struct virtgpu_gem_ops virtgpu_gem_host3d_ops = {
+	.region = VIRTGPU_GEM_HOST3D,
+	.is_resident = virtgpu_gem_host3d_is_resident,
+	.mmap = virtgpu_gem_host3d_mmap,
+};
+
+static bool virtgpu_gem_host3d_is_mappable(const struct virtgpu_cmd_create_blob *cmd)
+{
+	return cmd->mem == VIRTIO_GPU_BLOB_MEM_HOST3D &&
+	       cmd->flags & VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE;
+}
+
+/**
+ * virtgpu_gem_create_host3d_blob() - Create a GEM object with a blob in host memory
+ * @vgdev: the device
+ * @cmd: parameters, with a size that is a multiple of PAGE_SIZE; the resource ID is filled in
+ * @cmdbuf_msg: message to queue before the creation, consumed on success, or NULL
+ *
+ * Queues the commands; the caller must kick.
+ *
+ * Context: May sleep.
+ * Return: the object, -EINVAL if the size is 0 or too large, -ENOMEM, or -ENOSPC if no mmap
+ * offset is left.
+ */
+struct virtgpu_gem *virtgpu_gem_create_host3d_blob(struct virtgpu_device *vgdev,
+						   struct virtgpu_cmd_create_blob *cmd,
+						   struct virtgpu_msg *cmdbuf_msg)
+{
+	bool guest = cmd->mem == VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST;
+	struct virtgpu_resource *res;
+	struct virtgpu_host_mapping *map;
+	struct virtgpu_gem *gem;
+
+	if (!cmd->size || cmd->size > LONG_MAX)
+		return ERR_PTR(-EINVAL);
+
+	gem = guest ? virtgpu_gem_create(vgdev, cmd->size) :
+		      virtgpu_gem_alloc(vgdev, cmd->size, NULL, &virtgpu_gem_host3d_ops);
+	if (IS_ERR(gem))
+		return gem;
+	gem->blob_mem = cmd->mem;
+
+	/* The mapping gets its resource ID below, after the last step that can fail. */
+	if (virtgpu_gem_host3d_is_mappable(cmd)) {
+		map = virtgpu_host_mapping_alloc(&vgdev->host_visible, 0, cmd->size,
+						 &gem->base.vma_node);
+		if (!map) {
+			drm_gem_object_put(&gem->base);
+			return ERR_PTR(-ENOMEM);
+		}
+		gem->map = map;
+	}
+
+	res = virtgpu_resource_create_host3d_blob(&vgdev->resources, gem->pages, cmd,
+						  cmdbuf_msg);
+	if (IS_ERR(res)) {
+		drm_gem_object_put(&gem->base);
+		return ERR_CAST(res);
+	}
+	gem->host3d_res = res;
+	if (gem->map)
+		gem->map->resource = res->id;
+
+	return gem;
 }

@@ -9,17 +9,15 @@ struct virtgpu_cmd_create_blob;
 struct virtgpu_device;
 struct virtgpu_gem;
 struct virtgpu_msg;
-struct vm_area_struct;
 
 struct virtgpu_gem *virtgpu_gem_create_3d(struct virtgpu_device *vgdev, u64 size,
 					  struct virtgpu_cmd_create_3d *cmd);
 struct virtgpu_gem *virtgpu_gem_create_host3d_blob(struct virtgpu_device *vgdev,
 						   struct virtgpu_cmd_create_blob *cmd,
-						   struct virtgpu_msg *before);
+						   struct virtgpu_msg *cmdbuf_msg);
 int virtgpu_gem_host3d_map(struct virtgpu_gem *gem);
 int virtgpu_gem_host3d_pin(struct virtgpu_gem *gem);
-void virtgpu_gem_host3d_release(struct virtgpu_gem *gem);
-bool virtgpu_gem_host3d_get_addr(struct virtgpu_gem *gem, phys_addr_t *where);
-int virtgpu_gem_host3d_mmap(struct virtgpu_gem *gem, struct vm_area_struct *vma);
+void virtgpu_gem_host3d_unpin(struct virtgpu_gem *gem);
+bool virtgpu_gem_host3d_get_addr(struct virtgpu_gem *gem, phys_addr_t *addr);
 
 #endif

@@ -14,7 +14,6 @@
 #include "virtgpu_device.h"
 #include "virtgpu_fb.h"
 #include "virtgpu_gem.h"
-#include "virtgpu_prime.h"
 #include "virtgpu_msg.h"
 #include "virtgpu_output.h"
 #include "virtgpu_plane.h"
@@ -190,19 +189,16 @@ static int virtgpu_plane_get_resource(struct virtgpu_plane_state *vs)
 {
 	struct virtgpu_gem *gem = virtgpu_plane_gem(vs);
 	struct virtgpu_resource *res;
-	int ret = 0;
+	int ret;
 
 	dma_resv_lock(gem->base.resv, NULL);
-	if (gem->import) {
-		ret = virtgpu_import_pin(gem->import);
-		if (ret)
-			goto unlock;
-	}
+	ret = virtgpu_gem_pin(gem);
+	if (ret)
+		goto unlock;
 	res = virtgpu_plane_select_resource(vs, gem);
 	if (IS_ERR(res)) {
 		ret = PTR_ERR(res);
-		if (gem->import)
-			virtgpu_import_unpin(gem->import);
+		virtgpu_gem_unpin(gem);
 		goto unlock;
 	}
 	virtgpu_resource_get(res);
@@ -219,7 +215,7 @@ static void virtgpu_plane_unpin_gem(struct virtgpu_gem *gem)
 		return;
 
 	dma_resv_lock(gem->base.resv, NULL);
-	virtgpu_import_unpin(gem->import);
+	virtgpu_gem_unpin(gem);
 	dma_resv_unlock(gem->base.resv);
 }
 

@@ -569,6 +569,36 @@ static void not_attached(struct kunit *test)
 	show(&s, 1);
 }
 
+static void no_sg_table_free(struct drm_gem_object *obj)
+{
+	drm_gem_object_release(obj);
+}
+
+static const struct drm_gem_object_funcs no_sg_table_funcs = {
+	.free = no_sg_table_free,
+};
+
+/* A DRM driver without get_sg_table() exports no scatter list, so there is no import. */
+static void no_sg_table(struct kunit *test)
+{
+	struct virtgpu_test_client *from = test_client_start(test, &virtgpu_test_configs[0], 1);
+	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
+	struct drm_gem_object *obj = kunit_kzalloc(test, sizeof(*obj), GFP_KERNEL);
+	struct dma_buf *dma_buf;
+	u32 handle;
+
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	obj->funcs = &no_sg_table_funcs;
+	drm_gem_private_object_init(from->drm, obj, SIZE);
+	dma_buf = drm_gem_prime_export(obj, O_RDWR);
+	drm_gem_object_put(obj);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
+
+	KUNIT_EXPECT_EQ(test, test_client_import(u, dma_buf, &handle), -ENOSYS);
+	dma_buf_put(dma_buf);
+	flush_delayed_fput();
+}
+
 static void not_pinned(struct kunit *test)
 {
 	struct scene s = set_up(test, test->param_value);
@@ -685,6 +715,7 @@ static struct kunit_case import_tests[] = {
 	KUNIT_CASE_PARAM(export, kind_gen_params),
 	KUNIT_CASE_PARAM(number, mover_gen_params),
 	KUNIT_CASE_PARAM(not_attached, kind_gen_params),
+	KUNIT_CASE(no_sg_table),
 	KUNIT_CASE_PARAM(not_pinned, mover_gen_params),
 	KUNIT_CASE_PARAM(not_mapped, kind_gen_params),
 	KUNIT_CASE_PARAM(blob_refused, kind_gen_params),
