@@ -137,7 +137,7 @@ static void kept(int arg)
 static void full(int arg)
 {
 	int fd = open_venus();
-	uint64_t size = window("window") / 4, offset;
+	uint64_t size = window("size") / 4, offset;
 	uint8_t *bytes[5];
 	uint32_t handle[5];
 	int i, n = 0;
@@ -168,7 +168,7 @@ static void full(int arg)
 static void turns(int arg)
 {
 	int fd = open_venus();
-	uint64_t size = window("window") / (MANY / 2);
+	uint64_t size = window("size") / (MANY / 2);
 	uint32_t handle[MANY];
 	uint8_t *bytes;
 	int i, round;

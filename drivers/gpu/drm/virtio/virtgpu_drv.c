@@ -199,7 +199,7 @@ static int virtgpu_device_init(struct virtgpu_device *vgdev, struct virtio_devic
 	/* A renderer writes, a display only reads. */
 	if (vgdev->features.virgl)
 		vgdev->backings.dir = DMA_BIDIRECTIONAL;
-	ret = virtgpu_resource_mgr_init(&vgdev->resources, &vdev->dev, &vgdev->ctrl);
+	ret = virtgpu_resource_mgr_init(&vgdev->resources, &vgdev->drm, &vgdev->ctrl);
 	if (ret)
 		return ret;
 	ret = virtgpu_context_mgr_init(&vgdev->contexts, &vdev->dev, &vgdev->ctrl);

@@ -211,14 +211,14 @@ void virtgpu_gem_print_info(struct drm_printer *p, unsigned int indent,
 			    const struct drm_gem_object *obj)
 {
 	static const char * const regions[VIRTGPU_GEM_NUM_REGIONS] = {
-		[VIRTGPU_GEM_GUEST] = "own",
+		[VIRTGPU_GEM_GUEST] = "guest",
 		[VIRTGPU_GEM_IMPORTED] = "imported",
-		[VIRTGPU_GEM_HOST3D] = "host",
+		[VIRTGPU_GEM_HOST3D] = "host3d",
 	};
 	const struct virtgpu_gem *gem = to_virtgpu_gem((struct drm_gem_object *)obj);
 
 	drm_printf_indent(p, indent, "memory=%s\n", regions[virtgpu_gem_region(gem)]);
-	drm_printf_indent(p, indent, "blob_refused=%u\n", gem->blob_unsupported);
+	drm_printf_indent(p, indent, "blob_unsupported=%u\n", gem->blob_unsupported);
 }
 
 /*

@@ -69,10 +69,10 @@ void virtgpu_host_visible_fini(struct virtgpu_host_visible *hv)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_host_visible_fini);
 
 static const char * const state_names[] = {
-	[VIRTGPU_HOST_MAPPING_UNMAPPED] = "out",
-	[VIRTGPU_HOST_MAPPING_MAPPING] = "coming",
-	[VIRTGPU_HOST_MAPPING_MAPPED] = "in",
-	[VIRTGPU_HOST_MAPPING_UNMAPPING] = "leaving",
+	[VIRTGPU_HOST_MAPPING_UNMAPPED] = "unmapped",
+	[VIRTGPU_HOST_MAPPING_MAPPING] = "mapping",
+	[VIRTGPU_HOST_MAPPING_MAPPED] = "mapped",
+	[VIRTGPU_HOST_MAPPING_UNMAPPING] = "unmapping",
 	[VIRTGPU_HOST_MAPPING_FAILED] = "failed",
 };
 
@@ -85,7 +85,7 @@ void virtgpu_host_visible_print(struct virtgpu_host_visible *hv, struct drm_prin
 {
 	struct virtgpu_host_mapping *map;
 
-	drm_printf(p, "window: %llu\n", hv->size);
+	drm_printf(p, "size: %llu\n", hv->size);
 	drm_printf(p, "mapped: %llu\n", hv->mapped);
 	drm_printf(p, "unmapped: %llu\n", hv->unmapped);
 	drm_printf(p, "reused: %llu\n", hv->reused);
@@ -94,7 +94,7 @@ void virtgpu_host_visible_print(struct virtgpu_host_visible *hv, struct drm_prin
 	list_for_each_entry(map, &hv->maps, link) {
 		drm_printf(p, "map: resource=%u size=%llu state=%s error=%d", map->resource,
 			   map->size, state_names[map->state], map->error);
-		drm_printf(p, " users=%u at=0x%llx caching=%u\n", map->pin_count,
+		drm_printf(p, " pin_count=%u offset=0x%llx map_info=%u\n", map->pin_count,
 			   map->node.start, map->map_info);
 	}
 	mutex_unlock(&hv->maps_lock);

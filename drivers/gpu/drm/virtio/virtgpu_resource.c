@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <kunit/visibility.h>
-#include <linux/device.h>
 #include <linux/slab.h>
 #include <drm/drm_print.h>
 
@@ -42,15 +41,15 @@
 /**
  * virtgpu_resource_mgr_init - start with no resources
  * @mgr: what to initialise
- * @dev: for log messages
+ * @drm: for log messages
  * @queue: the control queue
  *
  * Return: 0 or -ENOMEM.
  */
-int virtgpu_resource_mgr_init(struct virtgpu_resource_mgr *mgr, struct device *dev,
+int virtgpu_resource_mgr_init(struct virtgpu_resource_mgr *mgr, struct drm_device *drm,
 			      struct virtgpu_vq *queue)
 {
-	mgr->dev = dev;
+	mgr->drm = drm;
 	mgr->queue = queue;
 	virtgpu_timeline_init(&mgr->detaches, "detach");
 	ida_init(&mgr->ids);
@@ -114,11 +113,11 @@ static const char *virtgpu_resource_type_name(const struct virtgpu_resource *res
 	case VIRTGPU_RES_BLOB_GUEST:
 		return "blob";
 	case VIRTGPU_RES_2D:
-		return "surface";
+		return "2d";
 	case VIRTGPU_RES_3D:
-		return "texture";
+		return "3d";
 	default:
-		return "host";
+		return "host3d";
 	}
 }
 
@@ -137,15 +136,15 @@ void virtgpu_resources_print(struct virtgpu_resource_mgr *mgr, struct drm_printe
 	spin_lock_irqsave(&mgr->lock, flags);
 	drm_printf(p, "attached: %llu\n", mgr->attached);
 	drm_printf(p, "detached: %llu\n", mgr->detached);
-	drm_printf(p, "refused: %llu\n", mgr->rejected);
+	drm_printf(p, "rejected: %llu\n", mgr->rejected);
 	list_for_each_entry(res, &mgr->list, link) {
-		drm_printf(p, "resource: id=%u kind=%s size=%llu entries=%u", res->id,
+		drm_printf(p, "resource: id=%u type=%s size=%llu entries=%u", res->id,
 			   virtgpu_resource_type_name(res), res->size, res->entries);
 		if (res->type == VIRTGPU_RES_2D || res->type == VIRTGPU_RES_3D)
 			drm_printf(p, " format=%u width=%u height=%u",
 				   res->layout.format, res->layout.width, res->layout.height);
-		drm_printf(p, " state=%s error=%d refused=%u\n",
-			   READ_ONCE(res->stale) ? "lost" : res->unref ? "live" : "dying",
+		drm_printf(p, " state=%s error=%d rejected=%u\n",
+			   READ_ONCE(res->stale) ? "stale" : res->unref ? "active" : "destroying",
 			   res->error, res->rejected);
 	}
 	spin_unlock_irqrestore(&mgr->lock, flags);
@@ -230,7 +229,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_mark_rejected);
 
 static void virtgpu_resource_report_error(struct virtgpu_resource *res, struct virtgpu_msg *msg)
 {
-	dev_err_ratelimited(res->mgr->dev, "resource %u: command 0x%04x failed: %d\n",
+	drm_err_ratelimited(res->mgr->drm, "resource %u: command 0x%04x failed: %d\n",
 			    res->id, virtgpu_msg_type(msg), msg->error);
 }
 

@@ -10,7 +10,7 @@
 
 #include "virtgpu_fence.h"
 
-struct device;
+struct drm_device;
 struct drm_printer;
 struct virtgpu_backing;
 struct virtgpu_cmd_create_3d;
@@ -34,7 +34,7 @@ enum virtgpu_resource_type {
 
 /**
  * struct virtgpu_resource_mgr - all resources of a device
- * @dev: for log messages
+ * @drm: for log messages
  * @queue: the control queue
  * @client: what the creation of resources has outstanding
  * @detaches: the timeline of DETACH_BACKING
@@ -47,7 +47,7 @@ enum virtgpu_resource_type {
  * @on_rejected: called, in any context, when a blob is refused; may be NULL
  */
 struct virtgpu_resource_mgr {
-	struct device *dev;
+	struct drm_device *drm;
 	struct virtgpu_vq *queue;
 	struct virtgpu_client *client;
 	struct virtgpu_timeline detaches;
@@ -112,7 +112,7 @@ struct virtgpu_resource {
 	bool has_contents;
 };
 
-int virtgpu_resource_mgr_init(struct virtgpu_resource_mgr *mgr, struct device *dev,
+int virtgpu_resource_mgr_init(struct virtgpu_resource_mgr *mgr, struct drm_device *drm,
 			      struct virtgpu_vq *queue);
 void virtgpu_resource_mgr_fini(struct virtgpu_resource_mgr *mgr);
 void virtgpu_resources_invalidate(struct virtgpu_resource_mgr *mgr);

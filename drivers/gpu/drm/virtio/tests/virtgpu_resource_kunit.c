@@ -64,7 +64,6 @@ static struct resource_test *resource_create(struct kunit *test)
 	virtgpu_resource_mgr_init(&t->pool, NULL, NULL);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, resource_fini, t), 0);
 	t->r = test_ring_create(test, 64);
-	t->pool.dev = t->r->q.dev;
 	t->pool.queue = &t->r->q;
 	t->pool.on_rejected = count_refusal;
 
