@@ -6,9 +6,9 @@
 #include <linux/file.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 #include <linux/sync_file.h>
 #include <linux/uaccess.h>
+#include <drm/drm_exec.h>
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_syncobj.h>
@@ -67,7 +67,7 @@ struct submit_out {
  * @reset_count: how many
  * @outs: syncobjs to be given the fence
  * @out_count: how many
- * @bos: buffers that get the fence; once locked, one for each reservation object
+ * @bos: buffers that get the fence; may contain duplicates
  * @bo_count: how many
  * @msg: the command
  * @fence: its fence, or NULL if nobody wants one
@@ -489,50 +489,21 @@ static int virtgpu_submit_prepare(struct virtgpu_submit *s)
  * Lock
  */
 
-static int virtgpu_submit_cmp_resv(const void *a, const void *b)
+static int virtgpu_submit_lock(struct virtgpu_submit *s, struct drm_exec *exec)
 {
-	const struct drm_gem_object *x = *(struct drm_gem_object **)a;
-	const struct drm_gem_object *y = *(struct drm_gem_object **)b;
-
-	return x->resv < y->resv ? -1 : x->resv > y->resv;
-}
-
-/* Leave each reservation object once, however often its buffers are named. */
-static void virtgpu_submit_dedup_buffers(struct virtgpu_submit *s)
-{
-	unsigned int i, n = 1;
-
-	sort(s->bos, s->bo_count, sizeof(*s->bos), virtgpu_submit_cmp_resv, NULL);
-	for (i = 1; i < s->bo_count; i++) {
-		if (s->bos[i]->resv == s->bos[n - 1]->resv)
-			drm_gem_object_put(s->bos[i]);
-		else
-			s->bos[n++] = s->bos[i];
-	}
-	s->bo_count = n;
-}
-
-static int virtgpu_submit_lock(struct virtgpu_submit *s, struct ww_acquire_ctx *ww)
-{
-	unsigned int i;
 	int ret;
 
+	/* Submissions without buffers are common; do not allocate for them. */
 	if (!s->bo_count)
 		return 0;
 
-	ret = drm_gem_lock_reservations(s->bos, s->bo_count, ww);
-	if (ret == -EALREADY) {
-		/* Seldom, so that it is not looked for in vain. */
-		virtgpu_submit_dedup_buffers(s);
-		ret = drm_gem_lock_reservations(s->bos, s->bo_count, ww);
-	}
-	if (ret)
-		return ret;
-
-	for (i = 0; i < s->bo_count; i++) {
-		ret = dma_resv_reserve_fences(s->bos[i]->resv, 1);
+	drm_exec_init(exec, DRM_EXEC_INTERRUPTIBLE_WAIT | DRM_EXEC_IGNORE_DUPLICATES,
+		      s->bo_count);
+	drm_exec_until_all_locked(exec) {
+		ret = drm_exec_prepare_array(exec, s->bos, s->bo_count, 1);
+		drm_exec_retry_on_contention(exec);
 		if (ret) {
-			drm_gem_unlock_reservations(s->bos, s->bo_count, ww);
+			drm_exec_fini(exec);
 			return ret;
 		}
 	}
@@ -544,9 +515,9 @@ static int virtgpu_submit_lock(struct virtgpu_submit *s, struct ww_acquire_ctx *
  * Publish
  */
 
-static void virtgpu_submit_queue_command(struct virtgpu_submit *s, struct ww_acquire_ctx *ww)
+static void virtgpu_submit_queue_command(struct virtgpu_submit *s, struct drm_exec *exec)
 {
-	unsigned int i;
+	struct drm_gem_object *obj;
 
 	/* What was not published cannot have signalled. */
 	if (s->event)
@@ -557,10 +528,11 @@ static void virtgpu_submit_queue_command(struct virtgpu_submit *s, struct ww_acq
 	virtgpu_vq_queue_msg(&s->vgdev->ctrl, s->msg);
 	s->msg = NULL;
 
-	for (i = 0; i < s->bo_count; i++)
-		dma_resv_add_fence(s->bos[i]->resv, s->fence, DMA_RESV_USAGE_WRITE);
-	if (s->bo_count)
-		drm_gem_unlock_reservations(s->bos, s->bo_count, ww);
+	if (s->bo_count) {
+		drm_exec_for_each_locked_object(exec, obj)
+			dma_resv_add_fence(obj->resv, s->fence, DMA_RESV_USAGE_WRITE);
+		drm_exec_fini(exec);
+	}
 
 	virtgpu_vq_kick(&s->vgdev->ctrl);
 }
@@ -666,7 +638,7 @@ int virtgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *fi
 		.args = data,
 		.fd = -1,
 	};
-	struct ww_acquire_ctx ww;
+	struct drm_exec exec;
 	int ret;
 
 	if (!s.vgdev->features.virgl)
@@ -681,9 +653,9 @@ int virtgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *fi
 	if (!ret)
 		ret = virtgpu_submit_prepare(&s);
 	if (!ret)
-		ret = virtgpu_submit_lock(&s, &ww);
+		ret = virtgpu_submit_lock(&s, &exec);
 	if (!ret) {
-		virtgpu_submit_queue_command(&s, &ww);
+		virtgpu_submit_queue_command(&s, &exec);
 		virtgpu_submit_install_fence(&s);
 	}
 	virtgpu_submit_cleanup(&s);
