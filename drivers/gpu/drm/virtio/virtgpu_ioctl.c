@@ -95,7 +95,7 @@ static int virtgpu_ioctl_map(struct drm_device *dev, void *data, struct drm_file
 }
 
 /* With a reference, or NULL: what the host knows the buffer by, made if need be. */
-static struct virtgpu_resource *virtgpu_ioctl_get_resource(struct virtgpu_gem *gem)
+static struct virtgpu_resource *virtgpu_ioctl_gem_resource(struct virtgpu_gem *gem)
 {
 	struct virtgpu_resource *res;
 	int ret;
@@ -114,7 +114,8 @@ static struct virtgpu_resource *virtgpu_ioctl_get_resource(struct virtgpu_gem *g
 	return res;
 }
 
-static u32 virtgpu_ioctl_blob_mem(const struct virtgpu_gem *gem, const struct virtgpu_resource *res)
+static u32 virtgpu_ioctl_gem_blob_mem(const struct virtgpu_gem *gem,
+				      const struct virtgpu_resource *res)
 {
 	if (gem->blob_mem)
 		return gem->blob_mem;
@@ -143,7 +144,7 @@ static int virtgpu_ioctl_resource_info(struct drm_device *dev, void *data,
 		goto put;
 	}
 
-	res = virtgpu_ioctl_get_resource(to_virtgpu_gem(obj));
+	res = virtgpu_ioctl_gem_resource(to_virtgpu_gem(obj));
 	if (IS_ERR(res)) {
 		ret = PTR_ERR(res);
 		goto put;
@@ -151,7 +152,7 @@ static int virtgpu_ioctl_resource_info(struct drm_device *dev, void *data,
 
 	args->size = obj->size;
 	args->res_handle = res ? res->id : 0;
-	args->blob_mem = virtgpu_ioctl_blob_mem(to_virtgpu_gem(obj), res);
+	args->blob_mem = virtgpu_ioctl_gem_blob_mem(to_virtgpu_gem(obj), res);
 	ret = virtgpu_file_attach_object(obj, file);
 	virtgpu_vq_kick(&to_virtgpu(dev)->ctrl);
 	virtgpu_resource_put(res);
@@ -161,16 +162,16 @@ put:
 }
 
 /* The end of a buffer's creation; its reference becomes the handle's. */
-static int virtgpu_ioctl_create_handle(struct virtgpu_gem *gem, struct drm_file *file, u32 *handle,
-				       u32 *number)
+static int virtgpu_ioctl_gem_finish_create(struct virtgpu_gem *gem, struct drm_file *file,
+					   u32 *handle, u32 *res_handle)
 {
-	struct virtgpu_resource *res = virtgpu_ioctl_get_resource(gem);
+	struct virtgpu_resource *res = virtgpu_ioctl_gem_resource(gem);
 	int ret = PTR_ERR_OR_ZERO(res);
 
 	if (!ret)
 		ret = drm_gem_handle_create(file, &gem->base, handle);
 	if (!ret)
-		*number = res ? res->id : 0;
+		*res_handle = res ? res->id : 0;
 	if (!IS_ERR(res))
 		virtgpu_resource_put(res);
 	virtgpu_vq_kick(&to_virtgpu(gem->base.dev)->ctrl);
@@ -180,14 +181,15 @@ static int virtgpu_ioctl_create_handle(struct virtgpu_gem *gem, struct drm_file 
 }
 
 /* A 2D device has surfaces of one level and layer, for showing. */
-static bool virtgpu_ioctl_is_simple_2d(const struct drm_virtgpu_resource_create *args)
+static bool virtgpu_ioctl_gem_check_2d(const struct drm_virtgpu_resource_create *args)
 {
 	return args->target == 2 && args->depth <= 1 && args->array_size <= 1 &&
 	       !args->last_level && !args->nr_samples && !args->flags;
 }
 
-static struct virtgpu_gem *virtgpu_ioctl_create_2d(struct virtgpu_device *vgdev,
-						   const struct drm_virtgpu_resource_create *args)
+static struct virtgpu_gem *
+virtgpu_ioctl_gem_create_2d(struct virtgpu_device *vgdev,
+			    const struct drm_virtgpu_resource_create *args)
 {
 	struct virtgpu_2d_layout key = {
 		.format = args->format,
@@ -197,7 +199,7 @@ static struct virtgpu_gem *virtgpu_ioctl_create_2d(struct virtgpu_device *vgdev,
 	struct virtgpu_resource *res;
 	struct virtgpu_gem *gem;
 
-	if (!virtgpu_ioctl_is_simple_2d(args) || !args->width || !args->height)
+	if (!virtgpu_ioctl_gem_check_2d(args) || !args->width || !args->height)
 		return ERR_PTR(-EINVAL);
 
 	gem = virtgpu_gem_create(vgdev, args->size ?: PAGE_SIZE);
@@ -215,9 +217,9 @@ static struct virtgpu_gem *virtgpu_ioctl_create_2d(struct virtgpu_device *vgdev,
 	return gem;
 }
 
-static struct virtgpu_gem *virtgpu_ioctl_create_3d(struct virtgpu_device *vgdev,
-						   struct drm_file *file,
-						   const struct drm_virtgpu_resource_create *args)
+static struct virtgpu_gem *
+virtgpu_ioctl_gem_create_3d(struct virtgpu_device *vgdev, struct drm_file *file,
+			    const struct drm_virtgpu_resource_create *args)
 {
 	struct virtgpu_cmd_create_3d cmd = {
 		.target = args->target,
@@ -252,16 +254,16 @@ static int virtgpu_ioctl_resource_create(struct drm_device *dev, void *data,
 	if (ret)
 		return ret;
 
-	gem = vgdev->features.virgl ? virtgpu_ioctl_create_3d(vgdev, file, args) :
-				     virtgpu_ioctl_create_2d(vgdev, args);
+	gem = vgdev->features.virgl ? virtgpu_ioctl_gem_create_3d(vgdev, file, args) :
+				     virtgpu_ioctl_gem_create_2d(vgdev, args);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 
-	return virtgpu_ioctl_create_handle(gem, file, &args->bo_handle, &args->res_handle);
+	return virtgpu_ioctl_gem_finish_create(gem, file, &args->bo_handle, &args->res_handle);
 }
 
-static int virtgpu_ioctl_check_blob(const struct virtgpu_features *f,
-				    const struct drm_virtgpu_resource_create_blob *args)
+static int virtgpu_ioctl_gem_check_blob(const struct virtgpu_features *f,
+					const struct drm_virtgpu_resource_create_blob *args)
 {
 	u32 known = VIRTGPU_BLOB_FLAG_USE_MAPPABLE | VIRTGPU_BLOB_FLAG_USE_SHAREABLE |
 		    VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE;
@@ -288,32 +290,32 @@ static int virtgpu_ioctl_check_blob(const struct virtgpu_features *f,
 }
 
 /* The command stream that makes the memory which the blob is then made of. */
-static struct virtgpu_msg *virtgpu_ioctl_prep_blob_cmdbuf(struct virtgpu_device *vgdev,
-							  struct virtgpu_context *ctx,
-							  const struct drm_virtgpu_resource_create_blob *args)
+static struct virtgpu_msg *
+virtgpu_ioctl_gem_prep_cmdbuf(struct virtgpu_device *vgdev, struct virtgpu_context *ctx,
+			      const struct drm_virtgpu_resource_create_blob *args)
 {
-	struct virtgpu_mem_entries *stream;
+	struct virtgpu_mem_entries *cmdbuf;
 	struct virtgpu_msg *msg;
 
 	if (!args->cmd_size)
 		return NULL;
 
-	stream = virtgpu_cmdbuf_from_user(&vgdev->ctrl, args->cmd, args->cmd_size);
-	if (IS_ERR(stream))
-		return ERR_CAST(stream);
+	cmdbuf = virtgpu_cmdbuf_from_user(&vgdev->ctrl, args->cmd, args->cmd_size);
+	if (IS_ERR(cmdbuf))
+		return ERR_CAST(cmdbuf);
 	msg = virtgpu_msg_alloc();
 	if (!msg) {
-		virtgpu_mem_entries_free(stream);
+		virtgpu_mem_entries_free(cmdbuf);
 		return ERR_PTR(-ENOMEM);
 	}
-	virtgpu_cmd_submit_3d(msg, ctx->id, stream);
+	virtgpu_cmd_submit_3d(msg, ctx->id, cmdbuf);
 
 	return msg;
 }
 
-static struct virtgpu_gem *virtgpu_ioctl_create_host3d_blob(struct virtgpu_device *vgdev,
-							    struct drm_file *file,
-							    const struct drm_virtgpu_resource_create_blob *args)
+static struct virtgpu_gem *
+virtgpu_ioctl_gem_create_host3d(struct virtgpu_device *vgdev, struct drm_file *file,
+				const struct drm_virtgpu_resource_create_blob *args)
 {
 	struct virtgpu_cmd_create_blob cmd = {
 		.mem = args->blob_mem,
@@ -322,25 +324,25 @@ static struct virtgpu_gem *virtgpu_ioctl_create_host3d_blob(struct virtgpu_devic
 		.id = args->blob_id,
 	};
 	struct virtgpu_context *ctx;
-	struct virtgpu_msg *before;
+	struct virtgpu_msg *cmdbuf_msg;
 	struct virtgpu_gem *gem;
 
 	ctx = virtgpu_file_context(file);
 	if (IS_ERR(ctx))
 		return ERR_CAST(ctx);
 
-	before = virtgpu_ioctl_prep_blob_cmdbuf(vgdev, ctx, args);
-	if (IS_ERR(before)) {
-		gem = ERR_CAST(before);
+	cmdbuf_msg = virtgpu_ioctl_gem_prep_cmdbuf(vgdev, ctx, args);
+	if (IS_ERR(cmdbuf_msg)) {
+		gem = ERR_CAST(cmdbuf_msg);
 		goto put;
 	}
-	if (before)
-		virtgpu_context_track(ctx, before);
+	if (cmdbuf_msg)
+		virtgpu_context_track(ctx, cmdbuf_msg);
 	cmd.context = ctx->id;
-	gem = virtgpu_gem_create_host3d_blob(vgdev, &cmd, before);
-	if (IS_ERR(gem) && before) {
+	gem = virtgpu_gem_create_host3d_blob(vgdev, &cmd, cmdbuf_msg);
+	if (IS_ERR(gem) && cmdbuf_msg) {
 		virtgpu_context_put(ctx);
-		virtgpu_msg_put(before);
+		virtgpu_msg_put(cmdbuf_msg);
 	}
 put:
 	virtgpu_context_put(ctx);
@@ -355,7 +357,7 @@ static int virtgpu_ioctl_resource_create_blob(struct drm_device *dev, void *data
 	struct virtgpu_gem *gem;
 	int ret;
 
-	ret = virtgpu_ioctl_check_blob(&vgdev->features, args);
+	ret = virtgpu_ioctl_gem_check_blob(&vgdev->features, args);
 	if (ret)
 		return ret;
 	ret = virtgpu_resources_throttle(&vgdev->resources);
@@ -363,29 +365,24 @@ static int virtgpu_ioctl_resource_create_blob(struct drm_device *dev, void *data
 		return ret;
 
 	gem = args->blob_mem == VIRTGPU_BLOB_MEM_GUEST ?
-	      virtgpu_gem_create(vgdev, args->size) : virtgpu_ioctl_create_host3d_blob(vgdev, file,
-										       args);
+	      virtgpu_gem_create(vgdev, args->size) :
+	      virtgpu_ioctl_gem_create_host3d(vgdev, file, args);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 
-	return virtgpu_ioctl_create_handle(gem, file, &args->bo_handle, &args->res_handle);
+	return virtgpu_ioctl_gem_finish_create(gem, file, &args->bo_handle, &args->res_handle);
 }
 
-/* Guest memory is its own latest state: only a surface has a copy to update. */
-static int virtgpu_ioctl_transfer_to_host_any(struct drm_device *dev, void *data,
-					      struct drm_file *file)
+/* Guest blobs need no transfer: the host reads their current contents. */
+static int virtgpu_ioctl_gem_transfer_2d(struct virtgpu_device *vgdev, struct drm_file *file,
+					 const struct drm_virtgpu_3d_transfer_to_host *args)
 {
-	struct drm_virtgpu_3d_transfer_to_host *args = data;
-	struct virtgpu_device *vgdev = to_virtgpu(dev);
 	struct drm_rect r = DRM_RECT_INIT(args->box.x, args->box.y, args->box.w,
 					  args->box.h);
 	struct virtgpu_resource *res;
 	struct drm_gem_object *obj;
 	struct virtgpu_msg *msg;
 	int ret;
-
-	if (vgdev->features.virgl)
-		return virtgpu_ioctl_transfer_to_host(dev, data, file);
 
 	obj = drm_gem_object_lookup(file, args->bo_handle);
 	if (!obj)
@@ -419,6 +416,15 @@ put:
 	return ret;
 }
 
+static int virtgpu_ioctl_transfer_to_host(struct drm_device *dev, void *data,
+					  struct drm_file *file)
+{
+	struct virtgpu_device *vgdev = to_virtgpu(dev);
+
+	return vgdev->features.virgl ? virtgpu_transfer_to_host_3d(vgdev, file, data) :
+				       virtgpu_ioctl_gem_transfer_2d(vgdev, file, data);
+}
+
 static int virtgpu_ioctl_wait(struct drm_device *dev, void *data, struct drm_file *file)
 {
 	struct drm_virtgpu_3d_wait *args = data;
@@ -439,12 +445,12 @@ static int virtgpu_ioctl_wait(struct drm_device *dev, void *data, struct drm_fil
 
 const struct drm_ioctl_desc virtgpu_ioctls[VIRTGPU_NUM_IOCTLS] = {
 	VIRTGPU_IOCTL(MAP, virtgpu_ioctl_map),
-	VIRTGPU_IOCTL(EXECBUFFER, virtgpu_submit_ioctl),
+	VIRTGPU_IOCTL(EXECBUFFER, virtgpu_ioctl_execbuffer),
 	VIRTGPU_IOCTL(GETPARAM, virtgpu_ioctl_getparam),
 	VIRTGPU_IOCTL(RESOURCE_CREATE, virtgpu_ioctl_resource_create),
 	VIRTGPU_IOCTL(RESOURCE_INFO, virtgpu_ioctl_resource_info),
 	VIRTGPU_IOCTL(TRANSFER_FROM_HOST, virtgpu_ioctl_transfer_from_host),
-	VIRTGPU_IOCTL(TRANSFER_TO_HOST, virtgpu_ioctl_transfer_to_host_any),
+	VIRTGPU_IOCTL(TRANSFER_TO_HOST, virtgpu_ioctl_transfer_to_host),
 	VIRTGPU_IOCTL(WAIT, virtgpu_ioctl_wait),
 	VIRTGPU_IOCTL(GET_CAPS, virtgpu_ioctl_get_caps),
 	VIRTGPU_IOCTL(RESOURCE_CREATE_BLOB, virtgpu_ioctl_resource_create_blob),

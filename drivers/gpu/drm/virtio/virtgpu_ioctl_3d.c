@@ -32,7 +32,7 @@ int virtgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *
 {
 	struct virtgpu_device *vgdev = to_virtgpu(dev);
 	struct drm_virtgpu_get_caps *args = data;
-	const struct virtio_gpu_resp_capset *reply;
+	const struct virtio_gpu_resp_capset *resp;
 	struct virtgpu_msg *msg;
 	u32 size;
 	int ret;
@@ -44,8 +44,8 @@ int virtgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *
 	if (IS_ERR(msg))
 		return PTR_ERR(msg);
 
-	reply = msg->resp;
-	ret = copy_to_user(u64_to_user_ptr(args->addr), reply->capset_data,
+	resp = msg->resp;
+	ret = copy_to_user(u64_to_user_ptr(args->addr), resp->capset_data,
 			   min(args->size, size)) ? -EFAULT : 0;
 	virtgpu_msg_put(msg);
 
@@ -53,7 +53,7 @@ int virtgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *
 }
 
 /* Cut so that hosts which look for the end of the name find one. */
-static int virtgpu_ioctl_read_name(u64 addr, char *name)
+static int virtgpu_ioctl_3d_read_name(u64 addr, char *name)
 {
 	long len = strncpy_from_user(name, u64_to_user_ptr(addr), VIRTGPU_CONTEXT_NAME - 1);
 
@@ -64,9 +64,9 @@ static int virtgpu_ioctl_read_name(u64 addr, char *name)
 	return 0;
 }
 
-static int virtgpu_ioctl_read_param(struct virtgpu_device *vgdev,
-				    const struct drm_virtgpu_context_set_param *p,
-				    struct virtgpu_context_params *params)
+static int virtgpu_ioctl_3d_read_param(struct virtgpu_device *vgdev,
+				       const struct drm_virtgpu_context_set_param *p,
+				       struct virtgpu_context_params *params)
 {
 	u64 ids;
 	int ret;
@@ -87,15 +87,15 @@ static int virtgpu_ioctl_read_param(struct virtgpu_device *vgdev,
 		params->poll_rings_mask = p->value;
 		return 0;
 	case VIRTGPU_CONTEXT_PARAM_DEBUG_NAME:
-		return virtgpu_ioctl_read_name(p->value, params->name);
+		return virtgpu_ioctl_3d_read_name(p->value, params->name);
 	default:
 		return -EINVAL;
 	}
 }
 
-static int virtgpu_ioctl_read_params(struct virtgpu_device *vgdev,
-				     const struct drm_virtgpu_context_init *args,
-				     struct virtgpu_context_params *params)
+static int virtgpu_ioctl_3d_read_params(struct virtgpu_device *vgdev,
+					const struct drm_virtgpu_context_init *args,
+					struct virtgpu_context_params *params)
 {
 	const struct drm_virtgpu_context_set_param __user *array =
 		u64_to_user_ptr(args->ctx_set_params);
@@ -110,7 +110,7 @@ static int virtgpu_ioctl_read_params(struct virtgpu_device *vgdev,
 	for (i = 0; i < args->num_params; i++) {
 		if (copy_from_user(&p, &array[i], sizeof(p)))
 			return -EFAULT;
-		ret = virtgpu_ioctl_read_param(vgdev, &p, params);
+		ret = virtgpu_ioctl_3d_read_param(vgdev, &p, params);
 		if (ret)
 			return ret;
 		if (seen & BIT(p.param))
@@ -143,7 +143,7 @@ int virtgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_fi
 	ret = virtgpu_contexts_throttle(&vgdev->contexts);
 	if (ret)
 		return ret;
-	ret = virtgpu_ioctl_read_params(vgdev, data, &params);
+	ret = virtgpu_ioctl_3d_read_params(vgdev, data, &params);
 	if (ret)
 		return ret;
 
@@ -155,8 +155,9 @@ int virtgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_fi
  */
 
 /* What is copied, or an error.  Under the reservation lock. */
-static struct virtgpu_resource *virtgpu_ioctl_transfer_resource(struct virtgpu_gem *gem,
-								const struct virtgpu_cmd_transfer_3d *cmd)
+static struct virtgpu_resource *
+virtgpu_ioctl_3d_transfer_resource(struct virtgpu_gem *gem,
+				   const struct virtgpu_cmd_transfer_3d *cmd)
 {
 	struct virtgpu_resource *res = virtgpu_gem_lookup_resource(gem);
 	int ret = virtgpu_gem_host_error(gem);
@@ -178,7 +179,7 @@ static struct virtgpu_resource *virtgpu_ioctl_transfer_resource(struct virtgpu_g
  * the processor has written since, would be lost.  So such a buffer is locked when
  * nothing is going on with it; else whenever its lock can be had.
  */
-static int virtgpu_ioctl_lock_for_transfer(struct virtgpu_gem *gem)
+static int virtgpu_ioctl_3d_lock_transfer(struct virtgpu_gem *gem)
 {
 	bool bounces = gem->pages && gem->pages->addr_type == VIRTGPU_ADDR_DMA;
 	struct dma_resv *resv = gem->base.resv;
@@ -199,15 +200,15 @@ static int virtgpu_ioctl_lock_for_transfer(struct virtgpu_gem *gem)
 }
 
 /* Under the reservation lock. */
-static int virtgpu_ioctl_queue_transfer(struct virtgpu_gem *gem, struct virtgpu_msg *msg,
-					struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
+static int virtgpu_ioctl_3d_queue_transfer(struct virtgpu_gem *gem, struct virtgpu_msg *msg,
+					   struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
 	struct virtgpu_device *vgdev = to_virtgpu(gem->base.dev);
 	struct virtgpu_resource *res;
 	struct dma_fence *fence;
 	int ret;
 
-	res = virtgpu_ioctl_transfer_resource(gem, cmd);
+	res = virtgpu_ioctl_3d_transfer_resource(gem, cmd);
 	if (IS_ERR(res))
 		return PTR_ERR(res);
 	ret = dma_resv_reserve_fences(gem->base.resv, 1);
@@ -232,8 +233,8 @@ static int virtgpu_ioctl_queue_transfer(struct virtgpu_gem *gem, struct virtgpu_
 	return 0;
 }
 
-static int virtgpu_ioctl_transfer(struct virtgpu_gem *gem, struct virtgpu_client *client,
-				  struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
+static int virtgpu_ioctl_3d_transfer_gem(struct virtgpu_gem *gem, struct virtgpu_client *client,
+					 struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
 	struct virtgpu_device *vgdev = to_virtgpu(gem->base.dev);
 	struct virtgpu_msg *msg;
@@ -248,10 +249,10 @@ static int virtgpu_ioctl_transfer(struct virtgpu_gem *gem, struct virtgpu_client
 		goto put;
 	virtgpu_fence_pin_module(msg->fence);
 
-	ret = virtgpu_ioctl_lock_for_transfer(gem);
+	ret = virtgpu_ioctl_3d_lock_transfer(gem);
 	if (ret)
 		goto put;
-	ret = virtgpu_ioctl_queue_transfer(gem, msg, cmd, to_host);
+	ret = virtgpu_ioctl_3d_queue_transfer(gem, msg, cmd, to_host);
 	dma_resv_unlock(gem->base.resv);
 	virtgpu_vq_kick(&vgdev->ctrl);
 put:
@@ -259,11 +260,10 @@ put:
 	return ret;
 }
 
-static int virtgpu_ioctl_transfer_handle(struct drm_device *dev, struct drm_file *file, u32 handle,
-					 const struct drm_virtgpu_3d_box *box,
-					 struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
+static int virtgpu_ioctl_3d_transfer_handle(struct virtgpu_device *vgdev, struct drm_file *file,
+					    u32 handle, const struct drm_virtgpu_3d_box *box,
+					    struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
-	struct virtgpu_device *vgdev = to_virtgpu(dev);
 	struct drm_gem_object *obj;
 	struct virtgpu_context *ctx;
 	int ret;
@@ -287,7 +287,7 @@ static int virtgpu_ioctl_transfer_handle(struct drm_device *dev, struct drm_file
 	cmd->w = box->w;
 	cmd->h = box->h;
 	cmd->d = box->d;
-	ret = virtgpu_ioctl_transfer(to_virtgpu_gem(obj), ctx->client, cmd, to_host);
+	ret = virtgpu_ioctl_3d_transfer_gem(to_virtgpu_gem(obj), ctx->client, cmd, to_host);
 	virtgpu_context_put(ctx);
 put:
 	drm_gem_object_put(obj);
@@ -295,20 +295,21 @@ put:
 }
 
 /**
- * virtgpu_ioctl_transfer_to_host - DRM_IOCTL_VIRTGPU_TRANSFER_TO_HOST with 3D
- * @dev: the device
- * @data: struct drm_virtgpu_3d_transfer_to_host
- * @file: the caller
+ * virtgpu_transfer_to_host_3d() - Copy a box of a 3D resource to the host
+ * @vgdev: the device, with 3D
+ * @file: the open file
+ * @args: box, handle and layout, from user space
  *
- * The buffer's fences tell when it is done.
+ * The fence of the copy is added to the reservation object of the buffer.
  *
- * Context: may sleep; with bounce buffers it waits for earlier transfers.
- * Return: 0; -ENOENT; -EINVAL for a buffer that has no copy, or a stride that it
- * cannot have; -EIO for one that was lost; -ENOMEM; -ERESTARTSYS.
+ * Context: may sleep; with bounce buffers the call waits for earlier transfers.
+ * Return: 0 on success, -ENOENT if the handle is invalid, -EINVAL if the buffer
+ * has no copy on the host or cannot have the stride, -EIO if the buffer or the
+ * context was lost, -ENOMEM, or -ERESTARTSYS.
  */
-int virtgpu_ioctl_transfer_to_host(struct drm_device *dev, void *data, struct drm_file *file)
+int virtgpu_transfer_to_host_3d(struct virtgpu_device *vgdev, struct drm_file *file,
+				const struct drm_virtgpu_3d_transfer_to_host *args)
 {
-	struct drm_virtgpu_3d_transfer_to_host *args = data;
 	struct virtgpu_cmd_transfer_3d cmd = {
 		.offset = args->offset,
 		.level = args->level,
@@ -316,7 +317,8 @@ int virtgpu_ioctl_transfer_to_host(struct drm_device *dev, void *data, struct dr
 		.layer_stride = args->layer_stride,
 	};
 
-	return virtgpu_ioctl_transfer_handle(dev, file, args->bo_handle, &args->box, &cmd, true);
+	return virtgpu_ioctl_3d_transfer_handle(vgdev, file, args->bo_handle, &args->box, &cmd,
+						true);
 }
 
 /**
@@ -344,5 +346,6 @@ int virtgpu_ioctl_transfer_from_host(struct drm_device *dev, void *data,
 	if (!to_virtgpu(dev)->features.virgl)
 		return -EINVAL;
 
-	return virtgpu_ioctl_transfer_handle(dev, file, args->bo_handle, &args->box, &cmd, false);
+	return virtgpu_ioctl_3d_transfer_handle(to_virtgpu(dev), file, args->bo_handle,
+						&args->box, &cmd, false);
 }

@@ -620,7 +620,7 @@ static void virtgpu_submit_cleanup(struct virtgpu_submit *s)
 }
 
 /**
- * virtgpu_submit_ioctl - DRM_IOCTL_VIRTGPU_EXECBUFFER
+ * virtgpu_ioctl_execbuffer - DRM_IOCTL_VIRTGPU_EXECBUFFER
  * @dev: the device
  * @data: struct drm_virtgpu_execbuffer
  * @file: the caller
@@ -630,7 +630,7 @@ static void virtgpu_submit_cleanup(struct virtgpu_submit *s)
  * for a handle that is none; -ENOMEM; -EIO for a context or a buffer that was lost;
  * the host's error if that would not make them; -ERESTARTSYS.
  */
-int virtgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *file)
+int virtgpu_ioctl_execbuffer(struct drm_device *dev, void *data, struct drm_file *file)
 {
 	struct virtgpu_submit s = {
 		.vgdev = to_virtgpu(dev),

@@ -10,6 +10,6 @@ struct virtgpu_mem_entries;
 struct virtgpu_vq;
 
 struct virtgpu_mem_entries *virtgpu_cmdbuf_from_user(struct virtgpu_vq *q, u64 addr, u32 size);
-int virtgpu_submit_ioctl(struct drm_device *dev, void *data, struct drm_file *file);
+int virtgpu_ioctl_execbuffer(struct drm_device *dev, void *data, struct drm_file *file);
 
 #endif
