@@ -365,7 +365,7 @@ static void submit_bad(int arg)
 	refused(EFAULT, args.in_syncobjs = NOWHERE);
 	refused(EFAULT, args.out_syncobjs = NOWHERE);
 	refused(E2BIG, args.num_in_syncobjs = 0xffffffff);
-	refused(ENOENT, args.syncobj_stride = 0);
+	refused(EINVAL, args.syncobj_stride = 0);
 	refused(EINVAL, in.flags = 0x80);
 	in.flags = VIRTGPU_EXECBUF_SYNCOBJ_RESET;
 	refused(EINVAL, out.flags = 1);

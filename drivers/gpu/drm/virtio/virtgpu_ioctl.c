@@ -26,6 +26,9 @@
  * number, for other devices to find.
  */
 
+/* RESOURCE_CREATE: value of @target for a plain 2D texture. */
+#define VIRTGPU_PIPE_TEXTURE_2D 2
+
 /* DRM_IOCTL_VIRTGPU_WAIT does not wait for longer than this. */
 #define WAIT_BOUND (15 * HZ)
 
@@ -180,11 +183,11 @@ static int virtgpu_ioctl_gem_finish_create(struct virtgpu_gem *gem, struct drm_f
 	return ret;
 }
 
-/* A 2D device has surfaces of one level and layer, for showing. */
+/* Without 3D, RESOURCE_CREATE makes 2D resources of one layer; flags are ignored. */
 static bool virtgpu_ioctl_gem_check_2d(const struct drm_virtgpu_resource_create *args)
 {
-	return args->target == 2 && args->depth <= 1 && args->array_size <= 1 &&
-	       !args->last_level && !args->nr_samples && !args->flags;
+	return args->target == VIRTGPU_PIPE_TEXTURE_2D && args->depth <= 1 &&
+	       args->array_size <= 1 && args->last_level <= 1 && args->nr_samples <= 1;
 }
 
 static struct virtgpu_gem *

@@ -25,8 +25,9 @@
  * @file: the caller
  *
  * Context: may sleep; waits for the host.
- * Return: 0; -EINVAL for a set that the host does not have, or no size; -EFAULT; what
- * virtgpu_capset_get() says.
+ * Return: 0 on success, -ENOSYS if the device has no capability sets, -EINVAL if
+ * the host does not have this set or the size is 0, -EFAULT, or an error of
+ * virtgpu_capset_get().
  */
 int virtgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *file)
 {
@@ -37,6 +38,8 @@ int virtgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *
 	u32 size;
 	int ret;
 
+	if (!vgdev->capsets.count)
+		return -ENOSYS;
 	if (!args->size)
 		return -EINVAL;
 
@@ -329,8 +332,8 @@ int virtgpu_transfer_to_host_3d(struct virtgpu_device *vgdev, struct drm_file *f
  *
  * The buffer's fences tell when it is done.
  *
- * Context: as virtgpu_ioctl_transfer_to_host().
- * Return: as virtgpu_ioctl_transfer_to_host(); -EINVAL also without 3D.
+ * Context: as virtgpu_transfer_to_host_3d().
+ * Return: as virtgpu_transfer_to_host_3d(), or -ENOSYS without 3D.
  */
 int virtgpu_ioctl_transfer_from_host(struct drm_device *dev, void *data,
 				     struct drm_file *file)
@@ -344,7 +347,7 @@ int virtgpu_ioctl_transfer_from_host(struct drm_device *dev, void *data,
 	};
 
 	if (!to_virtgpu(dev)->features.virgl)
-		return -EINVAL;
+		return -ENOSYS;
 
 	return virtgpu_ioctl_3d_transfer_handle(to_virtgpu(dev), file, args->bo_handle,
 						&args->box, &cmd, false);

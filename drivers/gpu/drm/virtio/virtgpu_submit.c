@@ -224,7 +224,7 @@ static int virtgpu_submit_lookup_in_syncobj(struct virtgpu_submit *s, unsigned i
 
 	syncobj = drm_syncobj_find(s->file, desc.handle);
 	if (!syncobj)
-		return -ENOENT;
+		return -EINVAL;
 	s->resets[s->reset_count++] = syncobj;
 
 	return 0;
@@ -284,7 +284,7 @@ static int virtgpu_submit_lookup_out(struct virtgpu_submit *s)
 		out->point = desc.point;
 		out->syncobj = drm_syncobj_find(s->file, desc.handle);
 		if (!out->syncobj)
-			return -ENOENT;
+			return -EINVAL;
 		s->out_count++;
 	}
 
@@ -626,9 +626,11 @@ static void virtgpu_submit_cleanup(struct virtgpu_submit *s)
  * @file: the caller
  *
  * Context: may sleep; waits for fences of others without a deadline, interruptibly.
- * Return: 0; with nothing done: -EINVAL, also without 3D; -E2BIG; -EFAULT; -ENOENT
- * for a handle that is none; -ENOMEM; -EIO for a context or a buffer that was lost;
- * the host's error if that would not make them; -ERESTARTSYS.
+ * Return: 0 on success, -ENOSYS without 3D, -EINVAL for invalid arguments
+ * including handles of out-syncobjs, -ENOENT for an invalid handle of a buffer or
+ * an in-syncobj, -E2BIG, -EFAULT, -ENOMEM, -EIO if the context or a buffer was
+ * lost, the host's error if the host rejected the context or a buffer, or
+ * -ERESTARTSYS. Nothing is queued on error.
  */
 int virtgpu_ioctl_execbuffer(struct drm_device *dev, void *data, struct drm_file *file)
 {
@@ -642,7 +644,7 @@ int virtgpu_ioctl_execbuffer(struct drm_device *dev, void *data, struct drm_file
 	int ret;
 
 	if (!s.vgdev->features.virgl)
-		return -EINVAL;
+		return -ENOSYS;
 	ret = virtgpu_vq_throttle(&s.vgdev->ctrl, virtgpu_file_client(file));
 	if (ret)
 		return ret;

@@ -373,9 +373,9 @@ static const struct wrong wrongs[] = {
 	{ "in without a fence", in_empty, -EINVAL },
 	{ "out to nowhere", out_nowhere, -EFAULT },
 	{ "many out", many_out, -E2BIG },
-	{ "no such out", no_such_out, -ENOENT },
+	{ "no such out", no_such_out, -EINVAL },
 	{ "out with flags", out_flags, -EINVAL },
-	{ "no stride", no_stride, -ENOENT },
+	{ "no stride", no_stride, -EINVAL },
 };
 
 KUNIT_ARRAY_PARAM_DESC(wrong, wrongs, name);
