@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <kunit/visibility.h>
-#include <linux/device.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -33,15 +32,15 @@
 /**
  * virtgpu_context_mgr_init - start with no contexts
  * @mgr: what to initialise
- * @dev: for log messages
+ * @drm: for log messages
  * @queue: the control queue
  *
  * Return: 0 or -ENOMEM.
  */
-int virtgpu_context_mgr_init(struct virtgpu_context_mgr *mgr, struct device *dev,
+int virtgpu_context_mgr_init(struct virtgpu_context_mgr *mgr, struct drm_device *drm,
 			     struct virtgpu_vq *queue)
 {
-	mgr->dev = dev;
+	mgr->drm = drm;
 	mgr->queue = queue;
 	virtgpu_timeline_init_ordered(&mgr->default_timeline, "global");
 	ida_init(&mgr->ids);
@@ -80,14 +79,14 @@ void virtgpu_context_mgr_fini(struct virtgpu_context_mgr *mgr)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_context_mgr_fini);
 
 /**
- * virtgpu_contexts_lose - mark all contexts as lost after a reset
+ * virtgpu_contexts_mark_lost - mark all contexts as lost after a reset
  * @mgr: a mgr whose device was reset
  *
  * Before the queue is stopped, so that contexts are lost when their fences signal.
  *
  * Context: any.
  */
-void virtgpu_contexts_lose(struct virtgpu_context_mgr *mgr)
+void virtgpu_contexts_mark_lost(struct virtgpu_context_mgr *mgr)
 {
 	struct virtgpu_context *ctx;
 	unsigned long flags;
@@ -97,7 +96,7 @@ void virtgpu_contexts_lose(struct virtgpu_context_mgr *mgr)
 		WRITE_ONCE(ctx->lost, true);
 	spin_unlock_irqrestore(&mgr->lock, flags);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_contexts_lose);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_contexts_mark_lost);
 
 /**
  * virtgpu_contexts_print - list them for debugfs
@@ -113,10 +112,11 @@ void virtgpu_contexts_print(struct virtgpu_context_mgr *mgr, struct drm_printer 
 
 	spin_lock_irqsave(&mgr->lock, flags);
 	list_for_each_entry(ctx, &mgr->list, link) {
-		drm_printf(p, "context: id=%u capset=%u rings=%u polled=0x%llx", ctx->id,
-			   ctx->params.capset, ctx->params.num_rings, ctx->params.poll_rings_mask);
+		drm_printf(p, "context: id=%u capset=%u num_rings=%u poll_rings_mask=0x%llx",
+			   ctx->id, ctx->params.capset, ctx->params.num_rings,
+			   ctx->params.poll_rings_mask);
 		drm_printf(p, " state=%s error=%d name=%s\n",
-			   READ_ONCE(ctx->lost) ? "lost" : ctx->destroy ? "live" : "dying",
+			   READ_ONCE(ctx->lost) ? "lost" : ctx->destroy ? "active" : "destroying",
 			   ctx->error, ctx->params.name);
 	}
 	spin_unlock_irqrestore(&mgr->lock, flags);
@@ -156,7 +156,7 @@ static void virtgpu_context_destroy_complete(struct virtgpu_msg *msg)
 		ida_free(&ctx->mgr->ids, id);
 		virtgpu_vq_close_client(ctx->mgr->queue, ctx->client);
 	} else {
-		dev_err_ratelimited(ctx->mgr->dev, "context %u: CTX_DESTROY failed: %d\n",
+		drm_err_ratelimited(ctx->mgr->drm, "context %u: CTX_DESTROY failed: %d\n",
 				    id, msg->error);
 	}
 	virtgpu_context_put(ctx);
@@ -224,8 +224,8 @@ static void virtgpu_context_create_complete(struct virtgpu_msg *msg)
 	if (msg->error) {
 		WRITE_ONCE(ctx->error, msg->error);
 		if (msg->error != -ENODEV)
-			dev_err_ratelimited(ctx->mgr->dev,
-					    "context %u (capset %u, %s): the host has made none: %d\n",
+			drm_err_ratelimited(ctx->mgr->drm,
+					    "context %u (capset %u, %s): creation failed: %d\n",
 					    ctx->id, ctx->params.capset,
 					    ctx->params.name, msg->error);
 	}
@@ -331,7 +331,7 @@ static void virtgpu_context_track_complete(struct virtgpu_msg *msg)
 	struct virtgpu_context *ctx = msg->priv;
 
 	if (msg->error && msg->error != -ENODEV)
-		dev_err_ratelimited(ctx->mgr->dev,
+		drm_err_ratelimited(ctx->mgr->drm,
 				    "context %u (%s): command 0x%04x failed: %d\n",
 				    ctx->id, ctx->params.name, virtgpu_msg_type(msg),
 				    msg->error);

@@ -11,7 +11,7 @@
 #include "virtgpu_cmd_3d.h"
 #include "virtgpu_fence.h"
 
-struct device;
+struct drm_device;
 struct drm_printer;
 struct virtgpu_client;
 struct virtgpu_msg;
@@ -22,7 +22,7 @@ struct virtgpu_vq;
 
 /**
  * struct virtgpu_context_mgr - all contexts of a device
- * @dev: for log messages
+ * @drm: for log messages
  * @queue: the control queue
  * @client: what the creation and the end of contexts have outstanding
  * @default_timeline: the timeline of what names no timeline of its context; the host carries
@@ -32,7 +32,7 @@ struct virtgpu_vq;
  * @list: every context that the host may know
  */
 struct virtgpu_context_mgr {
-	struct device *dev;
+	struct drm_device *drm;
 	struct virtgpu_vq *queue;
 	struct virtgpu_client *client;
 	struct virtgpu_timeline default_timeline;
@@ -83,10 +83,10 @@ struct virtgpu_context {
 	struct virtgpu_timeline ring[];
 };
 
-int virtgpu_context_mgr_init(struct virtgpu_context_mgr *mgr, struct device *dev,
+int virtgpu_context_mgr_init(struct virtgpu_context_mgr *mgr, struct drm_device *drm,
 			     struct virtgpu_vq *queue);
 void virtgpu_context_mgr_fini(struct virtgpu_context_mgr *mgr);
-void virtgpu_contexts_lose(struct virtgpu_context_mgr *mgr);
+void virtgpu_contexts_mark_lost(struct virtgpu_context_mgr *mgr);
 int virtgpu_contexts_throttle(struct virtgpu_context_mgr *mgr);
 void virtgpu_contexts_print(struct virtgpu_context_mgr *mgr, struct drm_printer *p);
 

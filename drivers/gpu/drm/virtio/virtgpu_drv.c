@@ -123,7 +123,7 @@ static void virtgpu_stop_vqs(struct virtgpu_device *vgdev)
 {
 	virtio_reset_device(vgdev->vdev);
 	/* A program that sees an error on a fence finds its context lost. */
-	virtgpu_contexts_lose(&vgdev->contexts);
+	virtgpu_contexts_mark_lost(&vgdev->contexts);
 	virtgpu_resources_invalidate(&vgdev->resources);
 	virtgpu_vq_stop(&vgdev->ctrl);
 	virtgpu_vq_stop(&vgdev->cursor);
@@ -202,7 +202,7 @@ static int virtgpu_device_init(struct virtgpu_device *vgdev, struct virtio_devic
 	ret = virtgpu_resource_mgr_init(&vgdev->resources, &vgdev->drm, &vgdev->ctrl);
 	if (ret)
 		return ret;
-	ret = virtgpu_context_mgr_init(&vgdev->contexts, &vdev->dev, &vgdev->ctrl);
+	ret = virtgpu_context_mgr_init(&vgdev->contexts, &vgdev->drm, &vgdev->ctrl);
 	if (ret)
 		goto put_resources;
 	virtgpu_host_visible_init(&vgdev->host_visible, &vgdev->ctrl,
