@@ -55,7 +55,6 @@ int virtgpu_capsets_init(struct virtgpu_capsets *c, struct virtgpu_vq *queue, u3
 
 	return 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_capsets_init);
 
 /**
  * virtgpu_capsets_fini - forget everything
@@ -71,7 +70,6 @@ void virtgpu_capsets_fini(struct virtgpu_capsets *c)
 	c->sets = NULL;
 	c->count = 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_capsets_fini);
 
 static void virtgpu_capset_info_complete(struct virtgpu_msg *msg)
 {
@@ -141,7 +139,6 @@ void virtgpu_capsets_query(struct virtgpu_capsets *c)
 	}
 	virtgpu_vq_kick(c->queue);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_capsets_query);
 
 static bool virtgpu_capsets_all_valid(struct virtgpu_capsets *c)
 {
@@ -304,4 +301,3 @@ struct virtgpu_msg *virtgpu_capset_get(struct virtgpu_capsets *c, u32 id, u32 ve
 
 	return msg ?: virtgpu_capset_fetch(c, set, id, version, *size);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_capset_get);

@@ -50,7 +50,6 @@ int virtgpu_context_mgr_init(struct virtgpu_context_mgr *mgr, struct drm_device 
 
 	return mgr->client ? 0 : -ENOMEM;
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_context_mgr_init);
 
 /**
  * virtgpu_contexts_throttle - wait until another context may be created
@@ -76,7 +75,6 @@ void virtgpu_context_mgr_fini(struct virtgpu_context_mgr *mgr)
 		return;
 	ida_destroy(&mgr->ids);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_context_mgr_fini);
 
 /**
  * virtgpu_contexts_mark_lost - mark all contexts as lost after a reset
@@ -96,7 +94,6 @@ void virtgpu_contexts_mark_lost(struct virtgpu_context_mgr *mgr)
 		WRITE_ONCE(ctx->lost, true);
 	spin_unlock_irqrestore(&mgr->lock, flags);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_contexts_mark_lost);
 
 /**
  * virtgpu_contexts_print - list them for debugfs
@@ -170,7 +167,6 @@ void virtgpu_context_get(struct virtgpu_context *ctx)
 {
 	refcount_inc(&ctx->ref);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_context_get);
 
 /**
  * virtgpu_context_put - drop a reference
@@ -215,7 +211,6 @@ void virtgpu_context_close(struct virtgpu_context *ctx)
 	}
 	virtgpu_context_put(ctx);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_context_close);
 
 static void virtgpu_context_create_complete(struct virtgpu_msg *msg)
 {
@@ -244,7 +239,6 @@ void virtgpu_context_params_init(struct virtgpu_context_params *params)
 	get_task_comm(comm, current);
 	strscpy(params->name, comm);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_context_params_init);
 
 static struct virtgpu_context *virtgpu_context_alloc(struct virtgpu_context_mgr *mgr,
 						     const struct virtgpu_context_params *params)
@@ -311,7 +305,6 @@ struct virtgpu_context *virtgpu_context_create(struct virtgpu_context_mgr *mgr,
 
 	return ctx;
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_context_create);
 
 /**
  * virtgpu_context_error - can a context be used?
@@ -350,4 +343,3 @@ void virtgpu_context_track(struct virtgpu_context *ctx, struct virtgpu_msg *msg)
 	msg->priv = ctx;
 	msg->complete = virtgpu_context_track_complete;
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_context_track);
