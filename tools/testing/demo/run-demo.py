@@ -61,7 +61,7 @@ class Report:
             if "id" in fields:
                 self.resources[int(fields["id"])] = fields
         self.counters = dict(re.findall(r"^(\w+): (\d+)$", (out / "counters").read_text(), re.M))
-        self.features = dict(re.findall(r"^(\w+): (\d+)$", (out / "features").read_text(), re.M))
+        self.features = dict(re.findall(r"^(\w[\w ]*?) *: (.+)$", (out / "features").read_text(), re.M))
 
     def imported(self):
         return "memory=imported" in self.state and "imported=yes" in self.state
@@ -83,7 +83,7 @@ class Report:
         yield "no transfer of them", self.moved_bytes() == 0 and not set(self.transfers) & set(self.shown), \
             f"{self.moved_bytes()} bytes"
         yield "frames were shown", flushes >= 10, f"{flushes} flushes"
-        yield "the host refused nothing", self.counters["fallbacks"] == "0" and \
+        yield "the host refused nothing", self.counters["blob_fallbacks"] == "0" and \
             self.counters["control_errors"] == "0", "0 errors, 0 fallbacks"
         yield "there is a desktop in the picture", colours >= 20, f"{size[0]}x{size[1]}, {colours} colours in a sample"
 

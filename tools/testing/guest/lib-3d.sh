@@ -33,7 +33,7 @@ reference() {
 # nothing_is_left [ERRORS]: the host reported no more errors, and the driver
 # holds nothing of programs that have ended
 nothing_is_left() {
-	grep -q "^control_errors: ${1:-0}$" "$debugfs/counters" || fail "$(grep errors "$debugfs/counters")"
-	[ ! -s "$debugfs/contexts" ] || fail "contexts are left: $(cat "$debugfs/contexts")"
-	! grep '^map:' "$debugfs/window" || fail "blobs are left in the window"
+	grep -q "^control_errors: ${1:-0}$" "$debugfs/virtio-gpu-counters" || fail "$(grep errors "$debugfs/virtio-gpu-counters")"
+	[ ! -s "$debugfs/virtio-gpu-contexts" ] || fail "contexts are left: $(cat "$debugfs/virtio-gpu-contexts")"
+	! grep '^map:' "$debugfs/virtio-gpu-host-visible" || fail "blobs are left in the window"
 }

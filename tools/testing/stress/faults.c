@@ -418,7 +418,7 @@ static int run_debugfs(struct stage *s, struct made *m)
 	int fd;
 
 	(void)m;
-	snprintf(path, sizeof(path), DEBUGFS "dri/%d/resources", s->kms.card);
+	snprintf(path, sizeof(path), DEBUGFS "dri/%d/virtio-gpu-resources", s->kms.card);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -561,7 +561,7 @@ static int resources(struct stage *s)
 	char text[16384], *line = text;
 	int n = 0;
 
-	check(kms_debugfs(&s->kms, "resources", text, sizeof(text)));
+	check(kms_debugfs(&s->kms, "virtio-gpu-resources", text, sizeof(text)));
 	while ((line = strstr(line, "resource: "))) {
 		line++;
 		n++;

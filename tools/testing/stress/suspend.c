@@ -137,8 +137,8 @@ static void check_counters(struct kms *kms)
 {
 	static const char * const none[] = {
 		"control_errors", "control_timeouts", "control_wedged", "cursor_errors",
-		"cursor_timeouts", "fallbacks",
-		"control_outstanding", "cursor_outstanding",
+		"cursor_timeouts", "blob_fallbacks",
+		"control_pending", "cursor_pending",
 	};
 	int64_t end = now_ms() + 3000;
 	unsigned int i;

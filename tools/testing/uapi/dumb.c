@@ -98,7 +98,7 @@ static void churn(int arg)
 
 	(void)arg;
 	kms_open(&kms, 0, 0);
-	known = kms_debugfs(&kms, "resources", before, sizeof(before));
+	known = kms_debugfs(&kms, "virtio-gpu-resources", before, sizeof(before));
 	for (i = 0; i < 300; i++) {
 		check_ok(create(kms.fd, 1920, 1080, 32, &args));
 		check_ok(destroy(kms.fd, args.handle));
@@ -108,7 +108,7 @@ static void churn(int arg)
 	end = now_ms() + 2000;
 	do {
 		sleep_ms(10);
-		check(kms_debugfs(&kms, "resources", after, sizeof(after)));
+		check(kms_debugfs(&kms, "virtio-gpu-resources", after, sizeof(after)));
 	} while (strcmp(before, after) && now_ms() < end);
 	check(!strcmp(before, after));
 }

@@ -17,8 +17,8 @@ static int64_t most_entries(struct kms *kms)
 	int64_t most = -1;
 	char *at;
 
-	if (!kms_debugfs(kms, "resources", text, sizeof(text)))
-		skip("no debugfs file \"resources\"");
+	if (!kms_debugfs(kms, "virtio-gpu-resources", text, sizeof(text)))
+		skip("no debugfs file \"virtio-gpu-resources\"");
 	for (at = text; (at = strstr(at, "entries=")); at++) {
 		int64_t n = strtoll(at + 8, NULL, 10);
 

@@ -504,7 +504,7 @@ int64_t kms_counter(struct kms *kms, const char *name)
 {
 	char text[16384], *value;
 
-	if (!kms_debugfs(kms, "counters", text, sizeof(text)))
+	if (!kms_debugfs(kms, "virtio-gpu-counters", text, sizeof(text)))
 		return -1;
 	value = find_key(text, name);
 	return value ? strtoll(value, NULL, 0) : -1;

@@ -117,7 +117,7 @@ int kms_prime_export(int fd, uint32_t handle, int *dmabuf);
  * Read a file of the card in debugfs into @text; false if there is none.
  */
 bool kms_debugfs(struct kms *kms, const char *file, char *text, int size);
-/* A "name: value" line of the debugfs file "counters", or -1. */
+/* A "name: value" line of the debugfs file "virtio-gpu-counters", or -1. */
 int64_t kms_counter(struct kms *kms, const char *name);
 
 #endif /* UAPI_KMS_H */

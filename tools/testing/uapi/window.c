@@ -53,7 +53,7 @@ uint32_t new_window_blob(int fd, uint64_t size)
 	return handle;
 }
 
-/* A line of the debugfs file "window". */
+/* A line of the debugfs file "virtio-gpu-host-visible". */
 static long long window(const char *name)
 {
 	struct kms kms;
@@ -61,7 +61,7 @@ static long long window(const char *name)
 	long long value;
 
 	kms.fd = open_card("virtio_gpu", 0, &kms.card);
-	if (!kms_debugfs(&kms, "window", text, sizeof(text)))
+	if (!kms_debugfs(&kms, "virtio-gpu-host-visible", text, sizeof(text)))
 		skip("nothing counts");
 	close(kms.fd);
 	line = strstr(text, name);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <linux/string_choices.h>
 #include <drm/drm_debugfs.h>
 #include <drm/drm_file.h>
 #include <drm/drm_print.h>
@@ -12,12 +13,33 @@
 /**
  * DOC: debugfs
  *
- * Beside DRM's own files there are in ``/sys/kernel/debug/dri/N``: ``features``
- * (what was negotiated), ``outputs`` (what the host wants, what it is asked to show,
- * and for how long its display holds a frame), ``frames`` (frames that were queued,
- * missed, replaced and held, and a histogram of each step), ``resources`` (what the host
- * knows by a number), ``contexts`` (what programs have there), ``window`` (what is mapped
- * of the host's memory) and ``counters``.  All are lines of ``name: value``.
+ * The driver adds files to ``/sys/kernel/debug/dri/N``.  Their format is not
+ * stable; tools in this tree are changed together with the files.
+ *
+ * ``virtio-gpu-features``
+ *     Negotiated features and the device's limits.
+ * ``virtio-gpu-irq-fence``
+ *     ``fence COMPLETED QUEUED``: all commands up to fence ID COMPLETED have
+ *     completed; QUEUED is the fence ID of the last fenced command.
+ * ``virtio-gpu-host-visible-mm``
+ *     Allocated ranges of the host-visible region, as drm_mm_print() has them.
+ * ``virtio-gpu-host-visible``
+ *     Blob resources that may be mapped into the host-visible region.
+ * ``virtio-gpu-outputs``
+ *     Display info from the host, the current scanout, and for how long the
+ *     host's display has held the current frame.
+ * ``virtio-gpu-frames``
+ *     Queued, missed, replaced and held frames, and a histogram of each step.
+ * ``virtio-gpu-resources``
+ *     Resources of the device.
+ * ``virtio-gpu-contexts``
+ *     Rendering contexts of the device.
+ * ``virtio-gpu-counters``
+ *     Commands, notifications, errors and timeouts of each virtqueue.
+ *
+ * The first three files have the names and lines of earlier drivers for this
+ * device.  The others consist of lines ``name: value`` or
+ * ``object: name=value ...``.
  */
 
 static struct virtgpu_device *debugfs_to_virtgpu(struct seq_file *m)
@@ -27,25 +49,69 @@ static struct virtgpu_device *debugfs_to_virtgpu(struct seq_file *m)
 	return to_virtgpu(entry->dev);
 }
 
+static void virtgpu_debugfs_print_bool(struct drm_printer *p, const char *name, bool value)
+{
+	drm_printf(p, "%-16s : %s\n", name, str_yes_no(value));
+}
+
+static void virtgpu_debugfs_print_uint(struct drm_printer *p, const char *name, u32 value)
+{
+	drm_printf(p, "%-16s : %u\n", name, value);
+}
+
 static int virtgpu_debugfs_features(struct seq_file *m, void *data)
 {
-	const struct virtgpu_features *f = &debugfs_to_virtgpu(m)->features;
+	struct virtgpu_device *vgdev = debugfs_to_virtgpu(m);
+	const struct virtgpu_host_visible *hv = &vgdev->host_visible;
+	const struct virtgpu_features *f = &vgdev->features;
 	struct drm_printer p = drm_seq_file_printer(m);
 
-	drm_printf(&p, "edid: %u\n", f->edid);
-	drm_printf(&p, "resource_blob: %u\n", f->blob);
-	drm_printf(&p, "resource_uuid: %u\n", f->uuid);
-	drm_printf(&p, "context_init: %u\n", f->context_init);
-	drm_printf(&p, "virgl: %u\n", f->virgl);
-	drm_printf(&p, "access_platform: %u\n", f->dma);
-	drm_printf(&p, "ring_indirect: %u\n", f->indirect);
-	drm_printf(&p, "ring_event_idx: %u\n", f->event_idx);
-	drm_printf(&p, "ring_packed: %u\n", f->packed);
-	drm_printf(&p, "blob_alignment: %u\n", f->blob_align);
-	drm_printf(&p, "scanouts: %u\n", f->scanouts);
-	drm_printf(&p, "capsets: %u\n", f->capsets);
-	drm_printf(&p, "ctrl_ring: %u\n", debugfs_to_virtgpu(m)->ctrl.ring_size);
-	drm_printf(&p, "cursor_ring: %u\n", debugfs_to_virtgpu(m)->cursor.ring_size);
+	virtgpu_debugfs_print_bool(&p, "virgl", f->virgl);
+	virtgpu_debugfs_print_bool(&p, "edid", f->edid);
+	virtgpu_debugfs_print_bool(&p, "indirect", f->indirect);
+	virtgpu_debugfs_print_bool(&p, "resource uuid", f->uuid);
+	virtgpu_debugfs_print_bool(&p, "blob resources", f->blob);
+	virtgpu_debugfs_print_bool(&p, "context init", f->context_init);
+	virtgpu_debugfs_print_uint(&p, "cap sets", f->capsets);
+	virtgpu_debugfs_print_uint(&p, "scanouts", f->scanouts);
+	if (hv->size)
+		drm_printf(&p, "%-16s : 0x%llx +0x%llx\n", "host visible region",
+			   hv->start, hv->size);
+
+	virtgpu_debugfs_print_uint(&p, "blob alignment", f->blob_align);
+	virtgpu_debugfs_print_bool(&p, "access platform", f->dma);
+	virtgpu_debugfs_print_bool(&p, "event index", f->event_idx);
+	virtgpu_debugfs_print_bool(&p, "packed ring", f->packed);
+	virtgpu_debugfs_print_uint(&p, "control ring", vgdev->ctrl.ring_size);
+	virtgpu_debugfs_print_uint(&p, "cursor ring", vgdev->cursor.ring_size);
+
+	return 0;
+}
+
+static int virtgpu_debugfs_irq_fence(struct seq_file *m, void *data)
+{
+	struct drm_printer p = drm_seq_file_printer(m);
+	u64 completed, queued;
+
+	virtgpu_vq_fence_ids(&debugfs_to_virtgpu(m)->ctrl, &completed, &queued);
+	drm_printf(&p, "fence %llu %llu\n", completed, queued);
+
+	return 0;
+}
+
+static int virtgpu_debugfs_host_visible_mm(struct seq_file *m, void *data)
+{
+	struct virtgpu_host_visible *hv = &debugfs_to_virtgpu(m)->host_visible;
+	struct drm_printer p = drm_seq_file_printer(m);
+
+	if (!hv->size) {
+		drm_puts(&p, "no host-visible region\n");
+		return 0;
+	}
+
+	spin_lock_irq(&hv->lock);
+	drm_mm_print(&hv->space, &p);
+	spin_unlock_irq(&hv->lock);
 
 	return 0;
 }
@@ -83,7 +149,7 @@ static int virtgpu_debugfs_host_visible(struct seq_file *m, void *data)
 static const struct {
 	unsigned int index;
 	const char *name;
-} commands[] = {
+} virtgpu_debugfs_commands[] = {
 	COMMAND(2D, GET_DISPLAY_INFO),
 	COMMAND(2D, RESOURCE_CREATE_2D),
 	COMMAND(2D, RESOURCE_UNREF),
@@ -117,24 +183,27 @@ static const struct {
 static void virtgpu_debugfs_vq(struct virtgpu_vq *q, struct drm_printer *p)
 {
 	struct virtgpu_vq_stats s;
-	unsigned int outstanding, i;
+	unsigned int pending, i;
 
 	spin_lock_irq(&q->lock);
 	s = q->stats;
-	outstanding = q->num_pending;
+	pending = q->num_pending;
 	spin_unlock_irq(&q->lock);
 
-	for (i = 0; i < ARRAY_SIZE(commands); i++)
-		if (s.commands[commands[i].index])
-			drm_printf(p, "%s_%s: %llu\n", q->name, commands[i].name,
-				   s.commands[commands[i].index]);
+	for (i = 0; i < ARRAY_SIZE(virtgpu_debugfs_commands); i++) {
+		u64 count = s.commands[virtgpu_debugfs_commands[i].index];
+
+		if (count)
+			drm_printf(p, "%s_%s: %llu\n", q->name,
+				   virtgpu_debugfs_commands[i].name, count);
+	}
 	drm_printf(p, "%s_kicks: %llu\n", q->name, s.kicks);
 	drm_printf(p, "%s_interrupts: %llu\n", q->name, s.interrupts);
-	drm_printf(p, "%s_full: %llu\n", q->name, s.backlogged);
+	drm_printf(p, "%s_backlogged: %llu\n", q->name, s.backlogged);
 	drm_printf(p, "%s_errors: %llu\n", q->name, s.errors);
 	drm_printf(p, "%s_timeouts: %llu\n", q->name, s.timeouts);
 	drm_printf(p, "%s_probes: %llu\n", q->name, s.probes);
-	drm_printf(p, "%s_outstanding: %u\n", q->name, outstanding);
+	drm_printf(p, "%s_pending: %u\n", q->name, pending);
 	drm_printf(p, "%s_wedged: %u\n", q->name, virtgpu_vq_is_wedged(q));
 }
 
@@ -145,24 +214,24 @@ static int virtgpu_debugfs_counters(struct seq_file *m, void *data)
 
 	virtgpu_debugfs_vq(&vgdev->ctrl, &p);
 	virtgpu_debugfs_vq(&vgdev->cursor, &p);
-	drm_printf(&p, "fallbacks: %d\n", atomic_read(&vgdev->counters.fallbacks));
-	drm_printf(&p, "move_waits: %d\n", atomic_read(&vgdev->counters.move_waits));
+	drm_printf(&p, "blob_fallbacks: %d\n", atomic_read(&vgdev->counters.blob_fallbacks));
+	drm_printf(&p, "invalidate_waits: %d\n", atomic_read(&vgdev->counters.invalidate_waits));
 
 	return 0;
 }
 
 static int virtgpu_debugfs_outputs(struct seq_file *m, void *data)
 {
-	struct virtgpu_kms *d = &debugfs_to_virtgpu(m)->kms;
+	struct virtgpu_kms *kms = &debugfs_to_virtgpu(m)->kms;
 	struct drm_printer p = drm_seq_file_printer(m);
 	unsigned int i;
 
-	if (!d->count)
+	if (!kms->count)
 		return 0;
 
-	mutex_lock(&d->lock);
-	for (i = 0; i < d->count; i++) {
-		struct virtgpu_output *out = &d->outputs[i];
+	mutex_lock(&kms->lock);
+	for (i = 0; i < kms->count; i++) {
+		struct virtgpu_output *out = &kms->outputs[i];
 		const struct virtgpu_cmd_scanout *s = &out->frames.scanout;
 
 		drm_printf(&p, "output: id=%u connector=%s enabled=%u edid=%u", i,
@@ -172,38 +241,41 @@ static int virtgpu_debugfs_outputs(struct seq_file *m, void *data)
 		drm_printf(&p, " resource=%u rect=%u,%u+%ux%u held_ms=%u\n", s->resource,
 			   s->x, s->y, s->w, s->h, virtgpu_frames_held_ms(&out->frames));
 	}
-	mutex_unlock(&d->lock);
+	mutex_unlock(&kms->lock);
 
 	return 0;
 }
 
 static int virtgpu_debugfs_frames(struct seq_file *m, void *data)
 {
-	struct virtgpu_kms *d = &debugfs_to_virtgpu(m)->kms;
+	struct virtgpu_kms *kms = &debugfs_to_virtgpu(m)->kms;
 	struct drm_printer p = drm_seq_file_printer(m);
 	unsigned int i;
 
-	for (i = 0; i < d->count; i++)
-		virtgpu_frames_print(&d->outputs[i].frames, i, &p);
+	for (i = 0; i < kms->count; i++)
+		virtgpu_frames_print(&kms->outputs[i].frames, i, &p);
 
 	return 0;
 }
 
-static const struct drm_debugfs_info files[] = {
-	{ "features", virtgpu_debugfs_features, 0 },
-	{ "resources", virtgpu_debugfs_resources, 0 },
-	{ "contexts", virtgpu_debugfs_contexts, 0 },
-	{ "window", virtgpu_debugfs_host_visible, 0 },
-	{ "counters", virtgpu_debugfs_counters, 0 },
-	{ "outputs", virtgpu_debugfs_outputs, 0 },
-	{ "frames", virtgpu_debugfs_frames, 0 },
+static const struct drm_debugfs_info virtgpu_debugfs_files[] = {
+	{ "virtio-gpu-features", virtgpu_debugfs_features, 0 },
+	{ "virtio-gpu-irq-fence", virtgpu_debugfs_irq_fence, 0 },
+	{ "virtio-gpu-host-visible-mm", virtgpu_debugfs_host_visible_mm, 0 },
+	{ "virtio-gpu-host-visible", virtgpu_debugfs_host_visible, 0 },
+	{ "virtio-gpu-outputs", virtgpu_debugfs_outputs, 0 },
+	{ "virtio-gpu-frames", virtgpu_debugfs_frames, 0 },
+	{ "virtio-gpu-resources", virtgpu_debugfs_resources, 0 },
+	{ "virtio-gpu-contexts", virtgpu_debugfs_contexts, 0 },
+	{ "virtio-gpu-counters", virtgpu_debugfs_counters, 0 },
 };
 
 /**
- * virtgpu_debugfs_init - add the files of a device
- * @minor: the device's primary minor
+ * virtgpu_debugfs_init() - Add the debugfs files of a device
+ * @minor: the primary minor of the device
  */
 void virtgpu_debugfs_init(struct drm_minor *minor)
 {
-	drm_debugfs_add_files(minor->dev, files, ARRAY_SIZE(files));
+	drm_debugfs_add_files(minor->dev, virtgpu_debugfs_files,
+			      ARRAY_SIZE(virtgpu_debugfs_files));
 }

@@ -16,13 +16,13 @@
 struct virtio_device;
 
 /**
- * struct virtgpu_counters - rare events, for debugfs
- * @fallbacks: blobs that were replaced by a surface
- * @move_waits: moves of a buffer that had to wait for the host
+ * struct virtgpu_counters - Rare events, for debugfs
+ * @blob_fallbacks: blob resources that were replaced by 2D resources
+ * @invalidate_waits: invalidations of imported buffers that waited for the host
  */
 struct virtgpu_counters {
-	atomic_t fallbacks;
-	atomic_t move_waits;
+	atomic_t blob_fallbacks;
+	atomic_t invalidate_waits;
 };
 
 /**

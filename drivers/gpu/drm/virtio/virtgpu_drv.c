@@ -32,7 +32,7 @@
 
 static int virtgpu_modeset = -1;
 module_param_named(modeset, virtgpu_modeset, int, 0400);
-MODULE_PARM_DESC(modeset, "1: drive the display, 0: leave it alone, -1: unless the kernel was told nomodeset (default)");
+MODULE_PARM_DESC(modeset, "Disable/Enable modesetting (0 = off, 1 = on, -1 = auto [default])");
 
 static const struct file_operations virtgpu_fops = {
 	.owner = THIS_MODULE,
@@ -433,6 +433,6 @@ static void __exit virtgpu_exit(void)
 }
 module_exit(virtgpu_exit);
 
-MODULE_DESCRIPTION("Display driver for virtio GPUs");
+MODULE_DESCRIPTION("Virtio GPU driver");
 MODULE_LICENSE("Dual MIT/GPL");
 MODULE_IMPORT_NS("DMA_BUF");

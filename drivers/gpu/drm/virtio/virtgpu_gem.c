@@ -405,7 +405,7 @@ static void virtgpu_gem_fall_back_to_2d(struct virtgpu_device *vgdev, struct vir
 	drm_info_once(&vgdev->drm,
 		      "blob resource %u (%zu bytes, %u entries) rejected by the host; falling back to 2D resources\n",
 		      gem->blob->id, gem->base.size, gem->blob->entries);
-	atomic_inc(&vgdev->counters.fallbacks);
+	atomic_inc(&vgdev->counters.blob_fallbacks);
 
 	virtgpu_gem_drop_blob(gem);
 	gem->blob_unsupported = true;

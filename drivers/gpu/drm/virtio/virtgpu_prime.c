@@ -275,7 +275,7 @@ static struct virtgpu_import *virtgpu_prime_create_import(struct virtgpu_device 
 	imp->dma_buf = dma_buf;
 	imp->backings = &vgdev->backings;
 	imp->ctrl = &vgdev->ctrl;
-	imp->waits = &vgdev->counters.move_waits;
+	imp->waits = &vgdev->counters.invalidate_waits;
 
 	attach = dma_buf_dynamic_attach(dma_buf, imp->backings->dev, &virtgpu_prime_attach_ops,
 					imp);

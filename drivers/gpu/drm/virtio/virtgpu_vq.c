@@ -88,6 +88,37 @@ unsigned int virtgpu_vq_max_segs(const struct virtgpu_vq *q)
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_max_segs);
 
+static u64 virtgpu_vq_first_fence_id(const struct list_head *msgs, u64 first)
+{
+	const struct virtgpu_msg *msg;
+
+	list_for_each_entry(msg, msgs, link)
+		if (msg->fenced)
+			first = min(first, le64_to_cpu(msg->request.hdr.fence_id));
+
+	return first;
+}
+
+/**
+ * virtgpu_vq_fence_ids() - Get the progress of fenced commands
+ * @q: the virtqueue
+ * @completed: set to the fence ID up to which all commands have completed
+ * @queued: set to the fence ID of the last fenced command
+ *
+ * Context: takes @q->lock.
+ */
+void virtgpu_vq_fence_ids(struct virtgpu_vq *q, u64 *completed, u64 *queued)
+{
+	u64 first;
+
+	spin_lock_irq(&q->lock);
+	first = virtgpu_vq_first_fence_id(&q->in_ring, q->next_fence);
+	first = virtgpu_vq_first_fence_id(&q->backlog, first);
+	*completed = first - 1;
+	*queued = q->next_fence - 1;
+	spin_unlock_irq(&q->lock);
+}
+
 /*
  * Ring operations of a real virtqueue
  */

@@ -238,5 +238,6 @@ bool virtgpu_vq_panic_send(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
 
 unsigned int virtgpu_vq_max_segs(const struct virtgpu_vq *q);
 unsigned int virtgpu_stat_index(u32 type);
+void virtgpu_vq_fence_ids(struct virtgpu_vq *q, u64 *completed, u64 *queued);
 
 #endif

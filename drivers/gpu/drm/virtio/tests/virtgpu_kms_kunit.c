@@ -820,7 +820,7 @@ static void fallback(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 3, 0, 0, W, H));
 	KUNIT_EXPECT_FALSE(test, virtgpu_mock_resource_is_blob(u->mock, virtgpu_mock_shown(u->mock,
 											   0)));
-	KUNIT_EXPECT_EQ(test, atomic_read(&virtgpu_mock_vgdev(u->mock)->counters.fallbacks), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&virtgpu_mock_vgdev(u->mock)->counters.blob_fallbacks), 1);
 
 	/* It stays that way for this buffer. */
 	test_client_fill_pattern(u, fb, 4);

@@ -261,40 +261,43 @@ static void uapi_debugfs(struct kunit *test)
 		kunit_skip(test, "no debugfs");
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 1, fb), 0);
 
-	text = read_file(u, "features");
-	expect_line(u, text, blobs ? "resource_blob: 1\n" : "resource_blob: 0\n");
-	expect_line(u, text, "scanouts: 2\n");
-	expect_line(u, text, "virgl: 0\n");
+	text = read_file(u, "virtio-gpu-features");
+	expect_line(u, text, blobs ? "blob resources   : yes\n" : "blob resources   : no\n");
+	expect_line(u, text, "scanouts         : 2\n");
+	expect_line(u, text, "virgl            : no\n");
 
-	text = read_file(u, "outputs");
+	text = read_file(u, "virtio-gpu-outputs");
 	expect_line(u, text, virtgpu_mock_has(u->mock, VIRTIO_GPU_F_EDID) ?
 		    "output: id=0 connector=Virtual-1 enabled=0 edid=1" :
 		    "output: id=0 connector=Virtual-1 enabled=0 edid=0");
 	expect_line(u, text, "position=640,0 size=640x480 resource=1 rect=0,0+64x48 held_ms=0\n");
 
-	text = read_file(u, "resources");
+	text = read_file(u, "virtio-gpu-resources");
 	expect_line(u, text, "attached: 1\n");
 	expect_line(u, text, blobs ? "resource: id=1 kind=blob size=12288" :
 		    "resource: id=1 kind=surface size=12288");
 	expect_line(u, text, "state=live error=0 refused=0\n");
 
-	text = read_file(u, "counters");
+	text = read_file(u, "virtio-gpu-counters");
 	expect_line(u, text, "control_RESOURCE_FLUSH: 1\n");
 	expect_line(u, text, blobs ? "control_SET_SCANOUT_BLOB: 1\n" : "control_SET_SCANOUT: 1\n");
 	expect_line(u, text, "control_wedged: 0\n");
-	expect_line(u, text, "fallbacks: 0\n");
-	expect_line(u, text, "move_waits: 0\n");
+	expect_line(u, text, "blob_fallbacks: 0\n");
+	expect_line(u, text, "invalidate_waits: 0\n");
+
+	expect_line(u, read_file(u, "virtio-gpu-irq-fence"), "fence 1 1\n");
+	expect_line(u, read_file(u, "virtio-gpu-host-visible-mm"), "no host-visible region\n");
 
 	/* Of a resource that the host has lost. */
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
-	expect_line(u, read_file(u, "resources"), "state=lost");
+	expect_line(u, read_file(u, "virtio-gpu-resources"), "state=lost");
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
 
 	/* Of one that it has not answered about. */
 	virtgpu_mock_hold(u->mock, CMD(RESOURCE_UNREF));
 	test_client_rmfb(u, fb);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_held(u->mock, 0)));
-	expect_line(u, read_file(u, "resources"), "state=dying");
+	expect_line(u, read_file(u, "virtio-gpu-resources"), "state=dying");
 }
 
 /* DRM's own list of buffers. */
@@ -319,7 +322,7 @@ static void no_outputs(struct kunit *test)
 
 	if (!IS_ENABLED(CONFIG_DEBUG_FS))
 		kunit_skip(test, "no debugfs");
-	KUNIT_EXPECT_STREQ(test, read_file(u, "outputs"), "");
+	KUNIT_EXPECT_STREQ(test, read_file(u, "virtio-gpu-outputs"), "");
 	virtgpu_mock_raise_display(u->mock);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
