@@ -425,7 +425,6 @@ void virtgpu_pages_sync_for_cpu(struct virtgpu_backing *b)
 	if (b->addr_type == VIRTGPU_ADDR_DMA)
 		dma_sync_sgtable_for_cpu(b->mem->dev, b->sgt, b->mem->dir);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_sync_for_cpu);
 
 /**
  * virtgpu_pages_vmap - map a buffer for the kernel

@@ -53,7 +53,6 @@ void virtgpu_cmd_get_capset_info(struct virtgpu_msg *msg, u32 index)
 	virtgpu_msg_set_resp(msg, VIRTIO_GPU_RESP_OK_CAPSET_INFO,
 			     sizeof(struct virtio_gpu_resp_capset_info));
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_get_capset_info);
 
 /**
  * virtgpu_cmd_get_capset - ask for a capability set
@@ -73,7 +72,6 @@ void virtgpu_cmd_get_capset(struct virtgpu_msg *msg, u32 id, u32 version)
 	virtgpu_msg_set_resp(msg, VIRTIO_GPU_RESP_OK_CAPSET,
 			     sizeof(struct virtio_gpu_resp_capset));
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_get_capset);
 
 /**
  * virtgpu_cmd_ctx_create - make a context
@@ -95,7 +93,6 @@ void virtgpu_cmd_ctx_create(struct virtgpu_msg *msg, u32 context, u32 capset,
 	c->nlen = cpu_to_le32(len);
 	memcpy(c->debug_name, name, len);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_ctx_create);
 
 /**
  * virtgpu_cmd_ctx_destroy - end a context
@@ -109,7 +106,6 @@ void virtgpu_cmd_ctx_destroy(struct virtgpu_msg *msg, u32 context)
 	virtgpu_cmd_init_3d(msg, VIRTIO_GPU_CMD_CTX_DESTROY, sizeof(struct virtio_gpu_ctx_destroy),
 			    context);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_ctx_destroy);
 
 static void virtgpu_cmd_fill_ctx_resource(struct virtgpu_msg *msg, u32 type, u32 context,
 					  u32 resource)
@@ -132,7 +128,6 @@ void virtgpu_cmd_ctx_attach(struct virtgpu_msg *msg, u32 context, u32 resource)
 {
 	virtgpu_cmd_fill_ctx_resource(msg, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, context, resource);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_ctx_attach);
 
 /**
  * virtgpu_cmd_ctx_detach - end a context's use of a resource
@@ -146,7 +141,6 @@ void virtgpu_cmd_ctx_detach(struct virtgpu_msg *msg, u32 context, u32 resource)
 {
 	virtgpu_cmd_fill_ctx_resource(msg, VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE, context, resource);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_ctx_detach);
 
 /**
  * virtgpu_cmd_create_3d - make a texture or a buffer of the host's renderer
@@ -172,7 +166,6 @@ void virtgpu_cmd_create_3d(struct virtgpu_msg *msg, const struct virtgpu_cmd_cre
 	c->nr_samples = cpu_to_le32(p->nr_samples);
 	c->flags = cpu_to_le32(p->flags);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_create_3d);
 
 static void virtgpu_cmd_fill_transfer_3d(struct virtgpu_msg *msg, u32 type,
 					 const struct virtgpu_cmd_transfer_3d *p)
@@ -205,7 +198,6 @@ void virtgpu_cmd_transfer_to_host_3d(struct virtgpu_msg *msg,
 {
 	virtgpu_cmd_fill_transfer_3d(msg, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, p);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_transfer_to_host_3d);
 
 /**
  * virtgpu_cmd_transfer_from_host_3d - copy from the host's memory to the guest's
@@ -219,7 +211,6 @@ void virtgpu_cmd_transfer_from_host_3d(struct virtgpu_msg *msg,
 {
 	virtgpu_cmd_fill_transfer_3d(msg, VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D, p);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_transfer_from_host_3d);
 
 /**
  * virtgpu_cmd_submit_3d - have a context carry out a command stream
@@ -252,7 +243,6 @@ void virtgpu_cmd_set_ring_idx(struct virtgpu_msg *msg, u8 ring)
 	msg->request.hdr.flags |= cpu_to_le32(VIRTIO_GPU_FLAG_INFO_RING_IDX);
 	msg->request.hdr.ring_idx = ring;
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_set_ring_idx);
 
 /**
  * virtgpu_cmd_map_blob - make a blob of the host visible in the window
@@ -272,7 +262,6 @@ void virtgpu_cmd_map_blob(struct virtgpu_msg *msg, u32 resource, u64 offset)
 	virtgpu_msg_set_resp(msg, VIRTIO_GPU_RESP_OK_MAP_INFO,
 			     sizeof(struct virtio_gpu_resp_map_info));
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_map_blob);
 
 /**
  * virtgpu_cmd_unmap_blob - take a blob out of the window
@@ -288,4 +277,3 @@ void virtgpu_cmd_unmap_blob(struct virtgpu_msg *msg, u32 resource)
 	virtgpu_cmd_init_3d(msg, VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB, sizeof(*c), 0);
 	c->resource_id = cpu_to_le32(resource);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_unmap_blob);

@@ -76,7 +76,6 @@ void virtgpu_timeline_init_ordered(struct virtgpu_timeline *tl, const char *name
 	spin_lock_init(&tl->lock);
 	INIT_LIST_HEAD(&tl->pending);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_timeline_init_ordered);
 
 /**
  * virtgpu_fence_alloc - make a fence that is not armed yet

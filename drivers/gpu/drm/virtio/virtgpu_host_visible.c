@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
-#include <kunit/visibility.h>
 #include <linux/slab.h>
 #include <drm/drm_print.h>
 #include <drm/drm_vma_manager.h>
@@ -38,7 +37,6 @@ void virtgpu_host_visible_init(struct virtgpu_host_visible *hv, struct virtgpu_v
 	spin_lock_init(&hv->lock);
 	INIT_LIST_HEAD(&hv->idle);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_host_visible_init);
 
 /**
  * virtgpu_host_visible_start - there is a window
@@ -54,7 +52,6 @@ void virtgpu_host_visible_start(struct virtgpu_host_visible *hv, u64 start, u64 
 	hv->align = align;
 	drm_mm_init(&hv->space, 0, size);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_host_visible_start);
 
 /**
  * virtgpu_host_visible_fini - check that nothing is left in the window
@@ -66,7 +63,6 @@ void virtgpu_host_visible_fini(struct virtgpu_host_visible *hv)
 		drm_mm_takedown(&hv->space);
 	mutex_destroy(&hv->maps_lock);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_host_visible_fini);
 
 static const char * const state_names[] = {
 	[VIRTGPU_HOST_MAPPING_UNMAPPED] = "unmapped",
@@ -325,7 +321,6 @@ free:
 	virtgpu_msg_put(unmap_msg);
 	return ret;
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_host_mapping_queue);
 
 /**
  * virtgpu_host_mapping_map - wait until a blob is in the window
@@ -371,7 +366,6 @@ int virtgpu_host_mapping_map(struct virtgpu_host_mapping *map)
 
 	return 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_host_mapping_map);
 
 /**
  * virtgpu_host_mapping_pin - keep a blob in the window
@@ -398,7 +392,6 @@ bool virtgpu_host_mapping_pin(struct virtgpu_host_mapping *map)
 
 	return in;
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_host_mapping_pin);
 
 /**
  * virtgpu_host_mapping_unpin - undo virtgpu_host_mapping_pin()
@@ -416,7 +409,6 @@ void virtgpu_host_mapping_unpin(struct virtgpu_host_mapping *map)
 		list_add_tail(&map->idle, &hv->idle);
 	spin_unlock_irqrestore(&hv->lock, flags);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_host_mapping_unpin);
 
 /**
  * virtgpu_host_mapping_get_addr - addr a blob is
@@ -441,7 +433,6 @@ bool virtgpu_host_mapping_get_addr(struct virtgpu_host_mapping *map, phys_addr_t
 
 	return in;
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_host_mapping_get_addr);
 
 /**
  * virtgpu_host_mapping_alloc - a blob that may come into the window
@@ -475,7 +466,6 @@ struct virtgpu_host_mapping *virtgpu_host_mapping_alloc(struct virtgpu_host_visi
 
 	return map;
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_host_mapping_alloc);
 
 /**
  * virtgpu_host_mapping_release - a blob is going to end
@@ -504,7 +494,6 @@ void virtgpu_host_mapping_release(struct virtgpu_host_mapping *map)
 		virtgpu_vq_queue_msg(hv->queue, msg);
 	virtgpu_host_mapping_put(map);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_host_mapping_release);
 
 /**
  * virtgpu_host_visible_invalidate - nothing is in the window any more, nor will be
@@ -528,4 +517,3 @@ void virtgpu_host_visible_invalidate(struct virtgpu_host_visible *hv, int error)
 	}
 	mutex_unlock(&hv->maps_lock);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_host_visible_invalidate);

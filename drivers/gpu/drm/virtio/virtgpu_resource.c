@@ -324,7 +324,6 @@ void virtgpu_resource_track_transfer(struct virtgpu_resource *res, struct virtgp
 	if (writes && res->backing)
 		msg->pre_complete = virtgpu_resource_transfer_complete;
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_track_transfer);
 
 /*
  * The host has let go of the memory, whoever still knows the resource.  If it does not
@@ -519,7 +518,6 @@ struct virtgpu_resource *virtgpu_resource_create_host3d_blob(struct virtgpu_reso
 {
 	return virtgpu_resource_create_any_blob(mgr, backing, cmd, before, false);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_create_host3d_blob);
 
 /* The commands that make what the host keeps a copy of: @create is to be filled, @attach is. */
 static int virtgpu_resource_prep_create(struct virtgpu_resource *res, struct virtgpu_msg **create,
@@ -628,7 +626,6 @@ struct virtgpu_resource *virtgpu_resource_create_3d(struct virtgpu_resource_mgr 
 
 	return res;
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_create_3d);
 
 /**
  * virtgpu_resource_is_blob - is it shown by SET_SCANOUT_BLOB?
