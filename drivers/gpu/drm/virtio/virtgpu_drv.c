@@ -232,7 +232,7 @@ static void virtgpu_init_host_visible(struct virtgpu_device *vgdev)
 		return;
 
 	if (!devm_request_mem_region(&vdev->dev, r.addr, r.len, dev_name(&vdev->dev))) {
-		drm_warn(&vgdev->drm, "the window to the host's memory is taken: it cannot be mapped\n");
+		drm_warn(&vgdev->drm, "host-visible region is busy; blob mapping disabled\n");
 		return;
 	}
 	virtgpu_host_visible_start(&vgdev->host_visible, r.addr, r.len, vgdev->features.blob_align);
@@ -250,8 +250,8 @@ static int virtgpu_init_kms(struct virtgpu_device *vgdev)
 {
 	if (!IS_ENABLED(CONFIG_DRM_VIRTIO_GPU_KMS) || !vgdev->features.scanouts) {
 		vgdev->drm.driver_features &= ~(DRIVER_MODESET | DRIVER_ATOMIC);
-		drm_info(&vgdev->drm, "no display: %s\n", vgdev->features.scanouts ?
-			 "the driver was built without" : "the device has no outputs");
+		drm_info(&vgdev->drm, "modesetting disabled: %s\n", vgdev->features.scanouts ?
+			 "not built into the driver" : "the device has no scanouts");
 		return 0;
 	}
 
@@ -289,7 +289,7 @@ static int virtgpu_probe(struct virtio_device *vdev)
 
 	ret = virtgpu_start_vqs(vgdev);
 	if (ret) {
-		drm_err(&vgdev->drm, "cannot set up the queues: %d\n", ret);
+		drm_err(&vgdev->drm, "failed to find virtqueues: %d\n", ret);
 		return ret;
 	}
 	virtio_device_ready(vdev);
@@ -297,7 +297,7 @@ static int virtgpu_probe(struct virtio_device *vdev)
 	virtgpu_capsets_query(&vgdev->capsets);
 	ret = virtgpu_kms_start(vgdev);
 	if (ret) {
-		drm_err(&vgdev->drm, "the host does not name its outputs: %d\n", ret);
+		drm_err(&vgdev->drm, "failed to get display info: %d\n", ret);
 		goto stop;
 	}
 	ret = drm_dev_register(&vgdev->drm, 0);
@@ -369,7 +369,7 @@ static int virtgpu_restore(struct virtio_device *vdev)
 
 	ret = virtgpu_start_vqs(vgdev);
 	if (ret) {
-		drm_err(dev, "cannot set up the queues again: %d\n", ret);
+		drm_err(dev, "failed to restore virtqueues: %d\n", ret);
 		return ret;
 	}
 	virtio_device_ready(vdev);
