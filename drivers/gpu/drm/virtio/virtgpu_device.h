@@ -4,14 +4,14 @@
 
 #include <drm/drm_device.h>
 
+#include "virtgpu_backing.h"
 #include "virtgpu_capset.h"
 #include "virtgpu_context.h"
-#include "virtgpu_kms.h"
 #include "virtgpu_features.h"
 #include "virtgpu_host_visible.h"
-#include "virtgpu_backing.h"
-#include "virtgpu_vq.h"
+#include "virtgpu_kms.h"
 #include "virtgpu_resource.h"
+#include "virtgpu_vq.h"
 
 struct virtio_device;
 
@@ -26,23 +26,23 @@ struct virtgpu_counters {
 };
 
 /**
- * struct virtgpu_device - one virtio-gpu device
+ * struct virtgpu_device - A virtio-gpu device
  * @drm: the DRM device
- * @vdev: the virtio device; unusable once the queues are stopped
- * @features: what was negotiated
+ * @vdev: the virtio device; must not be used after the queues were stopped
+ * @features: negotiated features and limits of the device
  * @gem_funcs: functions of GEM objects
  * @ctrl: control queue
  * @cursor: cursor queue
- * @backings: memory that the device is told about
- * @resources: what the host knows by a number
- * @capsets: what the host's renderers can do
- * @contexts: what programs have on the host
- * @host_visible: the window to the host's memory
+ * @backings: backing pages that the device may access
+ * @resources: resources of the device
+ * @capsets: capability sets of the host's renderers
+ * @contexts: rendering contexts
+ * @host_visible: host-visible region
  * @kms: outputs
  * @counters: rare events
  *
- * Only the front (ioctls, KMS, debugfs) and the glue know this struct; lower
- * layers are given the member that they work on.
+ * Only the UAPI and KMS entry points, debugfs, GEM, and the probe and remove
+ * code use this struct.  Lower layers are passed the member that they work on.
  */
 struct virtgpu_device {
 	struct drm_device drm;

@@ -19,8 +19,8 @@
 #include <drm/drm_module.h>
 #include <drm/drm_print.h>
 
-#include "virtgpu_cmd.h"
 #include "virtgpu_atomic.h"
+#include "virtgpu_cmd.h"
 #include "virtgpu_debugfs.h"
 #include "virtgpu_device.h"
 #include "virtgpu_fdinfo.h"
@@ -79,7 +79,7 @@ static const struct drm_driver virtgpu_driver = {
 };
 
 /*
- * The virtio device
+ * Virtqueues
  */
 
 static void virtgpu_ctrl_callback(struct virtqueue *vq)
@@ -122,7 +122,7 @@ static int virtgpu_start_vqs(struct virtgpu_device *vgdev)
 static void virtgpu_stop_vqs(struct virtgpu_device *vgdev)
 {
 	virtio_reset_device(vgdev->vdev);
-	/* A program that sees an error on a fence finds its context lost. */
+	/* Contexts must be lost before their fences signal an error. */
 	virtgpu_contexts_mark_lost(&vgdev->contexts);
 	virtgpu_resources_invalidate(&vgdev->resources);
 	virtgpu_vq_stop(&vgdev->ctrl);
@@ -130,7 +130,7 @@ static void virtgpu_stop_vqs(struct virtgpu_device *vgdev)
 	vgdev->vdev->config->del_vqs(vgdev->vdev);
 }
 
-/* A VGA device has shown the firmware's picture until now. */
+/* Firmware framebuffers use the memory of VGA devices only. */
 static int virtgpu_remove_conflicting_fb(struct virtio_device *vdev)
 {
 	struct device *parent = vdev->dev.parent;
@@ -141,6 +141,10 @@ static int virtgpu_remove_conflicting_fb(struct virtio_device *vdev)
 	return aperture_remove_conflicting_pci_devices(to_pci_dev(parent),
 						       virtgpu_driver.name);
 }
+
+/*
+ * Setup and teardown
+ */
 
 static void virtgpu_device_release(struct drm_device *dev, void *data)
 {
@@ -154,7 +158,7 @@ static void virtgpu_device_release(struct drm_device *dev, void *data)
 	put_device(vgdev->backings.dev);
 }
 
-/* Hosts respond to this at once, on any device. */
+/* GET_DISPLAY_INFO is mandatory, and hosts respond to it immediately. */
 static struct virtgpu_msg *virtgpu_ctrl_alloc_probe(struct virtgpu_vq *q)
 {
 	struct virtgpu_msg *msg;
@@ -171,12 +175,12 @@ static void virtgpu_ctrl_tick(struct virtgpu_vq *q)
 	virtgpu_kms_tick(container_of(q, struct virtgpu_device, ctrl));
 }
 
-/* Taking the driver off the device and back resets it; that is for the user to decide. */
+/* Only user space resets the device, by rebinding the driver. */
 static void virtgpu_ctrl_wedged(struct virtgpu_vq *q)
 {
 	struct virtgpu_device *vgdev = container_of(q, struct virtgpu_device, ctrl);
 
-	/* Before the device has its nodes nobody could hear of it. */
+	/* The uevent needs the device nodes. */
 	if (vgdev->drm.registered)
 		drm_dev_wedged_event(&vgdev->drm, DRM_WEDGE_RECOVERY_REBIND, NULL);
 }
@@ -196,7 +200,7 @@ static int virtgpu_device_init(struct virtgpu_device *vgdev, struct virtio_devic
 	vgdev->ctrl.alloc_probe = virtgpu_ctrl_alloc_probe;
 	virtgpu_backing_mgr_init(&vgdev->backings, parent, vgdev->features.dma ?
 				 VIRTGPU_ADDR_DMA : VIRTGPU_ADDR_GPA);
-	/* A renderer writes, a display only reads. */
+	/* Only rendering on the host writes to buffers. */
 	if (vgdev->features.virgl)
 		vgdev->backings.dir = DMA_BIDIRECTIONAL;
 	ret = virtgpu_resource_mgr_init(&vgdev->resources, &vgdev->drm, &vgdev->ctrl);
@@ -208,10 +212,10 @@ static int virtgpu_device_init(struct virtgpu_device *vgdev, struct virtio_devic
 	virtgpu_host_visible_init(&vgdev->host_visible, &vgdev->ctrl,
 				  vgdev->drm.anon_inode->i_mapping);
 
-	/* Buffers may outlive the virtio device; put in virtgpu_device_release(). */
+	/* Buffers may outlive the virtio device; put on release. */
 	get_device(parent);
 
-	/* Entries have no limit of their own that exporters would have to heed. */
+	/* Entries have no size limit, so exporters need not split segments. */
 	dma_set_max_seg_size(parent, UINT_MAX);
 
 	return drmm_add_action_or_reset(&vgdev->drm, virtgpu_device_release, NULL);
@@ -221,7 +225,7 @@ put_resources:
 	return ret;
 }
 
-/* A window that cannot be used is no reason to do without 3D. */
+/* 3D works without the host-visible region; only blob mapping is lost. */
 static void virtgpu_init_host_visible(struct virtgpu_device *vgdev)
 {
 	struct virtio_device *vdev = vgdev->vdev;
@@ -320,8 +324,9 @@ static void virtgpu_remove(struct virtio_device *vdev)
 	struct virtgpu_device *vgdev = to_virtgpu(dev);
 
 	/*
-	 * Users and console go first, while the device still answers.  What is left
-	 * after it was reset only turns DRM's own state off.
+	 * Unplug while the device still responds, so that no new call reaches
+	 * the queues.  After the reset, the atomic shutdown only updates the
+	 * state of DRM.
 	 */
 	drm_dev_unplug(dev);
 	virtgpu_stop_vqs(vgdev);
@@ -341,9 +346,8 @@ static void virtgpu_config_changed(struct virtio_device *vdev)
 
 #ifdef CONFIG_PM_SLEEP
 /*
- * The device forgets everything when it is reset, and it is reset on the way back.  So
- * the outputs go off and all resources are given up; they are made anew when they are
- * shown again.
+ * The reset on resume destroys the state of the device.  Disable the outputs
+ * and invalidate all resources; a buffer gets a new resource on its next use.
  */
 static int virtgpu_freeze(struct virtio_device *vdev)
 {
@@ -373,7 +377,7 @@ static int virtgpu_restore(struct virtio_device *vdev)
 		return ret;
 	}
 	virtio_device_ready(vdev);
-	/* A screen that stays dark is no reason to give the device up. */
+	/* Outputs that stay disabled must not fail the resume. */
 	virtgpu_kms_resume(vgdev);
 
 	return 0;
@@ -408,18 +412,18 @@ static int __init virtgpu_init(void)
 		return ret;
 	ret = virtgpu_atomic_init();
 	if (ret)
-		goto exit_messages;
+		goto exit_msg_cache;
 
 	virtgpu_virtio_driver.feature_table_size = virtgpu_feature_table_size;
 	ret = register_virtio_driver(&virtgpu_virtio_driver);
 	if (ret)
-		goto exit_commits;
+		goto exit_atomic;
 
 	return 0;
 
-exit_commits:
+exit_atomic:
 	virtgpu_atomic_exit();
-exit_messages:
+exit_msg_cache:
 	virtgpu_msg_cache_exit();
 	return ret;
 }
