@@ -6,7 +6,7 @@
 #include <linux/slab.h>
 
 #include "virtgpu_capset.h"
-#include "virtgpu_cmd_3d.h"
+#include "virtgpu_cmd.h"
 #include "virtgpu_msg.h"
 #include "virtgpu_vq.h"
 

@@ -80,6 +80,61 @@ struct virtgpu_cmd_cursor {
 	u32 hot_x, hot_y;
 };
 
+/**
+ * struct virtgpu_cmd_create_3d - parameters of RESOURCE_CREATE_3D
+ * @resource: the new resource
+ * @target: kind of texture or buffer, as the host's renderer numbers them
+ * @format: likewise
+ * @bind: what it will be used for, likewise
+ * @width: in pixels, or bytes of a buffer
+ * @height: in pixels
+ * @depth: in pixels
+ * @array_size: layers
+ * @last_level: the smallest level of detail
+ * @nr_samples: samples of a pixel
+ * @flags: VIRTIO_GPU_RESOURCE_FLAG_*
+ */
+struct virtgpu_cmd_create_3d {
+	u32 resource;
+	u32 target;
+	u32 format;
+	u32 bind;
+	u32 width, height, depth;
+	u32 array_size;
+	u32 last_level;
+	u32 nr_samples;
+	u32 flags;
+};
+
+/**
+ * struct virtgpu_cmd_transfer_3d - parameters of TRANSFER_TO_HOST_3D and back
+ * @context: the context that does it
+ * @resource: the resource
+ * @x: corner of what is copied
+ * @y: likewise
+ * @z: likewise
+ * @w: size of it
+ * @h: likewise
+ * @d: likewise
+ * @offset: where in the backing the first byte is
+ * @level: level of detail
+ * @stride: bytes from a line to the next in the backing, 0 for the resource's own
+ * @layer_stride: bytes from a layer to the next, 0 likewise
+ */
+struct virtgpu_cmd_transfer_3d {
+	u32 context;
+	u32 resource;
+	u32 x, y, z;
+	u32 w, h, d;
+	u64 offset;
+	u32 level;
+	u32 stride;
+	u32 layer_stride;
+};
+
+/* Bytes of a context's name that the wire has room for. */
+#define VIRTGPU_CONTEXT_NAME 64
+
 void virtgpu_cmd_get_display_info(struct virtgpu_msg *msg);
 void virtgpu_cmd_get_edid(struct virtgpu_msg *msg, u32 scanout);
 void virtgpu_cmd_create_2d(struct virtgpu_msg *msg, const struct virtgpu_cmd_create_2d *p);
@@ -97,6 +152,23 @@ void virtgpu_cmd_set_scanout_blob(struct virtgpu_msg *msg,
 void virtgpu_cmd_transfer_to_host_2d(struct virtgpu_msg *msg, u32 resource,
 				     const struct drm_rect *r, u64 offset);
 void virtgpu_cmd_flush(struct virtgpu_msg *msg, u32 resource, const struct drm_rect *r);
+void virtgpu_cmd_get_capset_info(struct virtgpu_msg *msg, u32 index);
+void virtgpu_cmd_get_capset(struct virtgpu_msg *msg, u32 id, u32 version);
+void virtgpu_cmd_ctx_create(struct virtgpu_msg *msg, u32 context, u32 capset,
+			    const char *name);
+void virtgpu_cmd_ctx_destroy(struct virtgpu_msg *msg, u32 context);
+void virtgpu_cmd_ctx_attach(struct virtgpu_msg *msg, u32 context, u32 resource);
+void virtgpu_cmd_ctx_detach(struct virtgpu_msg *msg, u32 context, u32 resource);
+void virtgpu_cmd_create_3d(struct virtgpu_msg *msg, const struct virtgpu_cmd_create_3d *p);
+void virtgpu_cmd_transfer_to_host_3d(struct virtgpu_msg *msg,
+				     const struct virtgpu_cmd_transfer_3d *p);
+void virtgpu_cmd_transfer_from_host_3d(struct virtgpu_msg *msg,
+				       const struct virtgpu_cmd_transfer_3d *p);
+void virtgpu_cmd_submit_3d(struct virtgpu_msg *msg, u32 context,
+			   struct virtgpu_mem_entries *stream);
+void virtgpu_cmd_set_ring_idx(struct virtgpu_msg *msg, u8 ring);
+void virtgpu_cmd_map_blob(struct virtgpu_msg *msg, u32 resource, u64 offset);
+void virtgpu_cmd_unmap_blob(struct virtgpu_msg *msg, u32 resource);
 void virtgpu_cmd_update_cursor(struct virtgpu_msg *msg, const struct virtgpu_cmd_cursor *p);
 void virtgpu_cmd_move_cursor(struct virtgpu_msg *msg, const struct virtgpu_cmd_cursor *p);
 

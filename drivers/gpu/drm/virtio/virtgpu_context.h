@@ -8,7 +8,7 @@
 #include <linux/spinlock_types.h>
 #include <linux/types.h>
 
-#include "virtgpu_cmd_3d.h"
+#include "virtgpu_cmd.h"
 #include "virtgpu_fence.h"
 
 struct drm_device;

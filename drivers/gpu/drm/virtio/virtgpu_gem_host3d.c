@@ -6,7 +6,6 @@
 #include <uapi/linux/virtio_gpu.h>
 
 #include "virtgpu_cmd.h"
-#include "virtgpu_cmd_3d.h"
 #include "virtgpu_device.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_gem_host3d.h"

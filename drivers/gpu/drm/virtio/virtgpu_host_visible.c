@@ -4,7 +4,7 @@
 #include <drm/drm_print.h>
 #include <drm/drm_vma_manager.h>
 
-#include "virtgpu_cmd_3d.h"
+#include "virtgpu_cmd.h"
 #include "virtgpu_host_visible.h"
 #include "virtgpu_msg.h"
 #include "virtgpu_vq.h"

@@ -8,7 +8,6 @@
 #include <uapi/drm/virtgpu_drm.h>
 
 #include "virtgpu_cmd.h"
-#include "virtgpu_cmd_3d.h"
 #include "virtgpu_device.h"
 #include "virtgpu_file.h"
 #include "virtgpu_gem.h"

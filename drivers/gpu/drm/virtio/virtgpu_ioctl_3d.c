@@ -7,7 +7,7 @@
 #include <uapi/drm/virtgpu_drm.h>
 
 #include "virtgpu_capset.h"
-#include "virtgpu_cmd_3d.h"
+#include "virtgpu_cmd.h"
 #include "virtgpu_context.h"
 #include "virtgpu_device.h"
 #include "virtgpu_file.h"

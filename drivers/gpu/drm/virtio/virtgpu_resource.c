@@ -5,7 +5,6 @@
 #include <drm/drm_print.h>
 
 #include "virtgpu_cmd.h"
-#include "virtgpu_cmd_3d.h"
 #include "virtgpu_mem_entries.h"
 #include "virtgpu_backing.h"
 #include "virtgpu_msg.h"

@@ -14,7 +14,7 @@
 #include <drm/drm_syncobj.h>
 #include <uapi/drm/virtgpu_drm.h>
 
-#include "virtgpu_cmd_3d.h"
+#include "virtgpu_cmd.h"
 #include "virtgpu_context.h"
 #include "virtgpu_device.h"
 #include "virtgpu_mem_entries.h"

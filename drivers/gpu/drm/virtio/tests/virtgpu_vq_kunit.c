@@ -10,7 +10,6 @@
 #include <uapi/linux/virtio_gpu.h>
 
 #include "virtgpu_cmd.h"
-#include "virtgpu_cmd_3d.h"
 #include "virtgpu_mem_entries.h"
 #include "virtgpu_fence.h"
 #include "virtgpu_msg.h"
