@@ -9,8 +9,8 @@ struct virtgpu_mem_entries;
 struct virtgpu_msg;
 
 /**
- * struct virtgpu_cmd_create_2d - parameters of RESOURCE_CREATE_2D
- * @resource: the new resource
+ * struct virtgpu_cmd_create_2d - Parameters of RESOURCE_CREATE_2D
+ * @resource: ID of the new resource
  * @format: enum virtio_gpu_formats
  * @width: in pixels
  * @height: in pixels
@@ -23,13 +23,13 @@ struct virtgpu_cmd_create_2d {
 };
 
 /**
- * struct virtgpu_cmd_create_blob - parameters of RESOURCE_CREATE_BLOB
- * @resource: the new resource
+ * struct virtgpu_cmd_create_blob - Parameters of RESOURCE_CREATE_BLOB
+ * @resource: ID of the new resource
  * @mem: VIRTIO_GPU_BLOB_MEM_*
  * @flags: VIRTIO_GPU_BLOB_FLAG_*
  * @size: in bytes
- * @context: for memory of the host's: who made it there
- * @id: likewise: how @context calls it
+ * @context: ID of the context that allocated the host memory, or 0
+ * @id: blob_id of the host memory in @context, or 0
  */
 struct virtgpu_cmd_create_blob {
 	u32 resource;
@@ -41,17 +41,17 @@ struct virtgpu_cmd_create_blob {
 };
 
 /**
- * struct virtgpu_cmd_scanout - parameters of SET_SCANOUT and SET_SCANOUT_BLOB
+ * struct virtgpu_cmd_scanout - Parameters of SET_SCANOUT and SET_SCANOUT_BLOB
  * @scanout: index of the output
- * @resource: what it shows, 0 for nothing
- * @x: left edge of the part shown, in pixels of the framebuffer
+ * @resource: ID of the resource to scan out, 0 to disable the output
+ * @x: left edge of the scanout rectangle, in pixels of the framebuffer
  * @y: upper edge
- * @w: width shown
- * @h: height shown
- * @format: enum virtio_gpu_formats; this and the rest only for blobs
- * @fb_width: width of the framebuffer
- * @fb_height: height of the framebuffer
- * @stride: bytes from a line to the next
+ * @w: width in pixels
+ * @h: height in pixels
+ * @format: enum virtio_gpu_formats; only for blobs, as all members below
+ * @fb_width: width of the framebuffer in pixels
+ * @fb_height: height of the framebuffer in pixels
+ * @stride: bytes from one line to the next
  * @offset: bytes from the start of the blob to the first pixel
  */
 struct virtgpu_cmd_scanout {
@@ -65,13 +65,13 @@ struct virtgpu_cmd_scanout {
 };
 
 /**
- * struct virtgpu_cmd_cursor - parameters of UPDATE_CURSOR and MOVE_CURSOR
+ * struct virtgpu_cmd_cursor - Parameters of UPDATE_CURSOR and MOVE_CURSOR
  * @scanout: index of the output
- * @resource: the image, 0 for none
- * @x: position on the output, may be negative
- * @y: position on the output, may be negative
- * @hot_x: hot spot in the image
- * @hot_y: hot spot in the image
+ * @resource: ID of the resource with the image, 0 to hide the cursor
+ * @x: position on the output in pixels, may be negative
+ * @y: position on the output in pixels, may be negative
+ * @hot_x: hotspot in the image, in pixels
+ * @hot_y: hotspot in the image, in pixels
  */
 struct virtgpu_cmd_cursor {
 	u32 scanout;
@@ -81,17 +81,17 @@ struct virtgpu_cmd_cursor {
 };
 
 /**
- * struct virtgpu_cmd_create_3d - parameters of RESOURCE_CREATE_3D
- * @resource: the new resource
- * @target: kind of texture or buffer, as the host's renderer numbers them
- * @format: likewise
- * @bind: what it will be used for, likewise
+ * struct virtgpu_cmd_create_3d - Parameters of RESOURCE_CREATE_3D
+ * @resource: ID of the new resource
+ * @target: texture or buffer target, in the encoding of virglrenderer
+ * @format: pixel format, in the encoding of virglrenderer
+ * @bind: bind flags, in the encoding of virglrenderer
  * @width: in pixels, or bytes of a buffer
  * @height: in pixels
  * @depth: in pixels
- * @array_size: layers
- * @last_level: the smallest level of detail
- * @nr_samples: samples of a pixel
+ * @array_size: number of layers
+ * @last_level: index of the last mipmap level
+ * @nr_samples: samples per pixel
  * @flags: VIRTIO_GPU_RESOURCE_FLAG_*
  */
 struct virtgpu_cmd_create_3d {
@@ -107,19 +107,21 @@ struct virtgpu_cmd_create_3d {
 };
 
 /**
- * struct virtgpu_cmd_transfer_3d - parameters of TRANSFER_TO_HOST_3D and back
- * @context: the context that does it
- * @resource: the resource
- * @x: corner of what is copied
- * @y: likewise
- * @z: likewise
- * @w: size of it
- * @h: likewise
- * @d: likewise
- * @offset: where in the backing the first byte is
- * @level: level of detail
- * @stride: bytes from a line to the next in the backing, 0 for the resource's own
- * @layer_stride: bytes from a layer to the next, 0 likewise
+ * struct virtgpu_cmd_transfer_3d - Parameters of TRANSFER_{TO,FROM}_HOST_3D
+ * @context: ID of the context that executes the transfer
+ * @resource: ID of the resource
+ * @x: left edge of the box, in pixels
+ * @y: upper edge of the box, in pixels
+ * @z: first layer of the box
+ * @w: width of the box, in pixels
+ * @h: height of the box, in pixels
+ * @d: depth of the box, in layers
+ * @offset: offset of the first byte in the backing
+ * @level: mipmap level
+ * @stride: bytes from one line to the next in the backing, 0 for the
+ *	stride of the resource
+ * @layer_stride: bytes from one layer to the next in the backing, 0 for the
+ *	layer stride of the resource
  */
 struct virtgpu_cmd_transfer_3d {
 	u32 context;
@@ -132,7 +134,7 @@ struct virtgpu_cmd_transfer_3d {
 	u32 layer_stride;
 };
 
-/* Bytes of a context's name that the wire has room for. */
+/* Size of the debug name in CTX_CREATE, in bytes. */
 #define VIRTGPU_CONTEXT_NAME 64
 
 void virtgpu_cmd_get_display_info(struct virtgpu_msg *msg);
@@ -165,7 +167,7 @@ void virtgpu_cmd_transfer_to_host_3d(struct virtgpu_msg *msg,
 void virtgpu_cmd_transfer_from_host_3d(struct virtgpu_msg *msg,
 				       const struct virtgpu_cmd_transfer_3d *p);
 void virtgpu_cmd_submit_3d(struct virtgpu_msg *msg, u32 context,
-			   struct virtgpu_mem_entries *stream);
+			   struct virtgpu_mem_entries *cmdbuf);
 void virtgpu_cmd_set_ring_idx(struct virtgpu_msg *msg, u8 ring);
 void virtgpu_cmd_map_blob(struct virtgpu_msg *msg, u32 resource, u64 offset);
 void virtgpu_cmd_unmap_blob(struct virtgpu_msg *msg, u32 resource);

@@ -4,11 +4,11 @@
 #include <drm/drm_debugfs.h>
 #include <drm/drm_file.h>
 #include <drm/drm_print.h>
-#include <uapi/linux/virtio_gpu.h>
 
 #include "virtgpu_debugfs.h"
 #include "virtgpu_device.h"
 #include "virtgpu_output.h"
+#include "virtgpu_wire.h"
 
 /**
  * DOC: debugfs
@@ -143,43 +143,6 @@ static int virtgpu_debugfs_host_visible(struct seq_file *m, void *data)
 	return 0;
 }
 
-#define COMMAND(group, name) \
-	{ VIRTGPU_STAT_##group + ((VIRTIO_GPU_CMD_##name) & 0xff), #name }
-
-static const struct {
-	unsigned int index;
-	const char *name;
-} virtgpu_debugfs_commands[] = {
-	COMMAND(2D, GET_DISPLAY_INFO),
-	COMMAND(2D, RESOURCE_CREATE_2D),
-	COMMAND(2D, RESOURCE_UNREF),
-	COMMAND(2D, SET_SCANOUT),
-	COMMAND(2D, RESOURCE_FLUSH),
-	COMMAND(2D, TRANSFER_TO_HOST_2D),
-	COMMAND(2D, RESOURCE_ATTACH_BACKING),
-	COMMAND(2D, RESOURCE_DETACH_BACKING),
-	COMMAND(2D, GET_EDID),
-	COMMAND(2D, GET_CAPSET_INFO),
-	COMMAND(2D, GET_CAPSET),
-	COMMAND(2D, RESOURCE_ASSIGN_UUID),
-	COMMAND(2D, RESOURCE_CREATE_BLOB),
-	COMMAND(2D, SET_SCANOUT_BLOB),
-	COMMAND(3D, CTX_CREATE),
-	COMMAND(3D, CTX_DESTROY),
-	COMMAND(3D, CTX_ATTACH_RESOURCE),
-	COMMAND(3D, CTX_DETACH_RESOURCE),
-	COMMAND(3D, RESOURCE_CREATE_3D),
-	COMMAND(3D, TRANSFER_TO_HOST_3D),
-	COMMAND(3D, TRANSFER_FROM_HOST_3D),
-	COMMAND(3D, SUBMIT_3D),
-	COMMAND(3D, RESOURCE_MAP_BLOB),
-	COMMAND(3D, RESOURCE_UNMAP_BLOB),
-	COMMAND(CURSOR, UPDATE_CURSOR),
-	COMMAND(CURSOR, MOVE_CURSOR),
-};
-
-#undef COMMAND
-
 static void virtgpu_debugfs_vq(struct virtgpu_vq *q, struct drm_printer *p)
 {
 	struct virtgpu_vq_stats s;
@@ -190,13 +153,10 @@ static void virtgpu_debugfs_vq(struct virtgpu_vq *q, struct drm_printer *p)
 	pending = q->num_pending;
 	spin_unlock_irq(&q->lock);
 
-	for (i = 0; i < ARRAY_SIZE(virtgpu_debugfs_commands); i++) {
-		u64 count = s.commands[virtgpu_debugfs_commands[i].index];
-
-		if (count)
-			drm_printf(p, "%s_%s: %llu\n", q->name,
-				   virtgpu_debugfs_commands[i].name, count);
-	}
+	for (i = 0; i < VIRTGPU_NUM_CMDS; i++)
+		if (s.commands[i])
+			drm_printf(p, "%s_%s: %llu\n", q->name, virtgpu_cmd_table[i].name,
+				   s.commands[i]);
 	drm_printf(p, "%s_kicks: %llu\n", q->name, s.kicks);
 	drm_printf(p, "%s_interrupts: %llu\n", q->name, s.interrupts);
 	drm_printf(p, "%s_backlogged: %llu\n", q->name, s.backlogged);

@@ -193,7 +193,8 @@ int virtgpu_msg_check_response(const struct virtgpu_msg *msg)
 	type = le32_to_cpu(hdr->type);
 	if (type >= VIRTIO_GPU_RESP_ERR_UNSPEC)
 		return virtgpu_msg_errno(type);
-	if (msg->resp_type && (type != msg->resp_type || msg->resp_len < msg->resp_min_size))
+	if (msg->cmd->resp_type != VIRTIO_GPU_RESP_OK_NODATA &&
+	    (type != msg->cmd->resp_type || msg->resp_len < msg->cmd->resp_min_size))
 		return -EPROTO;
 
 	return 0;

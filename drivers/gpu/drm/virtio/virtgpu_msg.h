@@ -8,7 +8,8 @@
 #include <linux/refcount.h>
 #include <linux/types.h>
 #include <asm/byteorder.h>
-#include <uapi/linux/virtio_gpu.h>
+
+#include "virtgpu_wire.h"
 
 struct virtgpu_mem_entries;
 struct virtgpu_fence;
@@ -83,10 +84,8 @@ struct virtgpu_client {
  * @priv: for @pre_complete and @complete
  * @completed: for virtgpu_vq_wait_msg()
  * @payload: second part of the request, or NULL
- * @request_size: bytes of @request that are sent
- * @resp_type: type of the answer, if it has a body
+ * @cmd: entry of the command in virtgpu_cmd_table
  * @resp_size: bytes that the device may write to @resp
- * @resp_min_size: bytes that a valid answer has
  * @resp_len: bytes that it has written
  * @resp: @inline_resp or an allocation of its own
  * @request: the command
@@ -116,37 +115,12 @@ struct virtgpu_msg {
 	void *priv;
 	struct completion completed;
 	struct virtgpu_mem_entries *payload;
-	u32 request_size;
-	u32 resp_type;
+	const struct virtgpu_cmd_info *cmd;
 	u32 resp_size;
-	u32 resp_min_size;
 	u32 resp_len;
 	void *resp;
 
-	union {
-		struct virtio_gpu_ctrl_hdr hdr;
-		struct virtio_gpu_cmd_get_edid get_edid;
-		struct virtio_gpu_resource_create_2d create_2d;
-		struct virtio_gpu_resource_create_blob create_blob;
-		struct virtio_gpu_resource_attach_backing attach;
-		struct virtio_gpu_resource_detach_backing detach;
-		struct virtio_gpu_resource_unref unref;
-		struct virtio_gpu_set_scanout set_scanout;
-		struct virtio_gpu_set_scanout_blob set_scanout_blob;
-		struct virtio_gpu_transfer_to_host_2d transfer_2d;
-		struct virtio_gpu_resource_flush flush;
-		struct virtio_gpu_resource_assign_uuid assign_uuid;
-		struct virtio_gpu_update_cursor cursor_cmd;
-		struct virtio_gpu_get_capset_info get_capset_info;
-		struct virtio_gpu_get_capset get_capset;
-		struct virtio_gpu_ctx_create ctx_create;
-		struct virtio_gpu_ctx_resource ctx_resource;
-		struct virtio_gpu_resource_create_3d create_3d;
-		struct virtio_gpu_transfer_host_3d transfer_3d;
-		struct virtio_gpu_cmd_submit submit;
-		struct virtio_gpu_resource_map_blob map_blob;
-		struct virtio_gpu_resource_unmap_blob unmap_blob;
-	} request ____cacheline_aligned;
+	union virtgpu_request request ____cacheline_aligned;
 
 	u8 inline_resp[64] ____cacheline_aligned;
 };
@@ -161,27 +135,15 @@ void virtgpu_msg_get(struct virtgpu_msg *msg);
 void virtgpu_msg_put(struct virtgpu_msg *msg);
 
 /**
- * virtgpu_msg_set_request - begin to fill a message
- * @msg: reserved, its request zeroed
- * @type: the command
- * @size: bytes of the request that are sent
+ * virtgpu_msg_set_command() - Set the command of a message
+ * @msg: reserved message whose request is zeroed
+ * @cmd: entry of virtgpu_cmd_table
  */
-static inline void virtgpu_msg_set_request(struct virtgpu_msg *msg, u32 type, u32 size)
+static inline void virtgpu_msg_set_command(struct virtgpu_msg *msg,
+					   const struct virtgpu_cmd_info *cmd)
 {
-	msg->request.hdr.type = cpu_to_le32(type);
-	msg->request_size = size;
-}
-
-/**
- * virtgpu_msg_set_resp - say which answer has a body
- * @msg: reserved
- * @type: of that answer
- * @least: bytes that a valid one has
- */
-static inline void virtgpu_msg_set_resp(struct virtgpu_msg *msg, u32 type, u32 least)
-{
-	msg->resp_type = type;
-	msg->resp_min_size = least;
+	msg->cmd = cmd;
+	msg->request.hdr.type = cpu_to_le32(cmd->type);
 }
 
 u32 virtgpu_msg_type(const struct virtgpu_msg *msg);

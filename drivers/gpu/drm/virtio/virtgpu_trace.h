@@ -13,40 +13,12 @@
 #include "virtgpu_msg.h"
 #include "virtgpu_vq.h"
 
-#define virtgpu_show_command(type)						\
-	__print_symbolic(type,						\
-		{ VIRTIO_GPU_CMD_GET_DISPLAY_INFO, "GET_DISPLAY_INFO" },	\
-		{ VIRTIO_GPU_CMD_GET_EDID, "GET_EDID" },		\
-		{ VIRTIO_GPU_CMD_RESOURCE_CREATE_2D, "RESOURCE_CREATE_2D" },	\
-		{ VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, "RESOURCE_CREATE_BLOB" }, \
-		{ VIRTIO_GPU_CMD_RESOURCE_UNREF, "RESOURCE_UNREF" },	\
-		{ VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, "RESOURCE_ATTACH_BACKING" }, \
-		{ VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, "RESOURCE_DETACH_BACKING" }, \
-		{ VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID, "RESOURCE_ASSIGN_UUID" }, \
-		{ VIRTIO_GPU_CMD_SET_SCANOUT, "SET_SCANOUT" },		\
-		{ VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, "SET_SCANOUT_BLOB" },	\
-		{ VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D, "TRANSFER_TO_HOST_2D" }, \
-		{ VIRTIO_GPU_CMD_RESOURCE_FLUSH, "RESOURCE_FLUSH" },	\
-		{ VIRTIO_GPU_CMD_GET_CAPSET_INFO, "GET_CAPSET_INFO" },	\
-		{ VIRTIO_GPU_CMD_GET_CAPSET, "GET_CAPSET" },		\
-		{ VIRTIO_GPU_CMD_CTX_CREATE, "CTX_CREATE" },		\
-		{ VIRTIO_GPU_CMD_CTX_DESTROY, "CTX_DESTROY" },		\
-		{ VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, "CTX_ATTACH_RESOURCE" }, \
-		{ VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE, "CTX_DETACH_RESOURCE" }, \
-		{ VIRTIO_GPU_CMD_RESOURCE_CREATE_3D, "RESOURCE_CREATE_3D" },	\
-		{ VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D, "TRANSFER_TO_HOST_3D" }, \
-		{ VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D, "TRANSFER_FROM_HOST_3D" }, \
-		{ VIRTIO_GPU_CMD_SUBMIT_3D, "SUBMIT_3D" },		\
-		{ VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, "RESOURCE_MAP_BLOB" },	\
-		{ VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB, "RESOURCE_UNMAP_BLOB" }, \
-		{ VIRTIO_GPU_CMD_UPDATE_CURSOR, "UPDATE_CURSOR" },	\
-		{ VIRTIO_GPU_CMD_MOVE_CURSOR, "MOVE_CURSOR" })
-
 TRACE_EVENT(virtio_gpu_cmd_queue,
 	TP_PROTO(const struct virtgpu_vq *q, const struct virtgpu_msg *msg),
 	TP_ARGS(q, msg),
 	TP_STRUCT__entry(
 		__string(queue, q->name)
+		__string(command, msg->cmd->name)
 		__field(u32, type)
 		__field(u32, flags)
 		__field(u64, fence_id)
@@ -54,13 +26,14 @@ TRACE_EVENT(virtio_gpu_cmd_queue,
 	),
 	TP_fast_assign(
 		__assign_str(queue);
+		__assign_str(command);
 		__entry->type = virtgpu_msg_type(msg);
 		__entry->flags = le32_to_cpu(msg->request.hdr.flags);
 		__entry->fence_id = le64_to_cpu(msg->request.hdr.fence_id);
 		__entry->entries = msg->payload ? msg->payload->count : 0;
 	),
 	TP_printk("queue=%s command=%s(0x%04x) flags=0x%x fence=%llu entries=%u",
-		  __get_str(queue), virtgpu_show_command(__entry->type),
+		  __get_str(queue), __get_str(command),
 		  __entry->type, __entry->flags, __entry->fence_id,
 		  __entry->entries)
 );
@@ -69,19 +42,21 @@ TRACE_EVENT(virtio_gpu_cmd_response,
 	TP_PROTO(const struct virtgpu_msg *msg),
 	TP_ARGS(msg),
 	TP_STRUCT__entry(
+		__string(command, msg->cmd->name)
 		__field(u32, type)
 		__field(u64, fence_id)
 		__field(int, error)
 		__field(bool, late)
 	),
 	TP_fast_assign(
+		__assign_str(command);
 		__entry->type = virtgpu_msg_type(msg);
 		__entry->fence_id = le64_to_cpu(msg->request.hdr.fence_id);
 		__entry->error = msg->error;
 		__entry->late = msg->timed_out;
 	),
 	TP_printk("command=%s(0x%04x) fence=%llu error=%d%s",
-		  virtgpu_show_command(__entry->type), __entry->type,
+		  __get_str(command), __entry->type,
 		  __entry->fence_id, __entry->error,
 		  __entry->late ? " late" : "")
 );

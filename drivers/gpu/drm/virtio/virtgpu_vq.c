@@ -51,29 +51,6 @@
 #define INTERRUPT_ROUNDS 4
 
 /**
- * virtgpu_stat_index - the counter of a command
- * @type: VIRTIO_GPU_CMD_*
- *
- * Return: an index below VIRTGPU_STAT_COMMANDS.
- */
-unsigned int virtgpu_stat_index(u32 type)
-{
-	u32 n = type & 0xff;
-
-	switch (type & ~0xff) {
-	case 0x100:
-		return n < 16 ? VIRTGPU_STAT_2D + n : VIRTGPU_STAT_OTHER;
-	case 0x200:
-		return n < 16 ? VIRTGPU_STAT_3D + n : VIRTGPU_STAT_OTHER;
-	case 0x300:
-		return n < 8 ? VIRTGPU_STAT_CURSOR + n : VIRTGPU_STAT_OTHER;
-	default:
-		return VIRTGPU_STAT_OTHER;
-	}
-}
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_stat_index);
-
-/**
  * virtgpu_vq_max_segs - room for a payload
  * @q: a started queue
  *
@@ -193,7 +170,7 @@ static int virtgpu_vq_add_to_ring(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 
 	lockdep_assert_held(&q->lock);
 
-	sg_init_one(&request, &msg->request, msg->request_size);
+	sg_init_one(&request, &msg->request, msg->cmd->request_size);
 	sgs[out++] = &request;
 	if (msg->payload)
 		sgs[out++] = msg->payload->sgt.sgl;
@@ -335,7 +312,7 @@ static void virtgpu_vq_enqueue(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 	}
 	msg->class = virtgpu_vq_classify(q, msg);
 	trace_virtio_gpu_cmd_queue(q, msg);
-	q->stats.commands[virtgpu_stat_index(virtgpu_msg_type(msg))]++;
+	q->stats.commands[msg->cmd->id]++;
 	q->num_pending++;
 	if (msg->client)
 		virtgpu_vq_charge_client(q, msg);

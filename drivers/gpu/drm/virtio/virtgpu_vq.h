@@ -10,6 +10,8 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "virtgpu_wire.h"
+
 struct device;
 struct scatterlist;
 struct virtgpu_msg;
@@ -65,18 +67,9 @@ struct virtgpu_vq_ops {
 
 extern const struct virtgpu_vq_ops virtgpu_virtqueue_ops;
 
-/* One slot for each command of the 2D, 3D and cursor groups, one for others. */
-enum {
-	VIRTGPU_STAT_2D = 0,
-	VIRTGPU_STAT_3D = 16,
-	VIRTGPU_STAT_CURSOR = 32,
-	VIRTGPU_STAT_OTHER = 40,
-	VIRTGPU_STAT_COMMANDS
-};
-
 /**
  * struct virtgpu_vq_stats - what a queue has done, under its lock
- * @commands: published, by virtgpu_stat_index()
+ * @commands: queued messages of each command, by enum virtgpu_cmd_id
  * @kicks: notifications of the device
  * @interrupts: calls of the virtqueue callback
  * @backlogged: messages that had to wait for room in the ring
@@ -85,7 +78,7 @@ enum {
  * @probes: commands sent to find out whether the device responds
  */
 struct virtgpu_vq_stats {
-	u64 commands[VIRTGPU_STAT_COMMANDS];
+	u64 commands[VIRTGPU_NUM_CMDS];
 	u64 kicks;
 	u64 interrupts;
 	u64 backlogged;
@@ -237,7 +230,6 @@ bool virtgpu_vq_panic_send(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
 			   unsigned int n);
 
 unsigned int virtgpu_vq_max_segs(const struct virtgpu_vq *q);
-unsigned int virtgpu_stat_index(u32 type);
 void virtgpu_vq_fence_ids(struct virtgpu_vq *q, u64 *completed, u64 *queued);
 
 #endif

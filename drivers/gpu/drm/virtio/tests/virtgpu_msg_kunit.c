@@ -79,14 +79,17 @@ KUNIT_ARRAY_PARAM_DESC(reply, reply_cases, name);
 static void reply_check(struct kunit *test)
 {
 	const struct reply_case *c = test->param_value;
+	struct virtgpu_cmd_info cmd = {
+		.resp_type = c->expect ?: VIRTIO_GPU_RESP_OK_NODATA,
+		.resp_min_size = c->least,
+	};
 	struct virtgpu_msg *msg = virtgpu_msg_alloc_resp(c->size);
 	__le32 type = cpu_to_le32(c->type);
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
 	memset(msg->resp, 0, c->size);
 	memcpy(msg->resp, &type, min_t(u32, c->size, sizeof(type)));
-	msg->resp_type = c->expect;
-	msg->resp_min_size = c->least;
+	msg->cmd = &cmd;
 	msg->resp_len = c->used;
 	msg->cursor = c->cursor;
 	KUNIT_EXPECT_EQ(test, virtgpu_msg_check_response(msg), c->error);

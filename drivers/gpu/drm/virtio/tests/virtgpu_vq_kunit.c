@@ -125,35 +125,18 @@ static void max_pieces(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_max_segs(&r->q) + 2, *size);
 }
 
-struct stat_case {
-	u32 type;
-	unsigned int index;
-};
-
-static const struct stat_case stat_cases[] = {
-	{ 0x100, VIRTGPU_STAT_2D }, { 0x10d, VIRTGPU_STAT_2D + 13 }, { 0x10f,
-		VIRTGPU_STAT_2D + 15 },
-	{ 0x110, VIRTGPU_STAT_OTHER }, { 0x200, VIRTGPU_STAT_3D }, { 0x209, VIRTGPU_STAT_3D + 9 },
-	{ 0x20f, VIRTGPU_STAT_3D + 15 }, { 0x210, VIRTGPU_STAT_OTHER }, { 0x300,
-		VIRTGPU_STAT_CURSOR },
-	{ 0x301, VIRTGPU_STAT_CURSOR + 1 }, { 0x307, VIRTGPU_STAT_CURSOR + 7 },
-	{ 0x308, VIRTGPU_STAT_OTHER }, { 0, VIRTGPU_STAT_OTHER }, { 0x1100, VIRTGPU_STAT_OTHER },
-	{ 0x10100, VIRTGPU_STAT_OTHER }, { 0xffffffff, VIRTGPU_STAT_OTHER },
-};
-
-static void stat_desc(const struct stat_case *c, char *desc)
+/* Each command has a counter of its own. */
+static void command_counters(struct kunit *test)
 {
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "0x%x", c->type);
-}
+	struct test_ring *r = test_ring_create(test, 16);
+	unsigned int i;
 
-KUNIT_ARRAY_PARAM(stat, stat_cases, stat_desc);
-
-static void stat_index(struct kunit *test)
-{
-	const struct stat_case *c = test->param_value;
-
-	KUNIT_EXPECT_EQ(test, virtgpu_stat_index(c->type), c->index);
-	KUNIT_EXPECT_LT(test, virtgpu_stat_index(c->type), VIRTGPU_STAT_COMMANDS);
+	virtgpu_vq_queue_msg(&r->q, test_msg(test, NULL));
+	virtgpu_vq_queue_msg(&r->q, test_msg(test, NULL));
+	for (i = 0; i < VIRTGPU_NUM_CMDS; i++)
+		KUNIT_EXPECT_EQ(test, r->q.stats.commands[i],
+				i == VIRTGPU_CMD_RESOURCE_UNREF ? 2 : 0);
+	test_reply_all(r);
 }
 
 /*
@@ -1654,7 +1637,7 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE(chain),
 	KUNIT_CASE_PARAM(vq_payload, payload_gen_params),
 	KUNIT_CASE_PARAM(max_pieces, size_gen_params),
-	KUNIT_CASE_PARAM(stat_index, stat_gen_params),
+	KUNIT_CASE(command_counters),
 	KUNIT_CASE_PARAM(exactly_once, answer_gen_params),
 	KUNIT_CASE(drops_reference),
 	KUNIT_CASE(vq_order),
