@@ -116,9 +116,7 @@ static long fenced(const char *command)
 
 	check(f);
 	while (fgets(line, sizeof(line), f)) {
-		at = strstr(line, command);
-		if (at)
-			at = strstr(at, "flags=0x");
+		at = strstr(line, command) ? strstr(line, "flags=0x") : NULL;
 		if (at && sscanf(at, "flags=%x", &flags) == 1)
 			n += flags & 1;
 	}

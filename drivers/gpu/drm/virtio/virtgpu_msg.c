@@ -6,7 +6,6 @@
 #include "virtgpu_mem_entries.h"
 #include "virtgpu_fence.h"
 #include "virtgpu_msg.h"
-#include "virtgpu_trace.h"
 
 /**
  * DOC: messages
@@ -101,6 +100,7 @@ void virtgpu_msg_reinit(struct virtgpu_msg *msg)
 	msg->timed_out = false;
 	msg->seen = false;
 	msg->ticks = 0;
+	msg->resp_len = 0;
 	reinit_completion(&msg->completed);
 	memset(&msg->request, 0, sizeof(msg->request));
 }
@@ -148,6 +148,20 @@ u32 virtgpu_msg_type(const struct virtgpu_msg *msg)
 	return le32_to_cpu(msg->request.hdr.type);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_type);
+
+/**
+ * virtgpu_msg_resp_hdr() - Get the header of the response
+ * @msg: a completed message
+ *
+ * Return: the header, or NULL if the device has not written all of it.
+ */
+const struct virtio_gpu_ctrl_hdr *virtgpu_msg_resp_hdr(const struct virtgpu_msg *msg)
+{
+	if (min(msg->resp_len, msg->resp_size) < sizeof(struct virtio_gpu_ctrl_hdr))
+		return NULL;
+
+	return msg->resp;
+}
 
 static int virtgpu_msg_errno(u32 type)
 {
@@ -209,7 +223,6 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_check_response);
  */
 void virtgpu_msg_complete(struct virtgpu_msg *msg)
 {
-	trace_virtio_gpu_cmd_response(msg);
 	if (msg->pre_complete)
 		msg->pre_complete(msg);
 	if (msg->fence)

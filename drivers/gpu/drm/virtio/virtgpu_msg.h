@@ -73,7 +73,7 @@ struct virtgpu_client {
  * @fenced: the request has VIRTIO_GPU_FLAG_FENCE, with or without @fence
  * @seen: the watchdog has seen the message in the ring
  * @class: what the response waits for; set when the message is queued
- * @serial: counts the messages that went into the ring, up to this one
+ * @serial: number of messages added to the ring, up to and including this one
  * @ticks: watchdog periods since the host has responded to a later message
  * @closed_ticks: watchdog periods since the host has confirmed the end of @client
  * @slots: descriptors in the ring, counted for @client
@@ -147,6 +147,7 @@ static inline void virtgpu_msg_set_command(struct virtgpu_msg *msg,
 }
 
 u32 virtgpu_msg_type(const struct virtgpu_msg *msg);
+const struct virtio_gpu_ctrl_hdr *virtgpu_msg_resp_hdr(const struct virtgpu_msg *msg);
 int virtgpu_msg_check_response(const struct virtgpu_msg *msg);
 void virtgpu_msg_complete(struct virtgpu_msg *msg);
 

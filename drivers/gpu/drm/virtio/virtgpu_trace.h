@@ -13,52 +13,61 @@
 #include "virtgpu_msg.h"
 #include "virtgpu_vq.h"
 
-TRACE_EVENT(virtio_gpu_cmd_queue,
-	TP_PROTO(const struct virtgpu_vq *q, const struct virtgpu_msg *msg),
-	TP_ARGS(q, msg),
+/* @hdr is that of the request or of the response, NULL without a response. */
+DECLARE_EVENT_CLASS(virtio_gpu_cmd,
+	TP_PROTO(const struct virtgpu_vq *q, const struct virtgpu_msg *msg,
+		 const struct virtio_gpu_ctrl_hdr *hdr),
+	TP_ARGS(q, msg, hdr),
 	TP_STRUCT__entry(
-		__string(queue, q->name)
-		__string(command, msg->cmd->name)
+		__field(int, dev)
+		__field(unsigned int, vq)
+		__string(name, q->name)
 		__field(u32, type)
 		__field(u32, flags)
 		__field(u64, fence_id)
-		__field(u32, entries)
-	),
-	TP_fast_assign(
-		__assign_str(queue);
-		__assign_str(command);
-		__entry->type = virtgpu_msg_type(msg);
-		__entry->flags = le32_to_cpu(msg->request.hdr.flags);
-		__entry->fence_id = le64_to_cpu(msg->request.hdr.fence_id);
-		__entry->entries = msg->payload ? msg->payload->count : 0;
-	),
-	TP_printk("queue=%s command=%s(0x%04x) flags=0x%x fence=%llu entries=%u",
-		  __get_str(queue), __get_str(command),
-		  __entry->type, __entry->flags, __entry->fence_id,
-		  __entry->entries)
-);
-
-TRACE_EVENT(virtio_gpu_cmd_response,
-	TP_PROTO(const struct virtgpu_msg *msg),
-	TP_ARGS(msg),
-	TP_STRUCT__entry(
+		__field(u32, ctx_id)
+		__field(u32, num_free)
+		__field(u32, seqno)
 		__string(command, msg->cmd->name)
-		__field(u32, type)
-		__field(u64, fence_id)
+		__field(u32, entries)
 		__field(int, error)
 		__field(bool, late)
 	),
 	TP_fast_assign(
+		struct virtgpu_vq_ring_info ring;
+
+		virtgpu_vq_get_ring_info(q, &ring);
+		__entry->dev = ring.dev;
+		__entry->vq = ring.index;
+		__assign_str(name);
+		__entry->type = hdr ? le32_to_cpu(hdr->type) : 0;
+		__entry->flags = hdr ? le32_to_cpu(hdr->flags) : 0;
+		__entry->fence_id = hdr ? le64_to_cpu(hdr->fence_id) : 0;
+		__entry->ctx_id = hdr ? le32_to_cpu(hdr->ctx_id) : 0;
+		__entry->num_free = ring.num_free;
+		__entry->seqno = msg->serial;
 		__assign_str(command);
-		__entry->type = virtgpu_msg_type(msg);
-		__entry->fence_id = le64_to_cpu(msg->request.hdr.fence_id);
+		__entry->entries = msg->payload ? msg->payload->count : 0;
 		__entry->error = msg->error;
 		__entry->late = msg->timed_out;
 	),
-	TP_printk("command=%s(0x%04x) fence=%llu error=%d%s",
-		  __get_str(command), __entry->type,
-		  __entry->fence_id, __entry->error,
-		  __entry->late ? " late" : "")
+	TP_printk("vdev=%d vq=%u name=%s type=0x%x flags=0x%x fence_id=%llu ctx_id=%u num_free=%u seqno=%u command=%s entries=%u error=%d%s",
+		  __entry->dev, __entry->vq, __get_str(name), __entry->type,
+		  __entry->flags, __entry->fence_id, __entry->ctx_id,
+		  __entry->num_free, __entry->seqno, __get_str(command),
+		  __entry->entries, __entry->error, __entry->late ? " late" : "")
+);
+
+DEFINE_EVENT(virtio_gpu_cmd, virtio_gpu_cmd_queue,
+	TP_PROTO(const struct virtgpu_vq *q, const struct virtgpu_msg *msg,
+		 const struct virtio_gpu_ctrl_hdr *hdr),
+	TP_ARGS(q, msg, hdr)
+);
+
+DEFINE_EVENT(virtio_gpu_cmd, virtio_gpu_cmd_response,
+	TP_PROTO(const struct virtgpu_vq *q, const struct virtgpu_msg *msg,
+		 const struct virtio_gpu_ctrl_hdr *hdr),
+	TP_ARGS(q, msg, hdr)
 );
 
 TRACE_EVENT(virtio_gpu_fence_signaled,

@@ -147,6 +147,15 @@ static bool virtgpu_vq_ring_dead(struct virtgpu_vq *q)
 	return virtqueue_is_broken(q->ring);
 }
 
+static void virtgpu_vq_ring_info(const struct virtgpu_vq *q, struct virtgpu_vq_ring_info *info)
+{
+	const struct virtqueue *vq = q->ring;
+
+	info->dev = vq->vdev->index;
+	info->index = vq->index;
+	info->num_free = vq->num_free;
+}
+
 const struct virtgpu_vq_ops virtgpu_virtqueue_ops = {
 	.add = virtgpu_vq_ring_add,
 	.prepare_kick = virtgpu_vq_ring_prepare_kick,
@@ -157,7 +166,22 @@ const struct virtgpu_vq_ops virtgpu_virtqueue_ops = {
 	.disable = virtgpu_vq_ring_disable,
 	.detach = virtgpu_vq_ring_detach,
 	.dead = virtgpu_vq_ring_dead,
+	.info = virtgpu_vq_ring_info,
 };
+
+/**
+ * virtgpu_vq_get_ring_info() - Describe the ring of a queue
+ * @q: the queue
+ * @info: filled; all zero if @q is stopped, because its ring may be freed
+ *
+ * Context: any. Caller must hold @q->lock.
+ */
+void virtgpu_vq_get_ring_info(const struct virtgpu_vq *q, struct virtgpu_vq_ring_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	if (!q->stopped)
+		q->ops->info(q, info);
+}
 
 /*
  * Publication
@@ -205,6 +229,7 @@ static void virtgpu_vq_mark_in_flight(struct virtgpu_vq *q, struct virtgpu_msg *
 {
 	msg->state = VIRTGPU_MSG_IN_FLIGHT;
 	msg->serial = ++q->serial;
+	trace_virtio_gpu_cmd_queue(q, msg, &msg->request.hdr);
 	list_move_tail(&msg->link, &q->in_ring);
 	q->kick = true;
 }
@@ -290,6 +315,7 @@ static void virtgpu_vq_account(struct virtgpu_vq *q, struct list_head *ended)
 	list_for_each_entry(msg, ended, link) {
 		if (msg->state == VIRTGPU_MSG_COMPLETED)
 			continue;
+		trace_virtio_gpu_cmd_response(q, msg, virtgpu_msg_resp_hdr(msg));
 		msg->state = VIRTGPU_MSG_COMPLETED;
 		q->num_pending--;
 		if (msg->client)
@@ -311,7 +337,6 @@ static void virtgpu_vq_enqueue(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 		msg->request.hdr.fence_id = cpu_to_le64(q->next_fence++);
 	}
 	msg->class = virtgpu_vq_classify(q, msg);
-	trace_virtio_gpu_cmd_queue(q, msg);
 	q->stats.commands[msg->cmd->id]++;
 	q->num_pending++;
 	if (msg->client)

@@ -37,6 +37,18 @@ struct virtgpu_vq;
 #define VIRTGPU_CLIENT_BYTES	SZ_64M
 
 /**
+ * struct virtgpu_vq_ring_info - Description of a ring, for tracing
+ * @dev: index of the virtio device
+ * @index: index of the virtqueue
+ * @num_free: free descriptors
+ */
+struct virtgpu_vq_ring_info {
+	int dev;
+	unsigned int index;
+	unsigned int num_free;
+};
+
+/**
  * struct virtgpu_vq_ops - what a queue needs of a ring
  * @add: put a message into the ring; -ENOSPC when there is no room for it now
  * @prepare_kick: has the device to be notified of what was added?
@@ -48,6 +60,7 @@ struct virtgpu_vq;
  * @disable: ask for none
  * @detach: after the device was reset: take out a message that it never used
  * @dead: the device is broken
+ * @info: describe the ring, for tracing
  *
  * All but @kick are called under the queue's lock.  The table exists so that
  * tests can script a device.
@@ -63,6 +76,7 @@ struct virtgpu_vq_ops {
 	void (*disable)(struct virtgpu_vq *q);
 	struct virtgpu_msg *(*detach)(struct virtgpu_vq *q);
 	bool (*dead)(struct virtgpu_vq *q);
+	void (*info)(const struct virtgpu_vq *q, struct virtgpu_vq_ring_info *info);
 };
 
 extern const struct virtgpu_vq_ops virtgpu_virtqueue_ops;
@@ -231,5 +245,6 @@ bool virtgpu_vq_panic_send(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
 
 unsigned int virtgpu_vq_max_segs(const struct virtgpu_vq *q);
 void virtgpu_vq_fence_ids(struct virtgpu_vq *q, u64 *completed, u64 *queued);
+void virtgpu_vq_get_ring_info(const struct virtgpu_vq *q, struct virtgpu_vq_ring_info *info);
 
 #endif

@@ -173,6 +173,14 @@ static bool ring_dead(struct virtgpu_vq *q)
 	return r->dead;
 }
 
+static void ring_info(const struct virtgpu_vq *q, struct virtgpu_vq_ring_info *info)
+{
+	const struct test_ring *r = q->ring;
+
+	lockdep_assert_held(&q->lock);
+	info->num_free = r->free;
+}
+
 const struct virtgpu_vq_ops test_ring_ops = {
 	.add = ring_add,
 	.prepare_kick = ring_prepare_kick,
@@ -183,6 +191,7 @@ const struct virtgpu_vq_ops test_ring_ops = {
 	.disable = ring_disable,
 	.detach = ring_detach,
 	.dead = ring_dead,
+	.info = ring_info,
 };
 
 /* A test that failed half-way leaves messages behind; the queue ends them. */
