@@ -193,8 +193,8 @@ static int virtgpu_device_init(struct virtgpu_device *vgdev, struct virtio_devic
 	vgdev->vdev = vdev;
 	vgdev->gem_funcs = &virtgpu_gem_funcs;
 	virtgpu_features_read(vdev, &vgdev->features);
-	virtgpu_vq_init(&vgdev->ctrl, &vdev->dev, "control");
-	virtgpu_vq_init(&vgdev->cursor, &vdev->dev, "cursor");
+	virtgpu_vq_init(&vgdev->ctrl, &vgdev->drm, "control");
+	virtgpu_vq_init(&vgdev->cursor, &vgdev->drm, "cursor");
 	vgdev->ctrl.on_wedged = virtgpu_ctrl_wedged;
 	vgdev->ctrl.on_tick = virtgpu_ctrl_tick;
 	vgdev->ctrl.alloc_probe = virtgpu_ctrl_alloc_probe;

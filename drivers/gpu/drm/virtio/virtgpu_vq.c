@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <kunit/visibility.h>
-#include <linux/device.h>
 #include <linux/dma-fence.h>
 #include <linux/rcupdate.h>
 #include <linux/scatterlist.h>
 #include <linux/virtio.h>
+#include <drm/drm_print.h>
 
 #include "virtgpu_mem_entries.h"
 #include "virtgpu_fence.h"
@@ -707,7 +707,7 @@ static bool virtgpu_vq_process_used_once(struct virtgpu_vq *q, unsigned int inte
 	rcu_read_unlock();
 
 	if (back)
-		dev_info(q->dev, "%s queue: device is responding again\n", q->name);
+		drm_info(q->drm, "%s queue: device is responding again\n", q->name);
 	virtgpu_vq_complete_list(&ended);
 	if (wq_has_sleeper(&q->wait))
 		wake_up_all(&q->wait);
@@ -927,7 +927,7 @@ static void virtgpu_vq_send_probe(struct virtgpu_vq *q)
 
 static void virtgpu_vq_report_wedged(struct virtgpu_vq *q)
 {
-	dev_err(q->dev, "%s queue: device is not responding; failing new commands with -EIO\n",
+	drm_err(q->drm, "%s queue: device is not responding; failing new commands with -EIO\n",
 		q->name);
 	if (q->on_wedged)
 		q->on_wedged(q);
@@ -1039,12 +1039,12 @@ static void virtgpu_vq_watchdog_work(struct work_struct *work)
 /**
  * virtgpu_vq_init - make a queue that refuses everything until it is started
  * @q: zeroed memory
- * @dev: for log messages
+ * @drm: for log messages only
  * @name: a constant string
  */
-void virtgpu_vq_init(struct virtgpu_vq *q, struct device *dev, const char *name)
+void virtgpu_vq_init(struct virtgpu_vq *q, struct drm_device *drm, const char *name)
 {
-	q->dev = dev;
+	q->drm = drm;
 	q->name = name;
 	q->stopped = true;
 	q->next_fence = 1;

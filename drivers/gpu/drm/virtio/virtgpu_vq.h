@@ -12,7 +12,7 @@
 
 #include "virtgpu_wire.h"
 
-struct device;
+struct drm_device;
 struct scatterlist;
 struct virtgpu_msg;
 struct virtgpu_vq;
@@ -103,7 +103,7 @@ struct virtgpu_vq_stats {
 
 /**
  * struct virtgpu_vq - a virtqueue and the messages on it
- * @dev: for log messages
+ * @drm: for log messages only
  * @name: for log messages and tracing
  * @ops: the ring
  * @ring: what @ops works on
@@ -142,7 +142,7 @@ struct virtgpu_vq_stats {
  * @stats: counters
  */
 struct virtgpu_vq {
-	struct device *dev;
+	struct drm_device *drm;
 	const char *name;
 	const struct virtgpu_vq_ops *ops;
 	void *ring;
@@ -178,7 +178,7 @@ struct virtgpu_vq {
 	struct virtgpu_vq_stats stats;
 };
 
-void virtgpu_vq_init(struct virtgpu_vq *q, struct device *dev, const char *name);
+void virtgpu_vq_init(struct virtgpu_vq *q, struct drm_device *drm, const char *name);
 void virtgpu_vq_start(struct virtgpu_vq *q, const struct virtgpu_vq_ops *ops,
 		      void *ring, unsigned int ring_size);
 void virtgpu_vq_stop(struct virtgpu_vq *q);

@@ -219,7 +219,8 @@ struct test_ring *test_ring_create(struct kunit *test, unsigned int size)
 	KUNIT_ASSERT_NOT_NULL(test, r->slots);
 	r->test = test;
 	r->thread = current;
-	virtgpu_vq_init(&r->q, dev, "test");
+	r->drm.dev = dev;
+	virtgpu_vq_init(&r->q, &r->drm, "test");
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, stop_queue, r), 0);
 	if (size)
 		test_ring_start(r, size);

@@ -3,6 +3,7 @@
 #define VIRTGPU_TEST_RING_H
 
 #include <linux/types.h>
+#include <drm/drm_device.h>
 
 #include "virtgpu_vq.h"
 
@@ -61,6 +62,7 @@ struct test_slot {
 /**
  * struct test_ring - a host that does what the test says, and a queue to it
  * @test: the running test
+ * @drm: for log messages of @q
  * @q: the queue
  * @slots: all that was put into the ring, in order
  * @count: number of @slots
@@ -86,6 +88,7 @@ struct test_slot {
  */
 struct test_ring {
 	struct kunit *test;
+	struct drm_device drm;
 	struct virtgpu_vq q;
 	struct test_slot *slots;
 	unsigned int count;
