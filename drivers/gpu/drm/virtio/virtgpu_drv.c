@@ -391,7 +391,6 @@ static const struct virtio_device_id virtgpu_ids[] = {
 MODULE_DEVICE_TABLE(virtio, virtgpu_ids);
 
 static struct virtio_driver virtgpu_virtio_driver = {
-	.feature_table = virtgpu_feature_table,
 	.driver.name = KBUILD_MODNAME,
 	.id_table = virtgpu_ids,
 	.probe = virtgpu_probe,
@@ -414,7 +413,7 @@ static int __init virtgpu_init(void)
 	if (ret)
 		goto exit_msg_cache;
 
-	virtgpu_virtio_driver.feature_table_size = virtgpu_feature_table_size;
+	virtgpu_features_init_driver(&virtgpu_virtio_driver);
 	ret = register_virtio_driver(&virtgpu_virtio_driver);
 	if (ret)
 		goto exit_atomic;

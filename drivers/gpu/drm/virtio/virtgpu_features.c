@@ -10,8 +10,8 @@
 
 #include "virtgpu_features.h"
 
-/* The one place that says what is asked of a device. */
-const unsigned int virtgpu_feature_table[] = {
+/* The features that the driver negotiates. */
+static const unsigned int virtgpu_feature_table[] = {
 	VIRTIO_GPU_F_EDID,
 	VIRTIO_GPU_F_RESOURCE_UUID,
 	VIRTIO_GPU_F_RESOURCE_BLOB,
@@ -23,14 +23,22 @@ const unsigned int virtgpu_feature_table[] = {
 #endif
 };
 
-const unsigned int virtgpu_feature_table_size = ARRAY_SIZE(virtgpu_feature_table);
+/**
+ * virtgpu_features_init_driver() - Set the feature table of the virtio driver
+ * @driver: a driver that is not registered yet
+ */
+void virtgpu_features_init_driver(struct virtio_driver *driver)
+{
+	driver->feature_table = virtgpu_feature_table;
+	driver->feature_table_size = ARRAY_SIZE(virtgpu_feature_table);
+}
 
 /* virtio_has_feature() takes only what the driver has asked for. */
 static bool virtgpu_features_negotiated(struct virtio_device *vdev, unsigned int bit)
 {
 	unsigned int i;
 
-	for (i = 0; i < virtgpu_feature_table_size; i++)
+	for (i = 0; i < ARRAY_SIZE(virtgpu_feature_table); i++)
 		if (virtgpu_feature_table[i] == bit)
 			return virtio_has_feature(vdev, bit);
 

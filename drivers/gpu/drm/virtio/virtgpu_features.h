@@ -5,6 +5,7 @@
 #include <linux/types.h>
 
 struct virtio_device;
+struct virtio_driver;
 
 /**
  * struct virtgpu_features - what this device and this driver agreed on
@@ -41,9 +42,7 @@ struct virtgpu_features {
 	u32 capsets;
 };
 
-extern const unsigned int virtgpu_feature_table[];
-extern const unsigned int virtgpu_feature_table_size;
-
+void virtgpu_features_init_driver(struct virtio_driver *driver);
 void virtgpu_features_read(struct virtio_device *vdev, struct virtgpu_features *f);
 
 #endif
