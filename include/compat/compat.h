@@ -118,6 +118,16 @@ static inline void virtgpu_compat_hrtimer_setup(struct hrtimer *timer,
 #define system_dfl_wq system_unbound_wq
 #endif
 
+/* 7.0: marks of the members that a device writes, which share no cache line. */
+#include <linux/dma-mapping.h>
+#ifndef __dma_from_device_group_begin
+#include <linux/cache.h>
+#define __dma_from_device_group_begin(group) \
+	__cacheline_group_begin(group) __aligned(ARCH_DMA_MINALIGN)
+#define __dma_from_device_group_end(group) \
+	__cacheline_group_end(group) __aligned(ARCH_DMA_MINALIGN)
+#endif
+
 /* 7.0: allocation by the type of what is allocated. */
 #ifndef HAVE_KZALLOC_OBJ
 #include <linux/slab.h>

@@ -2,8 +2,8 @@
 #ifndef VIRTGPU_MSG_H
 #define VIRTGPU_MSG_H
 
-#include <linux/cache.h>
 #include <linux/completion.h>
+#include <linux/dma-mapping.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
@@ -91,8 +91,8 @@ struct virtgpu_client {
  * @request: the command
  * @inline_resp: enough for every answer of a fixed small size
  *
- * The parts that the device reads and those that it writes have cache lines of
- * their own.
+ * @inline_resp does not share cache lines with the other members, because the device
+ * writes it.
  */
 struct virtgpu_msg {
 	struct list_head link;
@@ -120,9 +120,11 @@ struct virtgpu_msg {
 	u32 resp_len;
 	void *resp;
 
-	union virtgpu_request request ____cacheline_aligned;
+	union virtgpu_request request;
 
-	u8 inline_resp[64] ____cacheline_aligned;
+	__dma_from_device_group_begin();
+	u8 inline_resp[64] __aligned(8);
+	__dma_from_device_group_end();
 };
 
 int virtgpu_msg_cache_init(void);

@@ -214,8 +214,8 @@ static void cache_lines(struct kunit *test)
 	struct virtgpu_msg *msg = virtgpu_msg_alloc();
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
-	KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)&msg->request, L1_CACHE_BYTES));
-	KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)msg->inline_resp, L1_CACHE_BYTES));
+	KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)msg->inline_resp, ARCH_DMA_MINALIGN));
+	KUNIT_EXPECT_TRUE(test, IS_ALIGNED(sizeof(*msg), ARCH_DMA_MINALIGN));
 	KUNIT_EXPECT_PTR_EQ(test, msg->resp, (void *)msg->inline_resp);
 	virtgpu_msg_put(msg);
 }
