@@ -128,6 +128,51 @@ static inline void virtgpu_compat_hrtimer_setup(struct hrtimer *timer,
 	__cacheline_group_end(group) __aligned(ARCH_DMA_MINALIGN)
 #endif
 
+/*
+ * 7.1: a signalled fence is detached from its operations.  Before, they are called
+ * until the fence is freed, so a fence that is visible outside of the driver keeps a
+ * reference to the module, marked by the first of the driver's own flags.
+ */
+#ifndef HAVE_DMA_FENCE_OPS_DETACHED
+#include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
+#include <linux/module.h>
+#include <linux/sync_file.h>
+#include <drm/drm_syncobj.h>
+
+#define VIRTGPU_COMPAT_FENCE_PINS_MODULE DMA_FENCE_FLAG_USER_BITS
+
+static inline struct dma_fence *virtgpu_compat_fence_pin(struct dma_fence *fence)
+{
+	if (fence && within_module((unsigned long)fence->ops, THIS_MODULE) &&
+	    !test_and_set_bit(VIRTGPU_COMPAT_FENCE_PINS_MODULE, &fence->flags))
+		__module_get(THIS_MODULE);
+
+	return fence;
+}
+
+static inline void virtgpu_compat_fence_release(struct dma_fence *fence)
+{
+	bool pins_module = test_bit(VIRTGPU_COMPAT_FENCE_PINS_MODULE, &fence->flags);
+
+	dma_fence_free(fence);
+	if (pins_module)
+		module_put(THIS_MODULE);
+}
+
+/* The initialiser of the operations. */
+#define get_driver_name release = virtgpu_compat_fence_release, .get_driver_name
+
+#define dma_resv_add_fence(resv, fence, usage) \
+	dma_resv_add_fence(resv, virtgpu_compat_fence_pin(fence), usage)
+#define drm_syncobj_add_point(syncobj, chain, fence, point) \
+	drm_syncobj_add_point(syncobj, chain, virtgpu_compat_fence_pin(fence), point)
+#define drm_syncobj_replace_fence(syncobj, fence) \
+	drm_syncobj_replace_fence(syncobj, virtgpu_compat_fence_pin(fence))
+#define sync_file_create(fence) \
+	sync_file_create(virtgpu_compat_fence_pin(fence))
+#endif
+
 /* 7.0: allocation by the type of what is allocated. */
 #ifndef HAVE_KZALLOC_OBJ
 #include <linux/slab.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <kunit/visibility.h>
-#include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
@@ -36,18 +35,9 @@ static const char *virtgpu_fence_timeline_name(struct dma_fence *fence)
 	return container_of(fence, struct virtgpu_fence, base)->name;
 }
 
-static void virtgpu_fence_release(struct dma_fence *fence)
-{
-	struct module *owner = container_of(fence, struct virtgpu_fence, base)->owner;
-
-	dma_fence_free(fence);
-	module_put(owner);
-}
-
 static const struct dma_fence_ops virtgpu_fence_ops = {
 	.get_driver_name = virtgpu_fence_driver_name,
 	.get_timeline_name = virtgpu_fence_timeline_name,
-	.release = virtgpu_fence_release,
 };
 
 /**
@@ -99,18 +89,6 @@ struct virtgpu_fence *virtgpu_fence_alloc(struct virtgpu_timeline *tl)
 	return f;
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_alloc);
-
-/**
- * virtgpu_fence_pin_module - keep this module for as long as the fence
- * @f: a fence that goes into somebody else's reservation object
- *
- * Older kernels look at a fence's operations until its memory is freed.
- */
-void virtgpu_fence_pin_module(struct virtgpu_fence *f)
-{
-	__module_get(THIS_MODULE);
-	f->owner = THIS_MODULE;
-}
 
 /**
  * virtgpu_fence_emit - number a fence

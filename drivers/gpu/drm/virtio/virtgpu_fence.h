@@ -33,7 +33,6 @@ struct virtgpu_timeline {
  * @timeline: where @base is numbered once it is armed; an ordered one until it is
  *	signalled
  * @name: the timeline's, kept for after the device is gone
- * @owner: a reference to this module, if others may keep the fence, or NULL
  * @link: in the ordered timeline's list
  * @ended: likewise: to be signalled when its turn comes
  * @error: with which error
@@ -43,7 +42,6 @@ struct virtgpu_fence {
 	spinlock_t lock; /* @base's */
 	struct virtgpu_timeline *timeline;
 	const char *name;
-	struct module *owner;
 	struct list_head link;
 	bool ended;
 	int error;
@@ -52,7 +50,6 @@ struct virtgpu_fence {
 void virtgpu_timeline_init(struct virtgpu_timeline *tl, const char *name);
 void virtgpu_timeline_init_ordered(struct virtgpu_timeline *tl, const char *name);
 struct virtgpu_fence *virtgpu_fence_alloc(struct virtgpu_timeline *tl);
-void virtgpu_fence_pin_module(struct virtgpu_fence *f);
 void virtgpu_fence_emit(struct virtgpu_fence *f);
 bool virtgpu_fence_signal(struct virtgpu_fence *f, int error);
 

@@ -250,7 +250,6 @@ static int virtgpu_ioctl_3d_transfer_gem(struct virtgpu_gem *gem, struct virtgpu
 	msg->fence = virtgpu_fence_alloc(&vgdev->contexts.default_timeline);
 	if (!msg->fence)
 		goto put;
-	virtgpu_fence_pin_module(msg->fence);
 
 	ret = virtgpu_ioctl_3d_lock_transfer(gem);
 	if (ret)

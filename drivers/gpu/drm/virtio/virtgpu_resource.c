@@ -358,7 +358,6 @@ static int virtgpu_resource_prep_destroy(struct virtgpu_resource *res, bool mova
 	res->detach->fence = virtgpu_fence_alloc(&res->mgr->detaches);
 	if (!res->detach->fence)
 		return -ENOMEM;
-	virtgpu_fence_pin_module(res->detach->fence);
 
 	return 0;
 }

@@ -381,7 +381,6 @@ static int virtgpu_submit_prepare_message(struct virtgpu_submit *s)
 	s->msg->fence = virtgpu_fence_alloc(s->timeline);
 	if (!s->msg->fence)
 		return -ENOMEM;
-	virtgpu_fence_pin_module(s->msg->fence);
 	s->fence = dma_fence_get(&s->msg->fence->base);
 	if (s->args->flags & VIRTGPU_EXECBUF_RING_IDX)
 		virtgpu_cmd_set_ring_idx(s->msg, s->args->ring_idx);
