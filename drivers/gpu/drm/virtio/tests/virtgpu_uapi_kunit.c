@@ -274,9 +274,9 @@ static void uapi_debugfs(struct kunit *test)
 
 	text = read_file(u, "virtio-gpu-resources");
 	expect_line(u, text, "attached: 1\n");
-	expect_line(u, text, blobs ? "resource: id=1 kind=blob size=12288" :
-		    "resource: id=1 kind=surface size=12288");
-	expect_line(u, text, "state=live error=0 refused=0\n");
+	expect_line(u, text, blobs ? "resource: id=1 type=blob size=12288" :
+		    "resource: id=1 type=2d size=12288");
+	expect_line(u, text, "state=active error=0 rejected=0\n");
 
 	text = read_file(u, "virtio-gpu-counters");
 	expect_line(u, text, "control_RESOURCE_FLUSH: 1\n");
@@ -290,14 +290,14 @@ static void uapi_debugfs(struct kunit *test)
 
 	/* Of a resource that the host has lost. */
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
-	expect_line(u, read_file(u, "virtio-gpu-resources"), "state=lost");
+	expect_line(u, read_file(u, "virtio-gpu-resources"), "state=stale");
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
 
 	/* Of one that it has not answered about. */
 	virtgpu_mock_hold(u->mock, CMD(RESOURCE_UNREF));
 	test_client_rmfb(u, fb);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_held(u->mock, 0)));
-	expect_line(u, read_file(u, "virtio-gpu-resources"), "state=dying");
+	expect_line(u, read_file(u, "virtio-gpu-resources"), "state=destroying");
 }
 
 /* DRM's own list of buffers. */
@@ -311,8 +311,8 @@ static void uapi_print_info(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, m.buf);
 	m.size = TEXT_SIZE - 1;
 	obj->funcs->print_info(&p, 0, obj);
-	expect_line(u, m.buf, "memory=own\n");
-	expect_line(u, m.buf, "blob_refused=0\n");
+	expect_line(u, m.buf, "memory=guest\n");
+	expect_line(u, m.buf, "blob_unsupported=0\n");
 }
 
 /* Without outputs there is nothing to list. */
