@@ -7,11 +7,11 @@
 
 #include <linux/tracepoint.h>
 
-#include "virtgpu_mem_entries.h"
-#include "virtgpu_fence.h"
-#include "virtgpu_frame.h"
-#include "virtgpu_msg.h"
-#include "virtgpu_vq.h"
+struct virtgpu_fence;
+struct virtgpu_frames;
+struct virtgpu_msg;
+struct virtgpu_vq;
+struct virtio_gpu_ctrl_hdr;
 
 /* @hdr is that of the request or of the response, NULL without a response. */
 DECLARE_EVENT_CLASS(virtio_gpu_cmd,
