@@ -192,7 +192,7 @@ static int virtgpu_debugfs_outputs(struct seq_file *m, void *data)
 	mutex_lock(&kms->lock);
 	for (i = 0; i < kms->count; i++) {
 		struct virtgpu_output *out = &kms->outputs[i];
-		const struct virtgpu_cmd_scanout *s = &out->frames.scanout;
+		const struct virtgpu_cmd_scanout *s = &out->frames.scanout_state;
 
 		drm_printf(&p, "output: id=%u connector=%s enabled=%u edid=%u", i,
 			   out->connector.name, out->info.enabled, !!out->info.edid);

@@ -20,45 +20,46 @@
 /**
  * DOC: frames
  *
- * A frame is shown by RESOURCE_FLUSH, and the host responds when its display has taken
- * the frame.  An output has one RESOURCE_FLUSH in flight.
+ * A frame is shown by RESOURCE_FLUSH, and the host responds when its display
+ * has taken the frame.  An output has at most one RESOURCE_FLUSH in flight.
  *
- * The response is the vblank.  Where the host's display has a rate of its own, which is
- * seen from responses that take time, the flip event is sent from the response, or one
- * period of the mode after the last event if that is later, and the vblank clock takes
- * its phase from it.  So frames follow the host's display at every phase.  A host that
- * responds at once has no rate; its frames are paced by the vblank clock alone.
+ * The response is the vblank.  If responses take time, the host's display has a
+ * rate of its own.  Then the flip event is sent from the response, or one
+ * period of the mode after the last event if that is later, and the vblank
+ * clock takes its phase from the event.  So frames follow the host's display at
+ * every phase. A host that responds at once has no rate, and the vblank clock
+ * alone paces its frames.
  *
- * A display may hold a frame: a hidden or minimised window, for as long as it is
- * hidden.  After a quarter to half a second, commits complete without the host, at a
- * low rate (see the module parameter held_rate).  Each replaces the one before; when
- * the host responds the newest frame is queued at once.  The buffer that the host shows
- * meanwhile stays pinned until the commands that replace it are queued.
+ * A display may hold a frame, for example for as long as a window is hidden.
+ * After a quarter to half a second, commits complete without the host, at a low
+ * rate (see the module parameter held_rate).  Each frame replaces the one
+ * before. When the host responds, the newest frame is queued at once.  The
+ * buffer that the host shows meanwhile stays pinned until the commands that
+ * replace the buffer are queued.
  */
 
 static unsigned int virtgpu_held_rate = 10;
 module_param_named(held_rate, virtgpu_held_rate, uint, 0644);
 MODULE_PARM_DESC(held_rate, "Frames per second that commits complete at while the host's display holds a frame (default 10)");
 
-/* Watchdog periods after which the display is taken to hold a frame. */
+/* Watchdog periods after which the display is considered to hold a frame. */
 #define HELD_TICKS 2
 
-/* So many more slow responses than fast ones mean that the host's display has a rate. */
-#define HOST_PACED_AT 4
+/*
+ * Surplus of slow responses from which the display is considered to have a
+ * rate.
+ */
+#define HOST_PACED_THRESHOLD 4
 #define HOST_PACED_MAX 8
 
 /*
- * By so much of a period, events may come closer to each other while they are later than
- * the responses of a host whose display has the rate of the mode.
+ * While events lag behind the responses of a display with the rate of the mode,
+ * each event may come earlier by this fraction of a period.
  */
-#define PHASE_LOCK 200
+#define PHASE_LOCK_DIV 200
 
-/* A frame that comes so much later than the one before starts a vblank of its own. */
-#define ALONE (NSEC_PER_SEC / 2)
-
-/*
- * Statistics
- */
+/* The first frame after this time does not wait for a vblank of the clock. */
+#define IDLE_THRESHOLD (NSEC_PER_SEC / 2)
 
 static void virtgpu_frames_count_step(struct virtgpu_frames *f, enum virtgpu_frame_step step,
 				      s64 ns)
@@ -76,7 +77,7 @@ static void virtgpu_frames_count_step(struct virtgpu_frames *f, enum virtgpu_fra
  * Flip events
  */
 
-/* Takes the event out, to be sent by virtgpu_frames_send_flip() without the lock. */
+/* The caller must call virtgpu_frames_send_flip() after it dropped @f->lock. */
 static void virtgpu_frames_take_event(struct virtgpu_frames *f, ktime_t when, bool in_phase,
 				      struct virtgpu_flip *flip)
 {
@@ -86,10 +87,10 @@ static void virtgpu_frames_take_event(struct virtgpu_frames *f, ktime_t when, bo
 	flip->error = f->error;
 	flip->when = when;
 	flip->in_phase = in_phase;
-	flip->async = f->end == VIRTGPU_FLIP_ASYNC;
+	flip->async = f->event_type == VIRTGPU_FLIP_EVENT_NOW;
 	f->event = NULL;
 	f->waits_for_host = false;
-	f->last = in_phase ? virtgpu_vblank_before(&f->clock, when) : when;
+	f->last_event = in_phase ? virtgpu_vblank_before(&f->clock, when) : when;
 }
 
 static void virtgpu_frames_emit_flip(struct virtgpu_frames *f)
@@ -117,21 +118,21 @@ static void virtgpu_frames_send_flip(struct virtgpu_frames *f, const struct virt
 	if (!flip->event)
 		return;
 
-	/* There is no other event before this one is sent. */
+	/* No other event can be armed before this one is sent. */
 	f->flip = *flip;
 	if (!f->ops->before_event(f))
 		virtgpu_frames_emit_flip(f);
 }
 
 /**
- * virtgpu_frames_send_deferred - send the event that &virtgpu_frames_ops.before_event deferred
- * @f: the frames
+ * virtgpu_frames_send_deferred() - Send a deferred flip event
+ * @f: frames for which &virtgpu_frames_ops.before_event has returned true
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_frames_send_deferred(struct virtgpu_frames *f)
 {
-	/* Meanwhile the time of the vblank may have passed. */
+	/* The time of the vblank may have passed. */
 	f->flip.when = ktime_get();
 	f->flip.in_phase = true;
 	virtgpu_frames_emit_flip(f);
@@ -142,76 +143,75 @@ static void virtgpu_frames_send_later(struct virtgpu_frames *f, ktime_t due, boo
 	lockdep_assert_held(&f->lock);
 
 	f->waits_for_host = false;
-	f->due = due;
+	f->event_due = due;
 	f->in_phase = in_phase;
 	virtgpu_vblank_set_alarm(&f->clock, due);
 }
 
-/* Not of a display that is faster: its frames would be faster than the mode. */
-static bool virtgpu_frames_has_rate_of_mode(const struct virtgpu_frames *f)
+/* A faster display does not match: events would be faster than the mode. */
+static bool virtgpu_frames_matches_mode(const struct virtgpu_frames *f)
 {
 	return abs(f->interval - f->clock.period) < f->clock.period / 100;
 }
 
-/* When the event is sent by the pace of the host's display. */
+/* Time of the event if the host's display has a rate. */
 static ktime_t virtgpu_frames_host_due(struct virtgpu_frames *f)
 {
 	u32 period = f->clock.period;
-	ktime_t at = f->answered, due = max(at, ktime_add_ns(f->last, period));
+	ktime_t at = f->responded, due = max(at, ktime_add_ns(f->last_event, period));
 
 	lockdep_assert_held(&f->lock);
 
 	/*
-	 * Once, skip to the display's next vsync: the response to the next frame is a
-	 * period later then, and events come with the responses.
+	 * Delay one event to the display's next vsync.  The response to the
+	 * next frame then comes a period later, and so do all further events.
 	 */
 	if (f->realign && ktime_after(due, at))
 		due = ktime_add_ns(at, period);
-	else if (virtgpu_frames_has_rate_of_mode(f))
-		due = max(at, ktime_sub_ns(due, period / PHASE_LOCK));
+	else if (virtgpu_frames_matches_mode(f))
+		due = max(at, ktime_sub_ns(due, period / PHASE_LOCK_DIV));
 	f->realign = false;
 
 	return due;
 }
 
-/* When the event is sent by the vblank clock. */
+/* Time of the event if the vblank clock paces the frames. */
 static ktime_t virtgpu_frames_clock_due(const struct virtgpu_frames *f, ktime_t vblank)
 {
 	u32 period = f->clock.period;
-	ktime_t at = f->answered;
+	ktime_t at = f->responded;
 
-	/* A response shortly after a vblank may still be one of that vblank. */
+	/* A response shortly after a vblank may still belong to that vblank. */
 	if (ktime_after(vblank, f->queued) &&
 	    ktime_before(at, ktime_add_ns(vblank, period / 4)) &&
-	    ktime_after(vblank, ktime_add_ns(f->last, period / 2)))
+	    ktime_after(vblank, ktime_add_ns(f->last_event, period / 2)))
 		return at;
 
 	return ktime_add_ns(vblank, period);
 }
 
-/* Without users of vblanks, the first frame after a while makes a vblank. */
-static bool virtgpu_frames_is_alone(const struct virtgpu_frames *f)
+/* With users of vblanks, the event must wait for their next vblank. */
+static bool virtgpu_frames_was_idle(const struct virtgpu_frames *f)
 {
 	return !READ_ONCE(f->clock.enabled) &&
-	       ktime_to_ns(ktime_sub(f->answered, f->last)) > ALONE;
+	       ktime_to_ns(ktime_sub(f->responded, f->last_event)) > IDLE_THRESHOLD;
 }
 
-/* The host has responded to the frame that the event belongs to. */
 static void virtgpu_frames_complete_flip(struct virtgpu_frames *f, struct virtgpu_flip *flip)
 {
-	ktime_t at = f->answered, due = at;
+	ktime_t at = f->responded, due = at;
 	bool in_phase = false;
 
 	lockdep_assert_held(&f->lock);
 
-	if (f->end == VIRTGPU_FLIP_ASYNC) {
+	if (f->event_type == VIRTGPU_FLIP_EVENT_NOW) {
 		virtgpu_frames_take_event(f, at, true, flip);
 		return;
 	}
 
-	if (f->host_paced >= HOST_PACED_AT) {
+	if (f->host_paced >= HOST_PACED_THRESHOLD) {
 		due = virtgpu_frames_host_due(f);
-	} else if (!virtgpu_frames_is_alone(f)) {
+	} else if (!virtgpu_frames_was_idle(f)) {
 		due = virtgpu_frames_clock_due(f, virtgpu_vblank_before(&f->clock, at));
 		in_phase = true;
 	}
@@ -234,8 +234,8 @@ static void virtgpu_frames_alarm(struct virtgpu_vblank *v, ktime_t now)
 	unsigned long flags;
 
 	spin_lock_irqsave(&f->lock, flags);
-	if (f->event && !f->waits_for_host && !ktime_before(now, f->due))
-		virtgpu_frames_take_event(f, f->in_phase ? now : f->due, f->in_phase, &flip);
+	if (f->event && !f->waits_for_host && !ktime_before(now, f->event_due))
+		virtgpu_frames_take_event(f, f->in_phase ? now : f->event_due, f->in_phase, &flip);
 	spin_unlock_irqrestore(&f->lock, flags);
 
 	virtgpu_frames_send_flip(f, &flip);
@@ -247,17 +247,18 @@ static ktime_t virtgpu_frames_held_period(void)
 }
 
 /**
- * virtgpu_frames_arm - send a flip event when the host shows the running commit's frame
- * @f: the frames; no event is pending
+ * virtgpu_frames_arm() - Arm the flip event of a commit
+ * @f: frames without a pending event
  * @event: the event
- * @end: when to send it
+ * @type: when to send @event
  *
- * Without a frame in the commit the event is sent with the next vblank.
+ * The event is sent when the host shows the frame of the commit.  If the commit
+ * has no frame, the event is sent with the next vblank.
  *
- * Context: the commit of the output, after its frame was queued.
+ * Context: Any. The commit of the output, after its frame was queued.
  */
 void virtgpu_frames_arm(struct virtgpu_frames *f, struct drm_pending_vblank_event *event,
-			enum virtgpu_flip_event end)
+			enum virtgpu_flip_event type)
 {
 	struct virtgpu_flip flip = { };
 	ktime_t now = ktime_get();
@@ -265,22 +266,22 @@ void virtgpu_frames_arm(struct virtgpu_frames *f, struct drm_pending_vblank_even
 	bool has_frame;
 
 	spin_lock_irqsave(&f->lock, flags);
-	has_frame = f->committed;
-	f->committed = false;
-	/* Otherwise the error is that of a frame before. */
+	has_frame = f->commit_has_frame;
+	f->commit_has_frame = false;
+	/* Drop the error of an earlier frame. */
 	if (!has_frame || f->in_flight)
 		f->error = 0;
 	f->event = event;
-	f->end = end;
+	f->event_type = type;
 	if (f->holding)
-		virtgpu_frames_send_later(f, max(now, ktime_add(f->last,
+		virtgpu_frames_send_later(f, max(now, ktime_add(f->last_event,
 								virtgpu_frames_held_period())),
 									true);
 	else if (has_frame && f->in_flight)
 		f->waits_for_host = true;
 	else if (has_frame)
 		virtgpu_frames_complete_flip(f, &flip);
-	else if (end == VIRTGPU_FLIP_ASYNC)
+	else if (type == VIRTGPU_FLIP_EVENT_NOW)
 		virtgpu_frames_take_event(f, now, true, &flip);
 	else
 		virtgpu_frames_send_later(f, ktime_add_ns(virtgpu_vblank_before(&f->clock, now),
@@ -294,7 +295,7 @@ void virtgpu_frames_arm(struct virtgpu_frames *f, struct drm_pending_vblank_even
  * Frames
  */
 
-/* References and messages that are given up, without the lock. */
+/* Caller must not hold the lock of the frames. */
 static void virtgpu_frames_drop_frame(struct virtgpu_frame *frame)
 {
 	virtgpu_msg_put(frame->transfer);
@@ -303,7 +304,6 @@ static void virtgpu_frames_drop_frame(struct virtgpu_frame *frame)
 	virtgpu_resource_put(frame->res);
 }
 
-/* Takes the frame out that waits for the one in flight. */
 static void virtgpu_frames_take_next(struct virtgpu_frames *f, struct virtgpu_frame *next)
 {
 	lockdep_assert_held(&f->lock);
@@ -313,7 +313,7 @@ static void virtgpu_frames_take_next(struct virtgpu_frames *f, struct virtgpu_fr
 	f->has_next = false;
 	if (!f->kept.gem)
 		return;
-	/* Another buffer may have to be kept before the work runs. */
+	/* @kept must be free for another buffer before the work runs. */
 	if (!f->released.gem) {
 		f->released = f->kept;
 		memset(&f->kept, 0, sizeof(f->kept));
@@ -323,10 +323,10 @@ static void virtgpu_frames_take_next(struct virtgpu_frames *f, struct virtgpu_fr
 
 static void virtgpu_frames_flush_complete(struct virtgpu_msg *msg);
 
-/* Queues the messages of @frame; those that were not needed are left in it. */
+/* Messages that are not needed are left in @frame. */
 static void virtgpu_frames_queue_frame(struct virtgpu_frames *f, struct virtgpu_frame *frame,
 				       ktime_t now,
-				       struct list_head *ended)
+				       struct list_head *completed)
 {
 	struct virtgpu_msg *msgs[3];
 	unsigned int n = 0;
@@ -334,15 +334,15 @@ static void virtgpu_frames_queue_frame(struct virtgpu_frames *f, struct virtgpu_
 	lockdep_assert_held(&f->lock);
 
 	if (frame->transfer) {
-		/* Some hosts reject transfers to blobs, which need none. */
+		/* Some hosts reject transfers to blobs; ignore the error. */
 		if (!frame->blob)
 			virtgpu_resource_track(frame->res, frame->transfer);
 		frame->res->has_contents = true;
 		msgs[n++] = frame->transfer;
 		frame->transfer = NULL;
 	}
-	if (memcmp(&frame->scanout, &f->scanout, sizeof(f->scanout))) {
-		f->scanout = frame->scanout;
+	if (memcmp(&frame->scanout, &f->scanout_state, sizeof(f->scanout_state))) {
+		f->scanout_state = frame->scanout;
 		virtgpu_resource_track(frame->res, frame->set_scanout);
 		if (frame->blob)
 			virtgpu_cmd_set_scanout_blob(frame->set_scanout, &frame->scanout);
@@ -351,7 +351,10 @@ static void virtgpu_frames_queue_frame(struct virtgpu_frames *f, struct virtgpu_
 		msgs[n++] = frame->set_scanout;
 		frame->set_scanout = NULL;
 	}
-	/* With the flag the host responds when its display has taken the frame. */
+	/*
+	 * A fenced RESOURCE_FLUSH completes when the display has taken the
+	 * frame.
+	 */
 	frame->flush->fenced = true;
 	frame->flush->priv = f;
 	frame->flush->complete = virtgpu_frames_flush_complete;
@@ -363,13 +366,12 @@ static void virtgpu_frames_queue_frame(struct virtgpu_frames *f, struct virtgpu_
 	f->queued = now;
 	f->stats.frames++;
 	virtgpu_frames_count_step(f, VIRTGPU_FRAME_STEP_QUEUE, ktime_to_ns(ktime_sub(now,
-										     frame->committed)));
+										     frame->commit_time)));
 	virtgpu_vblank_defer(&f->clock, true);
-	virtgpu_vq_queue_batch(f->queue, msgs, n, ended);
+	virtgpu_vq_queue_batch(f->queue, msgs, n, completed);
 	trace_virtio_gpu_frame_queued(f);
 }
 
-/* The host has responded to the frame in flight. */
 static void virtgpu_frames_account_response(struct virtgpu_frames *f, ktime_t now)
 {
 	s64 ns = ktime_to_ns(ktime_sub(now, f->queued));
@@ -377,15 +379,15 @@ static void virtgpu_frames_account_response(struct virtgpu_frames *f, ktime_t no
 	lockdep_assert_held(&f->lock);
 
 	f->in_flight = false;
-	f->interval = ktime_to_ns(ktime_sub(now, f->answered));
-	f->answered = now;
+	f->interval = ktime_to_ns(ktime_sub(now, f->responded));
+	f->responded = now;
 	virtgpu_vblank_defer(&f->clock, false);
 	virtgpu_frames_count_step(f, VIRTGPU_FRAME_STEP_RESPONSE, ns);
 	if (ns >= f->clock.period && !f->holding)
 		f->stats.missed += div_u64(ns, f->clock.period);
 	if (ns > max_t(s64, f->clock.period / 8, NSEC_PER_MSEC)) {
 		f->host_paced = min(f->host_paced + 1, HOST_PACED_MAX);
-		f->realign |= f->host_paced == HOST_PACED_AT;
+		f->realign |= f->host_paced == HOST_PACED_THRESHOLD;
 	} else if (f->host_paced) {
 		f->host_paced--;
 	}
@@ -401,7 +403,7 @@ static void virtgpu_frames_flush_complete(struct virtgpu_msg *msg)
 	struct virtgpu_flip flip = { };
 	ktime_t now = ktime_get();
 	unsigned long flags;
-	LIST_HEAD(ended);
+	LIST_HEAD(completed);
 
 	spin_lock_irqsave(&f->lock, flags);
 	virtgpu_frames_account_response(f, now);
@@ -409,9 +411,9 @@ static void virtgpu_frames_flush_complete(struct virtgpu_msg *msg)
 	trace_virtio_gpu_frame_response(f);
 	if (f->has_next) {
 		virtgpu_frames_take_next(f, &next);
-		/* Without a device there is nothing that could show it. */
+		/* After removal of the device the frame is dropped. */
 		if (msg->error != -ENODEV)
-			virtgpu_frames_queue_frame(f, &next, now, &ended);
+			virtgpu_frames_queue_frame(f, &next, now, &completed);
 	}
 	if (f->event && f->in_flight)
 		f->waits_for_host = true;
@@ -421,57 +423,57 @@ static void virtgpu_frames_flush_complete(struct virtgpu_msg *msg)
 
 	if (next.res)
 		virtgpu_vq_kick(f->queue);
-	virtgpu_vq_complete_batch(f->queue, &ended);
+	virtgpu_vq_complete_batch(f->queue, &completed);
 	virtgpu_frames_drop_frame(&next);
 	virtgpu_frames_send_flip(f, &flip);
 }
 
 /**
- * virtgpu_frames_behind - would a frame wait for the one before?
+ * virtgpu_frames_in_flight() - Check for a frame without a response
  * @f: the frames
  *
- * If so, it has to describe all that is shown, as it may replace others.
- *
- * Context: any.
+ * Context: Any.
+ * Return: true if a new frame has to wait.  Such a frame may replace others, so
+ * it must describe all of the scanout.
  */
-bool virtgpu_frames_behind(struct virtgpu_frames *f)
+bool virtgpu_frames_in_flight(struct virtgpu_frames *f)
 {
 	return READ_ONCE(f->in_flight);
 }
 
 /**
- * virtgpu_frames_would_change - does the host show something else?
+ * virtgpu_frames_would_change() - Compare a scanout with the current one
  * @f: the frames
- * @s: what is to be shown
+ * @s: parameters of the new scanout
  *
- * Context: the commit of the output.
- * Return: false if the host was last asked to show just @s.
+ * Context: Any. The commit of the output.
+ * Return: false if @s is the current scanout.
  */
 bool virtgpu_frames_would_change(struct virtgpu_frames *f, const struct virtgpu_cmd_scanout *s)
 {
-	/* Only a response to a frame before changes it meanwhile. */
-	return virtgpu_frames_behind(f) || memcmp(&f->scanout, s, sizeof(*s));
+	/* Only the response to a frame in flight changes it concurrently. */
+	return virtgpu_frames_in_flight(f) || memcmp(&f->scanout_state, s, sizeof(*s));
 }
 
 /**
- * virtgpu_frames_queue - have a frame shown
+ * virtgpu_frames_queue() - Queue a frame
  * @f: the frames
- * @frame: the frame, with a RESOURCE_FLUSH; its messages are taken over
+ * @frame: the frame; its messages are consumed
  *
- * The frame waits if one is in flight, and replaces another one that waits.  The
- * device is not notified.
+ * While another frame is in flight, the frame waits, and replaces a frame that
+ * waited before.  The caller must kick the control queue.
  *
- * Context: the commit of the output.
+ * Context: Any. The commit of the output.
  */
 void virtgpu_frames_queue(struct virtgpu_frames *f, struct virtgpu_frame *frame)
 {
 	struct virtgpu_frame old = { };
 	ktime_t now = ktime_get();
 	unsigned long flags;
-	LIST_HEAD(ended);
+	LIST_HEAD(completed);
 
 	spin_lock_irqsave(&f->lock, flags);
-	f->committed = true;
+	f->commit_has_frame = true;
 	if (f->in_flight) {
 		old = f->next;
 		f->stats.replaced += f->has_next;
@@ -479,56 +481,57 @@ void virtgpu_frames_queue(struct virtgpu_frames *f, struct virtgpu_frame *frame)
 		virtgpu_resource_get(frame->res);
 		f->has_next = true;
 	} else {
-		virtgpu_frames_queue_frame(f, frame, now, &ended);
+		virtgpu_frames_queue_frame(f, frame, now, &completed);
 		old = *frame;
 		old.res = NULL;
 	}
 	spin_unlock_irqrestore(&f->lock, flags);
 
-	virtgpu_vq_complete_batch(f->queue, &ended);
+	virtgpu_vq_complete_batch(f->queue, &completed);
 	virtgpu_frames_drop_frame(&old);
 }
 
 /**
- * virtgpu_frames_disable - have the output show nothing
+ * virtgpu_frames_disable() - Queue SET_SCANOUT without a resource
  * @f: the frames
- * @msg: reserved for SET_SCANOUT; taken over
+ * @msg: message reserved for SET_SCANOUT; consumed
  *
- * The device is not notified.
+ * The caller must kick the control queue.
  *
- * Context: the commit of the output.
+ * Context: Any. The commit of the output.
  */
 void virtgpu_frames_disable(struct virtgpu_frames *f, struct virtgpu_msg *msg)
 {
-	struct virtgpu_cmd_scanout none = { .scanout = f->scanout.scanout };
+	struct virtgpu_cmd_scanout none = { .scanout = f->scanout_state.scanout };
 	struct virtgpu_frame next = { };
 	unsigned long flags;
-	LIST_HEAD(ended);
+	LIST_HEAD(completed);
 
 	virtgpu_cmd_set_scanout(msg, &none);
 	spin_lock_irqsave(&f->lock, flags);
 	virtgpu_frames_take_next(f, &next);
-	f->committed = false;
-	if (f->scanout.resource) {
-		f->scanout = none;
-		virtgpu_vq_queue_batch(f->queue, &msg, 1, &ended);
+	f->commit_has_frame = false;
+	if (f->scanout_state.resource) {
+		f->scanout_state = none;
+		virtgpu_vq_queue_batch(f->queue, &msg, 1, &completed);
 		msg = NULL;
 	}
 	spin_unlock_irqrestore(&f->lock, flags);
 
-	virtgpu_vq_complete_batch(f->queue, &ended);
+	virtgpu_vq_complete_batch(f->queue, &completed);
 	virtgpu_frames_drop_frame(&next);
 	virtgpu_msg_put(msg);
 }
 
 /**
- * virtgpu_frames_keep - keep what the host shows until it is replaced
+ * virtgpu_frames_keep() - Keep the shown buffer until it is replaced
  * @f: the frames
  * @gem: a buffer that the output has shown before
- * @res: its resource; on success the caller's reference and pin are taken over
+ * @res: the resource of @gem; on success the caller's reference and pin are
+ *	consumed
  *
- * Context: may sleep; the commit of the output.
- * Return: true if the host shows @res and the frame that replaces it waits.
+ * Context: Any. The commit of the output.
+ * Return: true if the host shows @res and the frame that replaces @res waits.
  */
 bool virtgpu_frames_keep(struct virtgpu_frames *f, struct virtgpu_gem *gem,
 			 struct virtgpu_resource *res)
@@ -540,7 +543,7 @@ bool virtgpu_frames_keep(struct virtgpu_frames *f, struct virtgpu_gem *gem,
 		return false;
 
 	spin_lock_irqsave(&f->lock, flags);
-	keep = f->has_next && !f->kept.gem && f->scanout.resource == res->id;
+	keep = f->has_next && !f->kept.gem && f->scanout_state.resource == res->id;
 	if (keep) {
 		drm_gem_object_get(&gem->base);
 		f->kept.gem = gem;
@@ -551,16 +554,15 @@ bool virtgpu_frames_keep(struct virtgpu_frames *f, struct virtgpu_gem *gem,
 	return keep;
 }
 
-/* Takes a buffer out that the host shows no more. */
-static struct virtgpu_shown_buffer virtgpu_frames_take_released(struct virtgpu_frames *f)
+static struct virtgpu_kept_buffer virtgpu_frames_take_released(struct virtgpu_frames *f)
 {
-	struct virtgpu_shown_buffer *from = &f->released, kept;
+	struct virtgpu_kept_buffer *src = &f->released, kept;
 
 	spin_lock_irq(&f->lock);
-	if (!from->gem && !f->has_next)
-		from = &f->kept;
-	kept = *from;
-	memset(from, 0, sizeof(*from));
+	if (!src->gem && !f->has_next)
+		src = &f->kept;
+	kept = *src;
+	memset(src, 0, sizeof(*src));
 	spin_unlock_irq(&f->lock);
 
 	return kept;
@@ -568,7 +570,7 @@ static struct virtgpu_shown_buffer virtgpu_frames_take_released(struct virtgpu_f
 
 static void virtgpu_frames_release_all(struct virtgpu_frames *f)
 {
-	struct virtgpu_shown_buffer kept;
+	struct virtgpu_kept_buffer kept;
 
 	while (kept = virtgpu_frames_take_released(f), kept.gem)
 		f->ops->put_buffer(kept.gem, kept.res);
@@ -583,10 +585,11 @@ static void virtgpu_frames_release_work(struct work_struct *work)
 }
 
 /**
- * virtgpu_frames_tick - find out whether the display holds a frame
+ * virtgpu_frames_tick() - Detect a display that holds a frame
  * @f: the frames
  *
- * Context: process context, once each watchdog period of the queue.
+ * Context: Process context. Called once per watchdog period of the control
+ * queue.
  */
 void virtgpu_frames_tick(struct virtgpu_frames *f)
 {
@@ -606,11 +609,11 @@ void virtgpu_frames_tick(struct virtgpu_frames *f)
 }
 
 /**
- * virtgpu_frames_held_ms - how long has the display held its frame?
+ * virtgpu_frames_held_ms() - Get the time for which the display holds its frame
  * @f: the frames
  *
- * Context: process context.
- * Return: milliseconds, 0 if it does not hold one.
+ * Context: Process context.
+ * Return: time in ms, 0 if the display does not hold a frame.
  */
 unsigned int virtgpu_frames_held_ms(struct virtgpu_frames *f)
 {
@@ -637,12 +640,12 @@ static void virtgpu_frames_print_step(struct drm_printer *p, unsigned int index,
 }
 
 /**
- * virtgpu_frames_print - print statistics for debugfs
+ * virtgpu_frames_print() - Print statistics for debugfs
  * @f: the frames
- * @index: number of the output
- * @p: where to print
+ * @index: index of the output
+ * @p: the printer
  *
- * Context: process context.
+ * Context: May sleep.
  */
 void virtgpu_frames_print(struct virtgpu_frames *f, unsigned int index, struct drm_printer *p)
 {
@@ -658,35 +661,37 @@ void virtgpu_frames_print(struct virtgpu_frames *f, unsigned int index, struct d
 	drm_printf(p, "output: id=%u frames=%llu missed=%llu replaced=%llu", index, s.frames,
 		   s.missed, s.replaced);
 	drm_printf(p, " held=%llu held_ms=%llu pacing=%s\n", s.held, s.held_ms,
-		   paced >= HOST_PACED_AT ? "host" : "timer");
+		   paced >= HOST_PACED_THRESHOLD ? "host" : "timer");
 	for (i = 0; i < VIRTGPU_FRAME_STEPS; i++)
 		virtgpu_frames_print_step(p, index, steps[i], s.steps[i]);
 }
 
 /**
- * virtgpu_frames_init - set up the frames of an output
+ * virtgpu_frames_init() - Initialize the frames of an output
  * @f: zeroed memory
  * @queue: the control queue
  * @crtc: the CRTC of the output
- * @scanout: number of the output
- * @ops: what the owner does
+ * @scanout: index of the scanout
+ * @ops: operations of the owner
+ *
+ * Context: May sleep.
  */
 void virtgpu_frames_init(struct virtgpu_frames *f, struct virtgpu_vq *queue, struct drm_crtc *crtc,
 			 unsigned int scanout, const struct virtgpu_frames_ops *ops)
 {
 	f->queue = queue;
 	f->ops = ops;
-	f->scanout.scanout = scanout;
+	f->scanout_state.scanout = scanout;
 	spin_lock_init(&f->lock);
 	INIT_WORK(&f->release_work, virtgpu_frames_release_work);
 	virtgpu_vblank_init(&f->clock, crtc, virtgpu_frames_alarm);
 }
 
 /**
- * virtgpu_frames_fini - release what frames have
- * @f: frames of an output whose queue was stopped, or zeroed memory
+ * virtgpu_frames_fini() - Release the resources of frames
+ * @f: frames of a stopped control queue, or zeroed memory
  *
- * Context: may sleep.
+ * Context: May sleep.
  */
 void virtgpu_frames_fini(struct virtgpu_frames *f)
 {

@@ -17,25 +17,31 @@ struct virtgpu_msg;
 struct virtgpu_vq;
 struct virtgpu_resource;
 
-/* Steps of a frame that are measured. */
+/**
+ * enum virtgpu_frame_step - Measured steps of a frame
+ * @VIRTGPU_FRAME_STEP_QUEUE: from the start of the commit to queueing
+ * @VIRTGPU_FRAME_STEP_RESPONSE: from queueing to the response
+ * @VIRTGPU_FRAME_STEP_EVENT: from the response to the flip event
+ * @VIRTGPU_FRAME_STEPS: number of steps
+ */
 enum virtgpu_frame_step {
 	VIRTGPU_FRAME_STEP_QUEUE,
 	VIRTGPU_FRAME_STEP_RESPONSE,
 	VIRTGPU_FRAME_STEP_EVENT,
-	VIRTGPU_FRAME_STEPS
+	VIRTGPU_FRAME_STEPS,
 };
 
-/* Upper bounds of the histograms: 1 ms, 2 ms, 4 ms ... 128 ms, and what is longer. */
+/* Upper bounds of the buckets: 1 ms, 2 ms, 4 ms ... 128 ms, and no bound. */
 #define VIRTGPU_FRAME_BUCKETS 9
 
 /**
- * struct virtgpu_frame_stats - how frames fared, under the lock of their frames
- * @frames: queued for the host
- * @missed: periods of the mode that went by while frames waited for the host
- * @replaced: frames that a newer one replaced before they were queued
- * @held: how often the display held a frame
- * @held_ms: for how long, all in all
- * @steps: histograms of the time that steps took
+ * struct virtgpu_frame_stats - Statistics, protected by &virtgpu_frames.lock
+ * @frames: frames that were queued
+ * @missed: periods of the mode that elapsed while frames waited for the host
+ * @replaced: frames that were replaced by a newer frame before they were queued
+ * @held: number of times that the display held a frame
+ * @held_ms: total time that the display held frames, in ms
+ * @steps: histogram of the duration of each step
  */
 struct virtgpu_frame_stats {
 	u64 frames;
@@ -47,16 +53,16 @@ struct virtgpu_frame_stats {
 };
 
 /**
- * struct virtgpu_frame - commands that show a frame
- * @res: what is shown; borrowed until the frame is queued
- * @scanout: how it is shown
+ * struct virtgpu_frame - Commands that show a frame
+ * @res: the resource; borrowed until the frame is queued
+ * @scanout: parameters of SET_SCANOUT(_BLOB)
  * @transfer: filled TRANSFER_TO_HOST_2D, or NULL
- * @set_scanout: reserved for SET_SCANOUT(_BLOB)
- * @flush: filled RESOURCE_FLUSH, or NULL if nothing has changed
+ * @set_scanout: message reserved for SET_SCANOUT(_BLOB)
+ * @flush: filled RESOURCE_FLUSH
  * @blob: @res is a blob
- * @committed: when the commit began
+ * @commit_time: start of the commit
  *
- * The messages are the frame's.
+ * The frame owns a reference to each message.
  */
 struct virtgpu_frame {
 	struct virtgpu_resource *res;
@@ -65,26 +71,26 @@ struct virtgpu_frame {
 	struct virtgpu_msg *set_scanout;
 	struct virtgpu_msg *flush;
 	bool blob;
-	ktime_t committed;
+	ktime_t commit_time;
 };
 
 /**
- * enum virtgpu_flip_event - when a flip event is sent
- * @VIRTGPU_FLIP_VBLANK: with the vblank at which the host shows the frame
- * @VIRTGPU_FLIP_ASYNC: as soon as the host has the frame
+ * enum virtgpu_flip_event - When to send a flip event
+ * @VIRTGPU_FLIP_EVENT_VBLANK: with the vblank at which the host shows the frame
+ * @VIRTGPU_FLIP_EVENT_NOW: with the response to the frame (asynchronous flip)
  */
 enum virtgpu_flip_event {
-	VIRTGPU_FLIP_VBLANK,
-	VIRTGPU_FLIP_ASYNC,
+	VIRTGPU_FLIP_EVENT_VBLANK,
+	VIRTGPU_FLIP_EVENT_NOW,
 };
 
 /**
- * struct virtgpu_flip - a flip event that is to be sent
+ * struct virtgpu_flip - A flip event that is being sent
  * @event: the event, or NULL
- * @error: of the frame, for the out-fence
+ * @error: error of the frame, for the out-fence
  * @when: time of the vblank
  * @in_phase: see virtgpu_vblank_signal()
- * @async: the event makes no vblank
+ * @async: the event signals no vblank
  */
 struct virtgpu_flip {
 	struct drm_pending_vblank_event *event;
@@ -95,11 +101,11 @@ struct virtgpu_flip {
 };
 
 /**
- * struct virtgpu_shown_buffer - a buffer that is kept for the host
- * @gem: the buffer, with a reference and, if it is imported, a pin; NULL for none
- * @res: its resource, with a reference
+ * struct virtgpu_kept_buffer - A buffer that the host still shows
+ * @gem: the buffer, referenced and, if it is imported, pinned; NULL for none
+ * @res: the resource of @gem, referenced
  */
-struct virtgpu_shown_buffer {
+struct virtgpu_kept_buffer {
 	struct virtgpu_gem *gem;
 	struct virtgpu_resource *res;
 };
@@ -107,11 +113,11 @@ struct virtgpu_shown_buffer {
 struct virtgpu_frames;
 
 /**
- * struct virtgpu_frames_ops - what the owner of frames does for them
- * @before_event: called before an event is sent, in any context; true if the event has
- *	to wait for virtgpu_frames_send_deferred()
+ * struct virtgpu_frames_ops - Operations of the owner of frames
+ * @before_event: called before an event is sent, in any context; returns true
+ *	if the event must wait for virtgpu_frames_send_deferred()
  * @queue_release: queue &virtgpu_frames.release_work, in any context
- * @put_buffer: unpin a buffer that was kept, and put both references; process context
+ * @put_buffer: unpin a kept buffer and put its references, in process context
  */
 struct virtgpu_frames_ops {
 	bool (*before_event)(struct virtgpu_frames *f);
@@ -120,34 +126,35 @@ struct virtgpu_frames_ops {
 };
 
 /**
- * struct virtgpu_frames - the frames of an output, on their way to the host's display
+ * struct virtgpu_frames - Frames of an output on their way to the host's
+ * display
  * @queue: the control queue
- * @clock: the vblank clock of the output
- * @ops: what the owner of the frames does for them
- * @lock: protects all below; inside it the locks of @clock and @queue
- * @scanout: what the host was last asked to show
+ * @clock: vblank clock of the output
+ * @ops: operations of the owner
+ * @lock: protects the members below; outside the locks of @clock and @queue
+ * @scanout_state: parameters of the last SET_SCANOUT(_BLOB)
  * @in_flight: a RESOURCE_FLUSH has no response yet
- * @ticks: watchdog periods since then
- * @holding: the display holds the frame for long
- * @committed: the running commit has a frame
- * @queued: when the last frame was queued
- * @answered: when the host responded to its RESOURCE_FLUSH
- * @interval: from the response before to that one, in ns
- * @error: of that response
- * @next: the newest frame while another one is in flight; it has a reference to its
+ * @ticks: watchdog periods since the frame in flight was queued
+ * @holding: the display has held the frame in flight for HELD_TICKS
+ * @commit_has_frame: the running commit has queued a frame
+ * @queued: time at which the last frame was queued
+ * @responded: time of the last response to RESOURCE_FLUSH
+ * @interval: time between the last two responses in ns
+ * @error: error of the last response
+ * @next: newest frame while another frame is in flight; owns a reference to the
  *	resource
  * @has_next: @next is valid
- * @kept: the buffer that the host shows while @next waits
- * @released: a buffer that was kept until it was replaced
- * @release_work: releases buffers that were kept
- * @event: waits for the host or for a time, or NULL
- * @end: when @event is sent
+ * @kept: buffer that the host shows while @next waits
+ * @released: buffer that was kept until it was replaced
+ * @release_work: releases @kept and @released
+ * @event: pending event, or NULL
+ * @event_type: when to send @event
  * @waits_for_host: @event waits for the response to the newest frame
- * @due: when @event is sent otherwise
- * @in_phase: @event is sent with a vblank in the phase of @clock
- * @last: vblank of the last event
- * @host_paced: grows while responses take time, falls while they come at once
- * @realign: the display was found to have a rate just now
+ * @event_due: time at which @event is sent otherwise
+ * @in_phase: the vblank of @event is in the phase of @clock
+ * @last_event: time of the vblank of the last event
+ * @host_paced: counter that grows with slow responses and falls with fast ones
+ * @realign: @host_paced has just reached its threshold
  * @flip: the event that is being sent, or that @ops has deferred
  * @stats: statistics
  */
@@ -156,27 +163,27 @@ struct virtgpu_frames {
 	struct virtgpu_vblank clock;
 	const struct virtgpu_frames_ops *ops;
 
-	spinlock_t lock; /* all below; inside it the clock's and the queue's */
-	struct virtgpu_cmd_scanout scanout;
+	spinlock_t lock; /* members below; outside those of clock and queue */
+	struct virtgpu_cmd_scanout scanout_state;
 	bool in_flight;
 	unsigned int ticks;
 	bool holding;
-	bool committed;
+	bool commit_has_frame;
 	ktime_t queued;
-	ktime_t answered;
+	ktime_t responded;
 	s64 interval;
 	int error;
 	struct virtgpu_frame next;
 	bool has_next;
-	struct virtgpu_shown_buffer kept;
-	struct virtgpu_shown_buffer released;
+	struct virtgpu_kept_buffer kept;
+	struct virtgpu_kept_buffer released;
 	struct work_struct release_work;
 	struct drm_pending_vblank_event *event;
-	enum virtgpu_flip_event end;
+	enum virtgpu_flip_event event_type;
 	bool waits_for_host;
-	ktime_t due;
+	ktime_t event_due;
 	bool in_phase;
-	ktime_t last;
+	ktime_t last_event;
 	unsigned int host_paced;
 	bool realign;
 	struct virtgpu_flip flip;
@@ -187,7 +194,7 @@ void virtgpu_frames_init(struct virtgpu_frames *f, struct virtgpu_vq *queue, str
 			 unsigned int scanout, const struct virtgpu_frames_ops *ops);
 void virtgpu_frames_fini(struct virtgpu_frames *f);
 
-bool virtgpu_frames_behind(struct virtgpu_frames *f);
+bool virtgpu_frames_in_flight(struct virtgpu_frames *f);
 bool virtgpu_frames_would_change(struct virtgpu_frames *f, const struct virtgpu_cmd_scanout *s);
 void virtgpu_frames_queue(struct virtgpu_frames *f, struct virtgpu_frame *frame);
 void virtgpu_frames_disable(struct virtgpu_frames *f, struct virtgpu_msg *msg);
@@ -195,7 +202,7 @@ bool virtgpu_frames_keep(struct virtgpu_frames *f, struct virtgpu_gem *gem,
 			 struct virtgpu_resource *res);
 
 void virtgpu_frames_arm(struct virtgpu_frames *f, struct drm_pending_vblank_event *event,
-			enum virtgpu_flip_event end);
+			enum virtgpu_flip_event type);
 void virtgpu_frames_send_deferred(struct virtgpu_frames *f);
 void virtgpu_frames_tick(struct virtgpu_frames *f);
 

@@ -68,8 +68,8 @@ static void virtgpu_crtc_atomic_flush(struct drm_crtc *crtc, struct drm_atomic_c
 	}
 
 	virtgpu_crc_queue(&out->crc);
-	virtgpu_frames_arm(&out->frames, event, crtc->state->async_flip ? VIRTGPU_FLIP_ASYNC :
-								       VIRTGPU_FLIP_VBLANK);
+	virtgpu_frames_arm(&out->frames, event, crtc->state->async_flip ?
+			  VIRTGPU_FLIP_EVENT_NOW : VIRTGPU_FLIP_EVENT_VBLANK);
 }
 
 static void virtgpu_crtc_atomic_enable(struct drm_crtc *crtc, struct drm_atomic_commit *state)

@@ -396,7 +396,7 @@ static void virtgpu_primary_plane_update(struct drm_plane *plane, struct drm_ato
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
 	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(new);
 	struct virtgpu_frames *frames = &virtgpu_plane_output(plane)->frames;
-	struct virtgpu_frame frame = { .res = vs->res, .committed = vs->prepared };
+	struct virtgpu_frame frame = { .res = vs->res, .commit_time = vs->prepared };
 	struct drm_rect src, damage;
 	bool changed, damaged, whole;
 

@@ -127,7 +127,7 @@ DECLARE_EVENT_CLASS(virtio_gpu_frame,
 		__field(bool, holding)
 	),
 	TP_fast_assign(
-		__entry->output = f->scanout.scanout;
+		__entry->output = f->scanout_state.scanout;
 		__entry->frame = f->stats.frames;
 		__entry->queued_us = ktime_to_us(f->queued);
 		__entry->holding = f->holding;

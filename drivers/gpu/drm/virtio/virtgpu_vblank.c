@@ -11,23 +11,26 @@
 /**
  * DOC: vblanks
  *
- * The device has no vblank interrupt.  The vblank clock of an output counts periods of
- * the mode, and takes its phase from the host where the host's display has one: see
- * virtgpu_frame.c.  DRM reads it as a hardware counter, so vblanks without a waiter
- * cost nothing: the counter is brought up to date when it is read.
+ * The device has no vblank interrupt.  The vblank clock of an output counts
+ * periods of the mode, and takes the phase of the host's display where that
+ * display has a rate of its own: see virtgpu_frame.c.  DRM reads the clock as a
+ * hardware counter.  The counter is updated when it is read, so vblanks without
+ * a waiter cost nothing.
  *
- * The timer runs only while DRM has users of vblanks, or for one flip event.  It is
- * started and cancelled without waiting for its callback, because both happen under
- * DRM's vblank locks, which the callback takes.
+ * The timer runs only while DRM has users of vblanks, or for one flip event.
+ * The timer is started and cancelled without waiting for its callback, because
+ * both happen under the vblank locks of DRM, which the callback takes.
  */
 
-/* A vblank that comes so much later than it is due means that the clock has jumped. */
-#define JUMP NSEC_PER_SEC
+/* A vblank that is late by this time means that the guest's clock jumped. */
+#define CLOCK_JUMP_THRESHOLD NSEC_PER_SEC
 
-/* Number of periods from the last vblank to @now.  Caller must hold @v->lock. */
+/* Number of periods from the last vblank to @now. */
 static u32 virtgpu_vblank_periods(const struct virtgpu_vblank *v, ktime_t now)
 {
 	s64 ns = ktime_to_ns(ktime_sub(now, v->time));
+
+	lockdep_assert_held(&v->lock);
 
 	if (ns < v->period)
 		return 0;
@@ -35,7 +38,6 @@ static u32 virtgpu_vblank_periods(const struct virtgpu_vblank *v, ktime_t now)
 	return ns < 2 * (s64)v->period ? 1 : div_u64(ns, v->period);
 }
 
-/* Bring the clock up to @now.  Caller must hold @v->lock. */
 static void virtgpu_vblank_advance(struct virtgpu_vblank *v, ktime_t now)
 {
 	u32 n = virtgpu_vblank_periods(v, now);
@@ -48,15 +50,15 @@ static void virtgpu_vblank_advance(struct virtgpu_vblank *v, ktime_t now)
 }
 
 /*
- * Vblanks that have users are a period apart.  If one comes much later the guest's
- * clock has jumped, or the machine was stopped.  Caller must hold @v->lock.
+ * Vblanks with users are a period apart, unless the clock of the guest jumped
+ * or the machine was paused.  Caller must hold @v->lock.
  */
 static bool virtgpu_vblank_has_jumped(const struct virtgpu_vblank *v, ktime_t now)
 {
-	return v->enabled && ktime_to_ns(ktime_sub(now, v->time)) >= JUMP;
+	return v->enabled && ktime_to_ns(ktime_sub(now, v->time)) >= CLOCK_JUMP_THRESHOLD;
 }
 
-/* As virtgpu_vblank_advance(), but a jump is one vblank.  Caller must hold @v->lock. */
+/* Count a jump of the clock as one vblank.  Caller must hold @v->lock. */
 static void virtgpu_vblank_tick(struct virtgpu_vblank *v, ktime_t now)
 {
 	if (!virtgpu_vblank_has_jumped(v, now)) {
@@ -68,7 +70,7 @@ static void virtgpu_vblank_tick(struct virtgpu_vblank *v, ktime_t now)
 	v->time = now;
 }
 
-/* While a frame is on its way the host has half a period to say when the vblank is. */
+/* While a frame is in flight, give the response half a period more. */
 static ktime_t virtgpu_vblank_next_tick(const struct virtgpu_vblank *v)
 {
 	return ktime_add_ns(v->time, READ_ONCE(v->defer) ? v->period + v->period / 2 :
@@ -101,7 +103,7 @@ static enum hrtimer_restart virtgpu_vblank_timer_expired(struct hrtimer *timer)
 		v->alarm = KTIME_MAX;
 	spin_unlock_irqrestore(&v->lock, flags);
 
-	/* A flip event makes a vblank, which may be the one that is due. */
+	/* A flip event signals a vblank, which may be the one that is due. */
 	if (alarm)
 		v->on_alarm(v, now);
 
@@ -114,7 +116,7 @@ static enum hrtimer_restart virtgpu_vblank_timer_expired(struct hrtimer *timer)
 	if (due)
 		drm_crtc_handle_vblank(v->crtc);
 
-	/* Others may have started the timer meanwhile, so it is not restarted by return. */
+	/* HRTIMER_RESTART would conflict with a concurrent hrtimer_start(). */
 	spin_lock_irqsave(&v->lock, flags);
 	virtgpu_vblank_start_timer(v);
 	spin_unlock_irqrestore(&v->lock, flags);
@@ -123,10 +125,12 @@ static enum hrtimer_restart virtgpu_vblank_timer_expired(struct hrtimer *timer)
 }
 
 /**
- * virtgpu_vblank_init - set up a vblank clock
+ * virtgpu_vblank_init() - Initialize a vblank clock
  * @v: zeroed memory
  * @crtc: the CRTC
  * @on_alarm: see virtgpu_vblank_set_alarm()
+ *
+ * Context: May sleep.
  */
 void virtgpu_vblank_init(struct virtgpu_vblank *v, struct drm_crtc *crtc,
 			 void (*on_alarm)(struct virtgpu_vblank *v, ktime_t now))
@@ -141,10 +145,10 @@ void virtgpu_vblank_init(struct virtgpu_vblank *v, struct drm_crtc *crtc,
 }
 
 /**
- * virtgpu_vblank_fini - stop a vblank clock for good
- * @v: a clock that was set up, or zeroed memory
+ * virtgpu_vblank_fini() - Stop a vblank clock
+ * @v: an initialized clock, or zeroed memory
  *
- * Context: may sleep, without DRM's vblank locks.
+ * Context: May sleep. Caller must not hold the vblank locks of DRM.
  */
 void virtgpu_vblank_fini(struct virtgpu_vblank *v)
 {
@@ -153,9 +157,11 @@ void virtgpu_vblank_fini(struct virtgpu_vblank *v)
 }
 
 /**
- * virtgpu_vblank_start - start to count periods of a mode
- * @v: the clock of a CRTC that has no users of vblanks
- * @period: of the mode, in ns, not 0
+ * virtgpu_vblank_start() - Start counting periods of a mode
+ * @v: clock of a CRTC that has no users of vblanks
+ * @period: period of the mode in ns, not 0
+ *
+ * Context: Any.
  */
 void virtgpu_vblank_start(struct virtgpu_vblank *v, u32 period)
 {
@@ -168,10 +174,10 @@ void virtgpu_vblank_start(struct virtgpu_vblank *v, u32 period)
 }
 
 /**
- * virtgpu_vblank_enable - &drm_crtc_funcs.enable_vblank
+ * virtgpu_vblank_enable() - Implement &drm_crtc_funcs.enable_vblank
  * @v: the clock
  *
- * Context: under DRM's vblank locks.
+ * Context: Atomic. Caller holds the vblank locks of DRM.
  * Return: 0.
  */
 int virtgpu_vblank_enable(struct virtgpu_vblank *v)
@@ -188,10 +194,11 @@ int virtgpu_vblank_enable(struct virtgpu_vblank *v)
 }
 
 /**
- * virtgpu_vblank_disable - &drm_crtc_funcs.disable_vblank
+ * virtgpu_vblank_disable() - Implement &drm_crtc_funcs.disable_vblank
  * @v: the clock
  *
- * Context: under DRM's vblank locks, which a running callback may be waiting for.
+ * Context: Atomic. Caller holds the vblank locks of DRM, which a running timer
+ * callback may be waiting for.
  */
 void virtgpu_vblank_disable(struct virtgpu_vblank *v)
 {
@@ -204,10 +211,10 @@ void virtgpu_vblank_disable(struct virtgpu_vblank *v)
 }
 
 /**
- * virtgpu_vblank_count - &drm_crtc_funcs.get_vblank_counter
+ * virtgpu_vblank_count() - Implement &drm_crtc_funcs.get_vblank_counter
  * @v: the clock
  *
- * Context: any.
+ * Context: Any.
  * Return: the number of the last vblank, modulo 2^32.
  */
 u32 virtgpu_vblank_count(struct virtgpu_vblank *v)
@@ -216,7 +223,7 @@ u32 virtgpu_vblank_count(struct virtgpu_vblank *v)
 	u32 count;
 
 	spin_lock_irqsave(&v->lock, flags);
-	/* With users, vblanks happen when the timer or the host says so. */
+	/* With users, only the timer and the responses of the host count. */
 	if (!v->enabled)
 		virtgpu_vblank_advance(v, ktime_get());
 	count = v->count;
@@ -227,11 +234,11 @@ u32 virtgpu_vblank_count(struct virtgpu_vblank *v)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vblank_count);
 
 /**
- * virtgpu_vblank_time - &drm_crtc_funcs.get_vblank_timestamp
+ * virtgpu_vblank_time() - Implement &drm_crtc_funcs.get_vblank_timestamp
  * @v: the clock
  *
- * Context: any.
- * Return: when the last vblank was, on CLOCK_MONOTONIC.
+ * Context: Any.
+ * Return: the time of the last vblank, on CLOCK_MONOTONIC.
  */
 ktime_t virtgpu_vblank_time(struct virtgpu_vblank *v)
 {
@@ -247,13 +254,13 @@ ktime_t virtgpu_vblank_time(struct virtgpu_vblank *v)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vblank_time);
 
 /**
- * virtgpu_vblank_before - when was the last vblank, by the period of the mode?
+ * virtgpu_vblank_before() - Get the time of the last vblank before a given time
  * @v: the clock
- * @now: the time
+ * @now: the given time, on CLOCK_MONOTONIC
  *
- * Context: any.
- * Return: the latest time up to @now that is a number of periods after the last
- * vblank.
+ * Context: Any.
+ * Return: the latest time up to @now that is a whole number of periods after
+ * the last vblank.
  */
 ktime_t virtgpu_vblank_before(struct virtgpu_vblank *v, ktime_t now)
 {
@@ -268,11 +275,11 @@ ktime_t virtgpu_vblank_before(struct virtgpu_vblank *v, ktime_t now)
 }
 
 /**
- * virtgpu_vblank_set_alarm - have &virtgpu_vblank.on_alarm called once
+ * virtgpu_vblank_set_alarm() - Schedule one call of &virtgpu_vblank.on_alarm
  * @v: the clock
- * @when: the time, or KTIME_MAX for never
+ * @when: time on CLOCK_MONOTONIC, or KTIME_MAX to cancel the call
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_vblank_set_alarm(struct virtgpu_vblank *v, ktime_t when)
 {
@@ -287,13 +294,13 @@ void virtgpu_vblank_set_alarm(struct virtgpu_vblank *v, ktime_t when)
 }
 
 /**
- * virtgpu_vblank_signal - there is a vblank
+ * virtgpu_vblank_signal() - Signal a vblank
  * @v: the clock
- * @when: its time, not in the future
- * @in_phase: a number of periods after the last one, and there may have been a vblank
- *	at @when already; otherwise the clock takes its phase from @when
+ * @when: time of the vblank, not in the future
+ * @in_phase: @when is a whole number of periods after the last vblank, and may
+ *	be counted already; otherwise the clock takes its phase from @when
  *
- * Context: any, without DRM's vblank locks.
+ * Context: Any. Caller must not hold the vblank locks of DRM.
  */
 void virtgpu_vblank_signal(struct virtgpu_vblank *v, ktime_t when, bool in_phase)
 {

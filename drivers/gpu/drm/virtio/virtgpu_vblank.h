@@ -10,22 +10,22 @@
 struct drm_crtc;
 
 /**
- * struct virtgpu_vblank - the vblank clock of a CRTC
+ * struct virtgpu_vblank - Vblank clock of a CRTC
  * @crtc: the CRTC
- * @on_alarm: called in the timer's context when @alarm has come
- * @lock: protects all below; innermost, DRM takes it under its vblank locks
+ * @on_alarm: called from the timer when @alarm has expired
+ * @lock: protects the members below; taken inside the vblank locks of DRM
  * @timer: expires at the next vblank while @enabled, or at @alarm
- * @time: of the last vblank
+ * @time: time of the last vblank
  * @count: number of the last vblank
- * @period: of the mode, in ns
- * @alarm: when @on_alarm is called, KTIME_MAX for never
+ * @period: period of the mode in ns
+ * @alarm: time at which @on_alarm is called, or KTIME_MAX
  * @enabled: DRM has users of vblanks
- * @defer: the host is about to say when the next vblank is
+ * @defer: a frame is in flight, and its response determines the next vblank
  */
 struct virtgpu_vblank {
 	struct drm_crtc *crtc;
 	void (*on_alarm)(struct virtgpu_vblank *v, ktime_t now);
-	spinlock_t lock; /* all below */
+	spinlock_t lock; /* members below */
 	struct hrtimer timer;
 	ktime_t time;
 	u32 count;
@@ -50,9 +50,11 @@ void virtgpu_vblank_set_alarm(struct virtgpu_vblank *v, ktime_t when);
 void virtgpu_vblank_signal(struct virtgpu_vblank *v, ktime_t when, bool in_phase);
 
 /**
- * virtgpu_vblank_defer - is the host about to say when the next vblank is?
+ * virtgpu_vblank_defer() - Delay the next vblank while a frame is in flight
  * @v: the clock
- * @defer: true while a frame is on its way to the host's display
+ * @defer: true while a frame is in flight
+ *
+ * Context: Any.
  */
 static inline void virtgpu_vblank_defer(struct virtgpu_vblank *v, bool defer)
 {

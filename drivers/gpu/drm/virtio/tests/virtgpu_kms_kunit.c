@@ -572,8 +572,8 @@ static void kms_host_paced(struct kunit *test)
 		/* By then the response was the vblank. */
 		if (i > 6) {
 			KUNIT_EXPECT_EQ(test, test_client_flips(u, 0), i);
-			KUNIT_EXPECT_EQ(test, ktime_compare(f->last, f->answered), 0);
-			KUNIT_EXPECT_EQ(test, ktime_compare(f->clock.time, f->answered), 0);
+			KUNIT_EXPECT_EQ(test, ktime_compare(f->last_event, f->responded), 0);
+			KUNIT_EXPECT_EQ(test, ktime_compare(f->clock.time, f->responded), 0);
 		}
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == i));
 	}
@@ -592,7 +592,7 @@ static void alone(struct kunit *test)
 	for (i = 0; i < 2; i++) {
 		msleep(700);
 		KUNIT_EXPECT_EQ(test, fb->funcs->dirty(fb, u->file, 0, 0, NULL, 0), 0);
-		KUNIT_EXPECT_EQ(test, ktime_compare(f->last, f->answered), 0);
+		KUNIT_EXPECT_EQ(test, ktime_compare(f->last_event, f->responded), 0);
 		KUNIT_EXPECT_FALSE(test, hrtimer_active(&f->clock.timer));
 	}
 }
@@ -612,12 +612,12 @@ static void kms_realign(struct kunit *test)
 	usleep_range(5000, 6000);
 	f->host_paced = 3;
 	/* The event would be sent after the response. */
-	f->last = ktime_get();
+	f->last_event = ktime_get();
 	virtgpu_mock_release(u->mock, 0);
 	KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 1));
 	KUNIT_EXPECT_EQ(test, f->host_paced, 4);
 	KUNIT_EXPECT_FALSE(test, f->realign);
-	KUNIT_EXPECT_EQ(test, ktime_to_ns(ktime_sub(f->last, f->answered)),
+	KUNIT_EXPECT_EQ(test, ktime_to_ns(ktime_sub(f->last_event, f->responded)),
 			(s64)f->clock.period);
 }
 
@@ -637,17 +637,17 @@ static void phase_lock(struct kunit *test)
 		f->host_paced = 8;
 		f->realign = false;
 		last = ktime_get();
-		f->last = last;
+		f->last_event = last;
 		virtgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
 		KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, fbs[i & 1]), 0);
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_held(u->mock, 0) == 1));
 		/* As if the response before had come a period, or half of it, ago. */
-		f->answered = ktime_sub_ns(ktime_get(), f->clock.period / (i & 1 ? 1 : 2));
+		f->responded = ktime_sub_ns(ktime_get(), f->clock.period / (i & 1 ? 1 : 2));
 		virtgpu_mock_release(u->mock, 0);
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == i));
 		near = abs(f->interval - f->clock.period) < f->clock.period / 100;
-		if (ktime_compare(f->last, f->answered) > 0)
-			KUNIT_EXPECT_EQ(test, ktime_to_ns(ktime_sub(f->last, last)),
+		if (ktime_compare(f->last_event, f->responded) > 0)
+			KUNIT_EXPECT_EQ(test, ktime_to_ns(ktime_sub(f->last_event, last)),
 					(s64)f->clock.period - (near ? f->clock.period / 200 : 0));
 	}
 }
@@ -666,10 +666,10 @@ static void never_faster(struct kunit *test)
 	for (i = 1; i <= 20; i++) {
 		/* With the pace of the clock, and with that of the host. */
 		f->host_paced = i <= 10 ? 0 : 8;
-		last = f->last;
+		last = f->last_event;
 		KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, fbs[i & 1]), 0);
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == i));
-		KUNIT_EXPECT_GE(test, ktime_to_ns(ktime_sub(f->last, last)),
+		KUNIT_EXPECT_GE(test, ktime_to_ns(ktime_sub(f->last_event, last)),
 				(s64)f->clock.period - f->clock.period / 200);
 	}
 }
@@ -724,7 +724,7 @@ static void clock_jump(struct kunit *test)
 	spin_lock_irq(&f->clock.lock);
 	f->clock.time = ktime_sub_ns(f->clock.time, jump);
 	spin_unlock_irq(&f->clock.lock);
-	f->last = ktime_sub_ns(f->last, jump);
+	f->last_event = ktime_sub_ns(f->last_event, jump);
 	KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, fbs[1]), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 1));
 	KUNIT_EXPECT_LT(test, drm_crtc_vblank_count(&out->crtc) - count,

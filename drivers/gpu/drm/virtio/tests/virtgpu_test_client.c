@@ -470,7 +470,7 @@ retry:
 	for (i = 0; i < n && !ret; i++) {
 		ret = add_show(u, state, &shows[i], how);
 		/* Compositors do not ask for more than they need. */
-		if (!shows[i].fb || !output(u, shows[i].output)->frames.scanout.resource)
+		if (!shows[i].fb || !output(u, shows[i].output)->frames.scanout_state.resource)
 			state->allow_modeset = true;
 	}
 	if (!ret && how == VIRTGPU_FLIP)
