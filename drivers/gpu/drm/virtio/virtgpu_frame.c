@@ -45,10 +45,7 @@ MODULE_PARM_DESC(held_rate, "Frames per second that commits complete at while th
 /* Watchdog periods after which the display is considered to hold a frame. */
 #define HELD_TICKS 2
 
-/*
- * Surplus of slow responses from which the display is considered to have a
- * rate.
- */
+/* Surplus of slow responses that indicates a display with a rate of its own. */
 #define HOST_PACED_THRESHOLD 4
 #define HOST_PACED_MAX 8
 
@@ -261,7 +258,7 @@ void virtgpu_frames_arm(struct virtgpu_frames *f, struct drm_pending_vblank_even
 			enum virtgpu_flip_event type)
 {
 	struct virtgpu_flip flip = { };
-	ktime_t now = ktime_get();
+	ktime_t due, now = ktime_get();
 	unsigned long flags;
 	bool has_frame;
 
@@ -273,19 +270,19 @@ void virtgpu_frames_arm(struct virtgpu_frames *f, struct drm_pending_vblank_even
 		f->error = 0;
 	f->event = event;
 	f->event_type = type;
-	if (f->holding)
-		virtgpu_frames_send_later(f, max(now, ktime_add(f->last_event,
-								virtgpu_frames_held_period())),
-									true);
-	else if (has_frame && f->in_flight)
+	if (f->holding) {
+		due = ktime_add(f->last_event, virtgpu_frames_held_period());
+		virtgpu_frames_send_later(f, max(now, due), true);
+	} else if (has_frame && f->in_flight) {
 		f->waits_for_host = true;
-	else if (has_frame)
+	} else if (has_frame) {
 		virtgpu_frames_complete_flip(f, &flip);
-	else if (type == VIRTGPU_FLIP_EVENT_NOW)
+	} else if (type == VIRTGPU_FLIP_EVENT_NOW) {
 		virtgpu_frames_take_event(f, now, true, &flip);
-	else
-		virtgpu_frames_send_later(f, ktime_add_ns(virtgpu_vblank_before(&f->clock, now),
-							  f->clock.period), true);
+	} else {
+		due = ktime_add_ns(virtgpu_vblank_before(&f->clock, now), f->clock.period);
+		virtgpu_frames_send_later(f, due, true);
+	}
 	spin_unlock_irqrestore(&f->lock, flags);
 
 	virtgpu_frames_send_flip(f, &flip);
@@ -325,9 +322,9 @@ static void virtgpu_frames_flush_complete(struct virtgpu_msg *msg);
 
 /* Messages that are not needed are left in @frame. */
 static void virtgpu_frames_queue_frame(struct virtgpu_frames *f, struct virtgpu_frame *frame,
-				       ktime_t now,
-				       struct list_head *completed)
+				       ktime_t now, struct list_head *completed)
 {
+	s64 waited = ktime_to_ns(ktime_sub(now, frame->commit_time));
 	struct virtgpu_msg *msgs[3];
 	unsigned int n = 0;
 
@@ -365,8 +362,7 @@ static void virtgpu_frames_queue_frame(struct virtgpu_frames *f, struct virtgpu_
 	f->ticks = 0;
 	f->queued = now;
 	f->stats.frames++;
-	virtgpu_frames_count_step(f, VIRTGPU_FRAME_STEP_QUEUE, ktime_to_ns(ktime_sub(now,
-										     frame->commit_time)));
+	virtgpu_frames_count_step(f, VIRTGPU_FRAME_STEP_QUEUE, waited);
 	virtgpu_vblank_defer(&f->clock, true);
 	virtgpu_vq_queue_batch(f->queue, msgs, n, completed);
 	trace_virtio_gpu_frame_queued(f);

@@ -73,8 +73,9 @@ static void virtgpu_vblank_tick(struct virtgpu_vblank *v, ktime_t now)
 /* While a frame is in flight, give the response half a period more. */
 static ktime_t virtgpu_vblank_next_tick(const struct virtgpu_vblank *v)
 {
-	return ktime_add_ns(v->time, READ_ONCE(v->defer) ? v->period + v->period / 2 :
-							   v->period);
+	u32 delay = READ_ONCE(v->defer) ? v->period / 2 : 0;
+
+	return ktime_add_ns(v->time, v->period + delay);
 }
 
 /* Caller must hold @v->lock. */
@@ -312,8 +313,8 @@ void virtgpu_vblank_signal(struct virtgpu_vblank *v, ktime_t when, bool in_phase
 	if (in_phase) {
 		virtgpu_vblank_tick(v, when);
 	} else if (ktime_after(when, v->time)) {
-		n = virtgpu_vblank_has_jumped(v, when) ? 1 : max(virtgpu_vblank_periods(v, when),
-								 1);
+		n = virtgpu_vblank_has_jumped(v, when) ?
+			1 : max(virtgpu_vblank_periods(v, when), 1);
 		v->count += n;
 		v->time = when;
 	}
