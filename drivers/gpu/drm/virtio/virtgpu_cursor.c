@@ -18,16 +18,18 @@
 /**
  * DOC: cursor
  *
- * There is one message for each cursor.  While the device has it, further changes
- * only replace what is wanted; when it comes back the last of them is sent.  So a
- * host that is slow, or never takes anything from its cursor queue, costs nothing
- * but the cursor.  An image is announced once its transfer on the other queue was
- * answered; of the images that come in the meantime the last one is transferred next.
+ * Each output has one message for its cursor.  While the message is in flight,
+ * further changes only replace the pending state, and the completion queues the
+ * last one.  So a host that is slow, or never reads its cursor queue, affects
+ * nothing but the cursor.  UPDATE_CURSOR is queued when the transfer of the
+ * image on the control queue has completed.  Of the images that are set
+ * meanwhile, the last one is transferred next.
  *
- * A cursor has one size for the host, and some hosts ignore others without a word.
- * A smaller picture, or one that is a part of its framebuffer, is therefore copied
- * to a buffer of that size with nothing around it.  prepare_fb finds the memory, the
- * update copies; moves keep the copy that there is.
+ * Some hosts silently ignore cursors of another size than 64x64.  A smaller
+ * image, or one that is a part of its framebuffer, is therefore copied to a
+ * shadow buffer of that size, which is transparent around the image.
+ * prepare_fb allocates the shadow, and the plane update copies the image.
+ * Moves of the cursor keep the shadow.
  */
 
 #define VIRTGPU_CURSOR_PITCH (VIRTGPU_CURSOR_SIZE * 4)
@@ -36,31 +38,33 @@
  * Commands
  */
 
-/* Under the lock.  Returns true if the message was filled, to be sent after it. */
+/* If this returns true the caller must drop @c->lock and send the message. */
 static bool virtgpu_cursor_prepare(struct virtgpu_cursor *c)
 {
-	if (c->busy || c->loading)
+	lockdep_assert_held(&c->lock);
+
+	if (c->busy || c->uploading)
 		return false;
-	if (c->want_image == c->sent_image &&
-	    !memcmp(&c->want, &c->sent, sizeof(c->want)))
+	if (c->pending_gen == c->queued_gen &&
+	    !memcmp(&c->pending, &c->queued, sizeof(c->pending)))
 		return false;
 
 	virtgpu_msg_reinit(c->msg);
-	if (c->want_image != c->sent_image || c->want.resource != c->sent.resource)
-		virtgpu_cmd_update_cursor(c->msg, &c->want);
+	if (c->pending_gen != c->queued_gen || c->pending.resource != c->queued.resource)
+		virtgpu_cmd_update_cursor(c->msg, &c->pending);
 	else
-		virtgpu_cmd_move_cursor(c->msg, &c->want);
+		virtgpu_cmd_move_cursor(c->msg, &c->pending);
 
-	c->sent = c->want;
-	c->sent_image = c->want_image;
+	c->queued = c->pending;
+	c->queued_gen = c->pending_gen;
 	c->busy = true;
 
 	return true;
 }
 
 /*
- * Without the lock, as a queue that is gone ends the message at once.  Nobody else
- * touches it while the cursor is busy.
+ * Caller must not hold @c->lock, because a stopped queue completes the message
+ * at once.  While @c->busy is set the message has no other user.
  */
 static void virtgpu_cursor_send(struct virtgpu_cursor *c)
 {
@@ -85,14 +89,14 @@ static void virtgpu_cursor_complete(struct virtgpu_msg *msg)
 }
 
 /**
- * virtgpu_cursor_init - set up a cursor that is not shown
+ * virtgpu_cursor_init() - Initialize a cursor that is not shown
  * @c: zeroed memory
  * @queue: the cursor queue
  * @ctrl: the control queue
- * @scanout: the output's number
+ * @scanout: index of the scanout
  *
- * Context: may sleep.
- * Return: 0 or -ENOMEM.
+ * Context: May sleep.
+ * Return: 0 on success, -ENOMEM if out of memory.
  */
 int virtgpu_cursor_init(struct virtgpu_cursor *c, struct virtgpu_vq *queue,
 			struct virtgpu_vq *ctrl, unsigned int scanout)
@@ -100,8 +104,8 @@ int virtgpu_cursor_init(struct virtgpu_cursor *c, struct virtgpu_vq *queue,
 	spin_lock_init(&c->lock);
 	c->queue = queue;
 	c->ctrl = ctrl;
-	c->want.scanout = scanout;
-	c->sent.scanout = scanout;
+	c->pending.scanout = scanout;
+	c->queued.scanout = scanout;
 	c->msg = virtgpu_msg_alloc();
 	if (!c->msg)
 		return -ENOMEM;
@@ -114,58 +118,60 @@ int virtgpu_cursor_init(struct virtgpu_cursor *c, struct virtgpu_vq *queue,
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_init);
 
 /**
- * virtgpu_cursor_fini - release a cursor
- * @c: a cursor whose queue was stopped
+ * virtgpu_cursor_fini() - Release the messages of a cursor
+ * @c: cursor of stopped queues, or zeroed memory
+ *
+ * Context: Any.
  */
 void virtgpu_cursor_fini(struct virtgpu_cursor *c)
 {
-	virtgpu_msg_put(c->next);
+	virtgpu_msg_put(c->next_upload);
 	virtgpu_msg_put(c->msg);
-	c->next = NULL;
+	c->next_upload = NULL;
 	c->msg = NULL;
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_fini);
 
 /**
- * virtgpu_cursor_set - say what is to be shown from now on
+ * virtgpu_cursor_set() - Set the image and the position of a cursor
  * @c: the cursor
- * @want: image and position
- * @new_image: the image is another than before, even if its number is the same
+ * @cursor: parameters of UPDATE_CURSOR
+ * @image_changed: the image has changed, even if its resource has not
  *
- * Context: any.
+ * Context: Any.
  */
-void virtgpu_cursor_set(struct virtgpu_cursor *c, const struct virtgpu_cmd_cursor *want,
-			bool new_image)
+void virtgpu_cursor_set(struct virtgpu_cursor *c, const struct virtgpu_cmd_cursor *cursor,
+			bool image_changed)
 {
-	struct virtgpu_msg *unwanted = NULL;
+	struct virtgpu_msg *dropped = NULL;
 	unsigned long flags;
 	bool changed;
 
 	spin_lock_irqsave(&c->lock, flags);
-	c->want = *want;
-	/* Without a cursor there is no image, and perhaps soon no resource. */
-	if (!want->resource)
-		swap(unwanted, c->next);
-	if (new_image)
-		c->want_image++;
+	c->pending = *cursor;
+	/* A hidden cursor needs no upload, and its resource may go away. */
+	if (!cursor->resource)
+		swap(dropped, c->next_upload);
+	if (image_changed)
+		c->pending_gen++;
 	changed = virtgpu_cursor_prepare(c);
 	spin_unlock_irqrestore(&c->lock, flags);
 
-	virtgpu_msg_put(unwanted);
+	virtgpu_msg_put(dropped);
 	if (changed)
 		virtgpu_cursor_send(c);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_set);
 
 /**
- * virtgpu_cursor_hide - show no cursor from now on
+ * virtgpu_cursor_hide() - Hide a cursor
  * @c: the cursor
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_cursor_hide(struct virtgpu_cursor *c)
 {
-	struct virtgpu_cmd_cursor none = { .scanout = c->want.scanout };
+	struct virtgpu_cmd_cursor none = { .scanout = c->pending.scanout };
 
 	virtgpu_cursor_set(c, &none, false);
 }
@@ -179,8 +185,8 @@ static void virtgpu_cursor_upload_complete(struct virtgpu_msg *transfer)
 	bool ready;
 
 	spin_lock_irqsave(&c->lock, flags);
-	swap(next, c->next);
-	c->loading = next;
+	swap(next, c->next_upload);
+	c->uploading = next;
 	ready = virtgpu_cursor_prepare(c);
 	spin_unlock_irqrestore(&c->lock, flags);
 
@@ -193,13 +199,15 @@ static void virtgpu_cursor_upload_complete(struct virtgpu_msg *transfer)
 }
 
 /**
- * virtgpu_cursor_upload - bring an image to the host, and hold changes back until then
+ * virtgpu_cursor_upload() - Transfer an image to the host
  * @c: the cursor
- * @transfer: a filled message that is not published yet; the cursor's from here on
+ * @transfer: filled TRANSFER_TO_HOST_2D; consumed
  *
- * Published, or kept until the one before was answered; not kicked.
+ * Changes of the cursor are not queued until @transfer has completed.  If an
+ * earlier transfer is in flight, @transfer waits for its completion.  The
+ * caller must kick the control queue.
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_cursor_upload(struct virtgpu_cursor *c, struct virtgpu_msg *transfer)
 {
@@ -211,11 +219,11 @@ void virtgpu_cursor_upload(struct virtgpu_cursor *c, struct virtgpu_msg *transfe
 	transfer->complete = virtgpu_cursor_upload_complete;
 
 	spin_lock_irqsave(&c->lock, flags);
-	wait = c->loading;
-	c->loading = true;
+	wait = c->uploading;
+	c->uploading = true;
 	if (wait) {
-		replaced = c->next;
-		c->next = transfer;
+		replaced = c->next_upload;
+		c->next_upload = transfer;
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
 
@@ -243,26 +251,28 @@ static bool virtgpu_cursor_shadow_fits(const struct drm_plane_state *state)
 }
 
 /**
- * virtgpu_cursor_shadow_equal - does a cursor stay the same, apart from its place?
- * @old: the state before
- * @new: the state after
+ * virtgpu_cursor_needs_upload() - Check whether the image of a cursor changes
+ * @old: the current state
+ * @new: the new state
  *
- * Return: true if nothing has to be brought to the host.
+ * Context: Caller must hold the lock of the plane.
+ * Return: false if at most the position of the cursor changes.
  */
-bool virtgpu_cursor_shadow_equal(const struct drm_plane_state *old,
+bool virtgpu_cursor_needs_upload(const struct drm_plane_state *old,
 				 const struct drm_plane_state *new)
 {
-	return old->fb == new->fb && old->src_x == new->src_x && old->src_y == new->src_y &&
-	       old->src_w == new->src_w && old->src_h == new->src_h &&
-	       !drm_plane_get_damage_clips_count(new);
+	return old->fb != new->fb || old->src_x != new->src_x || old->src_y != new->src_y ||
+	       old->src_w != new->src_w || old->src_h != new->src_h ||
+	       drm_plane_get_damage_clips_count(new);
 }
 
 /**
- * virtgpu_cursor_shadow_check - can this be a cursor?
+ * virtgpu_cursor_shadow_check() - Check the framebuffer of a cursor
  * @state: the new state, with a framebuffer
  *
- * Return: 0; -EINVAL if it is too large, or would have to be copied from another
- * device's buffer or from one that the host renders to.
+ * Context: Any.
+ * Return: 0 if the framebuffer can be shown, -EINVAL if it is too large, or if
+ * it needs a shadow and is imported or rendered by the host.
  */
 int virtgpu_cursor_shadow_check(const struct drm_plane_state *state)
 {
@@ -279,14 +289,16 @@ int virtgpu_cursor_shadow_check(const struct drm_plane_state *state)
 }
 
 /**
- * virtgpu_cursor_shadow_prepare - find the memory for a cursor
- * @img: zeroed
+ * virtgpu_cursor_shadow_prepare() - Allocate and map a shadow if it is needed
+ * @shadow: zeroed
  * @state: a checked state, with a framebuffer
  *
- * Context: may sleep.
- * Return: 0 or -ENOMEM, with something to release either way.
+ * The caller must call virtgpu_cursor_shadow_release(), even after an error.
+ *
+ * Context: May sleep.
+ * Return: 0 on success, -ENOMEM if out of memory.
  */
-int virtgpu_cursor_shadow_prepare(struct virtgpu_cursor_shadow *img,
+int virtgpu_cursor_shadow_prepare(struct virtgpu_cursor_shadow *shadow,
 				  const struct drm_plane_state *state)
 {
 	struct virtgpu_gem *gem;
@@ -299,69 +311,71 @@ int virtgpu_cursor_shadow_prepare(struct virtgpu_cursor_shadow *img,
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 
-	img->gem = gem;
-	ret = virtgpu_pages_vmap(gem->pages, &img->to);
+	shadow->gem = gem;
+	ret = virtgpu_pages_vmap(gem->pages, &shadow->to);
 	if (ret)
 		return ret;
 
-	return virtgpu_pages_vmap(virtgpu_cursor_shadow_gem(state)->pages, &img->from);
+	return virtgpu_pages_vmap(virtgpu_cursor_shadow_gem(state)->pages, &shadow->from);
 }
 
 /**
- * virtgpu_cursor_shadow_get - show the same copy again
- * @img: zeroed
- * @shown: the image before, of an equal state
- */
-void virtgpu_cursor_shadow_get(struct virtgpu_cursor_shadow *img,
-			       const struct virtgpu_cursor_shadow *shown)
-{
-	drm_gem_object_get(&shown->gem->base);
-	img->gem = shown->gem;
-}
-
-static void virtgpu_cursor_shadow_unmap(struct virtgpu_cursor_shadow *img)
-{
-	vunmap(img->from.vaddr);
-	vunmap(img->to.vaddr);
-	iosys_map_clear(&img->from);
-	iosys_map_clear(&img->to);
-}
-
-/**
- * virtgpu_cursor_shadow_copy - copy the picture, if that was not done yet
- * @img: a prepared image
- * @state: what it was prepared for
+ * virtgpu_cursor_shadow_get() - Share the shadow of an earlier state
+ * @shadow: zeroed
+ * @old: shadow of a state with the same image
  *
- * Context: may sleep.
+ * Context: Any.
  */
-void virtgpu_cursor_shadow_copy(struct virtgpu_cursor_shadow *img,
+void virtgpu_cursor_shadow_get(struct virtgpu_cursor_shadow *shadow,
+			       const struct virtgpu_cursor_shadow *old)
+{
+	drm_gem_object_get(&old->gem->base);
+	shadow->gem = old->gem;
+}
+
+static void virtgpu_cursor_shadow_unmap(struct virtgpu_cursor_shadow *shadow)
+{
+	vunmap(shadow->from.vaddr);
+	vunmap(shadow->to.vaddr);
+	iosys_map_clear(&shadow->from);
+	iosys_map_clear(&shadow->to);
+}
+
+/**
+ * virtgpu_cursor_shadow_copy() - Copy the image to its shadow once
+ * @shadow: a prepared shadow
+ * @state: the state that @shadow was prepared for
+ *
+ * Context: May sleep.
+ */
+void virtgpu_cursor_shadow_copy(struct virtgpu_cursor_shadow *shadow,
 				const struct drm_plane_state *state)
 {
 	const struct drm_framebuffer *fb = state->fb;
 	unsigned int width = state->src_w >> 16, height = state->src_h >> 16, y;
 	size_t start;
 
-	if (iosys_map_is_null(&img->from))
+	if (iosys_map_is_null(&shadow->from))
 		return;
 
 	start = fb->offsets[0] + (size_t)(state->src_y >> 16) * fb->pitches[0] +
 		(state->src_x >> 16) * 4;
 	for (y = 0; y < height; y++)
-		memcpy(img->to.vaddr + y * VIRTGPU_CURSOR_PITCH,
-		       img->from.vaddr + start + y * fb->pitches[0], width * 4);
-	virtgpu_cursor_shadow_unmap(img);
+		memcpy(shadow->to.vaddr + y * VIRTGPU_CURSOR_PITCH,
+		       shadow->from.vaddr + start + y * fb->pitches[0], width * 4);
+	virtgpu_cursor_shadow_unmap(shadow);
 }
 
 /**
- * virtgpu_cursor_shadow_release - undo virtgpu_cursor_shadow_prepare() or virtgpu_cursor_shadow_get()
- * @img: the image; zeroed
+ * virtgpu_cursor_shadow_release() - Put a shadow
+ * @shadow: the shadow; zeroed on return
  *
- * Context: may sleep.
+ * Context: May sleep.
  */
-void virtgpu_cursor_shadow_release(struct virtgpu_cursor_shadow *img)
+void virtgpu_cursor_shadow_release(struct virtgpu_cursor_shadow *shadow)
 {
-	virtgpu_cursor_shadow_unmap(img);
-	if (img->gem)
-		drm_gem_object_put(&img->gem->base);
-	img->gem = NULL;
+	virtgpu_cursor_shadow_unmap(shadow);
+	if (shadow->gem)
+		drm_gem_object_put(&shadow->gem->base);
+	shadow->gem = NULL;
 }

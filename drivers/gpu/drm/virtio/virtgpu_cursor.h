@@ -13,42 +13,42 @@ struct virtgpu_gem;
 struct virtgpu_msg;
 struct virtgpu_vq;
 
-/* The one size that every host takes. */
+/* The only size in pixels that all hosts support. */
 #define VIRTGPU_CURSOR_SIZE 64
 
 /**
- * struct virtgpu_cursor - the host's cursor on one output
- * @lock: protects all below; inside it only the queue's lock
+ * struct virtgpu_cursor - Cursor of an output
+ * @lock: protects the members below; outside the lock of @queue
  * @queue: the cursor queue
- * @ctrl: the control queue, for images
- * @msg: the one message, sent again and again
- * @busy: @msg is the device's
- * @loading: an image is on its way to the host
- * @next: the transfer of the image that replaces it, or NULL
- * @want: what is to be shown
- * @want_image: counts the images that were wanted
- * @sent: what @msg said last
- * @sent_image: likewise
+ * @ctrl: the control queue, for transfers of images
+ * @msg: the message that is reused for each command
+ * @busy: @msg is in flight
+ * @uploading: a transfer is in flight
+ * @next_upload: transfer that is queued next, or NULL
+ * @pending: parameters of the next command
+ * @pending_gen: generation of the image of @pending
+ * @queued: parameters of the last command
+ * @queued_gen: generation of the image of @queued
  */
 struct virtgpu_cursor {
-	spinlock_t lock; /* all below; inside it only the queue's */
+	spinlock_t lock; /* members below; outside the lock of @queue */
 	struct virtgpu_vq *queue;
 	struct virtgpu_vq *ctrl;
 	struct virtgpu_msg *msg;
 	bool busy;
-	bool loading;
-	struct virtgpu_msg *next;
-	struct virtgpu_cmd_cursor want;
-	unsigned int want_image;
-	struct virtgpu_cmd_cursor sent;
-	unsigned int sent_image;
+	bool uploading;
+	struct virtgpu_msg *next_upload;
+	struct virtgpu_cmd_cursor pending;
+	unsigned int pending_gen;
+	struct virtgpu_cmd_cursor queued;
+	unsigned int queued_gen;
 };
 
 /**
- * struct virtgpu_cursor_shadow - a cursor's picture in the size that hosts take
- * @gem: the buffer that it is copied to, or NULL if the framebuffer does as it is
- * @from: the framebuffer's memory, until it was copied
- * @to: the memory of @gem, likewise
+ * struct virtgpu_cursor_shadow - Copy of a cursor image in VIRTGPU_CURSOR_SIZE
+ * @gem: buffer with the copy, or NULL if the framebuffer is used directly
+ * @from: mapping of the framebuffer, until the image was copied
+ * @to: mapping of @gem, until the image was copied
  */
 struct virtgpu_cursor_shadow {
 	struct virtgpu_gem *gem;
@@ -59,20 +59,20 @@ struct virtgpu_cursor_shadow {
 int virtgpu_cursor_init(struct virtgpu_cursor *c, struct virtgpu_vq *queue,
 			struct virtgpu_vq *ctrl, unsigned int scanout);
 void virtgpu_cursor_fini(struct virtgpu_cursor *c);
-void virtgpu_cursor_set(struct virtgpu_cursor *c, const struct virtgpu_cmd_cursor *want,
-			bool new_image);
+void virtgpu_cursor_set(struct virtgpu_cursor *c, const struct virtgpu_cmd_cursor *cursor,
+			bool image_changed);
 void virtgpu_cursor_hide(struct virtgpu_cursor *c);
 void virtgpu_cursor_upload(struct virtgpu_cursor *c, struct virtgpu_msg *transfer);
 
-bool virtgpu_cursor_shadow_equal(const struct drm_plane_state *old,
+bool virtgpu_cursor_needs_upload(const struct drm_plane_state *old,
 				 const struct drm_plane_state *new);
 int virtgpu_cursor_shadow_check(const struct drm_plane_state *state);
-int virtgpu_cursor_shadow_prepare(struct virtgpu_cursor_shadow *img,
+int virtgpu_cursor_shadow_prepare(struct virtgpu_cursor_shadow *shadow,
 				  const struct drm_plane_state *state);
-void virtgpu_cursor_shadow_get(struct virtgpu_cursor_shadow *img,
-			       const struct virtgpu_cursor_shadow *shown);
-void virtgpu_cursor_shadow_copy(struct virtgpu_cursor_shadow *img,
+void virtgpu_cursor_shadow_get(struct virtgpu_cursor_shadow *shadow,
+			       const struct virtgpu_cursor_shadow *old);
+void virtgpu_cursor_shadow_copy(struct virtgpu_cursor_shadow *shadow,
 				const struct drm_plane_state *state);
-void virtgpu_cursor_shadow_release(struct virtgpu_cursor_shadow *img);
+void virtgpu_cursor_shadow_release(struct virtgpu_cursor_shadow *shadow);
 
 #endif

@@ -33,13 +33,14 @@ const u64 virtgpu_modifiers[] = {
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_modifiers);
 
 /**
- * virtgpu_fb_host_format - the device's name of a pixel format
- * @fourcc: DRM_FORMAT_*, which names bytes from the highest down
+ * virtgpu_fb_host_format() - Convert a pixel format
+ * @fourcc: DRM_FORMAT_*, which names components from the most significant byte
  *
- * The device names bytes in memory order: the virtio specification, 5.7.6.8,
- * "enum virtio_gpu_formats".
+ * The device names components in memory order: virtio specification, section
+ * 5.7.6.8, enum virtio_gpu_formats.
  *
- * Return: enum virtio_gpu_formats, or 0 if the device has no such format.
+ * Context: Any.
+ * Return: enum virtio_gpu_formats, or 0 if @fourcc is not supported.
  */
 u32 virtgpu_fb_host_format(u32 fourcc)
 {
@@ -59,12 +60,13 @@ u32 virtgpu_fb_host_format(u32 fourcc)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_fb_host_format);
 
 /**
- * virtgpu_fb_offset - where a rectangle of a framebuffer starts
- * @base: bytes to the framebuffer's first pixel
- * @pitch: bytes from a line to the next
- * @r: the rectangle, in pixels
+ * virtgpu_fb_offset() - Get the offset of a rectangle in a buffer
+ * @base: offset of the framebuffer in bytes
+ * @pitch: pitch of the framebuffer in bytes
+ * @r: the rectangle in pixels
  *
- * Return: bytes from the start of the buffer to the first pixel of @r.
+ * Context: Any.
+ * Return: the offset of the first pixel of @r in bytes.
  */
 u64 virtgpu_fb_offset(u32 base, u32 pitch, const struct drm_rect *r)
 {
@@ -73,20 +75,21 @@ u64 virtgpu_fb_offset(u32 base, u32 pitch, const struct drm_rect *r)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_fb_offset);
 
 /**
- * virtgpu_fb_get_layout - the surface that shows a framebuffer
+ * virtgpu_fb_get_layout() - Get the layout of the 2D resource of a framebuffer
  * @fb: the framebuffer
- * @key: filled
+ * @layout: filled with the layout
  *
- * A surface has no stride of its own: it is as wide as the framebuffer's lines
- * are long.
+ * A 2D resource has no stride, so its width is the pitch of the framebuffer.
+ *
+ * Context: Any.
  */
 void virtgpu_fb_get_layout(const struct drm_framebuffer *fb,
-			   struct virtgpu_2d_layout *key)
+			   struct virtgpu_2d_layout *layout)
 {
-	key->format = virtgpu_fb_host_format(fb->format->format);
-	key->width = fb->pitches[0] / 4;
-	key->height = fb->height;
-	key->offset = fb->offsets[0];
+	layout->format = virtgpu_fb_host_format(fb->format->format);
+	layout->width = fb->pitches[0] / 4;
+	layout->height = fb->height;
+	layout->offset = fb->offsets[0];
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_fb_get_layout);
 
@@ -95,7 +98,9 @@ static int virtgpu_fb_dirty(struct drm_framebuffer *fb, struct drm_file *file, u
 {
 	int ret = drm_atomic_helper_dirtyfb(fb, file, flags, color, clips, num_clips);
 
-	/* The console can but warn, with a backtrace, and of a wedged host was told already. */
+	/*
+	 * fbcon WARNs on errors, and a wedged device has been reported already.
+	 */
 	return ret == -EIO && !file ? 0 : ret;
 }
 
@@ -106,18 +111,20 @@ static const struct drm_framebuffer_funcs fb_funcs = {
 };
 
 /**
- * virtgpu_fb_create - DRM_IOCTL_MODE_ADDFB2
+ * virtgpu_fb_create() - Implement &drm_mode_config_funcs.fb_create
  * @dev: the device
- * @file: the caller
+ * @file: the DRM file of the caller
  * @info: the pixel format
- * @cmd: parameters
+ * @cmd: parameters of DRM_IOCTL_MODE_ADDFB2
  *
- * What the device could not show is refused here: the caller still has a choice.
+ * Layouts that the device cannot show are rejected here, where user space can
+ * still choose another layout.
  *
- * Context: may sleep.
- * Return: the framebuffer; -EINVAL for a pitch or an offset that is not in whole
- * pixels, a buffer that is too small, or a layout that no surface has; -ENOENT
- * for a handle that is none; -ENOMEM.
+ * Context: May sleep.
+ * Return: the framebuffer, or an error pointer: -EINVAL if the format is not
+ * supported, if the pitch or the offset is not a multiple of the pixel size, or
+ * if the buffer is too small; -ENOENT if there is no such handle; -ENOMEM if
+ * out of memory.
  */
 struct drm_framebuffer *virtgpu_fb_create(struct drm_device *dev,
 					  struct drm_file *file,
@@ -136,7 +143,7 @@ struct drm_framebuffer *virtgpu_fb_create(struct drm_device *dev,
 		return ERR_PTR(-EINVAL);
 	}
 
-	/* The helper counts in 32 bits. */
+	/* The helper computes in 32 bits. */
 	end = (u64)cmd->pitches[0] * (cmd->height - 1) + cmd->offsets[0] +
 	      (u64)cmd->width * 4;
 	if (end > U32_MAX) {

@@ -12,10 +12,12 @@ struct drm_mode_fb_cmd2;
 struct drm_rect;
 struct virtgpu_2d_layout;
 
-/* What a framebuffer may measure; the host may yet refuse less. */
+/*
+ * Maximum width and height of a framebuffer; the host may have a lower limit.
+ */
 #define VIRTGPU_FB_MAX	16384
 
-/* The smallest picture that QEMU takes for a scanout. */
+/* Minimum width and height of a scanout in QEMU. */
 #define VIRTGPU_SCANOUT_MIN 16
 
 extern const u32 virtgpu_primary_formats[4];
@@ -25,7 +27,7 @@ extern const u64 virtgpu_modifiers[];
 u32 virtgpu_fb_host_format(u32 fourcc);
 u64 virtgpu_fb_offset(u32 base, u32 pitch, const struct drm_rect *r);
 void virtgpu_fb_get_layout(const struct drm_framebuffer *fb,
-			   struct virtgpu_2d_layout *key);
+			   struct virtgpu_2d_layout *layout);
 struct drm_framebuffer *virtgpu_fb_create(struct drm_device *dev,
 					  struct drm_file *file,
 					  const struct drm_format_info *info,

@@ -290,9 +290,9 @@ int virtgpu_output_init(struct virtgpu_output *out, struct virtgpu_device *vgdev
 	ret = virtgpu_cursor_init(&out->cursor, &vgdev->cursor, &vgdev->ctrl, index);
 	if (ret)
 		return ret;
-	for (i = 0; i < ARRAY_SIZE(out->panic); i++) {
-		out->panic[i] = virtgpu_msg_alloc();
-		if (!out->panic[i])
+	for (i = 0; i < ARRAY_SIZE(out->panic_msgs); i++) {
+		out->panic_msgs[i] = virtgpu_msg_alloc();
+		if (!out->panic_msgs[i])
 			return -ENOMEM;
 	}
 
@@ -329,6 +329,6 @@ void virtgpu_output_fini(struct virtgpu_output *out)
 	virtgpu_frames_fini(&out->frames);
 	virtgpu_cursor_fini(&out->cursor);
 	drm_edid_free(out->info.edid);
-	for (i = 0; i < ARRAY_SIZE(out->panic); i++)
-		virtgpu_msg_put(out->panic[i]);
+	for (i = 0; i < ARRAY_SIZE(out->panic_msgs); i++)
+		virtgpu_msg_put(out->panic_msgs[i]);
 }

@@ -43,7 +43,7 @@ struct virtgpu_output_info {
  * @frames: what it shows
  * @cursor: the host's cursor
  * @crc: checksums of what it shows
- * @panic: messages reserved for the panic screen
+ * @panic_msgs: messages reserved for the panic screen
  */
 struct virtgpu_output {
 	struct virtgpu_device *vgdev;
@@ -56,7 +56,7 @@ struct virtgpu_output {
 	struct virtgpu_frames frames;
 	struct virtgpu_cursor cursor;
 	struct virtgpu_crc crc;
-	struct virtgpu_msg *panic[2];
+	struct virtgpu_msg *panic_msgs[2];
 };
 
 static inline struct virtgpu_output *crtc_to_output(struct drm_crtc *crtc)

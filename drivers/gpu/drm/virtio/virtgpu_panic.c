@@ -15,11 +15,11 @@
 /**
  * DOC: panic
  *
- * The panic screen is drawn into the buffer that is shown, through the kernel's
- * own mapping of its pages, and brought to the host by the same commands as every
- * frame, in messages that were reserved when the device was set up.  Another
- * device's buffer cannot be drawn into, nor can what the host's renderer draws; such
- * a screen stays as it is.
+ * The panic screen is drawn into the framebuffer of the primary plane, through
+ * the linear mapping of its pages.  TRANSFER_TO_HOST_2D and RESOURCE_FLUSH use
+ * messages that are reserved when the output is initialized.  Imported buffers
+ * and host3d resources cannot be drawn into; such an output does not show the
+ * panic screen.
  */
 
 static void virtgpu_panic_set_pixel(struct drm_scanout_buffer *sb, unsigned int x,
@@ -35,12 +35,13 @@ static void virtgpu_panic_set_pixel(struct drm_scanout_buffer *sb, unsigned int 
 }
 
 /**
- * virtgpu_panic_get_buffer - where the panic screen may be drawn
+ * virtgpu_panic_get_buffer() - Implement
+ * &drm_plane_helper_funcs.get_scanout_buffer
  * @plane: a primary plane
- * @sb: filled
+ * @sb: filled with the scanout buffer
  *
- * Context: panic.
- * Return: 0, or -ENODEV if nothing is shown or it cannot be drawn into.
+ * Context: Panic. Must not sleep, allocate or wait for locks.
+ * Return: 0 on success, -ENODEV if there is no framebuffer to draw into.
  */
 int virtgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer *sb)
 {
@@ -61,7 +62,7 @@ int virtgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer 
 	return 0;
 }
 
-/* What the device has not given back cannot be sent again. */
+/* A message in flight cannot be queued again. */
 static bool virtgpu_panic_is_reusable(struct virtgpu_msg *msg)
 {
 	if (msg->state == VIRTGPU_MSG_COMPLETED)
@@ -71,17 +72,17 @@ static bool virtgpu_panic_is_reusable(struct virtgpu_msg *msg)
 }
 
 /**
- * virtgpu_panic_flush - show the panic screen
- * @plane: a primary plane that virtgpu_panic_get_buffer() was asked about
+ * virtgpu_panic_flush() - Implement &drm_plane_helper_funcs.panic_flush
+ * @plane: a primary plane for which virtgpu_panic_get_buffer() has succeeded
  *
- * Context: panic.
+ * Context: Panic. Must not sleep, allocate or wait for locks.
  */
 void virtgpu_panic_flush(struct drm_plane *plane)
 {
 	struct virtgpu_output *out = container_of(plane, struct virtgpu_plane, base)->out;
 	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(plane->state);
 	struct virtgpu_gem *gem = to_virtgpu_gem(vs->base.fb->obj[0]);
-	struct virtgpu_msg **msgs = out->panic;
+	struct virtgpu_msg **msgs = out->panic_msgs;
 	struct drm_framebuffer *fb = vs->base.fb;
 	struct drm_rect whole;
 

@@ -471,7 +471,7 @@ static int virtgpu_cursor_plane_prepare_shadow(struct drm_plane *plane,
 {
 	const struct virtgpu_cursor_shadow *shown = &to_virtgpu_plane_state(plane->state)->image;
 
-	if (shown->gem && virtgpu_cursor_shadow_equal(plane->state, &vs->base)) {
+	if (shown->gem && !virtgpu_cursor_needs_upload(plane->state, &vs->base)) {
 		virtgpu_cursor_shadow_get(&vs->image, shown);
 		return 0;
 	}
@@ -544,7 +544,7 @@ static void virtgpu_cursor_plane_update(struct drm_plane *plane, struct drm_atom
 	struct drm_plane_state *old = drm_atomic_get_old_plane_state(state, plane);
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
 	/* When the output went off, an image may have been on its way that nobody wanted then. */
-	bool redraw = !old->crtc || !virtgpu_cursor_shadow_equal(old, new) ||
+	bool redraw = !old->crtc || virtgpu_cursor_needs_upload(old, new) ||
 		      drm_atomic_get_new_crtc_state(state, new->crtc)->active_changed;
 
 	virtgpu_cursor_plane_show(virtgpu_plane_output(plane), new, redraw);
@@ -576,7 +576,7 @@ static void virtgpu_cursor_plane_async_update(struct drm_plane *plane,
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
 	struct virtgpu_output *out = virtgpu_plane_output(plane);
 	struct drm_plane_state *cur = plane->state;
-	bool redraw = !virtgpu_cursor_shadow_equal(cur, new);
+	bool redraw = virtgpu_cursor_needs_upload(cur, new);
 
 	virtgpu_cursor_plane_show(out, new, redraw);
 

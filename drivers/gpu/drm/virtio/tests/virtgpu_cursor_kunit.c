@@ -379,8 +379,8 @@ static void transfer_stopped_queue(struct kunit *test)
 	load(test, t);
 	virtgpu_vq_stop(&t->r->q);
 	virtgpu_vq_stop(&t->ctrl->q);
-	KUNIT_EXPECT_FALSE(test, t->c.loading);
-	KUNIT_EXPECT_NULL(test, t->c.next);
+	KUNIT_EXPECT_FALSE(test, t->c.uploading);
+	KUNIT_EXPECT_NULL(test, t->c.next_upload);
 	KUNIT_EXPECT_FALSE(test, t->c.busy);
 	KUNIT_EXPECT_EQ(test, t->r->count, 1);
 }
