@@ -20,37 +20,38 @@
 #include "virtgpu_gem.h"
 
 /**
- * DOC: checksums
+ * DOC: CRCs
  *
- * Tests compare pictures by the checksums that a display controller makes of each
- * frame.  Here they are made of what the host was told to show: the part of the
- * framebuffer on the output, with the cursor over it.  That changes only when a
- * commit or a cursor update says so, since the host looks at the buffer no more
- * often; so a checksum is computed once for each picture, by a worker, and then given
- * out for each vblank that finds it shown.
+ * Tests compare frames by the CRCs that a display controller computes.  This
+ * driver computes them from what the host is asked to show: the part of the
+ * framebuffer on the output, with the cursor blended over it.  The host reads a
+ * buffer only when a commit or a cursor update requests it.  So a worker
+ * computes one CRC for each frame, which is then reported for each vblank that
+ * finds the frame shown.
  *
- * The commits only note what they show, and only while somebody listens.  As a buffer
- * is its owner's again with the event of the flip that replaces it, such an event waits
- * while the worker still reads.  A picture that a cursor update replaces meanwhile is
- * given up: its vblanks get no entry, rather than one that may be wrong.
+ * Commits record the frame only while CRCs are captured.  User space may reuse
+ * a buffer after the event of the flip that replaces it, so that event is
+ * deferred while the worker still reads the buffer.  If a cursor update
+ * replaces the frame while its CRC is being computed, no CRC is reported for
+ * it.
  */
 
 /**
- * struct virtgpu_crc_frame - what an output shows
- * @link: the next one to be freed
+ * struct virtgpu_crc_frame - A frame of an output
+ * @link: next frame in &virtgpu_crc.free_list
  * @fb: the framebuffer, or NULL for black
- * @x: left edge of the part that is shown
- * @y: upper edge
- * @width: of the output, in pixels
- * @height: of the output
- * @cursor: the cursor's framebuffer, or NULL
+ * @x: left edge of the part of @fb that is shown, in pixels
+ * @y: upper edge of that part, in pixels
+ * @width: width of the output in pixels
+ * @height: height of the output in pixels
+ * @cursor: framebuffer of the cursor, or NULL
  * @cursor_src: the part of @cursor that is shown
- * @cursor_x: where that is on the output, may be negative
- * @cursor_y: likewise
- * @next: the first vblank that may get an entry yet
- * @last: the last one, once the picture was replaced
- * @valid: @value is known
- * @value: the checksum
+ * @cursor_x: position of the cursor on the output, may be negative
+ * @cursor_y: position of the cursor on the output, may be negative
+ * @next: first vblank without an entry
+ * @last: last vblank that showed the frame, once it was replaced
+ * @valid: @value is valid
+ * @value: the CRC
  */
 struct virtgpu_crc_frame {
 	struct virtgpu_crc_frame *link;
@@ -66,7 +67,7 @@ struct virtgpu_crc_frame {
 };
 
 /*
- * Pictures
+ * Frames
  */
 
 static struct drm_framebuffer *virtgpu_crc_get_fb(const struct drm_plane_state *state)
@@ -84,62 +85,65 @@ static void virtgpu_crc_put_fb(struct drm_framebuffer *fb)
 		drm_framebuffer_put(fb);
 }
 
-/* Of the current states, of which only the cursor's may change; NULL without memory. */
+/*
+ * Only the state of the cursor may change concurrently.  NULL if out of memory.
+ */
 static struct virtgpu_crc_frame *virtgpu_crc_capture_frame(struct virtgpu_crc *crc)
 {
 	const struct drm_display_mode *mode = &crc->crtc->state->mode;
 	const struct drm_plane_state *primary = crc->crtc->primary->state;
 	const struct drm_plane_state *cursor = crc->crtc->cursor->state;
-	struct virtgpu_crc_frame *p = kzalloc_obj(*p);
+	struct virtgpu_crc_frame *frame = kzalloc_obj(*frame);
 
-	if (!p)
+	if (!frame)
 		return NULL;
 
-	p->fb = virtgpu_crc_get_fb(primary);
-	p->x = primary->src.x1 >> 16;
-	p->y = primary->src.y1 >> 16;
-	p->width = mode->hdisplay;
-	p->height = mode->vdisplay;
+	frame->fb = virtgpu_crc_get_fb(primary);
+	frame->x = primary->src.x1 >> 16;
+	frame->y = primary->src.y1 >> 16;
+	frame->width = mode->hdisplay;
+	frame->height = mode->vdisplay;
 	spin_lock_irq(&crc->lock);
-	p->cursor = virtgpu_crc_get_fb(cursor);
-	p->cursor_src = DRM_RECT_INIT(cursor->src_x >> 16, cursor->src_y >> 16,
+	frame->cursor = virtgpu_crc_get_fb(cursor);
+	frame->cursor_src = DRM_RECT_INIT(cursor->src_x >> 16, cursor->src_y >> 16,
 				      cursor->src_w >> 16, cursor->src_h >> 16);
-	p->cursor_x = cursor->crtc_x;
-	p->cursor_y = cursor->crtc_y;
+	frame->cursor_x = cursor->crtc_x;
+	frame->cursor_y = cursor->crtc_y;
 	spin_unlock_irq(&crc->lock);
 
-	return p;
+	return frame;
 }
 
 static void virtgpu_crc_free_frames(struct virtgpu_crc_frame *list)
 {
-	struct virtgpu_crc_frame *p;
+	struct virtgpu_crc_frame *frame;
 
-	while ((p = list)) {
-		list = p->link;
-		virtgpu_crc_put_fb(p->fb);
-		virtgpu_crc_put_fb(p->cursor);
-		kfree(p);
+	while ((frame = list)) {
+		list = frame->link;
+		virtgpu_crc_put_fb(frame->fb);
+		virtgpu_crc_put_fb(frame->cursor);
+		kfree(frame);
 	}
 }
 
-/* Under the lock. */
-static void virtgpu_crc_drop_frame(struct virtgpu_crc *crc, struct virtgpu_crc_frame **place)
+static void virtgpu_crc_drop_frame(struct virtgpu_crc *crc, struct virtgpu_crc_frame **slot)
 {
-	struct virtgpu_crc_frame *p = *place;
+	struct virtgpu_crc_frame *frame = *slot;
 
-	*place = NULL;
-	if (!p)
+	lockdep_assert_held(&crc->lock);
+
+	*slot = NULL;
+	if (!frame)
 		return;
-	p->link = crc->unused;
-	crc->unused = p;
+	frame->link = crc->free_list;
+	crc->free_list = frame;
 }
 
 /*
- * Computing
+ * Computation
  */
 
-/* One line as the bytes 0, red, green, blue, whatever the framebuffer's order. */
+/* Convert a line to XRGB8888 in CPU byte order with a zero X. */
 static void virtgpu_crc_read_line(u32 *line, const struct iosys_map *map, size_t offset,
 				  unsigned int width, u32 format)
 {
@@ -164,34 +168,33 @@ static u32 virtgpu_crc_blend_channel(u32 over, u32 under, unsigned int shift)
 	return min(o + DIV_ROUND_CLOSEST(u * (255 - alpha), 255), 255u) << shift;
 }
 
-/* The cursor's colours are multiplied with its alpha already. */
+/* The cursor has premultiplied alpha. */
 static u32 virtgpu_crc_blend_pixel(u32 over, u32 under)
 {
-	return virtgpu_crc_blend_channel(over, under, 16) | virtgpu_crc_blend_channel(over, under,
-										      8) |
+	return virtgpu_crc_blend_channel(over, under, 16) |
+	       virtgpu_crc_blend_channel(over, under, 8) |
 	       virtgpu_crc_blend_channel(over, under, 0);
 }
 
-static void virtgpu_crc_blend_cursor(const struct virtgpu_crc_frame *p, const struct iosys_map *map,
-				     u32 *line, int y)
+static void virtgpu_crc_blend_cursor(const struct virtgpu_crc_frame *frame,
+				     const struct iosys_map *map, u32 *line, int y)
 {
-	const struct drm_rect *src = &p->cursor_src;
-	int row = y - p->cursor_y, i, x;
+	const struct drm_rect *src = &frame->cursor_src;
+	int row = y - frame->cursor_y, i, x;
 	size_t start;
+	u32 pixel;
 
 	if (row < 0 || row >= drm_rect_height(src))
 		return;
 
-	start = p->cursor->offsets[0] + src->x1 * 4 +
-		(size_t)(src->y1 + row) * p->cursor->pitches[0];
+	start = frame->cursor->offsets[0] + src->x1 * 4 +
+		(size_t)(src->y1 + row) * frame->cursor->pitches[0];
 	for (i = 0; i < drm_rect_width(src); i++) {
-		x = p->cursor_x + i;
-		if (x < 0 || x >= p->width)
+		x = frame->cursor_x + i;
+		if (x < 0 || x >= frame->width)
 			continue;
-		line[x] = virtgpu_crc_blend_pixel(le32_to_cpu((__force __le32)
-							      iosys_map_rd(map, start + i * 4,
-									   u32)),
-						  line[x]);
+		pixel = iosys_map_rd(map, start + i * 4, u32);
+		line[x] = virtgpu_crc_blend_pixel(le32_to_cpu((__force __le32)pixel), line[x]);
 	}
 }
 
@@ -200,7 +203,7 @@ static int virtgpu_crc_map_fb(struct drm_framebuffer *fb, struct iosys_map *map)
 	struct iosys_map maps[DRM_FORMAT_MAX_PLANES] = {};
 	int ret;
 
-	/* Only the host knows what it has rendered. */
+	/* The memory of a host3d resource is on the host. */
 	if (to_virtgpu_gem(fb->obj[0])->host3d_res)
 		return -EOPNOTSUPP;
 
@@ -226,143 +229,149 @@ static void virtgpu_crc_unmap_fb(struct drm_framebuffer *fb, struct iosys_map *m
 	drm_gem_fb_vunmap(fb, maps);
 }
 
-static u32 virtgpu_crc_sum_lines(const struct virtgpu_crc_frame *p, const struct iosys_map *image,
-				 const struct iosys_map *cursor, u32 *line)
+static u32 virtgpu_crc_compute_lines(const struct virtgpu_crc_frame *frame,
+				     const struct iosys_map *image,
+				     const struct iosys_map *cursor, u32 *line)
 {
 	u32 crc = ~0;
 	unsigned int y;
 
-	for (y = 0; y < p->height; y++) {
-		if (p->fb)
-			virtgpu_crc_read_line(line, image, p->fb->offsets[0] + p->x * 4 +
-					      (size_t)(p->y + y) * p->fb->pitches[0],
-					      p->width, p->fb->format->format);
+	for (y = 0; y < frame->height; y++) {
+		if (frame->fb)
+			virtgpu_crc_read_line(line, image, frame->fb->offsets[0] + frame->x * 4 +
+					      (size_t)(frame->y + y) * frame->fb->pitches[0],
+					      frame->width, frame->fb->format->format);
 		else
-			memset(line, 0, p->width * sizeof(*line));
-		if (p->cursor)
-			virtgpu_crc_blend_cursor(p, cursor, line, y);
-		crc = crc32_le(crc, (u8 *)line, p->width * sizeof(*line));
+			memset(line, 0, frame->width * sizeof(*line));
+		if (frame->cursor)
+			virtgpu_crc_blend_cursor(frame, cursor, line, y);
+		crc = crc32_le(crc, (u8 *)line, frame->width * sizeof(*line));
 	}
 
 	return ~crc;
 }
 
-/* Returns 0, or an errno if the memory cannot be read. */
-static int virtgpu_crc_compute(const struct virtgpu_crc_frame *p, u32 *value)
+/*
+ * Returns 0 or an errno, for example of an exporter that permits no CPU access.
+ */
+static int virtgpu_crc_compute(const struct virtgpu_crc_frame *frame, u32 *value)
 {
 	struct iosys_map image = {}, cursor = {};
 	u32 *line;
 	int ret;
 
-	line = kmalloc_array(p->width, sizeof(*line), GFP_KERNEL);
+	line = kmalloc_array(frame->width, sizeof(*line), GFP_KERNEL);
 	if (!line)
 		return -ENOMEM;
 
-	ret = p->fb ? virtgpu_crc_map_fb(p->fb, &image) : 0;
+	ret = frame->fb ? virtgpu_crc_map_fb(frame->fb, &image) : 0;
 	if (ret)
 		goto free;
-	ret = p->cursor ? virtgpu_crc_map_fb(p->cursor, &cursor) : 0;
+	ret = frame->cursor ? virtgpu_crc_map_fb(frame->cursor, &cursor) : 0;
 	if (ret)
 		goto unmap;
 
-	*value = virtgpu_crc_sum_lines(p, &image, &cursor, line);
+	*value = virtgpu_crc_compute_lines(frame, &image, &cursor, line);
 
-	if (p->cursor)
-		virtgpu_crc_unmap_fb(p->cursor, &cursor);
+	if (frame->cursor)
+		virtgpu_crc_unmap_fb(frame->cursor, &cursor);
 unmap:
-	if (p->fb)
-		virtgpu_crc_unmap_fb(p->fb, &image);
+	if (frame->fb)
+		virtgpu_crc_unmap_fb(frame->fb, &image);
 free:
 	kfree(line);
 	return ret;
 }
 
-/*
- * Giving out
- */
-
-/* Under the lock: an entry for each vblank that has found the picture shown. */
-static void virtgpu_crc_report(struct virtgpu_crc *crc, struct virtgpu_crc_frame *p)
+/* Add an entry for each vblank at which @frame was shown. */
+static void virtgpu_crc_report(struct virtgpu_crc *crc, struct virtgpu_crc_frame *frame)
 {
-	u64 last = p == crc->shown ? drm_crtc_vblank_count(crc->crtc) : p->last;
+	u64 last = frame == crc->shown ? drm_crtc_vblank_count(crc->crtc) : frame->last;
 
-	for (; p->next <= last; p->next++)
-		drm_crtc_add_crc_entry(crc->crtc, true, p->next, &p->value);
+	lockdep_assert_held(&crc->lock);
+
+	for (; frame->next <= last; frame->next++)
+		drm_crtc_add_crc_entry(crc->crtc, true, frame->next, &frame->value);
 }
 
 static void virtgpu_crc_schedule_vblank(struct virtgpu_crc *crc)
 {
-	drm_vblank_work_schedule(&crc->tick, drm_crtc_vblank_count(crc->crtc) + 1, true);
+	drm_vblank_work_schedule(&crc->vblank_work, drm_crtc_vblank_count(crc->crtc) + 1, true);
 }
 
 static void virtgpu_crc_vblank_work(struct kthread_work *base)
 {
-	struct virtgpu_crc *crc = container_of(to_drm_vblank_work(base), struct virtgpu_crc, tick);
-	bool on;
+	struct virtgpu_crc *crc = container_of(to_drm_vblank_work(base), struct virtgpu_crc,
+					       vblank_work);
+	bool capturing;
 
 	spin_lock_irq(&crc->lock);
-	on = crc->on;
-	if (on && crc->shown && crc->shown->valid) {
+	capturing = crc->capturing;
+	if (capturing && crc->shown && crc->shown->valid) {
 		virtgpu_crc_report(crc, crc->shown);
-	} else if (on && crc->shown && !crc->computed) {
-		crc->computed = crc->shown;
+	} else if (capturing && crc->shown && !crc->computing) {
+		crc->computing = crc->shown;
 		queue_work(system_dfl_wq, &crc->work);
 	}
 	spin_unlock_irq(&crc->lock);
 
-	if (on)
+	if (capturing)
 		virtgpu_crc_schedule_vblank(crc);
 }
 
 static void virtgpu_crc_compute_work(struct work_struct *work)
 {
 	struct virtgpu_crc *crc = container_of(work, struct virtgpu_crc, work);
-	struct virtgpu_crc_frame *p, *unused;
-	bool held;
+	struct virtgpu_crc_frame *frame, *free_list;
+	bool deferred;
 	int ret;
 
-	/* Nobody else frees pictures meanwhile; this one may be among the unused soon. */
+	/*
+	 * Only this work frees frames, so @frame stays valid if it is dropped
+	 * meanwhile.
+	 */
 	spin_lock_irq(&crc->lock);
-	p = crc->computed;
-	unused = crc->unused;
-	crc->unused = NULL;
+	frame = crc->computing;
+	free_list = crc->free_list;
+	crc->free_list = NULL;
 	spin_unlock_irq(&crc->lock);
 
-	ret = virtgpu_crc_compute(p, &p->value);
+	ret = virtgpu_crc_compute(frame, &frame->value);
 	if (ret)
 		drm_err_ratelimited(crc->crtc->dev, "%s: failed to map framebuffer for CRC: %d\n",
 				    crc->crtc->name, ret);
 
 	spin_lock_irq(&crc->lock);
-	held = crc->held;
-	crc->held = false;
-	crc->computed = NULL;
-	if (!ret && crc->on && (held || p == crc->shown)) {
-		p->valid = true;
-		virtgpu_crc_report(crc, p);
+	deferred = crc->flip_deferred;
+	crc->flip_deferred = false;
+	crc->computing = NULL;
+	if (!ret && crc->capturing && (deferred || frame == crc->shown)) {
+		frame->valid = true;
+		virtgpu_crc_report(crc, frame);
 	}
 	spin_unlock_irq(&crc->lock);
 
-	if (held)
+	if (deferred)
 		virtgpu_frames_send_deferred(crc->frames);
-	virtgpu_crc_free_frames(unused);
+	virtgpu_crc_free_frames(free_list);
 }
 
 /*
- * What the commits tell
+ * Interface
  */
 
-/* Under the lock. */
 static void virtgpu_crc_show_queued(struct virtgpu_crc *crc)
 {
 	u64 now = drm_crtc_vblank_count(crc->crtc);
+
+	lockdep_assert_held(&crc->lock);
 
 	if (!crc->queued)
 		return;
 
 	if (crc->shown)
 		crc->shown->last = now;
-	/* The tick of the last vblank may be late. */
+	/* The vblank work of the last vblank may not have run yet. */
 	if (crc->shown && crc->shown->valid)
 		virtgpu_crc_report(crc, crc->shown);
 	crc->queued->next = now + 1;
@@ -372,33 +381,33 @@ static void virtgpu_crc_show_queued(struct virtgpu_crc *crc)
 
 static void virtgpu_crc_queue_frame(struct virtgpu_crc *crc, bool at_once)
 {
-	struct virtgpu_crc_frame *p;
-	bool waits;
+	struct virtgpu_crc_frame *frame;
+	bool had_queued;
 
-	if (!READ_ONCE(crc->on))
+	if (!READ_ONCE(crc->capturing))
 		return;
 
-	p = virtgpu_crc_capture_frame(crc);
+	frame = virtgpu_crc_capture_frame(crc);
 	spin_lock_irq(&crc->lock);
-	if (crc->on) {
-		waits = crc->queued;
+	if (crc->capturing) {
+		had_queued = crc->queued;
 		virtgpu_crc_drop_frame(crc, &crc->queued);
-		swap(crc->queued, p);
-		if (at_once && !waits)
+		swap(crc->queued, frame);
+		if (at_once && !had_queued)
 			virtgpu_crc_show_queued(crc);
 	}
 	spin_unlock_irq(&crc->lock);
-	/* Whoever listened has just left. */
-	virtgpu_crc_free_frames(p);
+	/* CRC capture was disabled concurrently, if there is a frame left. */
+	virtgpu_crc_free_frames(frame);
 }
 
 /**
- * virtgpu_crc_queue - note what the running commit shows
+ * virtgpu_crc_queue() - Record the frame of the running commit
  * @crc: CRCs of the output
  *
- * It counts from virtgpu_crc_show() on.
+ * The frame is shown from virtgpu_crc_show() on.
  *
- * Context: may sleep; the commit of the output.
+ * Context: May sleep. The commit of the output.
  */
 void virtgpu_crc_queue(struct virtgpu_crc *crc)
 {
@@ -406,12 +415,12 @@ void virtgpu_crc_queue(struct virtgpu_crc *crc)
 }
 
 /**
- * virtgpu_crc_cursor - note that the cursor has changed
+ * virtgpu_crc_cursor() - Record a change of the cursor
  * @crc: CRCs of the output
  *
- * It counts at once, or with the frame that is on its way to the host.
+ * The cursor changes at once, or with the frame in flight.
  *
- * Context: may sleep; the update of the cursor of the output.
+ * Context: May sleep. The update of the cursor of the output.
  */
 void virtgpu_crc_cursor(struct virtgpu_crc *crc)
 {
@@ -419,96 +428,94 @@ void virtgpu_crc_cursor(struct virtgpu_crc *crc)
 }
 
 /**
- * virtgpu_crc_show - the host shows what was queued last
+ * virtgpu_crc_show() - Mark the frame that was queued last as shown
  * @crc: CRCs of the output
  *
- * Context: any.
- * Return: true if what it replaces is still being read: virtgpu_frames_send_deferred()
- * will be called.
+ * Context: Any.
+ * Return: true if the replaced frame is still being read.  Then
+ * virtgpu_frames_send_deferred() is called when the CRC was computed.
  */
 bool virtgpu_crc_show(struct virtgpu_crc *crc)
 {
 	unsigned long flags;
-	bool held;
+	bool deferred;
 
-	if (!READ_ONCE(crc->on))
+	if (!READ_ONCE(crc->capturing))
 		return false;
 
 	spin_lock_irqsave(&crc->lock, flags);
-	held = crc->queued && crc->shown && crc->computed == crc->shown;
-	crc->held = held;
+	deferred = crc->queued && crc->shown && crc->computing == crc->shown;
+	crc->flip_deferred = deferred;
 	virtgpu_crc_show_queued(crc);
 	spin_unlock_irqrestore(&crc->lock, flags);
 
-	return held;
+	return deferred;
 }
 
 /**
- * virtgpu_crc_enable - the output has vblanks from now on
- * @crc: CRCs of the output
+ * virtgpu_crc_enable() - Continue to report CRCs
+ * @crc: CRCs of an output with enabled vblanks
  *
- * Context: the commit of the output.
+ * Context: May sleep. The commit of the output.
  */
 void virtgpu_crc_enable(struct virtgpu_crc *crc)
 {
-	if (READ_ONCE(crc->on))
+	if (READ_ONCE(crc->capturing))
 		virtgpu_crc_schedule_vblank(crc);
 }
 
 /**
- * virtgpu_crc_disable - the output is about to have no vblanks
+ * virtgpu_crc_disable() - Suspend CRCs before vblanks are disabled
  * @crc: CRCs of the output
  *
- * Context: may sleep; the commit of the output.
+ * Context: May sleep. The commit of the output.
  */
 void virtgpu_crc_disable(struct virtgpu_crc *crc)
 {
-	struct virtgpu_crc_frame *unused;
+	struct virtgpu_crc_frame *free_list;
 
-	drm_vblank_work_cancel_sync(&crc->tick);
+	drm_vblank_work_cancel_sync(&crc->vblank_work);
 	flush_work(&crc->work);
 
 	spin_lock_irq(&crc->lock);
 	virtgpu_crc_drop_frame(crc, &crc->queued);
 	virtgpu_crc_drop_frame(crc, &crc->shown);
-	unused = crc->unused;
-	crc->unused = NULL;
+	free_list = crc->free_list;
+	crc->free_list = NULL;
 	spin_unlock_irq(&crc->lock);
 
-	virtgpu_crc_free_frames(unused);
+	virtgpu_crc_free_frames(free_list);
 }
 
-/*
- * What user space asks
- */
-
-static const char *const sources[] = { "auto" };
+static const char *const virtgpu_crc_sources[] = { "auto" };
 
 /**
- * virtgpu_crc_get_sources - &drm_crtc_funcs.get_crc_sources
+ * virtgpu_crc_get_sources() - Implement &drm_crtc_funcs.get_crc_sources
  * @crtc: the CRTC
- * @count: set to their number
+ * @count: set to the number of sources
  *
- * Return: the sources there are.
+ * Context: Any.
+ * Return: the names of the sources.
  */
 const char *const *virtgpu_crc_get_sources(struct drm_crtc *crtc, size_t *count)
 {
-	*count = ARRAY_SIZE(sources);
+	*count = ARRAY_SIZE(virtgpu_crc_sources);
 
-	return sources;
+	return virtgpu_crc_sources;
 }
 
 /**
- * virtgpu_crc_verify_source - &drm_crtc_funcs.verify_crc_source
+ * virtgpu_crc_verify_source() - Implement &drm_crtc_funcs.verify_crc_source
  * @crtc: the CRTC
- * @source: a name, or NULL for none
+ * @source: name of a source, or NULL for none
  * @values: set to the number of values in an entry
  *
- * Return: 0, or -EINVAL for a source that there is not.
+ * Context: Any.
+ * Return: 0 on success, -EINVAL if @source is unknown.
  */
 int virtgpu_crc_verify_source(struct drm_crtc *crtc, const char *source, size_t *values)
 {
-	if (source && strcmp(source, sources[0])) {
+	if (source && strcmp(source, virtgpu_crc_sources[0])) {
 		drm_dbg_driver(crtc->dev, "unknown CRC source \"%s\"\n", source);
 		return -EINVAL;
 	}
@@ -520,34 +527,34 @@ int virtgpu_crc_verify_source(struct drm_crtc *crtc, const char *source, size_t 
 static void virtgpu_crc_stop(struct virtgpu_crc *crc)
 {
 	spin_lock_irq(&crc->lock);
-	crc->on = false;
+	crc->capturing = false;
 	spin_unlock_irq(&crc->lock);
 
 	virtgpu_crc_disable(crc);
 }
 
-/* With the CRTC and its planes locked: what is shown now, if it can be read. */
+/* Caller must hold the locks of the CRTC and its planes. */
 static int virtgpu_crc_start(struct virtgpu_crc *crc)
 {
-	struct virtgpu_crc_frame *p = NULL;
+	struct virtgpu_crc_frame *frame = NULL;
 	int ret;
 
 	if (crc->crtc->state->active) {
-		p = virtgpu_crc_capture_frame(crc);
-		if (!p)
+		frame = virtgpu_crc_capture_frame(crc);
+		if (!frame)
 			return -ENOMEM;
-		ret = virtgpu_crc_compute(p, &p->value);
+		ret = virtgpu_crc_compute(frame, &frame->value);
 		if (ret) {
-			virtgpu_crc_free_frames(p);
+			virtgpu_crc_free_frames(frame);
 			return ret;
 		}
-		p->valid = true;
-		p->next = drm_crtc_vblank_count(crc->crtc) + 1;
+		frame->valid = true;
+		frame->next = drm_crtc_vblank_count(crc->crtc) + 1;
 	}
 
 	spin_lock_irq(&crc->lock);
-	crc->shown = p;
-	crc->on = true;
+	crc->shown = frame;
+	crc->capturing = true;
 	spin_unlock_irq(&crc->lock);
 
 	virtgpu_crc_schedule_vblank(crc);
@@ -556,13 +563,13 @@ static int virtgpu_crc_start(struct virtgpu_crc *crc)
 }
 
 /**
- * virtgpu_crc_set_source - &drm_crtc_funcs.set_crc_source
+ * virtgpu_crc_set_source() - Implement &drm_crtc_funcs.set_crc_source
  * @crc: CRCs of the output
- * @source: a name that was verified, or NULL to end
+ * @source: a verified name, or NULL to stop
  *
- * Context: may sleep, without KMS locks.
- * Return: 0; -ENOMEM; what the exporter of the buffer says that is shown, if the
- * kernel cannot read it.
+ * Context: May sleep. Takes all modeset locks.
+ * Return: 0 on success, -ENOMEM if out of memory, -EOPNOTSUPP for a host3d
+ * resource, negative error code from the exporter otherwise.
  */
 int virtgpu_crc_set_source(struct virtgpu_crc *crc, const char *source)
 {
@@ -581,10 +588,12 @@ int virtgpu_crc_set_source(struct virtgpu_crc *crc, const char *source)
 }
 
 /**
- * virtgpu_crc_init - set up an output's checksums
+ * virtgpu_crc_init() - Initialize the CRCs of an output
  * @crc: zeroed memory
  * @crtc: the CRTC of the output, for which drm_vblank_init() was called
  * @frames: the frames of the output
+ *
+ * Context: May sleep.
  */
 void virtgpu_crc_init(struct virtgpu_crc *crc, struct drm_crtc *crtc,
 		      struct virtgpu_frames *frames)
@@ -593,14 +602,14 @@ void virtgpu_crc_init(struct virtgpu_crc *crc, struct drm_crtc *crtc,
 	crc->frames = frames;
 	spin_lock_init(&crc->lock);
 	INIT_WORK(&crc->work, virtgpu_crc_compute_work);
-	drm_vblank_work_init(&crc->tick, crtc, virtgpu_crc_vblank_work);
+	drm_vblank_work_init(&crc->vblank_work, crtc, virtgpu_crc_vblank_work);
 }
 
 /**
- * virtgpu_crc_fini - end an output's checksums
- * @crc: CRCs of an output that is not used any more, or zeroed memory
+ * virtgpu_crc_fini() - Stop the CRCs of an output
+ * @crc: CRCs of an output without further commits, or zeroed memory
  *
- * Context: may sleep.
+ * Context: May sleep.
  */
 void virtgpu_crc_fini(struct virtgpu_crc *crc)
 {

@@ -12,30 +12,33 @@ struct virtgpu_crc_frame;
 struct virtgpu_frames;
 
 /**
- * struct virtgpu_crc - checksums of what an output shows
+ * struct virtgpu_crc - CRCs of the frames of an output
  * @crtc: the CRTC of the output
  * @frames: the frames of the output
- * @lock: protects all below, and the cursor's state against updates out of turn
- * @on: somebody listens
- * @queued: the picture of the frame that the host has not acknowledged yet, or NULL
- * @shown: the picture that the host shows, or NULL
- * @computed: what @work computes or is going to, or NULL; may be replaced meanwhile
- * @held: a flip waits until @work is through with what it replaces
- * @unused: pictures to be freed by @work
- * @tick: runs at each vblank
- * @work: computes
+ * @lock: protects the members below, and the state of the cursor plane against
+ *	asynchronous updates
+ * @capturing: user space captures CRCs
+ * @queued: frame without a response, or NULL
+ * @shown: frame that the host shows, or NULL
+ * @computing: frame whose CRC @work computes, or NULL; may be replaced
+ *	meanwhile
+ * @flip_deferred: a flip event waits until @work has computed the CRC of the
+ *	frame that the flip replaces
+ * @free_list: frames to be freed by @work
+ * @vblank_work: reports the CRC at each vblank
+ * @work: computes a CRC
  */
 struct virtgpu_crc {
 	struct drm_crtc *crtc;
 	struct virtgpu_frames *frames;
-	spinlock_t lock; /* all below */
-	bool on;
+	spinlock_t lock; /* members below */
+	bool capturing;
 	struct virtgpu_crc_frame *queued;
 	struct virtgpu_crc_frame *shown;
-	struct virtgpu_crc_frame *computed;
-	bool held;
-	struct virtgpu_crc_frame *unused;
-	struct drm_vblank_work tick;
+	struct virtgpu_crc_frame *computing;
+	bool flip_deferred;
+	struct virtgpu_crc_frame *free_list;
+	struct drm_vblank_work vblank_work;
 	struct work_struct work;
 };
 
