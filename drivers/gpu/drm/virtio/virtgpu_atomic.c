@@ -12,72 +12,76 @@
 /**
  * DOC: commits
  *
- * A commit queues the commands of all its planes, notifies the host once, and is
- * done.  It does not wait for the host (see virtgpu_frame.c).
+ * A commit queues the commands of all its planes and kicks the control queue
+ * once. It does not wait for the host (see virtgpu_frame.c).
  *
- * drm_atomic_helper_commit() is not used, because it queues every nonblocking commit
- * to a worker.  Here a nonblocking commit without a rendering fence to wait for runs in
- * the context of its caller.
+ * drm_atomic_helper_commit() is not used, because it queues every nonblocking
+ * commit to a worker. Here a nonblocking commit without a rendering fence to
+ * wait for runs in the context of its caller.
  *
- * The buffers that were shown before are released at the end of the commit: commands
- * that end them follow the frame that replaces them in the ring, and their memory is
- * reused only when the host has responded to those commands.  A worker for the release
- * cost 2.0 task switches and 7,100 instructions per flip (4.6 and 43,900 in total,
- * compared to 2.6 and 36,800).
+ * The buffers that were shown before are released at the end of the commit:
+ * commands that end them follow the frame that replaces them in the ring, and
+ * their memory is reused only when the host has responded to those commands. A
+ * worker for the release cost 2.0 task switches and 7,100 instructions per flip
+ * (4.6 and 43,900 in total, compared to 2.6 and 36,800).
  */
 
 /*
- * The module's, not a device's: the end of a commit may drop the last reference to
- * its device.
+ * Shared by all devices of the module, because the end of a commit may drop the
+ * last reference to its device.
  */
-static struct workqueue_struct *commits;
+static struct workqueue_struct *virtgpu_commit_wq;
 
 /**
- * virtgpu_atomic_init - set up where commits run and end
+ * virtgpu_atomic_init() - Allocate the workqueue of commits
  *
- * Return: 0 or -ENOMEM.
+ * Context: May sleep.
+ * Return: 0 on success, -ENOMEM if out of memory.
  */
 int virtgpu_atomic_init(void)
 {
-	commits = alloc_workqueue("virtio_gpu_commits", WQ_UNBOUND | WQ_HIGHPRI, 0);
+	virtgpu_commit_wq = alloc_workqueue("virtio_gpu_commits", WQ_UNBOUND | WQ_HIGHPRI, 0);
 
-	return commits ? 0 : -ENOMEM;
+	return virtgpu_commit_wq ? 0 : -ENOMEM;
 }
 
 /**
- * virtgpu_atomic_exit - undo virtgpu_atomic_init()
+ * virtgpu_atomic_exit() - Destroy the workqueue of commits
+ *
+ * Context: May sleep.
  */
 void virtgpu_atomic_exit(void)
 {
-	destroy_workqueue(commits);
+	destroy_workqueue(virtgpu_commit_wq);
 }
 
 /**
- * virtgpu_atomic_flush_works - wait for the commits that are being carried out
+ * virtgpu_atomic_flush_works() - Wait for running commits
  *
- * Context: may sleep, without KMS locks.
+ * Context: May sleep. Caller must not hold modeset locks.
  */
 void virtgpu_atomic_flush_works(void)
 {
-	flush_workqueue(commits);
+	flush_workqueue(virtgpu_commit_wq);
 }
 
 /**
- * virtgpu_atomic_workqueue - where commits run, and what they leave is released
+ * virtgpu_atomic_workqueue() - Get the workqueue of commits
  *
+ * Context: Any.
  * Return: the workqueue, which lives as long as the module.
  */
 struct workqueue_struct *virtgpu_atomic_workqueue(void)
 {
-	return commits;
+	return virtgpu_commit_wq;
 }
 
-/* Everything from here on cannot fail and does not wait for the host. */
+/* Must not fail, and does not wait for the host. */
 static void virtgpu_atomic_commit_tail(struct drm_atomic_commit *state)
 {
 	struct drm_device *dev = state->dev;
 
-	/* CRTCs first, so that flushes find their vblanks running. */
+	/* Enable vblanks before RESOURCE_FLUSH is queued. */
 	drm_atomic_helper_commit_modeset_disables(dev, state);
 	drm_atomic_helper_commit_modeset_enables(dev, state);
 	drm_atomic_helper_commit_planes(dev, state, DRM_PLANE_COMMIT_ACTIVE_ONLY);
@@ -99,8 +103,8 @@ static void virtgpu_atomic_commit_work(struct work_struct *work)
 }
 
 /*
- * Is a frame before a state's still on its way?  DRM looks for those of planes and
- * connectors, but for a CRTC's only among the commits that were not cleaned up.
+ * DRM checks the pending flips of a CRTC only among the commits that were not
+ * cleaned up, but commits are cleaned up before their flip is done.
  */
 static bool virtgpu_atomic_flip_pending(struct drm_atomic_commit *state)
 {
@@ -115,7 +119,6 @@ static bool virtgpu_atomic_flip_pending(struct drm_atomic_commit *state)
 	return false;
 }
 
-/* Is something still drawing what a state shows? */
 static bool virtgpu_atomic_fence_pending(struct drm_atomic_commit *state)
 {
 	struct drm_plane_state *new_plane;
@@ -138,28 +141,29 @@ static int virtgpu_atomic_commit_async(struct drm_device *dev, struct drm_atomic
 
 	drm_atomic_helper_async_commit(dev, state);
 	virtgpu_vq_kick(&to_virtgpu(dev)->ctrl);
-	/* The update has put what was shown before into the new state. */
+	/* The update has swapped the old framebuffer into the new state. */
 	drm_atomic_helper_unprepare_planes(dev, state);
 
 	return 0;
 }
 
 /**
- * virtgpu_atomic_commit - carry a checked state out
+ * virtgpu_atomic_commit() - Implement &drm_mode_config_funcs.atomic_commit
  * @dev: the device
- * @state: the state
- * @nonblock: return before it is shown
+ * @state: a checked state
+ * @nonblock: do not wait for fences or for the flip
  *
- * Context: may sleep, under the KMS locks of the state.
- * Return: 0; -EBUSY while an earlier flip is pending, or for cursors that come faster
- * than the host takes them; what preparing a plane says.
+ * Context: May sleep. Caller holds the modeset locks of @state.
+ * Return: 0 on success, -EBUSY if an earlier flip is pending or if the control
+ * queue is too congested for a legacy cursor update, -EINTR if waiting was
+ * interrupted, negative error code from prepare_fb otherwise.
  */
 int virtgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
 			  bool nonblock)
 {
 	int ret;
 
-	/* Nothing else holds these back. */
+	/* Nothing else throttles legacy cursor updates. */
 	if (state->legacy_cursor_update && virtgpu_vq_is_congested(&to_virtgpu(dev)->ctrl))
 		return -EBUSY;
 	if (state->async_update)
@@ -189,11 +193,13 @@ int virtgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *stat
 	drm_atomic_commit_get(state);
 	if (nonblock && (state->allow_modeset || virtgpu_atomic_fence_pending(state))) {
 		INIT_WORK(&state->commit_work, virtgpu_atomic_commit_work);
-		queue_work(commits, &state->commit_work);
+		queue_work(virtgpu_commit_wq, &state->commit_work);
 		return 0;
 	}
 
-	/* A nonblocking one was refused if it had commits to wait for. */
+	/*
+	 * A nonblocking commit has failed with -EBUSY if it had dependencies.
+	 */
 	if (!nonblock)
 		drm_atomic_helper_wait_for_dependencies(state);
 	virtgpu_atomic_commit_tail(state);

@@ -22,16 +22,16 @@
 /**
  * DOC: CRCs
  *
- * Tests compare frames by the CRCs that a display controller computes.  This
+ * Tests compare frames by the CRCs that a display controller computes. This
  * driver computes them from what the host is asked to show: the part of the
- * framebuffer on the output, with the cursor blended over it.  The host reads a
- * buffer only when a commit or a cursor update requests it.  So a worker
+ * framebuffer on the output, with the cursor blended over it. The host reads a
+ * buffer only when a commit or a cursor update requests it. So a worker
  * computes one CRC for each frame, which is then reported for each vblank that
  * finds the frame shown.
  *
- * Commits record the frame only while CRCs are captured.  User space may reuse
+ * Commits record the frame only while CRCs are captured. User space may reuse
  * a buffer after the event of the flip that replaces it, so that event is
- * deferred while the worker still reads the buffer.  If a cursor update
+ * deferred while the worker still reads the buffer. If a cursor update
  * replaces the frame while its CRC is being computed, no CRC is reported for
  * it.
  */
@@ -86,7 +86,7 @@ static void virtgpu_crc_put_fb(struct drm_framebuffer *fb)
 }
 
 /*
- * Only the state of the cursor may change concurrently.  NULL if out of memory.
+ * Only the state of the cursor may change concurrently. NULL if out of memory.
  */
 static struct virtgpu_crc_frame *virtgpu_crc_capture_frame(struct virtgpu_crc *crc)
 {
@@ -432,7 +432,7 @@ void virtgpu_crc_cursor(struct virtgpu_crc *crc)
  * @crc: CRCs of the output
  *
  * Context: Any.
- * Return: true if the replaced frame is still being read.  Then
+ * Return: true if the replaced frame is still being read. Then
  * virtgpu_frames_send_deferred() is called when the CRC was computed.
  */
 bool virtgpu_crc_show(struct virtgpu_crc *crc)

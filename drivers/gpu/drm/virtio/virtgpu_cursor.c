@@ -18,14 +18,14 @@
 /**
  * DOC: cursor
  *
- * Each output has one message for its cursor.  While the message is in flight,
+ * Each output has one message for its cursor. While the message is in flight,
  * further changes only replace the pending state, and the completion queues the
- * last one.  So a host that is slow, or never reads its cursor queue, affects
- * nothing but the cursor.  UPDATE_CURSOR is queued when the transfer of the
- * image on the control queue has completed.  Of the images that are set
+ * last one. So a host that is slow, or never reads its cursor queue, affects
+ * nothing but the cursor. UPDATE_CURSOR is queued when the transfer of the
+ * image on the control queue has completed. Of the images that are set
  * meanwhile, the last one is transferred next.
  *
- * Some hosts silently ignore cursors of another size than 64x64.  A smaller
+ * Some hosts silently ignore cursors of another size than 64x64. A smaller
  * image, or one that is a part of its framebuffer, is therefore copied to a
  * shadow buffer of that size, which is transparent around the image.
  * prepare_fb allocates the shadow, and the plane update copies the image.
@@ -64,7 +64,7 @@ static bool virtgpu_cursor_prepare(struct virtgpu_cursor *c)
 
 /*
  * Caller must not hold @c->lock, because a stopped queue completes the message
- * at once.  While @c->busy is set the message has no other user.
+ * at once. While @c->busy is set the message has no other user.
  */
 static void virtgpu_cursor_send(struct virtgpu_cursor *c)
 {
@@ -203,8 +203,8 @@ static void virtgpu_cursor_upload_complete(struct virtgpu_msg *transfer)
  * @c: the cursor
  * @transfer: filled TRANSFER_TO_HOST_2D; consumed
  *
- * Changes of the cursor are not queued until @transfer has completed.  If an
- * earlier transfer is in flight, @transfer waits for its completion.  The
+ * Changes of the cursor are not queued until @transfer has completed. If an
+ * earlier transfer is in flight, @transfer waits for its completion. The
  * caller must kick the control queue.
  *
  * Context: Any.
@@ -307,7 +307,8 @@ int virtgpu_cursor_shadow_prepare(struct virtgpu_cursor_shadow *shadow,
 	if (virtgpu_cursor_shadow_fits(state))
 		return 0;
 
-	gem = virtgpu_gem_create(to_virtgpu(state->plane->dev), VIRTGPU_CURSOR_PITCH * VIRTGPU_CURSOR_SIZE);
+	gem = virtgpu_gem_create(to_virtgpu(state->plane->dev),
+				 VIRTGPU_CURSOR_PITCH * VIRTGPU_CURSOR_SIZE);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 

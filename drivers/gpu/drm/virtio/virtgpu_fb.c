@@ -104,7 +104,7 @@ static int virtgpu_fb_dirty(struct drm_framebuffer *fb, struct drm_file *file, u
 	return ret == -EIO && !file ? 0 : ret;
 }
 
-static const struct drm_framebuffer_funcs fb_funcs = {
+static const struct drm_framebuffer_funcs virtgpu_fb_funcs = {
 	.destroy = drm_gem_fb_destroy,
 	.create_handle = drm_gem_fb_create_handle,
 	.dirty = virtgpu_fb_dirty,
@@ -151,6 +151,6 @@ struct drm_framebuffer *virtgpu_fb_create(struct drm_device *dev,
 		return ERR_PTR(-EINVAL);
 	}
 
-	return drm_gem_fb_create_with_funcs(dev, file, info, cmd, &fb_funcs);
+	return drm_gem_fb_create_with_funcs(dev, file, info, cmd, &virtgpu_fb_funcs);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_fb_create);

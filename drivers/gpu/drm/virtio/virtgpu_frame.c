@@ -21,19 +21,19 @@
  * DOC: frames
  *
  * A frame is shown by RESOURCE_FLUSH, and the host responds when its display
- * has taken the frame.  An output has at most one RESOURCE_FLUSH in flight.
+ * has taken the frame. An output has at most one RESOURCE_FLUSH in flight.
  *
- * The response is the vblank.  If responses take time, the host's display has a
- * rate of its own.  Then the flip event is sent from the response, or one
+ * The response is the vblank. If responses take time, the host's display has a
+ * rate of its own. Then the flip event is sent from the response, or one
  * period of the mode after the last event if that is later, and the vblank
- * clock takes its phase from the event.  So frames follow the host's display at
+ * clock takes its phase from the event. So frames follow the host's display at
  * every phase. A host that responds at once has no rate, and the vblank clock
  * alone paces its frames.
  *
  * A display may hold a frame, for example for as long as a window is hidden.
  * After a quarter to half a second, commits complete without the host, at a low
- * rate (see the module parameter held_rate).  Each frame replaces the one
- * before. When the host responds, the newest frame is queued at once.  The
+ * rate (see the module parameter held_rate). Each frame replaces the one
+ * before. When the host responds, the newest frame is queued at once. The
  * buffer that the host shows meanwhile stays pinned until the commands that
  * replace the buffer are queued.
  */
@@ -160,7 +160,7 @@ static ktime_t virtgpu_frames_host_due(struct virtgpu_frames *f)
 	lockdep_assert_held(&f->lock);
 
 	/*
-	 * Delay one event to the display's next vsync.  The response to the
+	 * Delay one event to the display's next vsync. The response to the
 	 * next frame then comes a period later, and so do all further events.
 	 */
 	if (f->realign && ktime_after(due, at))
@@ -249,7 +249,7 @@ static ktime_t virtgpu_frames_held_period(void)
  * @event: the event
  * @type: when to send @event
  *
- * The event is sent when the host shows the frame of the commit.  If the commit
+ * The event is sent when the host shows the frame of the commit. If the commit
  * has no frame, the event is sent with the next vblank.
  *
  * Context: Any. The commit of the output, after its frame was queued.
@@ -429,7 +429,7 @@ static void virtgpu_frames_flush_complete(struct virtgpu_msg *msg)
  * @f: the frames
  *
  * Context: Any.
- * Return: true if a new frame has to wait.  Such a frame may replace others, so
+ * Return: true if a new frame has to wait. Such a frame may replace others, so
  * it must describe all of the scanout.
  */
 bool virtgpu_frames_in_flight(struct virtgpu_frames *f)
@@ -457,7 +457,7 @@ bool virtgpu_frames_would_change(struct virtgpu_frames *f, const struct virtgpu_
  * @frame: the frame; its messages are consumed
  *
  * While another frame is in flight, the frame waits, and replaces a frame that
- * waited before.  The caller must kick the control queue.
+ * waited before. The caller must kick the control queue.
  *
  * Context: Any. The commit of the output.
  */

@@ -27,22 +27,22 @@
 /**
  * DOC: display
  *
- * The host says which outputs there are and how large it wants them, and again
- * whenever that changes: it sets an event bit in the configuration, which is
- * cleared before the host is asked, so that no change in between is lost.  Its
- * answers are kept, and all that DRM asks of a connector is answered from there.
+ * The host determines which outputs are connected, and their preferred sizes.
+ * On a change it sets an event bit in the configuration space. The driver
+ * clears the bit before it queries the display info, so no concurrent change is
+ * lost. Callbacks of connectors use the result of the last query.
  */
 
 /*
- * Asking the host
+ * Display info
  */
 
 /**
- * struct virtgpu_display_query - GET_DISPLAY_INFO, and GET_EDID of each output
+ * struct virtgpu_display_query - A query of the display info and the EDIDs
  * @vgdev: the device
- * @msgs: GET_DISPLAY_INFO, and GET_EDID of each output if the device has EDIDs
- * @n: how many they are
- * @left: messages that have not ended, and one for the owner
+ * @msgs: GET_DISPLAY_INFO, and GET_EDID for each output if the device has EDIDs
+ * @n: number of @msgs
+ * @left: number of messages in flight, plus one for the owner
  */
 struct virtgpu_display_query {
 	struct virtgpu_device *vgdev;
@@ -61,9 +61,9 @@ static void virtgpu_display_query_free(struct virtgpu_display_query *q)
 }
 
 static struct virtgpu_msg *virtgpu_display_query_add(struct virtgpu_display_query *q,
-						     size_t reply_size)
+						     size_t resp_size)
 {
-	struct virtgpu_msg *msg = virtgpu_msg_alloc_resp(reply_size);
+	struct virtgpu_msg *msg = virtgpu_msg_alloc_resp(resp_size);
 
 	if (msg)
 		q->msgs[q->n++] = msg;
@@ -99,14 +99,13 @@ free:
 	return NULL;
 }
 
-/* The owner is done with a query, which may not have ended yet. */
+/* Put the reference of the owner. */
 static void virtgpu_display_query_put(struct virtgpu_display_query *q)
 {
 	if (q && atomic_dec_and_test(&q->left))
 		virtgpu_display_query_free(q);
 }
 
-/* With the last response the work reads them. */
 static void virtgpu_display_query_complete(struct virtgpu_msg *msg)
 {
 	struct virtgpu_display_query *q = msg->priv;
@@ -119,8 +118,8 @@ static void virtgpu_display_query_complete(struct virtgpu_msg *msg)
 		virtgpu_display_query_free(q);
 }
 
-/* Has the host skipped one of the commands? */
-static bool virtgpu_display_query_is_skipped(const struct virtgpu_display_query *q)
+/* A command timed out although the host responded to later ones. */
+static bool virtgpu_display_query_timed_out(const struct virtgpu_display_query *q)
 {
 	unsigned int i;
 
@@ -147,18 +146,18 @@ static void virtgpu_display_query_send(struct virtgpu_display_query *q)
 	virtgpu_vq_kick(ctrl);
 }
 
-/* A block of the EDID in an answer, which may be longer than the EDID is. */
+/* The response may be longer than the EDID. */
 static int virtgpu_kms_edid_block(void *data, u8 *buf, unsigned int block, size_t len)
 {
 	const struct virtgpu_msg *msg = data;
-	const struct virtio_gpu_resp_edid *reply = msg->resp;
+	const struct virtio_gpu_resp_edid *resp = msg->resp;
 	size_t start = block * EDID_LENGTH;
-	size_t size = min_t(size_t, le32_to_cpu(reply->size), sizeof(reply->edid));
+	size_t size = min_t(size_t, le32_to_cpu(resp->size), sizeof(resp->edid));
 
 	size = min(size, msg->resp_len - offsetof(struct virtio_gpu_resp_edid, edid));
 	if (start + len > size)
 		return -EINVAL;
-	memcpy(buf, reply->edid + start, len);
+	memcpy(buf, resp->edid + start, len);
 
 	return 0;
 }
@@ -176,7 +175,7 @@ static bool virtgpu_kms_edid_equal(const struct drm_edid *a, const struct drm_ed
 	return raw_a->extensions == raw_b->extensions && !memcmp(raw_a, raw_b, size);
 }
 
-/* Under the lock.  Returns true if it is news. */
+/* Returns true if the configuration of the output has changed. */
 static bool virtgpu_kms_set_info(struct virtgpu_output *out,
 				 const struct virtio_gpu_display_one *one,
 				 const struct drm_edid *edid)
@@ -190,14 +189,16 @@ static bool virtgpu_kms_set_info(struct virtgpu_output *out,
 		.height = le32_to_cpu(one->r.height),
 		.edid = edid,
 	};
-	bool news = new.enabled != info->enabled || new.x != info->x ||
-		    new.y != info->y || new.width != info->width ||
-		    new.height != info->height || !virtgpu_kms_edid_equal(edid, info->edid);
+	bool changed = new.enabled != info->enabled || new.x != info->x ||
+		       new.y != info->y || new.width != info->width ||
+		       new.height != info->height || !virtgpu_kms_edid_equal(edid, info->edid);
+
+	lockdep_assert_held(&out->vgdev->kms.lock);
 
 	drm_edid_free(info->edid);
 	*info = new;
 
-	return news;
+	return changed;
 }
 
 static void virtgpu_kms_set_positions(struct virtgpu_output *out)
@@ -209,11 +210,11 @@ static void virtgpu_kms_set_positions(struct virtgpu_output *out)
 	drm_object_property_set_value(obj, config->suggested_y_property, out->info.y);
 }
 
-/* The responses of a query.  Returns 1 if something has changed, 0, or an errno. */
+/* Returns 1 if an output has changed, 0 if none has, or an errno. */
 static int virtgpu_display_query_read(struct virtgpu_display_query *q)
 {
-	const struct virtio_gpu_resp_display_info *reply = q->msgs[0]->resp;
-	struct virtgpu_kms *d = &q->vgdev->kms;
+	const struct virtio_gpu_resp_display_info *resp = q->msgs[0]->resp;
+	struct virtgpu_kms *kms = &q->vgdev->kms;
 	const struct drm_edid *edid;
 	struct virtgpu_msg *msg;
 	bool changed = false;
@@ -222,22 +223,21 @@ static int virtgpu_display_query_read(struct virtgpu_display_query *q)
 	if (q->msgs[0]->error)
 		return q->msgs[0]->error;
 
-	for (i = 0; i < d->count; i++) {
+	for (i = 0; i < kms->count; i++) {
 		edid = NULL;
 		msg = 1 + i < q->n ? q->msgs[1 + i] : NULL;
 		if (msg && msg->state == VIRTGPU_MSG_COMPLETED && !msg->error)
-			edid = drm_edid_read_custom(&d->outputs[i].connector,
+			edid = drm_edid_read_custom(&kms->outputs[i].connector,
 						    virtgpu_kms_edid_block, msg);
-		mutex_lock(&d->lock);
-		changed |= virtgpu_kms_set_info(&d->outputs[i], &reply->pmodes[i], edid);
-		mutex_unlock(&d->lock);
-		virtgpu_kms_set_positions(&d->outputs[i]);
+		mutex_lock(&kms->lock);
+		changed |= virtgpu_kms_set_info(&kms->outputs[i], &resp->pmodes[i], edid);
+		mutex_unlock(&kms->lock);
+		virtgpu_kms_set_positions(&kms->outputs[i]);
 	}
 
 	return changed;
 }
 
-/* Returns 0 or an errno. */
 static int virtgpu_kms_query_outputs(struct virtgpu_device *vgdev)
 {
 	struct virtgpu_display_query *q = virtgpu_display_query_alloc(vgdev);
@@ -249,7 +249,7 @@ static int virtgpu_kms_query_outputs(struct virtgpu_device *vgdev)
 
 	virtgpu_display_query_send(q);
 	ret = virtgpu_vq_wait_msg(&vgdev->ctrl, q->msgs[0]);
-	/* An output without a response has no EDID. */
+	/* A missing response to GET_EDID means no EDID. */
 	for (i = 1; i < q->n && !ret; i++)
 		if (virtgpu_vq_wait_msg(&vgdev->ctrl, q->msgs[i]) == -EINTR)
 			ret = -EINTR;
@@ -260,8 +260,8 @@ static int virtgpu_kms_query_outputs(struct virtgpu_device *vgdev)
 	return ret < 0 ? ret : 0;
 }
 
-/* True once for each time that the host has raised the event. */
-static bool virtgpu_kms_event_pending(struct virtgpu_device *vgdev)
+/* Test and clear the event. */
+static bool virtgpu_kms_test_clear_event(struct virtgpu_device *vgdev)
 {
 	u32 events;
 
@@ -275,66 +275,68 @@ static bool virtgpu_kms_event_pending(struct virtgpu_device *vgdev)
 	return true;
 }
 
-/* Takes the responses of the last query.  Returns as virtgpu_display_query_read(). */
-static int virtgpu_kms_end_query(struct virtgpu_device *vgdev)
+/* Returns 1 if an output has changed, 0 if none has, or an errno. */
+static int virtgpu_kms_finish_query(struct virtgpu_device *vgdev)
 {
-	struct virtgpu_kms *d = &vgdev->kms;
-	int ret =
-		virtgpu_display_query_is_skipped(d->query) ? -ETIMEDOUT : virtgpu_display_query_read(d->query);
+	struct virtgpu_kms *kms = &vgdev->kms;
+	int ret = -ETIMEDOUT;
 
-	virtgpu_display_query_put(d->query);
-	WRITE_ONCE(d->query, NULL);
+	if (!virtgpu_display_query_timed_out(kms->query))
+		ret = virtgpu_display_query_read(kms->query);
+	virtgpu_display_query_put(kms->query);
+	WRITE_ONCE(kms->query, NULL);
 	if (ret >= 0)
-		d->info_dirty = false;
+		kms->info_dirty = false;
 
 	return ret;
 }
 
 /*
- * Nothing here waits for the host, which may not respond for as long as its display
- * holds a frame: the responses to a query start the work again.
+ * The host may not respond for as long as its display holds a frame. So the
+ * work never waits for responses; the last response of a query schedules it
+ * again.
  */
 static void virtgpu_kms_config_work(struct work_struct *work)
 {
 	struct virtgpu_device *vgdev = container_of(to_delayed_work(work),
 						    struct virtgpu_device, kms.config_work);
-	struct virtgpu_kms *d = &vgdev->kms;
+	struct virtgpu_kms *kms = &vgdev->kms;
 	int ret = 0;
 
-	if (d->query) {
-		if (atomic_read(&d->query->left) > 1 && !virtgpu_display_query_is_skipped(d->query))
+	if (kms->query) {
+		if (atomic_read(&kms->query->left) > 1 &&
+		    !virtgpu_display_query_timed_out(kms->query))
 			return;
-		ret = virtgpu_kms_end_query(vgdev);
+		ret = virtgpu_kms_finish_query(vgdev);
 	}
 	if (READ_ONCE(vgdev->ctrl.stopped))
 		return;
-	/* A query that a suspend has cut off is repeated at once. */
+	/* A query that was cancelled by suspend is repeated at once. */
 	if (ret == -ENODEV)
 		ret = 0;
 	if (ret < 0)
 		drm_err_ratelimited(&vgdev->drm, "failed to refresh display info: %d\n", ret);
 	if (ret > 0)
 		drm_kms_helper_hotplug_event(&vgdev->drm);
-	/* The event is cleared before the query, so that no change in between is lost. */
-	if (virtgpu_kms_event_pending(vgdev))
-		d->info_dirty = true;
-	if (!d->info_dirty)
+	if (virtgpu_kms_test_clear_event(vgdev))
+		kms->info_dirty = true;
+	if (!kms->info_dirty)
 		return;
 
 	/* After an error the next query comes a second later. */
 	if (ret >= 0)
-		WRITE_ONCE(d->query, virtgpu_display_query_alloc(vgdev));
-	if (d->query)
-		virtgpu_display_query_send(d->query);
+		WRITE_ONCE(kms->query, virtgpu_display_query_alloc(vgdev));
+	if (kms->query)
+		virtgpu_display_query_send(kms->query);
 	else
-		schedule_delayed_work(&d->config_work, HZ);
+		schedule_delayed_work(&kms->config_work, HZ);
 }
 
 /**
- * virtgpu_kms_config_changed - the device's configuration has changed
+ * virtgpu_kms_config_changed() - Handle a change of the configuration space
  * @vgdev: the device
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_kms_config_changed(struct virtgpu_device *vgdev)
 {
@@ -343,10 +345,10 @@ void virtgpu_kms_config_changed(struct virtgpu_device *vgdev)
 }
 
 /*
- * Showing a buffer again whose blob the host has refused
+ * 2D fallback for rejected blobs
  */
 
-/* A reference to what an output shows, if the host refused that. */
+/* Returns a referenced framebuffer, or NULL if the host has not rejected it. */
 static struct drm_framebuffer *virtgpu_kms_get_rejected_fb(struct virtgpu_output *out)
 {
 	struct drm_framebuffer *fb = NULL;
@@ -383,18 +385,18 @@ static void virtgpu_kms_fallback_work(struct work_struct *work)
 	}
 }
 
-static void virtgpu_kms_blob_rejected(struct virtgpu_resource_mgr *pool)
+static void virtgpu_kms_blob_rejected(struct virtgpu_resource_mgr *mgr)
 {
-	struct virtgpu_device *vgdev = container_of(pool, struct virtgpu_device, resources);
+	struct virtgpu_device *vgdev = container_of(mgr, struct virtgpu_device, resources);
 
 	schedule_work(&vgdev->kms.fallback_work);
 }
 
 /*
- * Setting up
+ * Setup, suspend and teardown
  */
 
-static const struct drm_mode_config_funcs mode_config_funcs = {
+static const struct drm_mode_config_funcs virtgpu_mode_config_funcs = {
 	.fb_create = virtgpu_fb_create,
 	.atomic_check = drm_atomic_helper_check,
 	.atomic_commit = virtgpu_atomic_commit,
@@ -410,7 +412,7 @@ static int virtgpu_kms_init_mode_config(struct virtgpu_device *vgdev)
 	if (ret)
 		return ret;
 
-	config->funcs = &mode_config_funcs;
+	config->funcs = &virtgpu_mode_config_funcs;
 	config->max_width = VIRTGPU_FB_MAX;
 	config->max_height = VIRTGPU_FB_MAX;
 	config->cursor_width = VIRTGPU_CURSOR_SIZE;
@@ -431,14 +433,17 @@ static int virtgpu_kms_init_mode_config(struct virtgpu_device *vgdev)
 
 static int virtgpu_kms_init_outputs(struct virtgpu_device *vgdev)
 {
-	struct virtgpu_kms *d = &vgdev->kms;
+	struct virtgpu_kms *kms = &vgdev->kms;
 	unsigned int i;
 	int ret;
 
 	for (i = 0; i < vgdev->features.scanouts; i++) {
-		/* Counted first, so that what it has is released. */
-		d->count++;
-		ret = virtgpu_output_init(&d->outputs[i], vgdev, i);
+		/*
+		 * virtgpu_kms_release() must see a partially initialized
+		 * output.
+		 */
+		kms->count++;
+		ret = virtgpu_output_init(&kms->outputs[i], vgdev, i);
 		if (ret)
 			return ret;
 	}
@@ -449,38 +454,41 @@ static int virtgpu_kms_init_outputs(struct virtgpu_device *vgdev)
 static void virtgpu_kms_release(struct drm_device *dev, void *data)
 {
 	struct virtgpu_device *vgdev = to_virtgpu(dev);
-	struct virtgpu_kms *d = &vgdev->kms;
+	struct virtgpu_kms *kms = &vgdev->kms;
 	unsigned int i;
 
-	for (i = 0; i < d->count; i++)
-		virtgpu_output_fini(&d->outputs[i]);
+	for (i = 0; i < kms->count; i++)
+		virtgpu_output_fini(&kms->outputs[i]);
 }
 
 /**
- * virtgpu_kms_init - make the outputs
- * @vgdev: a device whose features are known
+ * virtgpu_kms_init() - Initialize modesetting
+ * @vgdev: a device with initialized features and queues
  *
- * Context: may sleep.
- * Return: 0 or an errno.
+ * Context: May sleep.
+ * Return: 0 on success, -ENOMEM if out of memory, negative error code from DRM
+ * otherwise.
  */
 int virtgpu_kms_init(struct virtgpu_device *vgdev)
 {
-	struct virtgpu_kms *d = &vgdev->kms;
+	struct virtgpu_kms *kms = &vgdev->kms;
 	unsigned int i;
 	int ret;
 
-	ret = drmm_mutex_init(&vgdev->drm, &d->lock);
+	ret = drmm_mutex_init(&vgdev->drm, &kms->lock);
 	if (ret)
 		return ret;
-	INIT_DELAYED_WORK(&d->config_work, virtgpu_kms_config_work);
-	d->commit_wq = virtgpu_atomic_workqueue();
-	INIT_WORK(&d->fallback_work, virtgpu_kms_fallback_work);
+	INIT_DELAYED_WORK(&kms->config_work, virtgpu_kms_config_work);
+	kms->commit_wq = virtgpu_atomic_workqueue();
+	INIT_WORK(&kms->fallback_work, virtgpu_kms_fallback_work);
 	vgdev->resources.on_rejected = virtgpu_kms_blob_rejected;
 
-	/* Before the action that looks into it: what is managed goes in reverse. */
-	d->outputs = drmm_kcalloc(&vgdev->drm, vgdev->features.scanouts,
-				  sizeof(*d->outputs), GFP_KERNEL);
-	if (!d->outputs)
+	/*
+	 * Allocate before the action is added: DRM releases in reverse order.
+	 */
+	kms->outputs = drmm_kcalloc(&vgdev->drm, vgdev->features.scanouts,
+				  sizeof(*kms->outputs), GFP_KERNEL);
+	if (!kms->outputs)
 		return -ENOMEM;
 
 	ret = drmm_add_action_or_reset(&vgdev->drm, virtgpu_kms_release, NULL);
@@ -493,67 +501,69 @@ int virtgpu_kms_init(struct virtgpu_device *vgdev)
 	ret = virtgpu_kms_init_outputs(vgdev);
 	if (ret)
 		return ret;
-	/* The vblank clock counts vblanks without a timer while there is no waiter. */
+	/* The vblank clock needs no timer while there are no waiters. */
 	vgdev->drm.max_vblank_count = U32_MAX;
 	vgdev->drm.vblank_disable_immediate = true;
-	ret = drm_vblank_init(&vgdev->drm, d->count);
+	ret = drm_vblank_init(&vgdev->drm, kms->count);
 	if (ret)
 		return ret;
-	for (i = 0; i < d->count; i++)
-		virtgpu_crc_init(&d->outputs[i].crc, &d->outputs[i].crtc, &d->outputs[i].frames);
+	for (i = 0; i < kms->count; i++)
+		virtgpu_crc_init(&kms->outputs[i].crc, &kms->outputs[i].crtc, &kms->outputs[i].frames);
 	drm_mode_config_reset(&vgdev->drm);
 
 	return 0;
 }
 
 /**
- * virtgpu_kms_start - learn what the host wants
- * @vgdev: a device that answers
+ * virtgpu_kms_start() - Query the display info for the first time
+ * @vgdev: a device with started queues
  *
- * Context: may sleep; waits for the host.
- * Return: 0, or an errno if the host does not say.
+ * Context: May sleep. Waits for the host.
+ * Return: 0 on success, -ENOMEM if out of memory, -ETIMEDOUT or -EIO if the
+ * host does not respond, the error of GET_DISPLAY_INFO otherwise.
  */
 int virtgpu_kms_start(struct virtgpu_device *vgdev)
 {
 	if (!vgdev->kms.count)
 		return 0;
 
-	virtgpu_kms_event_pending(vgdev);
+	virtgpu_kms_test_clear_event(vgdev);
 	return virtgpu_kms_query_outputs(vgdev);
 }
 
-static void virtgpu_kms_cancel_works(struct virtgpu_kms *d)
+static void virtgpu_kms_cancel_works(struct virtgpu_kms *kms)
 {
-	cancel_delayed_work_sync(&d->config_work);
-	cancel_work_sync(&d->fallback_work);
+	cancel_delayed_work_sync(&kms->config_work);
+	cancel_work_sync(&kms->fallback_work);
 	virtgpu_atomic_flush_works();
 }
 
 /**
- * virtgpu_kms_tick - look after frames that the host does not respond to
+ * virtgpu_kms_tick() - Check frames and queries without a response
  * @vgdev: the device
  *
- * Context: process context, once each watchdog period of the control queue.
+ * Context: Process context. Called once per watchdog period of the control
+ * queue.
  */
 void virtgpu_kms_tick(struct virtgpu_device *vgdev)
 {
-	struct virtgpu_kms *d = &vgdev->kms;
+	struct virtgpu_kms *kms = &vgdev->kms;
 	unsigned int i;
 
-	for (i = 0; i < d->count; i++)
-		virtgpu_frames_tick(&d->outputs[i].frames);
-	if (READ_ONCE(d->query) && READ_ONCE(vgdev->ctrl.skipped) != d->skipped) {
-		d->skipped = vgdev->ctrl.skipped;
-		schedule_delayed_work(&d->config_work, 0);
+	for (i = 0; i < kms->count; i++)
+		virtgpu_frames_tick(&kms->outputs[i].frames);
+	if (READ_ONCE(kms->query) && READ_ONCE(vgdev->ctrl.skipped) != kms->skipped) {
+		kms->skipped = vgdev->ctrl.skipped;
+		schedule_delayed_work(&kms->config_work, 0);
 	}
 }
 
 /**
- * virtgpu_kms_suspend - turn the outputs off and remember what they showed
- * @vgdev: a device that answers, its users frozen
+ * virtgpu_kms_suspend() - Save the state of the outputs and disable them
+ * @vgdev: a device with started queues and frozen user space
  *
- * Context: may sleep; waits for the host.
- * Return: 0 or an errno, with the outputs as they were.
+ * Context: May sleep. Takes all modeset locks.
+ * Return: 0 on success, or a negative error code with the outputs unchanged.
  */
 int virtgpu_kms_suspend(struct virtgpu_device *vgdev)
 {
@@ -565,13 +575,13 @@ int virtgpu_kms_suspend(struct virtgpu_device *vgdev)
 	ret = drm_mode_config_helper_suspend(&vgdev->drm);
 	if (ret)
 		return ret;
-	/* A worker may still be letting go of what was shown. */
+	/* A work may still release old framebuffers. */
 	virtgpu_kms_cancel_works(&vgdev->kms);
 
 	return 0;
 }
 
-/* What contexts had made is gone.  Its outputs are black until their program draws anew. */
+/* Resources of contexts are lost. Planes that showed them are disabled. */
 static void virtgpu_kms_drop_stale_planes(struct drm_atomic_commit *state)
 {
 	struct drm_crtc_state *crtc_state;
@@ -590,36 +600,36 @@ static void virtgpu_kms_drop_stale_planes(struct drm_atomic_commit *state)
 }
 
 /**
- * virtgpu_kms_resume - show again what was shown before the suspend
- * @vgdev: a device that was reset and answers again
+ * virtgpu_kms_resume() - Restore the state of the outputs
+ * @vgdev: a device with restarted queues
  *
- * Where that cannot be the outputs stay dark until somebody sets a mode.
+ * Outputs that cannot be restored stay disabled until user space sets a mode.
  *
- * Context: may sleep; waits for the host.
+ * Context: May sleep. Takes all modeset locks.
  */
 void virtgpu_kms_resume(struct virtgpu_device *vgdev)
 {
-	struct virtgpu_kms *d = &vgdev->kms;
+	struct virtgpu_kms *kms = &vgdev->kms;
 
-	if (!d->count)
+	if (!kms->count)
 		return;
 
-	/* The host may have other wishes by now. */
-	d->info_dirty = true;
+	/* The display info may have changed during suspend. */
+	kms->info_dirty = true;
 	virtgpu_kms_config_changed(vgdev);
 
 	if (vgdev->drm.mode_config.suspend_state)
 		virtgpu_kms_drop_stale_planes(vgdev->drm.mode_config.suspend_state);
-	/* It tells of an error. */
+	/* The helper logs errors. */
 	if (drm_mode_config_helper_resume(&vgdev->drm))
 		drm_kms_helper_hotplug_event(&vgdev->drm);
 }
 
 /**
- * virtgpu_kms_stop - end what runs on its own
- * @vgdev: a device whose queues are stopped
+ * virtgpu_kms_stop() - Stop all works
+ * @vgdev: a device with stopped queues
  *
- * Context: may sleep.
+ * Context: May sleep.
  */
 void virtgpu_kms_stop(struct virtgpu_device *vgdev)
 {
@@ -636,7 +646,7 @@ void virtgpu_kms_stop(struct virtgpu_device *vgdev)
 	for (i = 0; i < vgdev->kms.count; i++)
 		virtgpu_crc_fini(&vgdev->kms.outputs[i].crc);
 
-	/* Nobody comes back for what was shown before a suspend. */
+	/* A device that is removed while suspended is not resumed. */
 	if (config->suspend_state)
 		drm_atomic_commit_put(config->suspend_state);
 	config->suspend_state = NULL;

@@ -12,18 +12,18 @@ struct virtgpu_display_query;
 struct virtgpu_output;
 
 /**
- * struct virtgpu_kms - the outputs of a device
- * @lock: protects what the outputs know of the host's wishes
- * @outputs: one for each scanout, in their order
- * @count: how many; 0 for a device or a build without a display
- * @info_dirty: the host's last change is not known yet
- * @config_work: asks the host what has changed
- * @query: on its way to the host, or NULL; of @config_work
- * @skipped: &virtgpu_vq.skipped when @config_work was started because of it
- * @commit_wq: the workqueue of commits, which all devices share
- * @fallback_work: shows a buffer again that the host refused
- * @mode_update: the connector property that tells compositors to follow the host's
- *	wishes
+ * struct virtgpu_kms - Outputs of a device
+ * @lock: protects &virtgpu_output.info
+ * @outputs: array of outputs, one for each scanout
+ * @count: number of @outputs; 0 without scanouts or without modesetting support
+ * @info_dirty: the display info is older than the last event
+ * @config_work: queries the display info
+ * @query: query in flight, or NULL; belongs to @config_work
+ * @skipped: value of &virtgpu_vq.skipped when @config_work last checked @query
+ * @commit_wq: workqueue of commits, shared by all devices
+ * @fallback_work: shows a 2D resource instead of a rejected blob
+ * @mode_update: connector property that makes compositors follow the preferred
+ *	mode of the host
  */
 struct virtgpu_kms {
 	struct mutex lock; /* virtgpu_output.info */

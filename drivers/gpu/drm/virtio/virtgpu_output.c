@@ -17,9 +17,9 @@
 /**
  * DOC: outputs
  *
- * An output is a scanout of the device with its CRTC, planes and connector.  What it
- * shows goes through its frames, which also send the flip events and are the clock of
- * its vblanks: see virtgpu_frame.c.
+ * An output is a scanout of the device with its CRTC, planes and connector.
+ * Its frames queue what the planes show, send the flip events and contain the
+ * vblank clock: see virtgpu_frame.c.
  */
 
 /*
@@ -41,7 +41,7 @@ static void virtgpu_output_queue_release(struct virtgpu_frames *f)
 	queue_work(frames_to_virtgpu_output(f)->vgdev->kms.commit_wq, &f->release_work);
 }
 
-static const struct virtgpu_frames_ops output_frames_ops = {
+static const struct virtgpu_frames_ops virtgpu_output_frames_ops = {
 	.before_event = virtgpu_output_before_event,
 	.queue_release = virtgpu_output_queue_release,
 	.put_buffer = virtgpu_plane_put_buffer,
@@ -61,7 +61,7 @@ static void virtgpu_crtc_atomic_flush(struct drm_crtc *crtc, struct drm_atomic_c
 	struct virtgpu_output *out = crtc_to_output(crtc);
 	struct drm_pending_vblank_event *event = virtgpu_output_take_event(crtc);
 
-	/* Updates of the cursor by its own ioctl have none. */
+	/* Legacy cursor updates have no event. */
 	if (!event) {
 		virtgpu_crc_cursor(&out->crc);
 		return;
@@ -90,15 +90,18 @@ static void virtgpu_crtc_atomic_disable(struct drm_crtc *crtc, struct drm_atomic
 	virtgpu_crc_disable(&out->crc);
 	drm_crtc_vblank_off(crtc);
 
-	/* On a mode change keep scanning out the old framebuffer until the CRTC is re-enabled. */
+	/*
+	 * On a mode change keep showing the old frame until the CRTC is enabled
+	 * again.
+	 */
 	if (crtc->state->active)
 		return;
 
-	/* The planes of a CRTC that goes off are not disabled on their own. */
+	/* DRM does not disable the planes of an inactive CRTC. */
 	virtgpu_cursor_hide(&out->cursor);
 	virtgpu_plane_disable_scanout(out, drm_atomic_get_new_plane_state(state, out->primary));
 
-	/* Nothing new is shown that the event could wait for. */
+	/* There is no frame that the event could wait for. */
 	event = virtgpu_output_take_event(crtc);
 	if (!event)
 		return;
@@ -142,7 +145,7 @@ static enum drm_mode_status virtgpu_crtc_mode_valid(struct drm_crtc *crtc,
 
 	if (mode->hdisplay < VIRTGPU_SCANOUT_MIN || mode->vdisplay < VIRTGPU_SCANOUT_MIN)
 		return MODE_BAD;
-	/* The timer has to have a period, and the guest time for other things. */
+	/* Bound the load of the vblank timer. */
 	if (hz < 1 || hz > 1000)
 		return MODE_BAD;
 	if (mode->flags & (DRM_MODE_FLAG_INTERLACE | DRM_MODE_FLAG_DBLSCAN))
@@ -151,14 +154,14 @@ static enum drm_mode_status virtgpu_crtc_mode_valid(struct drm_crtc *crtc,
 	return MODE_OK;
 }
 
-static const struct drm_crtc_helper_funcs crtc_helper_funcs = {
+static const struct drm_crtc_helper_funcs virtgpu_crtc_helper_funcs = {
 	.mode_valid = virtgpu_crtc_mode_valid,
 	.atomic_flush = virtgpu_crtc_atomic_flush,
 	.atomic_enable = virtgpu_crtc_atomic_enable,
 	.atomic_disable = virtgpu_crtc_atomic_disable,
 };
 
-static const struct drm_crtc_funcs crtc_funcs = {
+static const struct drm_crtc_funcs virtgpu_crtc_funcs = {
 	.set_config = drm_atomic_helper_set_config,
 	.page_flip = drm_atomic_helper_page_flip,
 	.reset = drm_atomic_helper_crtc_reset,
@@ -190,7 +193,7 @@ static enum drm_connector_status virtgpu_connector_detect(struct drm_connector *
 	return enabled ? connector_status_connected : connector_status_disconnected;
 }
 
-/* The size of the host's window, which need not be one that monitors have. */
+/* The host's window may have a size that is no standard mode. */
 static int virtgpu_connector_add_preferred_mode(struct drm_connector *connector,
 						const struct virtgpu_output_info *info)
 {
@@ -222,7 +225,7 @@ static int virtgpu_connector_get_modes(struct drm_connector *connector)
 	mutex_lock(&out->vgdev->kms.lock);
 	drm_edid_connector_update(connector, out->info.edid);
 	n = drm_edid_connector_add_modes(connector);
-	/* An EDID prefers the size that the host wants already. */
+	/* An EDID has the preferred mode of the host already. */
 	if (!n)
 		n = drm_add_modes_noedid(connector, 2560, 1600) +
 		    virtgpu_connector_add_preferred_mode(connector, &out->info);
@@ -231,11 +234,11 @@ static int virtgpu_connector_get_modes(struct drm_connector *connector)
 	return n;
 }
 
-static const struct drm_connector_helper_funcs connector_helper_funcs = {
+static const struct drm_connector_helper_funcs virtgpu_connector_helper_funcs = {
 	.get_modes = virtgpu_connector_get_modes,
 };
 
-static const struct drm_connector_funcs connector_funcs = {
+static const struct drm_connector_funcs virtgpu_connector_funcs = {
 	.detect = virtgpu_connector_detect,
 	.fill_modes = drm_helper_probe_single_connector_modes,
 	.reset = drm_atomic_helper_connector_reset,
@@ -249,12 +252,12 @@ static int virtgpu_connector_init(struct virtgpu_output *out)
 	struct drm_mode_config *config = &connector->dev->mode_config;
 	int ret;
 
-	ret = drmm_connector_init(connector->dev, connector, &connector_funcs,
+	ret = drmm_connector_init(connector->dev, connector, &virtgpu_connector_funcs,
 				  DRM_MODE_CONNECTOR_VIRTUAL, NULL);
 	if (ret)
 		return ret;
 
-	drm_connector_helper_add(connector, &connector_helper_funcs);
+	drm_connector_helper_add(connector, &virtgpu_connector_helper_funcs);
 	connector->polled = DRM_CONNECTOR_POLL_HPD;
 	if (out->vgdev->features.edid)
 		drm_connector_attach_edid_property(connector);
@@ -266,13 +269,16 @@ static int virtgpu_connector_init(struct virtgpu_output *out)
 }
 
 /**
- * virtgpu_output_init - make the KMS objects of a scanout
+ * virtgpu_output_init() - Initialize the KMS objects of a scanout
  * @out: zeroed memory that lives as long as the DRM device
  * @vgdev: the device
- * @index: number of the scanout
+ * @index: index of the scanout
  *
- * Context: may sleep.
- * Return: 0 or an errno.
+ * On error the caller must call virtgpu_output_fini().
+ *
+ * Context: May sleep.
+ * Return: 0 on success, -ENOMEM if out of memory, negative error code from DRM
+ * otherwise.
  */
 int virtgpu_output_init(struct virtgpu_output *out, struct virtgpu_device *vgdev,
 			unsigned int index)
@@ -285,7 +291,7 @@ int virtgpu_output_init(struct virtgpu_output *out, struct virtgpu_device *vgdev
 	out->vgdev = vgdev;
 	out->index = index;
 	out->connector.dev = dev;
-	virtgpu_frames_init(&out->frames, &vgdev->ctrl, &out->crtc, index, &output_frames_ops);
+	virtgpu_frames_init(&out->frames, &vgdev->ctrl, &out->crtc, index, &virtgpu_output_frames_ops);
 
 	ret = virtgpu_cursor_init(&out->cursor, &vgdev->cursor, &vgdev->ctrl, index);
 	if (ret)
@@ -304,10 +310,10 @@ int virtgpu_output_init(struct virtgpu_output *out, struct virtgpu_device *vgdev
 		return PTR_ERR(cursor);
 
 	ret = drmm_crtc_init_with_planes(dev, &out->crtc, out->primary, cursor,
-					 &crtc_funcs, NULL);
+					 &virtgpu_crtc_funcs, NULL);
 	if (ret)
 		return ret;
-	drm_crtc_helper_add(&out->crtc, &crtc_helper_funcs);
+	drm_crtc_helper_add(&out->crtc, &virtgpu_crtc_helper_funcs);
 
 	ret = drmm_encoder_init(dev, &out->encoder, NULL,
 				DRM_MODE_ENCODER_VIRTUAL, NULL);
@@ -319,8 +325,10 @@ int virtgpu_output_init(struct virtgpu_output *out, struct virtgpu_device *vgdev
 }
 
 /**
- * virtgpu_output_fini - release what DRM does not manage
- * @out: an output, perhaps half set up, whose queues are stopped
+ * virtgpu_output_fini() - Release what DRM does not manage
+ * @out: output of stopped queues, may be partially initialized
+ *
+ * Context: May sleep.
  */
 void virtgpu_output_fini(struct virtgpu_output *out)
 {

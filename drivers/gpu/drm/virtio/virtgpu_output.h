@@ -16,13 +16,13 @@ struct virtgpu_device;
 struct virtgpu_msg;
 
 /**
- * struct virtgpu_output_info - what the host wants of an output
- * @enabled: it is to be used
- * @x: where it is to stand among the others, in pixels
- * @y: likewise
- * @width: its preferred width, in pixels
- * @height: its preferred height
- * @edid: the monitor's, or NULL
+ * struct virtgpu_output_info - Configuration of an output requested by the host
+ * @enabled: the output is connected
+ * @x: suggested horizontal position in pixels
+ * @y: suggested vertical position in pixels
+ * @width: preferred width in pixels
+ * @height: preferred height in pixels
+ * @edid: the EDID, or NULL
  */
 struct virtgpu_output_info {
 	bool enabled;
@@ -32,17 +32,17 @@ struct virtgpu_output_info {
 };
 
 /**
- * struct virtgpu_output - a scanout with its CRTC, planes and connector
+ * struct virtgpu_output - A scanout with its CRTC, planes and connector
  * @vgdev: the device
- * @index: the number of the scanout
+ * @index: index of the scanout
  * @crtc: the CRTC
  * @encoder: the encoder
  * @connector: the connector
  * @primary: the primary plane
- * @info: under &virtgpu_kms.lock
- * @frames: what it shows
- * @cursor: the host's cursor
- * @crc: checksums of what it shows
+ * @info: configuration requested by the host, protected by &virtgpu_kms.lock
+ * @frames: frames on their way to the host's display
+ * @cursor: cursor on the host
+ * @crc: CRCs of the frames
  * @panic_msgs: messages reserved for the panic screen
  */
 struct virtgpu_output {

@@ -21,20 +21,22 @@
 /**
  * DOC: planes
  *
- * prepare_fb makes sure that the host knows the buffer, pins it if it is imported, and
- * reserves the messages of the frame; it may fail.  The update fills them and hands
- * them to the output's frames, and cannot fail: TRANSFER if the host may keep a copy,
- * SET_SCANOUT if the output shows something else than before, RESOURCE_FLUSH.
+ * prepare_fb creates the resource of the buffer if needed, pins an imported
+ * buffer, and reserves the messages of the frame. It is the only step that can
+ * fail. The plane update fills the messages and passes them to the frames of
+ * the output: TRANSFER_TO_HOST_2D if the host may keep a copy, SET_SCANOUT if
+ * the resource or the source rectangle changes, and RESOURCE_FLUSH.
  */
 
 /**
- * struct virtgpu_plane_desc - What distinguishes the types of planes
+ * struct virtgpu_plane_desc - Properties of a type of planes
  * @helper_funcs: helper functions
  * @formats: pixel formats, DRM_FORMAT_*
  * @num_formats: entries of @formats
  * @blend_modes: mask of DRM_MODE_BLEND_*
  * @size_hint: preferred size for user space, or NULL
- * @size: width and height of a 2D resource in pixels, or 0 for those of the framebuffer
+ * @size: width and height of a 2D resource in pixels, or 0 for those of the
+ *	framebuffer
  * @can_position: the plane may cover a part of the CRTC, or extend beyond it
  * @can_show_blob: the host can show a guest blob without a 2D resource
  */
@@ -70,23 +72,18 @@ static struct virtgpu_gem *virtgpu_plane_fb_gem(struct drm_framebuffer *fb)
 	return to_virtgpu_gem(fb->obj[0]);
 }
 
-/* The buffer that the host is to show. */
 static struct virtgpu_gem *virtgpu_plane_gem(const struct virtgpu_plane_state *vs)
 {
-	return vs->image.gem ?: virtgpu_plane_fb_gem(vs->base.fb);
+	return vs->shadow.gem ?: virtgpu_plane_fb_gem(vs->base.fb);
 }
-
-/*
- * State
- */
 
 static void virtgpu_plane_release_messages(struct virtgpu_plane_state *vs)
 {
 	virtgpu_msg_put(vs->transfer);
-	virtgpu_msg_put(vs->scanout);
+	virtgpu_msg_put(vs->set_scanout);
 	virtgpu_msg_put(vs->flush);
 	vs->transfer = NULL;
-	vs->scanout = NULL;
+	vs->set_scanout = NULL;
 	vs->flush = NULL;
 }
 
@@ -127,13 +124,13 @@ static struct drm_plane_state *virtgpu_plane_duplicate_state(struct drm_plane *p
 	return &vs->base;
 }
 
-/* Asynchronous flips have no limits of their own. */
+/* Asynchronous flips support the same formats as synchronous ones. */
 static bool virtgpu_plane_async_format(struct drm_plane *plane, u32 format, u64 modifier)
 {
 	return modifier == DRM_FORMAT_MOD_LINEAR && virtgpu_fb_host_format(format);
 }
 
-static const struct drm_plane_funcs plane_funcs = {
+static const struct drm_plane_funcs virtgpu_plane_funcs = {
 	.update_plane = drm_atomic_helper_update_plane,
 	.disable_plane = drm_atomic_helper_disable_plane,
 	.reset = virtgpu_plane_reset,
@@ -141,10 +138,6 @@ static const struct drm_plane_funcs plane_funcs = {
 	.atomic_destroy_state = virtgpu_plane_destroy_state,
 	.format_mod_supported_async = virtgpu_plane_async_format,
 };
-
-/*
- * Preparing
- */
 
 static void virtgpu_plane_get_layout(const struct virtgpu_plane_state *vs,
 				     struct virtgpu_2d_layout *layout)
@@ -157,7 +150,7 @@ static void virtgpu_plane_get_layout(const struct virtgpu_plane_state *vs,
 
 	layout->width = size;
 	layout->height = size;
-	if (vs->image.gem)
+	if (vs->shadow.gem)
 		layout->offset = 0;
 }
 
@@ -241,7 +234,7 @@ static bool virtgpu_plane_needs_transfer(const struct virtgpu_plane_state *vs)
 		!virtgpu_plane_fb_gem(vs->base.fb)->import);
 }
 
-/* What both kinds of planes need.  On error the caller must release @vs. */
+/* On error the caller must call virtgpu_plane_release(). */
 static int virtgpu_plane_prepare(struct drm_plane *plane, struct virtgpu_plane_state *vs)
 {
 	int ret;
@@ -249,14 +242,16 @@ static int virtgpu_plane_prepare(struct drm_plane *plane, struct virtgpu_plane_s
 	if (!vs->base.fb)
 		return 0;
 
-	/* Caller holds modeset locks, so waiting for the host is not allowed. */
+	/*
+	 * Caller holds modeset locks, so waiting for the host is not allowed.
+	 */
 	if (virtgpu_vq_is_wedged(&virtgpu_plane_output(plane)->vgdev->ctrl))
 		return -EIO;
 
 	ret = virtgpu_plane_get_resource(vs);
 	if (ret)
 		return ret;
-	/* Pinning may have queued a move of the buffer, whose fence counts too. */
+	/* Pinning may move the buffer, so collect its fences afterwards. */
 	ret = drm_gem_plane_helper_prepare_fb(plane, &vs->base);
 	if (ret)
 		return ret;
@@ -313,12 +308,12 @@ static bool virtgpu_primary_plane_is_disabling(struct drm_plane_state *state)
 
 static int virtgpu_primary_plane_reserve(struct virtgpu_plane_state *vs)
 {
-	vs->scanout = virtgpu_msg_alloc();
-	if (!vs->scanout)
+	vs->set_scanout = virtgpu_msg_alloc();
+	if (!vs->set_scanout)
 		return -ENOMEM;
 	if (virtgpu_primary_plane_is_disabling(&vs->base))
 		return 0;
-	vs->prepared = ktime_get();
+	vs->commit_time = ktime_get();
 	vs->flush = virtgpu_msg_alloc();
 
 	return vs->flush ? 0 : -ENOMEM;
@@ -358,7 +353,7 @@ static struct virtgpu_msg *virtgpu_plane_fill_transfer(struct virtgpu_plane_stat
 	u64 offset = 0;
 
 	vs->transfer = NULL;
-	if (!vs->image.gem)
+	if (!vs->shadow.gem)
 		offset = virtgpu_fb_offset(fb->offsets[0], fb->pitches[0], r);
 	if (gem->pages)
 		virtgpu_pages_sync_for_device(gem->pages);
@@ -396,7 +391,7 @@ static void virtgpu_primary_plane_update(struct drm_plane *plane, struct drm_ato
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
 	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(new);
 	struct virtgpu_frames *frames = &virtgpu_plane_output(plane)->frames;
-	struct virtgpu_frame frame = { .res = vs->res, .commit_time = vs->prepared };
+	struct virtgpu_frame frame = { .res = vs->res, .commit_time = vs->commit_time };
 	struct drm_rect src, damage;
 	bool changed, damaged, whole;
 
@@ -412,24 +407,24 @@ static void virtgpu_primary_plane_update(struct drm_plane *plane, struct drm_ato
 		return;
 
 	/*
-	 * Damage counts from the frame before.  A copy that was not shown then, or
-	 * is shown on another output too, may be older than that.
+	 * Damage is relative to the previous frame. The host's copy of another
+	 * framebuffer may be older than that, so transfer all of it.
 	 */
 	whole = changed || old->fb != new->fb || !vs->res->has_contents;
 	if (vs->transfer)
 		frame.transfer = virtgpu_plane_fill_transfer(vs, whole ? &src : &damage);
-	swap(frame.set_scanout, vs->scanout);
+	swap(frame.set_scanout, vs->set_scanout);
 	swap(frame.flush, vs->flush);
 	virtgpu_cmd_flush(frame.flush, vs->res->id, changed ? &src : &damage);
 	virtgpu_frames_queue(frames, &frame);
 }
 
 /**
- * virtgpu_plane_disable_scanout - queue that an output shows nothing
+ * virtgpu_plane_disable_scanout() - Queue SET_SCANOUT without a resource
  * @out: the output
- * @state: the new state of its primary plane, with its message reserved, or NULL
+ * @state: the prepared new state of the primary plane, or NULL
  *
- * Context: the commit of @out.
+ * Context: Any. The commit of @out.
  */
 void virtgpu_plane_disable_scanout(struct virtgpu_output *out, struct drm_plane_state *state)
 {
@@ -438,7 +433,7 @@ void virtgpu_plane_disable_scanout(struct virtgpu_output *out, struct drm_plane_
 	if (!state)
 		return;
 
-	swap(msg, to_virtgpu_plane_state(state)->scanout);
+	swap(msg, to_virtgpu_plane_state(state)->set_scanout);
 	if (!WARN_ON(!msg))
 		virtgpu_frames_disable(&out->frames, msg);
 }
@@ -449,7 +444,7 @@ static void virtgpu_primary_plane_disable(struct drm_plane *plane, struct drm_at
 				      drm_atomic_get_new_plane_state(state, plane));
 }
 
-static const struct drm_plane_helper_funcs primary_helper_funcs = {
+static const struct drm_plane_helper_funcs virtgpu_primary_plane_helper_funcs = {
 	.prepare_fb = virtgpu_primary_plane_prepare_fb,
 	.cleanup_fb = virtgpu_primary_plane_cleanup_fb,
 	.atomic_check = virtgpu_plane_check,
@@ -469,14 +464,14 @@ static const struct drm_plane_helper_funcs primary_helper_funcs = {
 static int virtgpu_cursor_plane_prepare_shadow(struct drm_plane *plane,
 					       struct virtgpu_plane_state *vs)
 {
-	const struct virtgpu_cursor_shadow *shown = &to_virtgpu_plane_state(plane->state)->image;
+	const struct virtgpu_cursor_shadow *shown = &to_virtgpu_plane_state(plane->state)->shadow;
 
 	if (shown->gem && !virtgpu_cursor_needs_upload(plane->state, &vs->base)) {
-		virtgpu_cursor_shadow_get(&vs->image, shown);
+		virtgpu_cursor_shadow_get(&vs->shadow, shown);
 		return 0;
 	}
 
-	return virtgpu_cursor_shadow_prepare(&vs->image, &vs->base);
+	return virtgpu_cursor_shadow_prepare(&vs->shadow, &vs->base);
 }
 
 static void virtgpu_cursor_plane_cleanup_fb(struct drm_plane *plane, struct drm_plane_state *state)
@@ -484,7 +479,7 @@ static void virtgpu_cursor_plane_cleanup_fb(struct drm_plane *plane, struct drm_
 	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(state);
 
 	virtgpu_plane_release(vs);
-	virtgpu_cursor_shadow_release(&vs->image);
+	virtgpu_cursor_shadow_release(&vs->shadow);
 }
 
 static int virtgpu_cursor_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *state)
@@ -514,40 +509,40 @@ static int virtgpu_cursor_plane_check(struct drm_plane *plane, struct drm_atomic
 	return virtgpu_cursor_shadow_check(new);
 }
 
-/* @redraw: the picture may be another one though the buffer is the same. */
+/* @image_changed: transfer the image even if the buffer is the same */
 static void virtgpu_cursor_plane_show(struct virtgpu_output *out, struct drm_plane_state *new,
-				      bool redraw)
+				      bool image_changed)
 {
 	struct drm_rect whole = DRM_RECT_INIT(0, 0, VIRTGPU_CURSOR_SIZE, VIRTGPU_CURSOR_SIZE);
 	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(new);
-	struct virtgpu_cmd_cursor want = { .scanout = out->index };
+	struct virtgpu_cmd_cursor cursor = { .scanout = out->index };
 
 	if (new->fb && vs->res) {
-		want.resource = vs->res->id;
-		want.x = new->crtc_x;
-		want.y = new->crtc_y;
-		want.hot_x = new->hotspot_x;
-		want.hot_y = new->hotspot_y;
-		virtgpu_cursor_shadow_copy(&vs->image, new);
-		if (vs->transfer && (redraw || !vs->res->has_contents)) {
+		cursor.resource = vs->res->id;
+		cursor.x = new->crtc_x;
+		cursor.y = new->crtc_y;
+		cursor.hot_x = new->hotspot_x;
+		cursor.hot_y = new->hotspot_y;
+		virtgpu_cursor_shadow_copy(&vs->shadow, new);
+		if (vs->transfer && (image_changed || !vs->res->has_contents)) {
 			vs->res->has_contents = true;
-			virtgpu_cursor_upload(&out->cursor, virtgpu_plane_fill_transfer(vs,
-											&whole));
-			redraw = true;
+			virtgpu_cursor_upload(&out->cursor,
+					      virtgpu_plane_fill_transfer(vs, &whole));
+			image_changed = true;
 		}
 	}
-	virtgpu_cursor_set(&out->cursor, &want, want.resource && redraw);
+	virtgpu_cursor_set(&out->cursor, &cursor, cursor.resource && image_changed);
 }
 
 static void virtgpu_cursor_plane_update(struct drm_plane *plane, struct drm_atomic_commit *state)
 {
 	struct drm_plane_state *old = drm_atomic_get_old_plane_state(state, plane);
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
-	/* When the output went off, an image may have been on its way that nobody wanted then. */
-	bool redraw = !old->crtc || virtgpu_cursor_needs_upload(old, new) ||
+	/* Disabling the output may have dropped a transfer. */
+	bool image_changed = !old->crtc || virtgpu_cursor_needs_upload(old, new) ||
 		      drm_atomic_get_new_crtc_state(state, new->crtc)->active_changed;
 
-	virtgpu_cursor_plane_show(virtgpu_plane_output(plane), new, redraw);
+	virtgpu_cursor_plane_show(virtgpu_plane_output(plane), new, image_changed);
 }
 
 static void virtgpu_cursor_plane_disable(struct drm_plane *plane, struct drm_atomic_commit *state)
@@ -561,8 +556,7 @@ static int virtgpu_cursor_plane_async_check(struct drm_plane *plane,
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
 
 	/*
-	 * Turning the cursor, or the output, on or off goes with a frame; all else need
-	 * not wait for one.
+	 * Enabling or disabling the cursor or the output needs a full commit.
 	 */
 	if (!new->crtc || !plane->state->fb || !new->fb)
 		return -EINVAL;
@@ -576,11 +570,14 @@ static void virtgpu_cursor_plane_async_update(struct drm_plane *plane,
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state, plane);
 	struct virtgpu_output *out = virtgpu_plane_output(plane);
 	struct drm_plane_state *cur = plane->state;
-	bool redraw = virtgpu_cursor_needs_upload(cur, new);
+	bool image_changed = virtgpu_cursor_needs_upload(cur, new);
 
-	virtgpu_cursor_plane_show(out, new, redraw);
+	virtgpu_cursor_plane_show(out, new, image_changed);
 
-	/* A frame that waited for a fence may look at it now, see virtgpu_crc_queue(). */
+	/*
+	 * A commit that waited for a fence may read the state in
+	 * virtgpu_crc_queue().
+	 */
 	spin_lock_irq(&out->crc.lock);
 	cur->crtc_x = new->crtc_x;
 	cur->crtc_y = new->crtc_y;
@@ -595,16 +592,16 @@ static void virtgpu_cursor_plane_async_update(struct drm_plane *plane,
 	cur->visible = new->visible;
 	cur->hotspot_x = new->hotspot_x;
 	cur->hotspot_y = new->hotspot_y;
-	/* What is cleaned up afterwards is what was shown before. */
+	/* DRM cleans up @new, which must be what was shown before. */
 	swap(cur->fb, new->fb);
 	spin_unlock_irq(&out->crc.lock);
 	swap(to_virtgpu_plane_state(cur)->res, to_virtgpu_plane_state(new)->res);
-	swap(to_virtgpu_plane_state(cur)->image, to_virtgpu_plane_state(new)->image);
+	swap(to_virtgpu_plane_state(cur)->shadow, to_virtgpu_plane_state(new)->shadow);
 
 	virtgpu_crc_cursor(&out->crc);
 }
 
-static const struct drm_plane_helper_funcs cursor_helper_funcs = {
+static const struct drm_plane_helper_funcs virtgpu_cursor_plane_helper_funcs = {
 	.prepare_fb = virtgpu_cursor_plane_prepare_fb,
 	.cleanup_fb = virtgpu_cursor_plane_cleanup_fb,
 	.atomic_check = virtgpu_cursor_plane_check,
@@ -614,7 +611,7 @@ static const struct drm_plane_helper_funcs cursor_helper_funcs = {
 	.atomic_async_update = virtgpu_cursor_plane_async_update,
 };
 
-/* A framebuffer of another size is copied. */
+/* Smaller cursors need a copy. */
 static const struct drm_plane_size_hint virtgpu_cursor_size_hint = {
 	.width = VIRTGPU_CURSOR_SIZE,
 	.height = VIRTGPU_CURSOR_SIZE,
@@ -622,15 +619,17 @@ static const struct drm_plane_size_hint virtgpu_cursor_size_hint = {
 
 static const struct virtgpu_plane_desc virtgpu_plane_descs[] = {
 	[DRM_PLANE_TYPE_PRIMARY] = {
-		.helper_funcs = &primary_helper_funcs,
+		.helper_funcs = &virtgpu_primary_plane_helper_funcs,
 		.formats = virtgpu_primary_formats,
 		.num_formats = ARRAY_SIZE(virtgpu_primary_formats),
-		/* Only black is below a primary plane, so alpha has no effect. */
+		/*
+		 * Only black is below a primary plane, so alpha has no effect.
+		 */
 		.blend_modes = BIT(DRM_MODE_BLEND_PREMULTI) | BIT(DRM_MODE_BLEND_PIXEL_NONE),
 		.can_show_blob = true,
 	},
 	[DRM_PLANE_TYPE_CURSOR] = {
-		.helper_funcs = &cursor_helper_funcs,
+		.helper_funcs = &virtgpu_cursor_plane_helper_funcs,
 		.formats = virtgpu_cursor_formats,
 		.num_formats = ARRAY_SIZE(virtgpu_cursor_formats),
 		.blend_modes = BIT(DRM_MODE_BLEND_PREMULTI),
@@ -646,7 +645,8 @@ static const struct virtgpu_plane_desc virtgpu_plane_descs[] = {
  * @type: DRM_PLANE_TYPE_PRIMARY or DRM_PLANE_TYPE_CURSOR
  *
  * Context: May sleep.
- * Return: the plane, which lives as long as the DRM device, or an error pointer.
+ * Return: the plane, which lives as long as the DRM device, or an error
+ * pointer.
  */
 struct drm_plane *virtgpu_plane_create(struct virtgpu_output *out, enum drm_plane_type type)
 {
@@ -656,7 +656,7 @@ struct drm_plane *virtgpu_plane_create(struct virtgpu_output *out, enum drm_plan
 	int ret;
 
 	p = drmm_universal_plane_alloc(dev, struct virtgpu_plane, base, BIT(out->index),
-				       &plane_funcs, desc->formats, desc->num_formats,
+				       &virtgpu_plane_funcs, desc->formats, desc->num_formats,
 				       virtgpu_modifiers, type, NULL);
 	if (IS_ERR(p))
 		return ERR_CAST(p);

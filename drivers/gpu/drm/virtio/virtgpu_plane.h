@@ -14,10 +14,10 @@ struct virtgpu_plane_desc;
 struct virtgpu_resource;
 
 /**
- * struct virtgpu_plane - a primary or cursor plane
- * @base: DRM's
+ * struct virtgpu_plane - A primary or cursor plane
+ * @base: DRM plane
  * @out: the output of the plane
- * @desc: what the type of the plane determines
+ * @desc: properties of the type of the plane
  */
 struct virtgpu_plane {
 	struct drm_plane base;
@@ -26,24 +26,24 @@ struct virtgpu_plane {
 };
 
 /**
- * struct virtgpu_plane_state - a plane's state and what it takes to show it
- * @base: DRM's
- * @image: of a cursor that has to be copied, from prepare_fb to cleanup_fb
- * @res: what the host is to show; held and, if imported, pinned from prepare_fb
- *	to cleanup_fb
- * @transfer: reserved for TRANSFER_TO_HOST_2D, or NULL
- * @scanout: reserved for SET_SCANOUT(_BLOB), or NULL
- * @flush: reserved for RESOURCE_FLUSH, or NULL
- * @prepared: when the messages were reserved
+ * struct virtgpu_plane_state - State of a plane and the messages to show it
+ * @base: DRM plane state
+ * @shadow: shadow of a cursor, from prepare_fb to cleanup_fb
+ * @res: resource to show; referenced and, if it is imported, pinned from
+ *	prepare_fb to cleanup_fb
+ * @transfer: message reserved for TRANSFER_TO_HOST_2D, or NULL
+ * @set_scanout: message reserved for SET_SCANOUT(_BLOB), or NULL
+ * @flush: message reserved for RESOURCE_FLUSH, or NULL
+ * @commit_time: start of the commit
  */
 struct virtgpu_plane_state {
 	struct drm_plane_state base;
-	struct virtgpu_cursor_shadow image;
+	struct virtgpu_cursor_shadow shadow;
 	struct virtgpu_resource *res;
 	struct virtgpu_msg *transfer;
-	struct virtgpu_msg *scanout;
+	struct virtgpu_msg *set_scanout;
 	struct virtgpu_msg *flush;
-	ktime_t prepared;
+	ktime_t commit_time;
 };
 
 static inline struct virtgpu_plane_state *to_virtgpu_plane_state(struct drm_plane_state *s)

@@ -11,10 +11,10 @@
 /**
  * DOC: vblanks
  *
- * The device has no vblank interrupt.  The vblank clock of an output counts
+ * The device has no vblank interrupt. The vblank clock of an output counts
  * periods of the mode, and takes the phase of the host's display where that
- * display has a rate of its own: see virtgpu_frame.c.  DRM reads the clock as a
- * hardware counter.  The counter is updated when it is read, so vblanks without
+ * display has a rate of its own: see virtgpu_frame.c. DRM reads the clock as a
+ * hardware counter. The counter is updated when it is read, so vblanks without
  * a waiter cost nothing.
  *
  * The timer runs only while DRM has users of vblanks, or for one flip event.
@@ -51,14 +51,14 @@ static void virtgpu_vblank_advance(struct virtgpu_vblank *v, ktime_t now)
 
 /*
  * Vblanks with users are a period apart, unless the clock of the guest jumped
- * or the machine was paused.  Caller must hold @v->lock.
+ * or the machine was paused. Caller must hold @v->lock.
  */
 static bool virtgpu_vblank_has_jumped(const struct virtgpu_vblank *v, ktime_t now)
 {
 	return v->enabled && ktime_to_ns(ktime_sub(now, v->time)) >= CLOCK_JUMP_THRESHOLD;
 }
 
-/* Count a jump of the clock as one vblank.  Caller must hold @v->lock. */
+/* Count a jump of the clock as one vblank. Caller must hold @v->lock. */
 static void virtgpu_vblank_tick(struct virtgpu_vblank *v, ktime_t now)
 {
 	if (!virtgpu_vblank_has_jumped(v, now)) {
