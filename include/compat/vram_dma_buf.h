@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * 6.13: bochs keeps its buffers in shmem.  Before, they were objects of drm_gem_vram, which
- * have no scatter list, so no device could attach to their dma-bufs.
+ * 6.13: bochs keeps its buffers in shmem.  Before, they were objects of
+ * drm_gem_vram, which have no scatter list, so no device could attach to their
+ * dma-bufs.
  *
- * These functions attach to such a dma-buf all the same: a mapping is the pages behind the
- * object's kernel mapping, and the object is pinned while it is mapped.  For other dma-bufs
- * they are the functions of the dma-buf core.
+ * These functions attach to such a dma-buf all the same: a mapping is the pages
+ * behind the object's kernel mapping, and the object is pinned while it is
+ * mapped.  For other dma-bufs they are the functions of the dma-buf core.
  */
 #ifndef VIRTGPU_COMPAT_VRAM_DMA_BUF_H
 #define VIRTGPU_COMPAT_VRAM_DMA_BUF_H
@@ -24,7 +25,10 @@ struct virtgpu_compat_vram_attachment {
 	struct sg_table sgt;
 };
 
-/* Return: the object behind a dma-buf of a DRM driver without scatter lists, or NULL. */
+/*
+ * Return: the object behind a dma-buf of a DRM driver without scatter lists, or
+ * NULL.
+ */
 static inline struct drm_gem_object *virtgpu_compat_vram_object(struct dma_buf *dma_buf)
 {
 	struct drm_gem_object *obj = dma_buf->priv;
@@ -52,7 +56,9 @@ virtgpu_compat_dma_buf_dynamic_attach(struct dma_buf *dma_buf, struct device *de
 	struct virtgpu_compat_vram_attachment *vram;
 
 	attach = dma_buf_dynamic_attach(dma_buf, dev, ops, priv);
-	/* The mapping has physical addresses: the device must have no others. */
+	/*
+	 * The mapping has physical addresses: the device must have no others.
+	 */
 	if (!IS_ERR(attach) || !virtgpu_compat_vram_object(dma_buf) ||
 	    device_iommu_mapped(dev) || dma_max_mapping_size(dev) != SIZE_MAX)
 		return attach;

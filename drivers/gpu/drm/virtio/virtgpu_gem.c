@@ -15,16 +15,17 @@
 /**
  * DOC: buffers
  *
- * A GEM object is memory; resources are created from it on first use.  The same buffer
- * can have a guest blob, which the host shows in place, or one 2D resource for each
- * layout in which it is shown, which the host copies.  If the host rejects the blob, 2D
- * resources replace it for the rest of the buffer's life.
+ * A GEM object is memory; resources are created from it on first use.  The same
+ * buffer can have a guest blob, which the host shows in place, or one 2D
+ * resource for each layout in which it is shown, which the host copies.  If the
+ * host rejects the blob, 2D resources replace it for the rest of the buffer's
+ * life.
  *
- * A buffer that a 3D context creates has its resource from the start, and only that one,
- * because the context's commands use its resource ID.
+ * A buffer that a 3D context creates has its resource from the start, and only
+ * that one, because the context's commands use its resource ID.
  *
- * What differs between guest pages, imported dma-bufs and host memory is in a table of
- * operations for each, &struct virtgpu_gem_ops.
+ * What differs between guest pages, imported dma-bufs and host memory is in a
+ * table of operations for each, &struct virtgpu_gem_ops.
  */
 
 static void virtgpu_gem_destroy_resource(struct virtgpu_gem *gem, struct virtgpu_resource *res)
@@ -47,7 +48,8 @@ static void virtgpu_gem_drop_2d(struct virtgpu_gem *gem, struct virtgpu_resource
  *
  * Queues the commands; the caller must kick.
  *
- * Context: Caller must hold the reservation lock.  May sleep if the memory can move.
+ * Context: Caller must hold the reservation lock.  May sleep if the memory can
+ * move.
  */
 void virtgpu_gem_release_resources(struct virtgpu_gem *gem)
 {
@@ -72,7 +74,8 @@ void virtgpu_gem_release_resources(struct virtgpu_gem *gem)
  * @gem: the GEM object
  *
  * Context: May sleep.  Caller must hold the reservation lock.
- * Return: 0 on success, -ENODEV if the device was removed, or the exporter's error.
+ * Return: 0 on success, -ENODEV if the device was removed, or the exporter's
+ * error.
  */
 int virtgpu_gem_pin(struct virtgpu_gem *gem)
 {
@@ -121,8 +124,8 @@ void virtgpu_gem_free(struct drm_gem_object *obj)
  * virtgpu_gem_get_sg_table() - &drm_gem_object_funcs.get_sg_table
  * @obj: the object
  *
- * Return: a table to be mapped and freed by the caller, -ENOMEM, or -EOPNOTSUPP if the
- * buffer has no guest pages.
+ * Return: a table to be mapped and freed by the caller, -ENOMEM, or -EOPNOTSUPP
+ * if the buffer has no guest pages.
  */
 struct sg_table *virtgpu_gem_get_sg_table(struct drm_gem_object *obj)
 {
@@ -136,7 +139,8 @@ struct sg_table *virtgpu_gem_get_sg_table(struct drm_gem_object *obj)
  * @obj: the object
  * @map: filled in
  *
- * Return: 0 on success, -ENOMEM, -EOPNOTSUPP for host memory, or the exporter's error.
+ * Return: 0 on success, -ENOMEM, -EOPNOTSUPP for host memory, or the exporter's
+ * error.
  */
 int virtgpu_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 {
@@ -167,8 +171,8 @@ void virtgpu_gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
  * @obj: the object
  * @vma: the range to map
  *
- * Return: 0 on success, -EINVAL for imported memory, a private writable mapping or a range
- * outside the buffer, or the error of &virtgpu_gem_ops.mmap.
+ * Return: 0 on success, -EINVAL for imported memory, a private writable mapping
+ * or a range outside the buffer, or the error of &virtgpu_gem_ops.mmap.
  */
 int virtgpu_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
@@ -278,10 +282,11 @@ static const struct virtgpu_gem_ops virtgpu_gem_guest_ops = {
  * virtgpu_gem_alloc() - Allocate a GEM object without memory
  * @vgdev: the device
  * @size: in bytes, a multiple of PAGE_SIZE
- * @resv: reservation object of an imported dma-buf, or NULL for the object's own
+ * @resv: reservation object of an imported dma-buf, or NULL
  * @ops: operations of the memory
  *
- * Native objects get an offset for mmap(); imported ones are mapped by the exporter.
+ * Native objects get an offset for mmap(); imported ones are mapped by the
+ * exporter.
  *
  * Context: May sleep.
  * Return: the object, -ENOMEM, or -ENOSPC if no offset is left.
@@ -319,8 +324,8 @@ struct virtgpu_gem *virtgpu_gem_alloc(struct virtgpu_device *vgdev, u64 size,
  * @size: in bytes; rounded up to the device's blob alignment
  *
  * Context: May sleep.
- * Return: the object, -EINVAL if @size is 0 or too large, -ENOMEM, or -ENOSPC if no mmap
- * offset is left.
+ * Return: the object, -EINVAL if @size is 0 or too large, -ENOMEM, or -ENOSPC
+ * if no mmap offset is left.
  */
 struct virtgpu_gem *virtgpu_gem_create(struct virtgpu_device *vgdev, u64 size)
 {
@@ -352,8 +357,8 @@ struct virtgpu_gem *virtgpu_gem_create(struct virtgpu_device *vgdev, u64 size)
  * @args: parameters and results
  *
  * Context: May sleep; waits while too many resource creations are pending.
- * Return: 0 on success, -EINVAL for other than 32 bits per pixel or a bad size, -ENOMEM,
- * -ENOSPC, or the error of virtgpu_vq_throttle().
+ * Return: 0 on success, -EINVAL for other than 32 bits per pixel or a bad size,
+ * -ENOMEM, -ENOSPC, or the error of virtgpu_vq_throttle().
  */
 int virtgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 			    struct drm_mode_create_dumb *args)
@@ -412,12 +417,12 @@ static void virtgpu_gem_fall_back_to_2d(struct virtgpu_device *vgdev, struct vir
 }
 
 /**
- * virtgpu_gem_get_blob() - Get the guest blob of a GEM object, creating it if needed
+ * virtgpu_gem_get_blob() - Get or create the guest blob of a GEM object
  * @gem: the GEM object, pinned
  *
  * Context: May sleep.  Caller must hold the reservation lock.
- * Return: the blob without a reference; -EOPNOTSUPP if the device has no blobs or rejected
- * this one, or for host memory; -ENOMEM.
+ * Return: the blob without a reference; -EOPNOTSUPP if the device has no blobs
+ * or rejected this one, or for host memory; -ENOMEM.
  */
 struct virtgpu_resource *virtgpu_gem_get_blob(struct virtgpu_gem *gem)
 {
@@ -457,12 +462,12 @@ static bool virtgpu_gem_same_layout(const struct virtgpu_2d_layout *a,
 }
 
 /**
- * virtgpu_gem_get_2d() - Get a 2D resource of a GEM object, creating it if needed
+ * virtgpu_gem_get_2d() - Get or create a 2D resource of a GEM object
  * @gem: the GEM object, pinned
  * @layout: the layout
  *
- * A resource with a sticky error is destroyed: this call returns the error, the next one
- * creates a new resource.
+ * A resource with a sticky error is destroyed: this call returns the error, the
+ * next one creates a new resource.
  *
  * Context: May sleep.  Caller must hold the reservation lock.
  * Return: the resource without a reference, -ENOMEM, or the sticky error.
@@ -499,12 +504,12 @@ struct virtgpu_resource *virtgpu_gem_get_2d(struct virtgpu_gem *gem,
 }
 
 /**
- * virtgpu_gem_host_error() - Get the error of a resource created by a 3D context
+ * virtgpu_gem_host_error() - Get the error of a 3D context's resource
  * @gem: any GEM object
  *
  * Context: any.
- * Return: 0 if the resource is usable or was not created by a context, -EIO if it was lost
- * in a reset, or the host's error for its creation.
+ * Return: 0 if the resource is usable or was not created by a context, -EIO if
+ * it was lost in a reset, or the host's error for its creation.
  */
 int virtgpu_gem_host_error(const struct virtgpu_gem *gem)
 {
@@ -515,7 +520,7 @@ int virtgpu_gem_host_error(const struct virtgpu_gem *gem)
 }
 
 /**
- * virtgpu_gem_lookup_resource() - Look up the resource that contexts use for a GEM object
+ * virtgpu_gem_lookup_resource() - Look up the resource that contexts use
  * @gem: the GEM object
  *
  * Context: Caller must hold the reservation lock.
@@ -539,7 +544,10 @@ struct virtgpu_resource *virtgpu_gem_lookup_resource(struct virtgpu_gem *gem)
 	return NULL;
 }
 
-/* Command buffers contain the resource ID, so the resource must stay, and its memory. */
+/*
+ * Command buffers contain the resource ID, so the resource must stay, and its
+ * memory.
+ */
 static int virtgpu_gem_pin_for_ctx(struct virtgpu_gem *gem)
 {
 	int ret;
@@ -553,14 +561,15 @@ static int virtgpu_gem_pin_for_ctx(struct virtgpu_gem *gem)
 }
 
 /**
- * virtgpu_gem_get_resource() - Get the resource of a GEM object, creating it if needed
+ * virtgpu_gem_get_resource() - Get or create the resource of a GEM object
  * @gem: the GEM object
  *
  * With 3D, imported memory is pinned from here until the object is freed.
  *
  * Context: May sleep.  Caller must hold the reservation lock.
- * Return: the resource without a reference; NULL if none can be created, because the device
- * has no blobs or the memory is not mapped; -ENOMEM; or the error of virtgpu_gem_pin().
+ * Return: the resource without a reference; NULL if none can be created,
+ * because the device has no blobs or the memory is not mapped; -ENOMEM; or the
+ * error of virtgpu_gem_pin().
  */
 struct virtgpu_resource *virtgpu_gem_get_resource(struct virtgpu_gem *gem)
 {
@@ -583,7 +592,10 @@ struct virtgpu_resource *virtgpu_gem_get_resource(struct virtgpu_gem *gem)
 	return res;
 }
 
-/* Return: the resource to assign a UUID to, referenced; NULL if @uuid was filled in. */
+/*
+ * Return: the resource to assign a UUID to, referenced; NULL if @uuid was
+ * filled in.
+ */
 static struct virtgpu_resource *virtgpu_gem_get_blob_or_uuid(struct virtgpu_gem *gem, uuid_t *uuid)
 {
 	struct virtgpu_resource *res;
@@ -610,15 +622,15 @@ static struct virtgpu_resource *virtgpu_gem_get_blob_or_uuid(struct virtgpu_gem 
 }
 
 /**
- * virtgpu_gem_get_uuid() - Get the UUID by which other virtio devices find a buffer
+ * virtgpu_gem_get_uuid() - Get the UUID of a buffer for other virtio devices
  * @gem: a native GEM object
  * @uuid: filled in
  *
  * Sends RESOURCE_ASSIGN_UUID (virtio 1.2, section 5.7.6.8) on first use.
  *
  * Context: May sleep; waits for the device.
- * Return: 0 on success, -EOPNOTSUPP if the device assigns no UUIDs, -EIO after a reset,
- * -ETIMEDOUT, -ENOMEM, -EINTR, or the host's error.
+ * Return: 0 on success, -EOPNOTSUPP if the device assigns no UUIDs, -EIO after
+ * a reset, -ETIMEDOUT, -ENOMEM, -EINTR, or the host's error.
  */
 int virtgpu_gem_get_uuid(struct virtgpu_gem *gem, uuid_t *uuid)
 {

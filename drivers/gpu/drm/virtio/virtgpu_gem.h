@@ -38,19 +38,21 @@ enum virtgpu_gem_region {
  * struct virtgpu_gem_ops - Operations of one type of memory
  * @region: where the memory is
  * @free: free the memory; the resources are destroyed by then
- * @backing: get the current backing without a reference, or NULL while the memory is
- *	not mapped for the device
+ * @backing: get the current backing without a reference, or NULL while the
+ *	memory is not mapped for the device
  * @pin: keep the memory in place and mapped for the device
  * @unpin: undo @pin
- * @add_detach_fence: delay moving the memory until the fence of DETACH_BACKING has
- *	signalled; consumes the fence reference.  Only memory that can move has it.
- * @is_resident: whether the memory is resident, called without a lock; always if NULL
+ * @add_detach_fence: delay moving the memory until the fence of DETACH_BACKING
+ *	has signalled; consumes the fence reference.  Only memory that can move
+ *	has it.
+ * @is_resident: whether the memory is resident, called without a lock; always
+ *	if NULL
  * @vmap: map the memory for the kernel
  * @vunmap: undo @vmap; without it the mapping is kept
  * @mmap: map the memory for user space, from the given page of the buffer
  *
- * Any operation may be NULL.  Callers of all but @free, @is_resident and @mmap hold the
- * reservation lock.
+ * Any operation may be NULL.  Callers of all but @free, @is_resident and @mmap
+ * hold the reservation lock.
  */
 struct virtgpu_gem_ops {
 	enum virtgpu_gem_region region;
@@ -73,8 +75,10 @@ struct virtgpu_gem_ops {
  * @import: imported dma-buf, or NULL
  * @blob: guest blob resource, created on first use
  * @copies_2d: 2D resources, one for each layout, created on first use
- * @host3d_res: resource created by a 3D context, or NULL; excludes @blob and @copies_2d
- * @map: mapping of @host3d_res in the host-visible region, or NULL if not mappable
+ * @host3d_res: resource created by a 3D context, or NULL; excludes @blob and
+ *	@copies_2d
+ * @map: mapping of @host3d_res in the host-visible region, or NULL if not
+ *	mappable
  * @blob_mem: VIRTGPU_BLOB_MEM_* requested by user space, or 0
  * @dumb: layout of a dumb buffer, or zeroes
  * @pinned_for_ctx: pinned until freed, because contexts may use the resource ID
@@ -83,8 +87,8 @@ struct virtgpu_gem_ops {
  * @uuid: UUID for other virtio devices
  * @uuid_valid: @uuid is valid
  *
- * @ops, @pages, @import, @host3d_res, @map, @blob_mem and @dumb do not change; the
- * reservation lock protects the other members.
+ * @ops, @pages, @import, @host3d_res, @map, @blob_mem and @dumb do not change;
+ * the reservation lock protects the other members.
  */
 struct virtgpu_gem {
 	struct drm_gem_object base;

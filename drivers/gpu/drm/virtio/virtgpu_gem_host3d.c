@@ -14,13 +14,14 @@
 /**
  * DOC: buffers of the host
  *
- * A buffer that a 3D context creates is either a 3D resource with guest pages, which
- * transfers copy from and to, or a blob in host memory, with or without guest pages.
+ * A buffer that a 3D context creates is either a 3D resource with guest pages,
+ * which transfers copy from and to, or a blob in host memory, with or without
+ * guest pages.
  *
  * User space maps a blob in host memory through the host-visible region.
- * DRM_IOCTL_VIRTGPU_MAP maps the blob into the region and waits for the host without
- * holding a lock, so mmap() finds the blob there and maps all of it at once.  Otherwise
- * the first page fault waits, without the mmap lock.
+ * DRM_IOCTL_VIRTGPU_MAP maps the blob into the region and waits for the host
+ * without holding a lock, so mmap() finds the blob there and maps all of it at
+ * once.  Otherwise the first page fault waits, without the mmap lock.
  */
 
 /**
@@ -32,8 +33,8 @@
  * Queues the commands; the caller must kick.
  *
  * Context: May sleep.
- * Return: the object, -EINVAL if @size is 0 or too large, -ENOMEM, or -ENOSPC if no mmap
- * offset is left.
+ * Return: the object, -EINVAL if @size is 0 or too large, -ENOMEM, or -ENOSPC
+ * if no mmap offset is left.
  */
 struct virtgpu_gem *virtgpu_gem_create_3d(struct virtgpu_device *vgdev, u64 size,
 					  struct virtgpu_cmd_create_3d *cmd)
@@ -59,8 +60,9 @@ struct virtgpu_gem *virtgpu_gem_create_3d(struct virtgpu_device *vgdev, u64 size
  * @gem: any GEM object
  *
  * Context: May sleep; waits for the device.
- * Return: 0 on success or if @gem has guest pages or is imported, -EINVAL if the blob was not
- * created mappable, or the error of virtgpu_gem_host_error() or virtgpu_host_mapping_map().
+ * Return: 0 on success or if @gem has guest pages or is imported, -EINVAL if
+ * the blob was not created mappable, or the error of virtgpu_gem_host_error()
+ * or virtgpu_host_mapping_map().
  */
 int virtgpu_gem_host3d_map(struct virtgpu_gem *gem)
 {
@@ -271,16 +273,18 @@ static bool virtgpu_gem_host3d_is_mappable(const struct virtgpu_cmd_create_blob 
 }
 
 /**
- * virtgpu_gem_create_host3d_blob() - Create a GEM object with a blob in host memory
+ * virtgpu_gem_create_host3d_blob() - Create a GEM object in host memory
  * @vgdev: the device
- * @cmd: parameters, with a size that is a multiple of PAGE_SIZE; the resource ID is filled in
- * @cmdbuf_msg: message to queue before the creation, consumed on success, or NULL
+ * @cmd: parameters, with a size that is a multiple of PAGE_SIZE; the resource
+ *	ID is filled in
+ * @cmdbuf_msg: message to queue before the creation, consumed on success, or
+ *	NULL
  *
  * Queues the commands; the caller must kick.
  *
  * Context: May sleep.
- * Return: the object, -EINVAL if the size is 0 or too large, -ENOMEM, or -ENOSPC if no mmap
- * offset is left.
+ * Return: the object, -EINVAL if the size is 0 or too large, -ENOMEM, or
+ * -ENOSPC if no mmap offset is left.
  */
 struct virtgpu_gem *virtgpu_gem_create_host3d_blob(struct virtgpu_device *vgdev,
 						   struct virtgpu_cmd_create_blob *cmd,
@@ -300,7 +304,10 @@ struct virtgpu_gem *virtgpu_gem_create_host3d_blob(struct virtgpu_device *vgdev,
 		return gem;
 	gem->blob_mem = cmd->mem;
 
-	/* The mapping gets its resource ID below, after the last step that can fail. */
+	/*
+	 * The mapping gets its resource ID below, after the last step that can
+	 * fail.
+	 */
 	if (virtgpu_gem_host3d_is_mappable(cmd)) {
 		map = virtgpu_host_mapping_alloc(&vgdev->host_visible, 0, cmd->size,
 						 &gem->base.vma_node);

@@ -20,15 +20,16 @@
 /**
  * DOC: import
  *
- * A dma-buf of another device is attached dynamically, with peer-to-peer allowed, and
- * mapped when it is first shown.  The mapping and the resources created from it stay until
- * the exporter invalidates the mapping (move_notify), so a buffer that does not move is
- * described to the host once.  The buffer is pinned only from prepare_fb to cleanup_fb, so
- * the exporter can move it while it is not shown.
+ * A dma-buf of another device is attached dynamically, with peer-to-peer
+ * allowed, and mapped when it is first shown.  The mapping and the resources
+ * created from it stay until the exporter invalidates the mapping
+ * (move_notify), so a buffer that does not move is described to the host once.
+ * The buffer is pinned only from prepare_fb to cleanup_fb, so the exporter can
+ * move it while it is not shown.
  *
- * On invalidation, the driver queues DETACH_BACKING, adds the fence of that command to the
- * exporter's reservation object, and returns.  The old mapping is undone when the host has
- * responded.
+ * On invalidation, the driver queues DETACH_BACKING, adds the fence of that
+ * command to the exporter's reservation object, and returns.  The old mapping
+ * is undone when the host has responded.
  */
 
 /* Interval between attempts to reserve a fence slot in a reservation object. */
@@ -44,7 +45,8 @@
  * @pins: pin count
  * @backings: for mappings
  * @ctrl: control queue, to kick on invalidation
- * @waits: number of invalidations that had to wait because no fence slot could be reserved
+ * @waits: number of invalidations that had to wait because no fence slot could
+ *	be reserved
  *
  * The buffer's reservation lock protects @gem, @map and @pins.
  */
@@ -84,7 +86,9 @@ static void virtgpu_prime_mapping_release(struct virtgpu_backing *b)
 	kfree(m);
 }
 
-/* The mapping is undone with its last reference, when the host has detached it. */
+/*
+ * The mapping is undone with its last reference, when the host has detached it.
+ */
 static void virtgpu_prime_drop_mapping(struct virtgpu_import *imp)
 {
 	struct virtgpu_backing *old = imp->map;
@@ -184,9 +188,9 @@ static struct virtgpu_backing *virtgpu_prime_backing(struct virtgpu_gem *gem)
 }
 
 /*
- * The exporter waits for @fence before it reuses the memory.  Without memory for a fence
- * slot, wait for memory or for @fence, whichever comes first: the exporter must not reuse
- * what the host may still access.
+ * The exporter waits for @fence before it reuses the memory.  Without memory
+ * for a fence slot, wait for memory or for @fence, whichever comes first: the
+ * exporter must not reuse what the host may still access.
  */
 static void virtgpu_prime_add_detach_fence(struct virtgpu_gem *gem, struct dma_fence *fence)
 {
@@ -239,7 +243,9 @@ static void virtgpu_prime_free(struct virtgpu_gem *gem)
 	virtgpu_prime_put_import(imp);
 }
 
-/* User space maps an imported buffer through its dma-buf, so there is no mmap. */
+/*
+ * User space maps an imported buffer through its dma-buf, so there is no mmap.
+ */
 static const struct virtgpu_gem_ops virtgpu_prime_gem_ops = {
 	.region = VIRTGPU_GEM_IMPORTED,
 	.free = virtgpu_prime_free,
@@ -312,8 +318,9 @@ static struct drm_gem_object *virtgpu_prime_create_gem(struct virtgpu_device *vg
 }
 
 /*
- * Without VIRTIO_F_ACCESS_PLATFORM the device takes addresses as guest-physical.  Behind a
- * translating IOMMU the exporter's DMA addresses are not.
+ * Without VIRTIO_F_ACCESS_PLATFORM the device takes addresses as
+ * guest-physical.  Behind a translating IOMMU the exporter's DMA addresses are
+ * not.
  */
 static bool virtgpu_prime_is_addressable(struct virtgpu_device *vgdev)
 {
@@ -330,12 +337,13 @@ static bool virtgpu_prime_is_addressable(struct virtgpu_device *vgdev)
 /**
  * DOC: export
  *
- * Buffers are exported as virtio dma-bufs, so that the driver of another virtio device can
- * query the UUID and refer to the buffer by it.  The host assigns the UUID when it is first
- * queried.
+ * Buffers are exported as virtio dma-bufs, so that the driver of another virtio
+ * device can query the UUID and refer to the buffer by it.  The host assigns
+ * the UUID when it is first queried.
  *
- * A buffer in host memory is exported by its address in the host-visible region, to devices
- * that support peer-to-peer DMA.  It stays mapped there while one of them is attached.
+ * A buffer in host memory is exported by its address in the host-visible
+ * region, to devices that support peer-to-peer DMA.  It stays mapped there
+ * while one of them is attached.
  */
 
 static int virtgpu_prime_buf_get_uuid(struct dma_buf *dma_buf, uuid_t *uuid)
@@ -453,8 +461,8 @@ static const struct virtio_dma_buf_ops virtgpu_prime_buf_ops = {
  * @flags: DRM_CLOEXEC, DRM_RDWR
  *
  * Context: May sleep.
- * Return: the dma-buf, which is the original one for an imported object, or an error
- * pointer.
+ * Return: the dma-buf, which is the original one for an imported object, or an
+ * error pointer.
  */
 struct dma_buf *virtgpu_prime_export(struct drm_gem_object *obj, int flags)
 {
@@ -501,9 +509,9 @@ static bool virtgpu_prime_is_native(struct dma_buf *dma_buf, struct drm_device *
  * @dma_buf: any dma-buf
  *
  * Context: May sleep.
- * Return: the GEM object, which is the original one if @dev exported @dma_buf; -EXDEV if the
- * device bypasses the IOMMU that it is behind and cannot reach the memory; -ENOMEM; or the
- * exporter's error.
+ * Return: the GEM object, which is the original one if @dev exported @dma_buf;
+ * -EXDEV if the device bypasses the IOMMU that it is behind and cannot reach
+ * the memory; -ENOMEM; or the exporter's error.
  */
 struct drm_gem_object *virtgpu_prime_import(struct drm_device *dev,
 					    struct dma_buf *dma_buf)

@@ -5,45 +5,45 @@
 #include <drm/drm_print.h>
 
 #include "virtgpu_cmd.h"
-#include "virtgpu_mem_entries.h"
 #include "virtgpu_backing.h"
+#include "virtgpu_mem_entries.h"
 #include "virtgpu_msg.h"
-#include "virtgpu_vq.h"
 #include "virtgpu_resource.h"
 #include "virtgpu_trace.h"
+#include "virtgpu_vq.h"
 
 /**
  * DOC: resources
  *
- * A resource has its memory attached from its first command to its last: it is
- * made with all its fields filled, and ended by RESOURCE_UNREF, which needs no
- * answer to be waited for.  A buffer that moves loses its resources and gets new
- * ones for the new place: DETACH_BACKING (fenced, so that the exporter knows when
- * the old place is free) and UNREF now, and a new creation on the next use.  To
- * attach the old resource again would save a command, but QEMU shows only blobs
- * whose memory came with RESOURCE_CREATE_BLOB.
+ * A resource has memory attached from its creation to RESOURCE_UNREF, and nothing
+ * waits for the response to RESOURCE_UNREF.  When a buffer moves, its resources are
+ * destroyed: DETACH_BACKING has a fence, so that the exporter can wait until the old
+ * memory is free, and the next use creates new resources.  Attaching the new memory to
+ * the old resource would save a command, but QEMU shows only blobs whose memory came
+ * with RESOURCE_CREATE_BLOB.
  *
- * All messages of a resource's end are reserved when it is made.
+ * The messages that destroy a resource are allocated when it is created.
  *
- * A device that was reset, as over a suspend, knows no resources.  Those from
- * before are lost: their end is told to nobody, and who still has one makes another
- * on its next use.  What a 3D context has made for itself only it could make again; it
- * stays lost, and its use fails with -EIO.
+ * A device reset, for example over a suspend, destroys all resources on the host.  They
+ * are marked stale: no command is sent for them, and the next use of the buffer creates
+ * a new resource.  Only its 3D context could create the content of a 3D resource or
+ * host3d blob again, so these stay stale, and using them fails with -EIO.
  */
 
 /*
- * Commands outstanding that create resources, of all programs.  Hosts respond to them
- * at once, but not while their display holds a frame.
+ * Pending resource creations of all clients together.  Hosts respond to them at once,
+ * except while the display holds a frame.
  */
 #define MAX_CREATIONS 128
 
 /**
- * virtgpu_resource_mgr_init - start with no resources
- * @mgr: what to initialise
- * @drm: for log messages
+ * virtgpu_resource_mgr_init() - Initialize a resource manager
+ * @mgr: the resource manager
+ * @drm: DRM device, for log messages
  * @queue: the control queue
  *
- * Return: 0 or -ENOMEM.
+ * Context: May sleep.
+ * Return: 0 on success, -ENOMEM if out of memory.
  */
 int virtgpu_resource_mgr_init(struct virtgpu_resource_mgr *mgr, struct drm_device *drm,
 			      struct virtgpu_vq *queue)
@@ -61,8 +61,8 @@ int virtgpu_resource_mgr_init(struct virtgpu_resource_mgr *mgr, struct drm_devic
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_mgr_init);
 
 /**
- * virtgpu_resource_mgr_fini - check that none is left
- * @mgr: a mgr whose queue was stopped
+ * virtgpu_resource_mgr_fini() - Release a resource manager
+ * @mgr: the resource manager, without resources, its queue stopped
  */
 void virtgpu_resource_mgr_fini(struct virtgpu_resource_mgr *mgr)
 {
@@ -75,12 +75,12 @@ void virtgpu_resource_mgr_fini(struct virtgpu_resource_mgr *mgr)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_mgr_fini);
 
 /**
- * virtgpu_resources_throttle - wait until more resources may be created
- * @mgr: the mgr
+ * virtgpu_resources_throttle() - Wait until more resources may be created
+ * @mgr: the resource manager
  *
- * Creations of all programs share one bound, as hosts respond to them at once.
+ * Creations of all clients share one limit, because hosts respond to them at once.
  *
- * Context: may sleep; the caller must not hold a lock that a response needs.
+ * Context: May sleep.  Caller must not hold a lock that a response needs.
  * Return: see virtgpu_vq_throttle().
  */
 int virtgpu_resources_throttle(struct virtgpu_resource_mgr *mgr)
@@ -89,8 +89,8 @@ int virtgpu_resources_throttle(struct virtgpu_resource_mgr *mgr)
 }
 
 /**
- * virtgpu_resources_invalidate - mark all resources as lost after a reset
- * @mgr: a mgr whose device was reset
+ * virtgpu_resources_invalidate() - Mark all resources stale after a reset
+ * @mgr: the resource manager
  *
  * Context: any.
  */
@@ -121,11 +121,11 @@ static const char *virtgpu_resource_type_name(const struct virtgpu_resource *res
 }
 
 /**
- * virtgpu_resources_print - list them for debugfs
- * @mgr: the mgr
- * @p: where to print
+ * virtgpu_resources_print() - Print all resources for debugfs
+ * @mgr: the resource manager
+ * @p: printer, which must not sleep
  *
- * Context: may not sleep in @p.
+ * Context: any.
  */
 void virtgpu_resources_print(struct virtgpu_resource_mgr *mgr, struct drm_printer *p)
 {
@@ -168,7 +168,7 @@ static void virtgpu_resource_free(struct virtgpu_resource *res)
 }
 
 /**
- * virtgpu_resource_get - take a reference
+ * virtgpu_resource_get() - Take a reference
  * @res: the resource
  */
 void virtgpu_resource_get(struct virtgpu_resource *res)
@@ -178,10 +178,11 @@ void virtgpu_resource_get(struct virtgpu_resource *res)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_get);
 
 /**
- * virtgpu_resource_put - drop a reference
+ * virtgpu_resource_put() - Drop a reference
  * @res: the resource or NULL
  *
- * With the last one the number is free again: the host has answered to UNREF.
+ * The message of RESOURCE_UNREF holds a reference, so the resource ID is free for reuse
+ * only when the host has responded.
  *
  * Context: any.
  */
@@ -201,11 +202,11 @@ void virtgpu_resource_put(struct virtgpu_resource *res)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_put);
 
 /**
- * virtgpu_resource_mark_rejected - note that the host will not have this blob
+ * virtgpu_resource_mark_rejected() - Mark a blob as rejected by the host
  * @res: the blob
  *
  * Context: any.
- * Return: true if this is the news, false if it was known.
+ * Return: true on the first call for @res.
  */
 bool virtgpu_resource_mark_rejected(struct virtgpu_resource *res)
 {
@@ -233,19 +234,19 @@ static void virtgpu_resource_report_error(struct virtgpu_resource *res, struct v
 }
 
 /*
- * A message about a resource has ended.  Errors are latched, and told once for
- * each resource; a blob's are no error yet, as there is another way to show it.
+ * The first error is sticky, and logged.  The error of a guest blob is not logged,
+ * because the buffer falls back to 2D resources.
  */
 static void virtgpu_resource_track_complete(struct virtgpu_msg *msg)
 {
 	struct virtgpu_resource *res = msg->priv;
 	bool first;
 
-	/* A device that is gone, perhaps asleep, does not know it when it is back. */
+	/* The device was reset or removed, for example by a suspend. */
 	if (msg->error == -ENODEV)
 		WRITE_ONCE(res->stale, true);
 
-	/* That the device is gone, or has no such output, is no error of the resource. */
+	/* -ENXIO: the device has no such scanout, which is no error of the resource. */
 	if (msg->error && msg->error != -ENODEV && msg->error != -ENXIO) {
 		first = !cmpxchg(&res->error, 0, msg->error);
 		if (res->type == VIRTGPU_RES_BLOB_GUEST)
@@ -257,7 +258,7 @@ static void virtgpu_resource_track_complete(struct virtgpu_msg *msg)
 	virtgpu_resource_put(res);
 }
 
-/* The resource is as good as before. */
+/* The resource stays usable, so an error is only logged. */
 static void virtgpu_resource_warn_complete(struct virtgpu_msg *msg)
 {
 	struct virtgpu_resource *res = msg->priv;
@@ -267,7 +268,7 @@ static void virtgpu_resource_warn_complete(struct virtgpu_msg *msg)
 	virtgpu_resource_put(res);
 }
 
-/* The end of a resource: an error is no news to its owner, who is gone. */
+/* RESOURCE_UNREF completed.  The owner is gone, so an error is only logged. */
 static void virtgpu_resource_destroy_complete(struct virtgpu_msg *msg)
 {
 	struct virtgpu_resource *res = msg->priv;
@@ -278,25 +279,28 @@ static void virtgpu_resource_destroy_complete(struct virtgpu_msg *msg)
 }
 
 static void virtgpu_resource_bind_msg(struct virtgpu_resource *res, struct virtgpu_msg *msg,
-				      void (*done)(struct virtgpu_msg *msg))
+				      void (*complete)(struct virtgpu_msg *msg))
 {
 	virtgpu_resource_get(res);
 	msg->priv = res;
-	msg->complete = done;
+	msg->complete = complete;
 }
 
 /**
- * virtgpu_resource_track - have a command's error latched on its resource
- * @res: the resource; the message holds a reference until it ends
- * @msg: a message that is not published yet
+ * virtgpu_resource_track() - Make a command's error sticky on its resource
+ * @res: the resource; the message holds a reference until it completes
+ * @msg: a message that is not queued yet
  *
- * Not so on a resource of a 3D context: that a frame was refused is no reason to
- * refuse what is drawn next.
+ * Errors are not sticky for resources of 3D contexts: a rejected frame does not prevent
+ * later rendering.
+ *
+ * Context: any.
  */
 void virtgpu_resource_track(struct virtgpu_resource *res, struct virtgpu_msg *msg)
 {
-	virtgpu_resource_bind_msg(res, msg,
-				  virtgpu_resource_is_rendered(res) ? virtgpu_resource_warn_complete : virtgpu_resource_track_complete);
+	virtgpu_resource_bind_msg(res, msg, virtgpu_resource_is_rendered(res) ?
+				  virtgpu_resource_warn_complete :
+				  virtgpu_resource_track_complete);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_track);
 
@@ -309,12 +313,14 @@ static void virtgpu_resource_transfer_complete(struct virtgpu_msg *msg)
 }
 
 /**
- * virtgpu_resource_track_transfer - let a transfer hold its resource
- * @res: the resource; the message holds a reference until it ends
- * @msg: a message that is not published yet
- * @writes: the host writes to the guest's memory
+ * virtgpu_resource_track_transfer() - Hold a resource during a transfer
+ * @res: the resource; the message holds a reference until it completes
+ * @msg: a message that is not queued yet
+ * @writes: the host writes to guest memory
  *
- * An error is that of the message's fence: the resource is as good as before.
+ * An error is reported by the message's fence only; the resource stays usable.
+ *
+ * Context: any.
  */
 void virtgpu_resource_track_transfer(struct virtgpu_resource *res, struct virtgpu_msg *msg,
 				     bool writes)
@@ -324,10 +330,7 @@ void virtgpu_resource_track_transfer(struct virtgpu_resource *res, struct virtgp
 		msg->pre_complete = virtgpu_resource_transfer_complete;
 }
 
-/*
- * The host has let go of the memory, whoever still knows the resource.  If it does not
- * say so, that is known with the end of the resource.
- */
+/* If the host rejects DETACH_BACKING, the backing stays until RESOURCE_UNREF completes. */
 static void virtgpu_resource_detach_complete(struct virtgpu_msg *msg)
 {
 	if (!msg->error || msg->error == -ENODEV)
@@ -364,7 +367,7 @@ static int virtgpu_resource_prep_destroy(struct virtgpu_resource *res, bool mova
 
 static struct virtgpu_resource *virtgpu_resource_alloc(struct virtgpu_resource_mgr *mgr,
 						       struct virtgpu_backing *backing,
-						       enum virtgpu_resource_type kind,
+						       enum virtgpu_resource_type type,
 						       bool movable)
 {
 	struct virtgpu_resource *res = kzalloc_obj(*res);
@@ -375,7 +378,7 @@ static struct virtgpu_resource *virtgpu_resource_alloc(struct virtgpu_resource_m
 
 	refcount_set(&res->ref, 1);
 	res->mgr = mgr;
-	res->type = kind;
+	res->type = type;
 	INIT_LIST_HEAD(&res->gem_link);
 
 	ret = ida_alloc_min(&mgr->ids, 1, GFP_KERNEL);
@@ -395,7 +398,7 @@ free:
 	return ERR_PTR(ret);
 }
 
-/* @e: NULL for what has no memory of the guest's. */
+/* @e: NULL if the resource has no guest memory. */
 static void virtgpu_resource_add(struct virtgpu_resource *res, const struct virtgpu_mem_entries *e)
 {
 	unsigned long flags;
@@ -411,10 +414,10 @@ static void virtgpu_resource_add(struct virtgpu_resource *res, const struct virt
 		trace_virtio_gpu_backing_attach(res->id, e->count, e->bytes);
 }
 
-/* The list for the host; it may not name less memory than the resource has. */
+/* Return: entries that cover at least @size bytes, -EINVAL if @backing is too small. */
 static struct virtgpu_mem_entries *virtgpu_resource_build_entries(struct virtgpu_resource_mgr *mgr,
 								  struct virtgpu_backing *backing,
-									  u64 size)
+								  u64 size)
 {
 	struct virtgpu_mem_entries *e;
 
@@ -428,20 +431,19 @@ static struct virtgpu_mem_entries *virtgpu_resource_build_entries(struct virtgpu
 	return e;
 }
 
-/* @backing: NULL for what has no memory of the guest's; @before: see the callers. */
 static struct virtgpu_resource *virtgpu_resource_create_any_blob(struct virtgpu_resource_mgr *mgr,
 								 struct virtgpu_backing *backing,
 								 struct virtgpu_cmd_create_blob *cmd,
-								 struct virtgpu_msg *before,
-									 bool movable)
+								 struct virtgpu_msg *cmdbuf_msg,
+								 bool movable)
 {
-	enum virtgpu_resource_type kind = cmd->mem == VIRTIO_GPU_BLOB_MEM_GUEST ?
-				       VIRTGPU_RES_BLOB_GUEST : VIRTGPU_RES_BLOB_HOST3D;
+	enum virtgpu_resource_type type = cmd->mem == VIRTIO_GPU_BLOB_MEM_GUEST ?
+					  VIRTGPU_RES_BLOB_GUEST : VIRTGPU_RES_BLOB_HOST3D;
 	struct virtgpu_mem_entries *e = NULL;
 	struct virtgpu_resource *res;
 	struct virtgpu_msg *msg;
 
-	res = virtgpu_resource_alloc(mgr, backing, kind, movable);
+	res = virtgpu_resource_alloc(mgr, backing, type, movable);
 	if (IS_ERR(res))
 		return res;
 	res->size = cmd->size;
@@ -461,8 +463,8 @@ static struct virtgpu_resource *virtgpu_resource_create_any_blob(struct virtgpu_
 
 	cmd->resource = res->id;
 	virtgpu_resource_add(res, e);
-	if (before)
-		virtgpu_vq_queue_msg(mgr->queue, before);
+	if (cmdbuf_msg)
+		virtgpu_vq_queue_msg(mgr->queue, cmdbuf_msg);
 	virtgpu_cmd_create_blob(msg, cmd, e);
 	virtgpu_resource_queue_create(res, msg);
 
@@ -470,17 +472,17 @@ static struct virtgpu_resource *virtgpu_resource_create_any_blob(struct virtgpu_
 }
 
 /**
- * virtgpu_resource_create_blob - make a resource out of the guest's memory
- * @mgr: where
+ * virtgpu_resource_create_blob() - Create a guest blob
+ * @mgr: the resource manager
  * @backing: the memory
- * @size: bytes of it, a multiple of the device's blob alignment
- * @movable: the memory may have to be detached
+ * @size: in bytes, a multiple of the device's blob alignment
+ * @movable: the memory can move: allow virtgpu_resource_detach_backing()
  *
- * The command is published, not kicked; what the host says to it is latched.
+ * Queues RESOURCE_CREATE_BLOB; the caller must kick.  The host's error is sticky.
  *
- * Context: may sleep.
- * Return: the resource with one reference, -ENOMEM, or -EINVAL when @backing is
- * smaller than @size.
+ * Context: May sleep.
+ * Return: the resource with one reference, -ENOMEM, or -EINVAL if @backing is smaller
+ * than @size.
  */
 struct virtgpu_resource *virtgpu_resource_create_blob(struct virtgpu_resource_mgr *mgr,
 						      struct virtgpu_backing *backing,
@@ -497,27 +499,26 @@ struct virtgpu_resource *virtgpu_resource_create_blob(struct virtgpu_resource_mg
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_create_blob);
 
 /**
- * virtgpu_resource_create_host3d_blob - make a resource out of the host's memory
- * @mgr: where
- * @backing: the guest's part of it, or NULL
- * @cmd: what it is to be; its number is filled in
- * @before: a filled message to be published before; on success the queue's; or NULL
+ * virtgpu_resource_create_host3d_blob() - Create a blob in host memory
+ * @mgr: the resource manager
+ * @backing: the guest memory behind it, or NULL
+ * @cmd: parameters; the resource ID is filled in
+ * @cmdbuf_msg: message to queue before the creation, consumed on success, or NULL
  *
- * The command is published, not kicked; what the host says to it is latched.
+ * Queues RESOURCE_CREATE_BLOB; the caller must kick.  The host's error is sticky.
  *
- * Context: may sleep.
- * Return: the resource with one reference, -ENOMEM, or -EINVAL when @backing is too
- * small.
+ * Context: May sleep.
+ * Return: the resource with one reference, -ENOMEM, or -EINVAL if @backing is too small.
  */
 struct virtgpu_resource *virtgpu_resource_create_host3d_blob(struct virtgpu_resource_mgr *mgr,
 							     struct virtgpu_backing *backing,
 							     struct virtgpu_cmd_create_blob *cmd,
-							     struct virtgpu_msg *before)
+							     struct virtgpu_msg *cmdbuf_msg)
 {
-	return virtgpu_resource_create_any_blob(mgr, backing, cmd, before, false);
+	return virtgpu_resource_create_any_blob(mgr, backing, cmd, cmdbuf_msg, false);
 }
 
-/* The commands that make what the host keeps a copy of: @create is to be filled, @attach is. */
+/* Allocates both messages; the caller must fill in @create. */
 static int virtgpu_resource_prep_create(struct virtgpu_resource *res, struct virtgpu_msg **create,
 					struct virtgpu_msg **attach)
 {
@@ -526,8 +527,8 @@ static int virtgpu_resource_prep_create(struct virtgpu_resource *res, struct vir
 	res->size = res->backing->size;
 	*create = virtgpu_msg_alloc();
 	*attach = virtgpu_msg_alloc();
-	e = *create && *attach ? virtgpu_resource_build_entries(res->mgr, res->backing,
-								0) : ERR_PTR(-ENOMEM);
+	e = *create && *attach ? virtgpu_resource_build_entries(res->mgr, res->backing, 0) :
+				 ERR_PTR(-ENOMEM);
 	if (IS_ERR(e)) {
 		virtgpu_msg_put(*attach);
 		virtgpu_msg_put(*create);
@@ -540,27 +541,27 @@ static int virtgpu_resource_prep_create(struct virtgpu_resource *res, struct vir
 }
 
 /**
- * virtgpu_resource_create_2d - make a resource that the host keeps a copy of
- * @mgr: where
- * @backing: the memory to copy from
- * @key: format and size
- * @movable: the memory may have to be detached
+ * virtgpu_resource_create_2d() - Create a 2D resource
+ * @mgr: the resource manager
+ * @backing: the memory to transfer from
+ * @layout: format, width and height in pixels
+ * @movable: the memory can move: allow virtgpu_resource_detach_backing()
  *
- * The commands are published, not kicked; what the host says is latched.
+ * Queues RESOURCE_CREATE_2D and RESOURCE_ATTACH_BACKING; the caller must kick.  The
+ * host's error is sticky.
  *
- * Context: may sleep.
- * Return: the resource with one reference, -ENOMEM, or -EINVAL when @backing is
- * empty.
+ * Context: May sleep.
+ * Return: the resource with one reference, -ENOMEM, or -EINVAL if @backing is empty.
  */
 struct virtgpu_resource *virtgpu_resource_create_2d(struct virtgpu_resource_mgr *mgr,
 						    struct virtgpu_backing *backing,
-						    const struct virtgpu_2d_layout *key,
+						    const struct virtgpu_2d_layout *layout,
 						    bool movable)
 {
 	struct virtgpu_cmd_create_2d cmd = {
-		.format = key->format,
-		.width = key->width,
-		.height = key->height,
+		.format = layout->format,
+		.width = layout->width,
+		.height = layout->height,
 	};
 	struct virtgpu_msg *create, *attach;
 	struct virtgpu_resource *res;
@@ -569,7 +570,7 @@ struct virtgpu_resource *virtgpu_resource_create_2d(struct virtgpu_resource_mgr 
 	res = virtgpu_resource_alloc(mgr, backing, VIRTGPU_RES_2D, movable);
 	if (IS_ERR(res))
 		return res;
-	res->layout = *key;
+	res->layout = *layout;
 
 	ret = virtgpu_resource_prep_create(res, &create, &attach);
 	if (ret) {
@@ -586,16 +587,16 @@ struct virtgpu_resource *virtgpu_resource_create_2d(struct virtgpu_resource_mgr 
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_create_2d);
 
 /**
- * virtgpu_resource_create_3d - make a resource of the host's renderer
- * @mgr: where
- * @backing: the guest's memory, which transfers copy from and to
- * @cmd: what it is to be; its number is filled in
+ * virtgpu_resource_create_3d() - Create a 3D resource
+ * @mgr: the resource manager
+ * @backing: the guest memory to transfer from and to
+ * @cmd: parameters; the resource ID is filled in
  *
- * The commands are published, not kicked; what the host says is latched.
+ * Queues RESOURCE_CREATE_3D and RESOURCE_ATTACH_BACKING; the caller must kick.  The
+ * host's error is sticky.
  *
- * Context: may sleep.
- * Return: the resource with one reference, -ENOMEM, or -EINVAL when @backing is
- * empty.
+ * Context: May sleep.
+ * Return: the resource with one reference, -ENOMEM, or -EINVAL if @backing is empty.
  */
 struct virtgpu_resource *virtgpu_resource_create_3d(struct virtgpu_resource_mgr *mgr,
 						    struct virtgpu_backing *backing,
@@ -626,10 +627,11 @@ struct virtgpu_resource *virtgpu_resource_create_3d(struct virtgpu_resource_mgr 
 }
 
 /**
- * virtgpu_resource_is_blob - is it shown by SET_SCANOUT_BLOB?
+ * virtgpu_resource_is_blob() - Check whether a resource is a blob
  * @res: the resource
  *
- * Return: false if SET_SCANOUT shows it.
+ * Context: any.
+ * Return: true if SET_SCANOUT_BLOB shows it, false if SET_SCANOUT does.
  */
 bool virtgpu_resource_is_blob(const struct virtgpu_resource *res)
 {
@@ -637,10 +639,11 @@ bool virtgpu_resource_is_blob(const struct virtgpu_resource *res)
 }
 
 /**
- * virtgpu_resource_is_rendered - has a 3D context made it?
+ * virtgpu_resource_is_rendered() - Check whether a 3D context created a resource
  * @res: the resource
  *
- * Return: false if it is made, and made again, from a buffer of the guest.
+ * Context: any.
+ * Return: false if the driver created it from a buffer, and can create it again.
  */
 bool virtgpu_resource_is_rendered(const struct virtgpu_resource *res)
 {
@@ -648,11 +651,11 @@ bool virtgpu_resource_is_rendered(const struct virtgpu_resource *res)
 }
 
 /**
- * virtgpu_resource_is_active - may contexts be told about it?
+ * virtgpu_resource_is_active() - Check whether commands may use a resource
  * @res: the resource
  *
- * Context: its owner is kept from ending it.
- * Return: false once its end was published, or the host has forgotten it.
+ * Context: Caller must keep the owner from destroying @res.
+ * Return: false if RESOURCE_UNREF was queued or the device was reset.
  */
 bool virtgpu_resource_is_active(const struct virtgpu_resource *res)
 {
@@ -660,10 +663,10 @@ bool virtgpu_resource_is_active(const struct virtgpu_resource *res)
 }
 
 /**
- * virtgpu_resource_destroy - end a resource
- * @res: the owner's reference
+ * virtgpu_resource_destroy() - Destroy a resource
+ * @res: the owner's reference, which is consumed
  *
- * Published, not kicked.
+ * Queues RESOURCE_UNREF unless the resource is stale; the caller must kick.
  *
  * Context: any.
  */
@@ -681,14 +684,14 @@ void virtgpu_resource_destroy(struct virtgpu_resource *res)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_destroy);
 
 /**
- * virtgpu_resource_detach_backing - end a resource whose memory is about to move
- * @res: the owner's reference of a movable resource
+ * virtgpu_resource_detach_backing() - Destroy a resource whose memory moves
+ * @res: the owner's reference of a movable resource, which is consumed
  *
- * Published, not kicked.
+ * Queues RESOURCE_DETACH_BACKING and RESOURCE_UNREF; the caller must kick.
  *
- * Context: any, and under the exporter's reservation lock.
- * Return: a reference to the fence of DETACH_BACKING; of a lost resource, to one
- * that has signalled.
+ * Context: any.  Caller must hold the exporter's reservation lock.
+ * Return: a reference to the fence of DETACH_BACKING, or to a signalled fence if the
+ * resource is stale.
  */
 struct dma_fence *virtgpu_resource_detach_backing(struct virtgpu_resource *res)
 {

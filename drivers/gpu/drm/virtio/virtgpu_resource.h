@@ -19,11 +19,11 @@ struct virtgpu_msg;
 struct virtgpu_vq;
 
 /**
- * enum virtgpu_resource_type - what a resource is on the host
- * @VIRTGPU_RES_BLOB_GUEST: the guest's memory itself
- * @VIRTGPU_RES_2D: a copy that transfers keep up to date (a 2D resource)
- * @VIRTGPU_RES_3D: the same, that the host's renderer draws to (a 3D resource)
- * @VIRTGPU_RES_BLOB_HOST3D: memory of the host's
+ * enum virtgpu_resource_type - Type of a resource
+ * @VIRTGPU_RES_BLOB_GUEST: blob in guest memory
+ * @VIRTGPU_RES_2D: 2D resource: a copy on the host, updated by transfers
+ * @VIRTGPU_RES_3D: 3D resource: a copy on the host, also drawn to by the renderer
+ * @VIRTGPU_RES_BLOB_HOST3D: blob in host memory, with or without guest memory
  */
 enum virtgpu_resource_type {
 	VIRTGPU_RES_BLOB_GUEST,
@@ -33,18 +33,18 @@ enum virtgpu_resource_type {
 };
 
 /**
- * struct virtgpu_resource_mgr - all resources of a device
- * @drm: for log messages
+ * struct virtgpu_resource_mgr - All resources of a device
+ * @drm: DRM device, for log messages
  * @queue: the control queue
- * @client: what the creation of resources has outstanding
- * @detaches: the timeline of DETACH_BACKING
- * @ids: the numbers in use; given back when UNREF was answered
- * @lock: protects @list and @rejected, taken in interrupts
- * @list: every resource that the host may know
- * @rejected: blobs that the host would not make or show
- * @attached: backings attached since the start
- * @detached: backings detached because the buffer moved
- * @on_rejected: called, in any context, when a blob is refused; may be NULL
+ * @client: accounts pending creations
+ * @detaches: timeline of RESOURCE_DETACH_BACKING
+ * @ids: resource IDs; free again when RESOURCE_UNREF has completed
+ * @lock: protects @list and the counters; taken in interrupts
+ * @list: all resources that may exist on the host
+ * @rejected: number of blobs that the host rejected
+ * @attached: number of backings attached
+ * @detached: number of backings detached because the buffer moved
+ * @on_rejected: called in any context when the host rejects a blob; may be NULL
  */
 struct virtgpu_resource_mgr {
 	struct drm_device *drm;
@@ -61,11 +61,11 @@ struct virtgpu_resource_mgr {
 };
 
 /**
- * struct virtgpu_2d_layout - what makes two surfaces of one buffer the same
+ * struct virtgpu_2d_layout - Layout of a 2D resource
  * @format: enum virtio_gpu_formats
- * @width: in pixels, the stride of the buffer included
+ * @width: in pixels, covering the pitch of the buffer
  * @height: in pixels
- * @offset: bytes of the buffer before its first pixel
+ * @offset: of the first pixel in the buffer, in bytes
  */
 struct virtgpu_2d_layout {
 	u32 format;
@@ -75,22 +75,22 @@ struct virtgpu_2d_layout {
 };
 
 /**
- * struct virtgpu_resource - something that the host knows by a number
- * @ref: its owner's and one for each message about it
- * @mgr: where it belongs
+ * struct virtgpu_resource - Resource on the host
+ * @ref: references of the owner and of each message
+ * @mgr: the resource manager
  * @link: in @mgr's list
- * @id: the number
+ * @id: resource ID
  * @type: see enum virtgpu_resource_type
- * @layout: for a surface
- * @size: bytes
- * @entries: length of the list that the host was given
- * @error: latched: the host's first error about it, an errno
- * @rejected: the host would not make or show this blob
- * @stale: the host was reset and knows nothing of it any more
- * @backing: the memory, kept until the host is known to have let go
- * @detach: reserved at creation if the memory may move, with its fence
- * @unref: reserved at creation
- * @gem_link: in the owner's list of surfaces
+ * @layout: of a 2D or 3D resource
+ * @size: in bytes
+ * @entries: number of memory entries
+ * @error: sticky error: the errno of the first command that failed
+ * @rejected: the host rejected this blob
+ * @stale: the device was reset; the resource is gone
+ * @backing: the memory, held until the host no longer accesses it
+ * @detach: message with fence, allocated at creation if the memory can move
+ * @unref: message allocated at creation; NULL once queued
+ * @gem_link: in the owner's list of 2D resources
  * @has_contents: the host's copy was filled at least once
  */
 struct virtgpu_resource {
@@ -124,7 +124,7 @@ struct virtgpu_resource *virtgpu_resource_create_blob(struct virtgpu_resource_mg
 						      u64 size, bool movable);
 struct virtgpu_resource *virtgpu_resource_create_2d(struct virtgpu_resource_mgr *mgr,
 						    struct virtgpu_backing *backing,
-						    const struct virtgpu_2d_layout *key,
+						    const struct virtgpu_2d_layout *layout,
 						    bool movable);
 struct virtgpu_resource *virtgpu_resource_create_3d(struct virtgpu_resource_mgr *mgr,
 						    struct virtgpu_backing *backing,
@@ -132,7 +132,7 @@ struct virtgpu_resource *virtgpu_resource_create_3d(struct virtgpu_resource_mgr 
 struct virtgpu_resource *virtgpu_resource_create_host3d_blob(struct virtgpu_resource_mgr *mgr,
 							     struct virtgpu_backing *backing,
 							     struct virtgpu_cmd_create_blob *cmd,
-							     struct virtgpu_msg *before);
+							     struct virtgpu_msg *cmdbuf_msg);
 bool virtgpu_resource_is_blob(const struct virtgpu_resource *res);
 bool virtgpu_resource_is_rendered(const struct virtgpu_resource *res);
 bool virtgpu_resource_is_active(const struct virtgpu_resource *res);
