@@ -12,20 +12,21 @@
 /**
  * DOC: memory of the host
  *
- * Blobs of the host are seen through a window, a range of physical addresses that
- * the device has.  A blob is brought in when a program asks addr to map it, and
- * stays when nobody maps it any more: hosts take long for both directions.  It leaves
- * when it ends, or, the longest unused first, when another one needs the room.
+ * Blobs in host memory are accessed through the host-visible region, a range of
+ * physical addresses of the device.  A blob is mapped into the region when user space
+ * queries its mmap offset, and stays mapped when it is no longer used, because hosts
+ * take long to map and unmap.  It is unmapped when it is freed, or when another blob
+ * needs the range; the least recently used blob is unmapped first.
  *
- * Nothing here waits but virtgpu_host_mapping_map().  The place of a blob that leaves is free
- * again when the host has answered.
+ * Only virtgpu_host_mapping_map() waits for the device.  The range of a blob is free
+ * again when the host has responded to RESOURCE_UNMAP_BLOB.
  */
 
 /**
- * virtgpu_host_visible_init - start without a window
+ * virtgpu_host_visible_init() - Initialize without a host-visible region
  * @hv: zeroed memory
  * @queue: the control queue
- * @mapping: addr all user mappings of the device are
+ * @mapping: address space of the device's user mappings
  */
 void virtgpu_host_visible_init(struct virtgpu_host_visible *hv, struct virtgpu_vq *queue,
 			       struct address_space *mapping)
@@ -39,11 +40,11 @@ void virtgpu_host_visible_init(struct virtgpu_host_visible *hv, struct virtgpu_v
 }
 
 /**
- * virtgpu_host_visible_start - there is a window
- * @hv: one without
- * @start: its physical address
+ * virtgpu_host_visible_start() - Add the host-visible region
+ * @hv: initialized, without a region
+ * @start: physical address of the region
  * @size: in bytes, not 0
- * @align: what places in it are to be a multiple of
+ * @align: alignment of mappings in the region, in bytes
  */
 void virtgpu_host_visible_start(struct virtgpu_host_visible *hv, u64 start, u64 size, u64 align)
 {
@@ -54,8 +55,8 @@ void virtgpu_host_visible_start(struct virtgpu_host_visible *hv, u64 start, u64 
 }
 
 /**
- * virtgpu_host_visible_fini - check that nothing is left in the window
- * @hv: one whose queue was stopped
+ * virtgpu_host_visible_fini() - Release the host-visible region
+ * @hv: the region, without mappings, its queue stopped
  */
 void virtgpu_host_visible_fini(struct virtgpu_host_visible *hv)
 {
@@ -64,7 +65,7 @@ void virtgpu_host_visible_fini(struct virtgpu_host_visible *hv)
 	mutex_destroy(&hv->maps_lock);
 }
 
-static const char * const state_names[] = {
+static const char * const virtgpu_host_mapping_states[] = {
 	[VIRTGPU_HOST_MAPPING_UNMAPPED] = "unmapped",
 	[VIRTGPU_HOST_MAPPING_MAPPING] = "mapping",
 	[VIRTGPU_HOST_MAPPING_MAPPED] = "mapped",
@@ -73,9 +74,11 @@ static const char * const state_names[] = {
 };
 
 /**
- * virtgpu_host_visible_print - say what is in the window, for debugfs
- * @hv: the window
- * @p: addr to print
+ * virtgpu_host_visible_print() - Print the host-visible region for debugfs
+ * @hv: the region
+ * @p: printer
+ *
+ * Context: May sleep.
  */
 void virtgpu_host_visible_print(struct virtgpu_host_visible *hv, struct drm_printer *p)
 {
@@ -89,7 +92,7 @@ void virtgpu_host_visible_print(struct virtgpu_host_visible *hv, struct drm_prin
 	mutex_lock(&hv->maps_lock);
 	list_for_each_entry(map, &hv->maps, link) {
 		drm_printf(p, "map: resource=%u size=%llu state=%s error=%d", map->resource,
-			   map->size, state_names[map->state], map->error);
+			   map->size, virtgpu_host_mapping_states[map->state], map->error);
 		drm_printf(p, " pin_count=%u offset=0x%llx map_info=%u\n", map->pin_count,
 			   map->node.start, map->map_info);
 	}
@@ -105,10 +108,11 @@ static void virtgpu_host_mapping_put(struct virtgpu_host_mapping *map)
 	kfree(map);
 }
 
-/* Under the lock: it is not in the window any more. */
 static void virtgpu_host_mapping_finish_unmap(struct virtgpu_host_mapping *map,
 					      enum virtgpu_host_mapping_state state, int error)
 {
+	lockdep_assert_held(&map->hv->lock);
+
 	if (drm_mm_node_allocated(&map->node))
 		drm_mm_remove_node(&map->node);
 	list_del_init(&map->idle);
@@ -121,7 +125,7 @@ static void virtgpu_host_visible_wake(struct virtgpu_host_visible *hv)
 	WRITE_ONCE(hv->responses, hv->responses + 1);
 }
 
-/* An error changes nothing: what the host does not know is not in the window. */
+/* An error is ignored: the host rejects UNMAP only if the blob is not mapped. */
 static void virtgpu_host_mapping_unmap_complete(struct virtgpu_msg *msg)
 {
 	struct virtgpu_host_mapping *map = msg->priv;
@@ -132,21 +136,25 @@ static void virtgpu_host_mapping_unmap_complete(struct virtgpu_msg *msg)
 	virtgpu_host_visible_wake(hv);
 	WRITE_ONCE(map->skipped, false);
 	if (map->state == VIRTGPU_HOST_MAPPING_UNMAPPING)
-		virtgpu_host_mapping_finish_unmap(map,
-						  map->error ? VIRTGPU_HOST_MAPPING_FAILED : VIRTGPU_HOST_MAPPING_UNMAPPED, map->error);
+		virtgpu_host_mapping_finish_unmap(map, map->error ?
+						  VIRTGPU_HOST_MAPPING_FAILED :
+						  VIRTGPU_HOST_MAPPING_UNMAPPED, map->error);
 	spin_unlock_irqrestore(&hv->lock, flags);
 
 	virtgpu_host_mapping_put(map);
 }
 
 /*
- * Under the lock.  @error is what users of the blob are told once it has left.
- * Returns the message, to be published without the lock.
+ * @error: the error of the mapping once it is unmapped, or 0
+ *
+ * Return: the message, to be queued after @hv->lock is released.
  */
 static struct virtgpu_msg *virtgpu_host_mapping_start_unmap(struct virtgpu_host_mapping *map,
 							    int error)
 {
 	struct virtgpu_msg *msg = map->unmap;
+
+	lockdep_assert_held(&map->hv->lock);
 
 	list_del_init(&map->idle);
 	map->state = VIRTGPU_HOST_MAPPING_UNMAPPING;
@@ -163,7 +171,7 @@ static struct virtgpu_msg *virtgpu_host_mapping_start_unmap(struct virtgpu_host_
 
 static void virtgpu_host_mapping_map_complete(struct virtgpu_msg *msg)
 {
-	const struct virtio_gpu_resp_map_info *reply = msg->resp;
+	const struct virtio_gpu_resp_map_info *resp = msg->resp;
 	struct virtgpu_host_mapping *map = msg->priv;
 	struct virtgpu_host_visible *hv = map->hv;
 	struct virtgpu_msg *unmap = NULL;
@@ -172,16 +180,19 @@ static void virtgpu_host_mapping_map_complete(struct virtgpu_msg *msg)
 	spin_lock_irqsave(&hv->lock, flags);
 	virtgpu_host_visible_wake(hv);
 	WRITE_ONCE(map->skipped, false);
-	/* Its end may have come before the answer: then the next one counts. */
+	/* The blob may have been freed before: UNMAP is queued, and its response counts. */
 	if (map->state == VIRTGPU_HOST_MAPPING_MAPPING) {
 		if (msg->error == -EPROTO) {
-			/* It may be there or not: nobody else gets the room before it is not. */
+			/*
+			 * The mapping state is unknown after a malformed response.
+			 * Unmap the blob before reusing the range.
+			 */
 			unmap = virtgpu_host_mapping_start_unmap(map, msg->error);
 		} else if (msg->error) {
 			virtgpu_host_mapping_finish_unmap(map, VIRTGPU_HOST_MAPPING_FAILED,
 							  msg->error);
 		} else {
-			map->map_info = le32_to_cpu((__force __le32)reply->map_info) &
+			map->map_info = le32_to_cpu((__force __le32)resp->map_info) &
 				    VIRTIO_GPU_MAP_CACHE_MASK;
 			map->state = VIRTGPU_HOST_MAPPING_MAPPED;
 			if (!map->pin_count)
@@ -197,17 +208,19 @@ static void virtgpu_host_mapping_map_complete(struct virtgpu_msg *msg)
 	virtgpu_host_mapping_put(map);
 }
 
-/* Under the lock: send away what nobody uses, until there may be room. */
+/* Unmap unused blobs until their sizes add up to @size. */
 static void virtgpu_host_visible_evict(struct virtgpu_host_visible *hv, u64 size,
 				       struct list_head *msgs)
 {
 	struct virtgpu_host_mapping *map;
 	struct virtgpu_msg *msg;
-	u64 room = 0;
+	u64 freed = 0;
 
-	while (room < size &&
+	lockdep_assert_held(&hv->lock);
+
+	while (freed < size &&
 	       (map = list_first_entry_or_null(&hv->idle, struct virtgpu_host_mapping, idle))) {
-		room += map->size;
+		freed += map->size;
 		msg = virtgpu_host_mapping_start_unmap(map, 0);
 		list_add_tail(&msg->link, msgs);
 	}
@@ -225,14 +238,16 @@ static bool virtgpu_host_visible_unmap_pending(struct virtgpu_host_visible *hv)
 	return false;
 }
 
-/* Under the lock.  0 if @map_msg is to be published; 1 if there is nothing to do. */
+/* Return: 0 if the caller must queue @map_msg, 1 if the blob is mapped, or an error. */
 static int virtgpu_host_mapping_reserve_range(struct virtgpu_host_mapping *map,
 					      struct virtgpu_msg *map_msg,
 					      struct virtgpu_msg **unmap_msg,
-						      struct list_head *leaving)
+					      struct list_head *evict_msgs)
 {
 	struct virtgpu_host_visible *hv = map->hv;
 	int ret;
+
+	lockdep_assert_held(&hv->lock);
 
 	switch (map->state) {
 	case VIRTGPU_HOST_MAPPING_MAPPED:
@@ -250,7 +265,7 @@ static int virtgpu_host_mapping_reserve_range(struct virtgpu_host_mapping *map,
 					 hv->align, 0, DRM_MM_INSERT_BEST);
 	if (ret) {
 		if (!virtgpu_host_visible_unmap_pending(hv))
-			virtgpu_host_visible_evict(hv, map->size, leaving);
+			virtgpu_host_visible_evict(hv, map->size, evict_msgs);
 		return virtgpu_host_visible_unmap_pending(hv) ? -EAGAIN : -ENOSPC;
 	}
 
@@ -276,21 +291,21 @@ static void virtgpu_host_visible_queue_all(struct virtgpu_host_visible *hv, stru
 }
 
 /**
- * virtgpu_host_mapping_queue - bring a blob into the window
- * @map: the blob
+ * virtgpu_host_mapping_queue() - Start mapping a blob
+ * @map: the mapping
  *
- * Published and kicked, not waited for.
+ * Queues RESOURCE_MAP_BLOB and kicks; does not wait for the response.
  *
- * Context: may sleep, but not for the host.
- * Return: 0 if it is there or on its way; -EAGAIN if something has to leave first;
- * -ENOSPC if there is no room; -EOPNOTSUPP without a window; -ENOMEM; the host's last
- * error.
+ * Context: May sleep; does not wait for the device.
+ * Return: 0 if the blob is mapped or MAP is pending, -EAGAIN if other blobs are being
+ * unmapped first, -ENOSPC if no range is free, -EOPNOTSUPP without a region, -ENOMEM, or
+ * the error of the last attempt.
  */
 int virtgpu_host_mapping_queue(struct virtgpu_host_mapping *map)
 {
 	struct virtgpu_host_visible *hv = map->hv;
 	struct virtgpu_msg *map_msg, *unmap_msg;
-	LIST_HEAD(leaving);
+	LIST_HEAD(evict_msgs);
 	int ret;
 
 	if (!hv->size)
@@ -305,10 +320,10 @@ int virtgpu_host_mapping_queue(struct virtgpu_host_mapping *map)
 		goto free;
 
 	spin_lock_irq(&hv->lock);
-	ret = virtgpu_host_mapping_reserve_range(map, map_msg, &unmap_msg, &leaving);
+	ret = virtgpu_host_mapping_reserve_range(map, map_msg, &unmap_msg, &evict_msgs);
 	spin_unlock_irq(&hv->lock);
 
-	virtgpu_host_visible_queue_all(hv, &leaving);
+	virtgpu_host_visible_queue_all(hv, &evict_msgs);
 	if (!ret) {
 		virtgpu_vq_queue_msg(hv->queue, map_msg);
 		map_msg = NULL;
@@ -323,15 +338,15 @@ free:
 }
 
 /**
- * virtgpu_host_mapping_map - wait until a blob is in the window
- * @map: the blob
+ * virtgpu_host_mapping_map() - Map a blob and wait until it is mapped
+ * @map: the mapping, of a blob that is not stale
  *
- * It is brought in if need be, also if that failed before; of a lost blob the caller
- * does not ask for that.
+ * Tries again if an earlier attempt failed.
  *
- * Context: may sleep; waits for the host; the caller must not hold a lock that a
- * response needs.
- * Return: 0; -ENOSPC; what virtgpu_vq_wait_event() and virtgpu_host_mapping_queue() return.
+ * Context: May sleep; waits for the device.  Caller must not hold a lock that a response
+ * needs.
+ * Return: 0 on success, -EIO if the device is not responding, -ETIMEDOUT, or the error of
+ * virtgpu_vq_wait_event() or virtgpu_host_mapping_queue().
  */
 int virtgpu_host_mapping_map(struct virtgpu_host_mapping *map)
 {
@@ -352,7 +367,7 @@ int virtgpu_host_mapping_map(struct virtgpu_host_mapping *map)
 		ret = virtgpu_host_mapping_queue(map);
 		if (ret && ret != -EAGAIN)
 			return ret;
-		/* A command that the host has skipped is not waited for twice. */
+		/* Do not wait again for a command that the host has skipped. */
 		if (READ_ONCE(map->skipped))
 			return -ETIMEDOUT;
 		ret = virtgpu_vq_wait_event(hv->queue,
@@ -368,34 +383,35 @@ int virtgpu_host_mapping_map(struct virtgpu_host_mapping *map)
 }
 
 /**
- * virtgpu_host_mapping_pin - keep a blob in the window
- * @map: the blob
+ * virtgpu_host_mapping_pin() - Keep a blob mapped
+ * @map: the mapping
  *
- * Counted, whether it is there or not: from the moment that it is it stays.
+ * Increments the pin count even if the blob is not mapped yet; once mapped, it stays
+ * mapped until unpinned.
  *
  * Context: any.
- * Return: true if it is there.
+ * Return: true if the blob is mapped.
  */
 bool virtgpu_host_mapping_pin(struct virtgpu_host_mapping *map)
 {
 	struct virtgpu_host_visible *hv = map->hv;
 	unsigned long flags;
-	bool in;
+	bool mapped;
 
 	spin_lock_irqsave(&hv->lock, flags);
 	if (!map->pin_count++ && !list_empty(&map->idle)) {
 		list_del_init(&map->idle);
 		hv->reused++;
 	}
-	in = map->state == VIRTGPU_HOST_MAPPING_MAPPED;
+	mapped = map->state == VIRTGPU_HOST_MAPPING_MAPPED;
 	spin_unlock_irqrestore(&hv->lock, flags);
 
-	return in;
+	return mapped;
 }
 
 /**
- * virtgpu_host_mapping_unpin - undo virtgpu_host_mapping_pin()
- * @map: the blob
+ * virtgpu_host_mapping_unpin() - Undo virtgpu_host_mapping_pin()
+ * @map: the mapping
  *
  * Context: any.
  */
@@ -411,38 +427,39 @@ void virtgpu_host_mapping_unpin(struct virtgpu_host_mapping *map)
 }
 
 /**
- * virtgpu_host_mapping_get_addr - addr a blob is
- * @map: the blob, in use
- * @addr: filled: its physical address
- * @info: filled: VIRTIO_GPU_MAP_CACHE_*
+ * virtgpu_host_mapping_get_addr() - Get the address of a blob
+ * @map: the mapping, pinned
+ * @addr: filled in with the physical address
+ * @map_info: filled in with VIRTIO_GPU_MAP_CACHE_*
  *
  * Context: any.
- * Return: false if it is not in the window.
+ * Return: false if the blob is not mapped.
  */
-bool virtgpu_host_mapping_get_addr(struct virtgpu_host_mapping *map, phys_addr_t *addr, u32 *info)
+bool virtgpu_host_mapping_get_addr(struct virtgpu_host_mapping *map, phys_addr_t *addr,
+				   u32 *map_info)
 {
 	struct virtgpu_host_visible *hv = map->hv;
 	unsigned long flags;
-	bool in;
+	bool mapped;
 
 	spin_lock_irqsave(&hv->lock, flags);
-	in = map->state == VIRTGPU_HOST_MAPPING_MAPPED;
-	*addr = in ? hv->start + map->node.start : 0;
-	*info = map->map_info;
+	mapped = map->state == VIRTGPU_HOST_MAPPING_MAPPED;
+	*addr = mapped ? hv->start + map->node.start : 0;
+	*map_info = map->map_info;
 	spin_unlock_irqrestore(&hv->lock, flags);
 
-	return in;
+	return mapped;
 }
 
 /**
- * virtgpu_host_mapping_alloc - a blob that may come into the window
- * @hv: the window
- * @resource: the blob's number
+ * virtgpu_host_mapping_alloc() - Allocate the mapping of a blob
+ * @hv: the region
+ * @resource: resource ID of the blob
  * @size: in bytes, a multiple of PAGE_SIZE
- * @vma_node: its user mappings, which are undone when it is lost
+ * @vma_node: user mappings of the blob, which are zapped after a reset
  *
- * Context: may sleep.
- * Return: one that is not in the window, or NULL without memory.
+ * Context: May sleep.
+ * Return: a mapping in state UNMAPPED, or NULL if out of memory.
  */
 struct virtgpu_host_mapping *virtgpu_host_mapping_alloc(struct virtgpu_host_visible *hv,
 							u32 resource, u64 size,
@@ -468,12 +485,12 @@ struct virtgpu_host_mapping *virtgpu_host_mapping_alloc(struct virtgpu_host_visi
 }
 
 /**
- * virtgpu_host_mapping_release - a blob is going to end
- * @map: its map, without users; the reference is taken over
+ * virtgpu_host_mapping_release() - Release the mapping of a blob
+ * @map: the mapping, not pinned; the reference is consumed
  *
- * Published, not kicked.
+ * Queues RESOURCE_UNMAP_BLOB if needed; the caller must kick.
  *
- * Context: may sleep, but not for the host.
+ * Context: May sleep; does not wait for the device.
  */
 void virtgpu_host_mapping_release(struct virtgpu_host_mapping *map)
 {
@@ -484,7 +501,7 @@ void virtgpu_host_mapping_release(struct virtgpu_host_mapping *map)
 	list_del(&map->link);
 	mutex_unlock(&hv->maps_lock);
 
-	/* UNMAP may follow MAP before that is answered: the host keeps their order. */
+	/* UNMAP may be queued while MAP is pending: the host processes them in order. */
 	spin_lock_irq(&hv->lock);
 	if (map->state == VIRTGPU_HOST_MAPPING_MAPPED || map->state == VIRTGPU_HOST_MAPPING_MAPPING)
 		msg = virtgpu_host_mapping_start_unmap(map, 0);
@@ -496,13 +513,13 @@ void virtgpu_host_mapping_release(struct virtgpu_host_mapping *map)
 }
 
 /**
- * virtgpu_host_visible_invalidate - nothing is in the window any more, nor will be
- * @hv: one whose queue was stopped
- * @error: what users of the blobs that were there are told
+ * virtgpu_host_visible_invalidate() - Drop all mappings after a reset
+ * @hv: the region, its queue stopped
+ * @error: error of the mappings from now on
  *
- * User mappings are undone; what touches them again gets a SIGBUS.
+ * Zaps user mappings; accessing them again raises SIGBUS.
  *
- * Context: may sleep.
+ * Context: May sleep.
  */
 void virtgpu_host_visible_invalidate(struct virtgpu_host_visible *hv, int error)
 {

@@ -15,15 +15,14 @@ struct drm_printer;
 struct drm_vma_offset_node;
 struct virtgpu_msg;
 struct virtgpu_vq;
-struct virtgpu_resource;
 
 /**
- * enum virtgpu_host_mapping_state - is a blob in the window?
- * @VIRTGPU_HOST_MAPPING_UNMAPPED: no
- * @VIRTGPU_HOST_MAPPING_MAPPING: MAP_BLOB is on its way
- * @VIRTGPU_HOST_MAPPING_MAPPED: yes
- * @VIRTGPU_HOST_MAPPING_UNMAPPING: UNMAP_BLOB is on its way
- * @VIRTGPU_HOST_MAPPING_FAILED: no, and there is an error that says why
+ * enum virtgpu_host_mapping_state - State of a blob in the host-visible region
+ * @VIRTGPU_HOST_MAPPING_UNMAPPED: not mapped
+ * @VIRTGPU_HOST_MAPPING_MAPPING: RESOURCE_MAP_BLOB is pending
+ * @VIRTGPU_HOST_MAPPING_MAPPED: mapped
+ * @VIRTGPU_HOST_MAPPING_UNMAPPING: RESOURCE_UNMAP_BLOB is pending
+ * @VIRTGPU_HOST_MAPPING_FAILED: not mapped because of an error
  */
 enum virtgpu_host_mapping_state {
 	VIRTGPU_HOST_MAPPING_UNMAPPED,
@@ -34,21 +33,21 @@ enum virtgpu_host_mapping_state {
 };
 
 /**
- * struct virtgpu_host_visible - the window through which the host's memory is seen
+ * struct virtgpu_host_visible - Host-visible region of a device
  * @queue: the control queue
- * @mapping: where all user mappings of the device are
- * @start: where the window is, as a physical address
- * @size: of the window, 0 if there is none
- * @align: of what is mapped in it
+ * @mapping: address space of the device's user mappings
+ * @start: physical address
+ * @size: in bytes, 0 if the device has no region
+ * @align: alignment of mappings, in bytes
  * @maps_lock: protects @maps; may sleep
- * @maps: every blob that may come into the window
- * @lock: protects all below and the blobs' state, taken in interrupts
- * @space: which parts of the window are taken
- * @idle: blobs that nobody uses but that are still there, the longest unused first
- * @mapped: MAP_BLOBs sent
- * @unmapped: UNMAP_BLOBs sent
- * @reused: blobs that were there when they were wanted again
- * @responses: responses of the host, so that a waiter can tell
+ * @maps: all mappable blobs
+ * @lock: protects the members below and the state of all mappings; taken in interrupts
+ * @space: allocated ranges
+ * @idle: mapped blobs that are not pinned, least recently used first
+ * @mapped: number of RESOURCE_MAP_BLOB commands
+ * @unmapped: number of RESOURCE_UNMAP_BLOB commands
+ * @reused: number of blobs that were still mapped when pinned again
+ * @responses: number of responses, as a wakeup condition
  */
 struct virtgpu_host_visible {
 	struct virtgpu_vq *queue;
@@ -58,7 +57,7 @@ struct virtgpu_host_visible {
 	u64 align;
 	struct mutex maps_lock; /* @maps */
 	struct list_head maps;
-	spinlock_t lock; /* all below */
+	spinlock_t lock; /* the members below, and all mappings */
 	struct drm_mm space;
 	struct list_head idle;
 	u64 mapped;
@@ -68,22 +67,21 @@ struct virtgpu_host_visible {
 };
 
 /**
- * struct virtgpu_host_mapping - a blob that may come into the window
- * @ref: its buffer's, and one for each message about it
- * @hv: the window
- * @link: in @hv's list
- * @resource: the blob's number
+ * struct virtgpu_host_mapping - Mapping of a blob in the host-visible region
+ * @ref: references of the GEM object and of each message
+ * @hv: the region
+ * @link: in @hv's list of mappable blobs
+ * @resource: resource ID
  * @size: in bytes
- * @vma_node: user mappings of it
+ * @vma_node: user mappings of the blob
  * @state: see enum virtgpu_host_mapping_state
- * @error: why it is not there
- * @skipped: the host has not responded to MAP_BLOB or UNMAP_BLOB of it, but to later
- *	commands
- * @map_info: the caching that the host wants, VIRTIO_GPU_MAP_CACHE_*
- * @pin_count: who keeps it in the window
- * @node: its place
- * @idle: in @hv's list while nobody uses it
- * @unmap: reserved while it is there
+ * @error: errno in state FAILED, or to be set when unmapped
+ * @skipped: the host has responded to later commands, but not to MAP or UNMAP
+ * @map_info: caching requested by the host, VIRTIO_GPU_MAP_CACHE_*
+ * @pin_count: number of pins
+ * @node: allocated range
+ * @idle: in @hv's list of idle blobs
+ * @unmap: message for RESOURCE_UNMAP_BLOB, allocated while mapped
  */
 struct virtgpu_host_mapping {
 	refcount_t ref;
