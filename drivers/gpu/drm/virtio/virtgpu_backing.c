@@ -14,41 +14,39 @@
 /**
  * DOC: memory
  *
- * A backing is memory that resources are made of: pages of our own, or another
- * device's buffer while it is mapped.  It lives until the last resource made of
- * it is known to be gone on the host.  That is learned in an interrupt, so the
- * release itself is left to a worker.
+ * A backing is the memory of resources: guest pages, or the mapping of an imported
+ * dma-buf.  It is released when the host has destroyed the last resource that uses it.
+ * That response arrives in an interrupt, so a worker does the release.
  *
- * What is mapped for the device with the DMA API must not stay so when the device
- * goes, however long users keep their buffers.
+ * DMA mappings must not outlive the device, even if user space keeps its buffers, so all
+ * of them are in a list and undone on removal.
  *
- * The pages of a buffer come straight from the page allocator, in blocks as
- * large as it has them.  They could be shmem's; but the host has them attached
- * for as long as they are shown, so they could never be swapped, and shmem
- * offers either 2 MiB or single pages where a fragmented guest still has the
- * orders in between.  A 4K frame is a dozen entries this way, and a thousand at
- * the worst.
+ * The pages of a buffer come from the page allocator, in blocks as large as available.
+ * shmem would have no advantage: the host has the pages attached while they are shown, so
+ * they cannot be swapped out.  It also has only 2 MiB blocks or single pages, while a
+ * fragmented guest still has the orders in between.  A 4K frame has about a dozen
+ * entries, and a thousand at worst.
  *
- * They are charged to the control group of the program that asks for the buffer, and
- * counted as GPU memory (GPUActive in /proc/meminfo) where the kernel has that count.
+ * The pages are charged to the control group of the process that creates the buffer, and
+ * counted as GPU memory (GPUActive in /proc/meminfo) if the kernel has this counter.
  */
 
-/* Up to here the page allocator compacts and reclaims before it gives up. */
+/* Up to this order, allocations compact and reclaim memory before they fail. */
 #define SMALL_ORDER PAGE_ALLOC_COSTLY_ORDER
 
 static void virtgpu_backing_release(struct virtgpu_backing *b)
 {
-	spin_lock(&b->mem->lock);
+	spin_lock(&b->mgr->lock);
 	list_del_init(&b->link);
-	spin_unlock(&b->mem->lock);
+	spin_unlock(&b->mgr->lock);
 	b->release(b);
 }
 
 static void virtgpu_backing_release_work(struct work_struct *work)
 {
-	struct virtgpu_backing_mgr *mem = container_of(work, struct virtgpu_backing_mgr,
+	struct virtgpu_backing_mgr *mgr = container_of(work, struct virtgpu_backing_mgr,
 						       release_work);
-	struct llist_node *list = llist_del_all(&mem->release_list);
+	struct llist_node *list = llist_del_all(&mgr->release_list);
 	struct virtgpu_backing *b, *next;
 
 	llist_for_each_entry_safe(b, next, list, release_node)
@@ -56,108 +54,111 @@ static void virtgpu_backing_release_work(struct work_struct *work)
 }
 
 /**
- * virtgpu_backing_mgr_init - get ready to hand memory to a device
- * @mem: what to initialise
- * @dev: the device of the DMA API
- * @addr_type: the kind of addresses it understands
+ * virtgpu_backing_mgr_init() - Initialize a backing manager
+ * @mgr: the backing manager
+ * @dev: device for the DMA API
+ * @addr_type: address type passed to the device
  */
-void virtgpu_backing_mgr_init(struct virtgpu_backing_mgr *mem, struct device *dev,
+void virtgpu_backing_mgr_init(struct virtgpu_backing_mgr *mgr, struct device *dev,
 			      enum virtgpu_addr_type addr_type)
 {
-	mem->dev = dev;
-	mem->addr_type = addr_type;
-	mem->dir = DMA_TO_DEVICE;
-	init_llist_head(&mem->release_list);
-	INIT_WORK(&mem->release_work, virtgpu_backing_release_work);
-	spin_lock_init(&mem->lock);
-	INIT_LIST_HEAD(&mem->mapped);
+	mgr->dev = dev;
+	mgr->addr_type = addr_type;
+	mgr->dir = DMA_TO_DEVICE;
+	init_llist_head(&mgr->release_list);
+	INIT_WORK(&mgr->release_work, virtgpu_backing_release_work);
+	spin_lock_init(&mgr->lock);
+	INIT_LIST_HEAD(&mgr->mapped);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_mgr_init);
 
 /**
- * virtgpu_backing_mgr_unmap_all - undo all mappings, for good
- * @mem: memory of a device that was reset
+ * virtgpu_backing_mgr_unmap_all() - Undo all DMA mappings before removal
+ * @mgr: the backing manager of a device that was reset
  *
- * Context: may sleep, without reservation locks.
+ * Mapping fails from now on.
+ *
+ * Context: May sleep.  Caller must not hold reservation locks.
  */
-void virtgpu_backing_mgr_unmap_all(struct virtgpu_backing_mgr *mem)
+void virtgpu_backing_mgr_unmap_all(struct virtgpu_backing_mgr *mgr)
 {
 	struct virtgpu_backing *b;
 
-	spin_lock(&mem->lock);
-	mem->unmapped = true;
-	while ((b = list_first_entry_or_null(&mem->mapped, struct virtgpu_backing, link))) {
+	spin_lock(&mgr->lock);
+	mgr->unmapped = true;
+	while ((b = list_first_entry_or_null(&mgr->mapped, struct virtgpu_backing, link))) {
 		list_del_init(&b->link);
-		/* Without a reference left its release is on the way. */
+		/* The last reference is gone: release_work undoes the mapping. */
 		if (!refcount_inc_not_zero(&b->ref))
 			continue;
-		spin_unlock(&mem->lock);
+		spin_unlock(&mgr->lock);
 		b->unmap_now(b);
 		virtgpu_backing_put(b);
-		spin_lock(&mem->lock);
+		spin_lock(&mgr->lock);
 	}
-	spin_unlock(&mem->lock);
-	flush_work(&mem->release_work);
+	spin_unlock(&mgr->lock);
+	flush_work(&mgr->release_work);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_mgr_unmap_all);
 
 /**
- * virtgpu_backing_mgr_fini - release all that is left to release
- * @mem: memory that no resource uses any more
+ * virtgpu_backing_mgr_fini() - Wait until all unused backings are released
+ * @mgr: the backing manager
  *
- * Context: may sleep.
+ * Context: May sleep.
  */
-void virtgpu_backing_mgr_fini(struct virtgpu_backing_mgr *mem)
+void virtgpu_backing_mgr_fini(struct virtgpu_backing_mgr *mgr)
 {
-	flush_work(&mem->release_work);
+	flush_work(&mgr->release_work);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_mgr_fini);
 
 /**
- * virtgpu_backing_init - start a backing with one reference
- * @b: embedded in what @release frees
- * @mem: the device's memory
- * @release: called with the last reference gone, in process context
+ * virtgpu_backing_init() - Initialize a backing with one reference
+ * @b: the backing, embedded in an object that @release frees
+ * @mgr: the backing manager
+ * @release: called in process context after the last reference is dropped
  */
-void virtgpu_backing_init(struct virtgpu_backing *b, struct virtgpu_backing_mgr *mem,
+void virtgpu_backing_init(struct virtgpu_backing *b, struct virtgpu_backing_mgr *mgr,
 			  void (*release)(struct virtgpu_backing *b))
 {
 	refcount_set(&b->ref, 1);
-	b->mem = mem;
-	b->addr_type = mem->addr_type;
+	b->mgr = mgr;
+	b->addr_type = mgr->addr_type;
 	b->release = release;
 	INIT_LIST_HEAD(&b->link);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_init);
 
 /**
- * virtgpu_backing_track_mapping - a backing was mapped for the device
- * @b: the backing
- * @unmap_now: called when the device goes while there are users, in process context
+ * virtgpu_backing_track_mapping() - Track a DMA mapping for removal
+ * @b: the backing, mapped by the caller
+ * @unmap_now: undoes the mapping while the backing has users; called in process context
  *
  * Context: any but interrupts.
- * Return: 0, or -ENODEV if the device has gone: the caller undoes it.
+ * Return: 0 on success, -ENODEV if the device was removed; the caller must then undo
+ * the mapping.
  */
 int virtgpu_backing_track_mapping(struct virtgpu_backing *b,
 				  void (*unmap_now)(struct virtgpu_backing *b))
 {
-	struct virtgpu_backing_mgr *mem = b->mem;
+	struct virtgpu_backing_mgr *mgr = b->mgr;
 	int ret = -ENODEV;
 
-	spin_lock(&mem->lock);
-	if (!mem->unmapped) {
+	spin_lock(&mgr->lock);
+	if (!mgr->unmapped) {
 		b->unmap_now = unmap_now;
-		list_add_tail(&b->link, &mem->mapped);
+		list_add_tail(&b->link, &mgr->mapped);
 		ret = 0;
 	}
-	spin_unlock(&mem->lock);
+	spin_unlock(&mgr->lock);
 
 	return ret;
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_track_mapping);
 
 /**
- * virtgpu_backing_get - take a reference
+ * virtgpu_backing_get() - Take a reference
  * @b: the backing
  *
  * Return: @b.
@@ -171,29 +172,31 @@ struct virtgpu_backing *virtgpu_backing_get(struct virtgpu_backing *b)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_get);
 
 /**
- * virtgpu_backing_put - drop a reference
+ * virtgpu_backing_put() - Drop a reference
  * @b: the backing
  *
- * Context: any; the release is left to a worker.
+ * A worker releases the backing.
+ *
+ * Context: any.
  */
 void virtgpu_backing_put(struct virtgpu_backing *b)
 {
-	struct virtgpu_backing_mgr *mem = b->mem;
+	struct virtgpu_backing_mgr *mgr = b->mgr;
 
 	if (!refcount_dec_and_test(&b->ref))
 		return;
 
-	/* A reaper that is at work already frees it at once. */
-	llist_add(&b->release_node, &mem->release_list);
-	schedule_work(&mem->release_work);
+	/* A running worker may free @b right after llist_add(). */
+	llist_add(&b->release_node, &mgr->release_list);
+	schedule_work(&mgr->release_work);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_put);
 
 /**
- * virtgpu_backing_put_sync - drop a reference, and release at once if it was the last
+ * virtgpu_backing_put_sync() - Drop a reference, and release without a worker
  * @b: the backing
  *
- * Context: may sleep, without locks that the release takes.
+ * Context: May sleep.  Caller must not hold locks that the release takes.
  */
 void virtgpu_backing_put_sync(struct virtgpu_backing *b)
 {
@@ -217,8 +220,8 @@ static struct virtgpu_pages *to_virtgpu_pages(struct virtgpu_backing *b)
 }
 
 /*
- * Not mod_lruvec_page_state(): the pages are charged to a control group, and control
- * groups have no such item; the kernel warns if one is changed.
+ * mod_lruvec_page_state() would warn: the pages are charged to a control group, and
+ * NR_GPU_ACTIVE is no item of control groups.
  */
 static void virtgpu_pages_count(struct page *page, long n)
 {
@@ -244,7 +247,7 @@ static void virtgpu_pages_free_blocks(struct list_head *blocks)
 static void virtgpu_pages_unmap(struct virtgpu_backing *b)
 {
 	if (b->addr_type == VIRTGPU_ADDR_DMA)
-		dma_unmap_sgtable(b->mem->dev, b->sgt, b->mem->dir, 0);
+		dma_unmap_sgtable(b->mgr->dev, b->sgt, b->mgr->dir, 0);
 	b->addr_type = VIRTGPU_ADDR_GPA;
 }
 
@@ -280,14 +283,14 @@ static struct page *virtgpu_pages_alloc_block(unsigned int order)
 	return page;
 }
 
-static unsigned int virtgpu_pages_max_order(struct virtgpu_backing_mgr *mem)
+static unsigned int virtgpu_pages_max_order(struct virtgpu_backing_mgr *mgr)
 {
 	unsigned int order = MAX_PAGE_ORDER;
 	size_t max;
 
-	/* Bounce buffers take no more than so much in one piece. */
-	if (mem->addr_type == VIRTGPU_ADDR_DMA) {
-		max = max_t(size_t, dma_max_mapping_size(mem->dev), PAGE_SIZE);
+	/* A segment must fit into a bounce buffer. */
+	if (mgr->addr_type == VIRTGPU_ADDR_DMA) {
+		max = max_t(size_t, dma_max_mapping_size(mgr->dev), PAGE_SIZE);
 		if (max < PAGE_SIZE << MAX_PAGE_ORDER)
 			order = ilog2(max >> PAGE_SHIFT);
 	}
@@ -295,11 +298,11 @@ static unsigned int virtgpu_pages_max_order(struct virtgpu_backing_mgr *mem)
 	return order;
 }
 
-/* Returns the number of blocks, or -ENOMEM with @blocks as far as it came. */
-static int virtgpu_pages_alloc_blocks(struct virtgpu_backing_mgr *mem, u64 left,
+/* Return: number of blocks, or -ENOMEM.  On error, @blocks holds the blocks so far. */
+static int virtgpu_pages_alloc_blocks(struct virtgpu_backing_mgr *mgr, u64 left,
 				      struct list_head *blocks)
 {
-	unsigned int order = virtgpu_pages_max_order(mem);
+	unsigned int order = virtgpu_pages_max_order(mgr);
 	struct page *page;
 	int n = 0;
 
@@ -312,7 +315,7 @@ static int virtgpu_pages_alloc_blocks(struct virtgpu_backing_mgr *mem, u64 left,
 			return -ENOMEM;
 		}
 		if (!page) {
-			/* What failed once is not asked for again. */
+			/* Do not retry an order that failed. */
 			order--;
 			continue;
 		}
@@ -337,24 +340,24 @@ static void virtgpu_pages_fill_table(struct list_head *blocks, struct sg_table *
 }
 
 /**
- * virtgpu_pages_alloc - allocate the memory of a buffer
- * @mem: who will read it
+ * virtgpu_pages_alloc() - Allocate guest pages
+ * @mgr: the backing manager
  * @size: in bytes, a multiple of PAGE_SIZE
  *
- * The memory is zeroed and accounted to the caller's control group.
+ * The pages are zeroed and charged to the caller's control group.
  *
- * Context: may sleep.
- * Return: a backing with one reference, or an error pointer: -ENOMEM, -EIO when
- * it cannot be mapped for the device, -ENODEV when that has gone.
+ * Context: May sleep.
+ * Return: a backing with one reference, -ENOMEM, -EIO if the pages cannot be mapped for
+ * the device, or -ENODEV if the device was removed.
  */
-struct virtgpu_backing *virtgpu_pages_alloc(struct virtgpu_backing_mgr *mem, u64 size)
+struct virtgpu_backing *virtgpu_pages_alloc(struct virtgpu_backing_mgr *mgr, u64 size)
 {
 	u64 count = size >> PAGE_SHIFT;
 	struct virtgpu_pages *p;
 	LIST_HEAD(blocks);
 	int n, ret;
 
-	/* Do not sweep the machine for what it cannot have. */
+	/* Reject sizes larger than RAM early instead of triggering reclaim. */
 	if (count > totalram_pages())
 		return ERR_PTR(-ENOMEM);
 
@@ -362,11 +365,11 @@ struct virtgpu_backing *virtgpu_pages_alloc(struct virtgpu_backing_mgr *mem, u64
 	if (!p)
 		return ERR_PTR(-ENOMEM);
 
-	virtgpu_backing_init(&p->base, mem, virtgpu_pages_release);
+	virtgpu_backing_init(&p->base, mgr, virtgpu_pages_release);
 	p->base.size = size;
 	p->base.sgt = &p->table;
 
-	n = virtgpu_pages_alloc_blocks(mem, count, &blocks);
+	n = virtgpu_pages_alloc_blocks(mgr, count, &blocks);
 	if (n < 0) {
 		ret = n;
 		goto free;
@@ -376,15 +379,15 @@ struct virtgpu_backing *virtgpu_pages_alloc(struct virtgpu_backing_mgr *mem, u64
 		goto free;
 	virtgpu_pages_fill_table(&blocks, &p->table);
 
-	if (mem->addr_type == VIRTGPU_ADDR_DMA) {
-		ret = dma_map_sgtable(mem->dev, &p->table, mem->dir, 0);
+	if (mgr->addr_type == VIRTGPU_ADDR_DMA) {
+		ret = dma_map_sgtable(mgr->dev, &p->table, mgr->dir, 0);
 		if (ret)
-			/* Nothing to undo. */
+			/* Not mapped, so virtgpu_pages_release() must not unmap. */
 			p->base.addr_type = VIRTGPU_ADDR_GPA;
 		else
 			ret = virtgpu_backing_track_mapping(&p->base, virtgpu_pages_unmap);
 		if (ret) {
-			/* The pages are the table's now. */
+			/* The table owns the pages. */
 			virtgpu_pages_release(&p->base);
 			return ERR_PTR(ret);
 		}
@@ -400,39 +403,39 @@ free:
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_alloc);
 
 /**
- * virtgpu_pages_sync_for_device - make what the processor wrote visible
+ * virtgpu_pages_sync_for_device() - Make CPU writes visible to the device
  * @b: from virtgpu_pages_alloc()
  *
- * Costs nothing where the device's addresses are guest-physical.
+ * Does nothing if the device uses guest-physical addresses.
  *
  * Context: any.
  */
 void virtgpu_pages_sync_for_device(struct virtgpu_backing *b)
 {
 	if (b->addr_type == VIRTGPU_ADDR_DMA)
-		dma_sync_sgtable_for_device(b->mem->dev, b->sgt, b->mem->dir);
+		dma_sync_sgtable_for_device(b->mgr->dev, b->sgt, b->mgr->dir);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_sync_for_device);
 
 /**
- * virtgpu_pages_sync_for_cpu - make what the device wrote visible
- * @b: from virtgpu_pages_alloc(), of a device that writes
+ * virtgpu_pages_sync_for_cpu() - Make device writes visible to the CPU
+ * @b: from virtgpu_pages_alloc(), mapped bidirectionally
  *
  * Context: any.
  */
 void virtgpu_pages_sync_for_cpu(struct virtgpu_backing *b)
 {
 	if (b->addr_type == VIRTGPU_ADDR_DMA)
-		dma_sync_sgtable_for_cpu(b->mem->dev, b->sgt, b->mem->dir);
+		dma_sync_sgtable_for_cpu(b->mgr->dev, b->sgt, b->mgr->dir);
 }
 
 /**
- * virtgpu_pages_vmap - map a buffer for the kernel
+ * virtgpu_pages_vmap() - Map guest pages for the kernel
  * @b: from virtgpu_pages_alloc()
- * @map: filled; undone with vunmap()
+ * @map: filled in; the caller must vunmap() its address
  *
- * Context: may sleep.
- * Return: 0 or -ENOMEM.
+ * Context: May sleep.
+ * Return: 0 on success, -ENOMEM if out of memory or address space.
  */
 int virtgpu_pages_vmap(struct virtgpu_backing *b, struct iosys_map *map)
 {
@@ -460,18 +463,18 @@ int virtgpu_pages_vmap(struct virtgpu_backing *b, struct iosys_map *map)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_vmap);
 
 /**
- * virtgpu_pages_mmap - map a buffer for a user, all at once
+ * virtgpu_pages_mmap() - Map guest pages for user space, all at once
  * @b: from virtgpu_pages_alloc()
- * @vma: where
- * @first: page of the buffer that its start maps
+ * @vma: the range to map
+ * @pgoff: first page to map
  *
- * Context: under the mmap lock.
- * Return: 0, -EINVAL for a range outside the buffer, -ENOMEM.
+ * Context: May sleep.  Caller must hold the mmap lock.
+ * Return: 0 on success, -EINVAL for a range outside the buffer, -ENOMEM.
  */
 int virtgpu_pages_mmap(struct virtgpu_backing *b, struct vm_area_struct *vma,
-		       unsigned long first)
+		       unsigned long pgoff)
 {
-	u64 skip = (u64)first << PAGE_SHIFT;
+	u64 skip = (u64)pgoff << PAGE_SHIFT;
 	unsigned long addr = vma->vm_start;
 	struct scatterlist *sg;
 	unsigned int i;
@@ -503,13 +506,14 @@ int virtgpu_pages_mmap(struct virtgpu_backing *b, struct vm_area_struct *vma,
 }
 
 /**
- * virtgpu_pages_address - where a byte of a buffer is, without mapping anything
+ * virtgpu_pages_address() - Get the kernel address of a byte in guest pages
  * @b: from virtgpu_pages_alloc()
  * @offset: in bytes
  *
+ * Creates no mapping.
+ *
  * Context: any, panic included.
- * Return: its address, or NULL if the kernel has none for it (high memory) or
- * @offset is outside.
+ * Return: the address, or NULL for high memory or an @offset outside the buffer.
  */
 void *virtgpu_pages_address(struct virtgpu_backing *b, u64 offset)
 {
@@ -527,11 +531,11 @@ void *virtgpu_pages_address(struct virtgpu_backing *b, u64 offset)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_address);
 
 /**
- * virtgpu_pages_sg_table - list a buffer's pages for another device
+ * virtgpu_pages_sg_table() - Create a scatter list of guest pages
  * @b: from virtgpu_pages_alloc()
  *
- * Context: may sleep.
- * Return: a table that the caller maps and frees, or ERR_PTR(-ENOMEM).
+ * Context: May sleep.
+ * Return: a table to be mapped and freed by the caller, or ERR_PTR(-ENOMEM).
  */
 struct sg_table *virtgpu_pages_sg_table(struct virtgpu_backing *b)
 {

@@ -17,15 +17,15 @@ struct iosys_map;
 struct vm_area_struct;
 
 /**
- * struct virtgpu_backing_mgr - how the device reaches memory
- * @dev: the device of the DMA API: the transport's, not the virtio device
- * @addr_type: the addresses it is told
- * @dir: what it does with pages; DMA_TO_DEVICE unless set otherwise after the start
- * @release_list: backings whose last user was an interrupt
+ * struct virtgpu_backing_mgr - All backings of a device
+ * @dev: device for the DMA API: the parent of the virtio device
+ * @addr_type: address type passed to the device
+ * @dir: DMA direction of guest pages; DMA_TO_DEVICE unless the device writes
+ * @release_list: backings to be released
  * @release_work: releases them
- * @lock: in process context only
- * @mapped: backings that are mapped with the DMA API
- * @unmapped: the device is gone, nothing may be mapped for it
+ * @lock: protects @mapped and @unmapped; taken in process context only
+ * @mapped: backings mapped with the DMA API
+ * @unmapped: the device was removed; mapping fails
  */
 struct virtgpu_backing_mgr {
 	struct device *dev;
@@ -39,35 +39,35 @@ struct virtgpu_backing_mgr {
 };
 
 /**
- * struct virtgpu_backing - memory that the host may be using
- * @ref: one for the object, one for each resource made of it
+ * struct virtgpu_backing - Memory of resources
+ * @ref: references of the GEM object and of each resource
  * @sgt: the memory
- * @addr_type: its addresses as the device knows them
+ * @addr_type: address type passed to the device
  * @size: in bytes, a multiple of PAGE_SIZE
- * @mem: where it came from
- * @release: gives it back; may sleep
- * @unmap_now: undoes the mapping while there are users; may sleep
- * @release_node: in @mem's list of what is to be released
- * @link: in @mem's list of what is mapped
+ * @mgr: the backing manager
+ * @release: frees the backing; may sleep
+ * @unmap_now: undoes the DMA mapping while the backing has users; may sleep
+ * @release_node: in @mgr's list of backings to be released
+ * @link: in @mgr's list of mapped backings
  */
 struct virtgpu_backing {
 	refcount_t ref;
 	struct sg_table *sgt;
 	enum virtgpu_addr_type addr_type;
 	u64 size;
-	struct virtgpu_backing_mgr *mem;
+	struct virtgpu_backing_mgr *mgr;
 	void (*release)(struct virtgpu_backing *b);
 	void (*unmap_now)(struct virtgpu_backing *b);
 	struct llist_node release_node;
 	struct list_head link;
 };
 
-void virtgpu_backing_mgr_init(struct virtgpu_backing_mgr *mem, struct device *dev,
+void virtgpu_backing_mgr_init(struct virtgpu_backing_mgr *mgr, struct device *dev,
 			      enum virtgpu_addr_type addr_type);
-void virtgpu_backing_mgr_unmap_all(struct virtgpu_backing_mgr *mem);
-void virtgpu_backing_mgr_fini(struct virtgpu_backing_mgr *mem);
+void virtgpu_backing_mgr_unmap_all(struct virtgpu_backing_mgr *mgr);
+void virtgpu_backing_mgr_fini(struct virtgpu_backing_mgr *mgr);
 
-void virtgpu_backing_init(struct virtgpu_backing *b, struct virtgpu_backing_mgr *mem,
+void virtgpu_backing_init(struct virtgpu_backing *b, struct virtgpu_backing_mgr *mgr,
 			  void (*release)(struct virtgpu_backing *b));
 int virtgpu_backing_track_mapping(struct virtgpu_backing *b,
 				  void (*unmap_now)(struct virtgpu_backing *b));
@@ -75,13 +75,13 @@ struct virtgpu_backing *virtgpu_backing_get(struct virtgpu_backing *b);
 void virtgpu_backing_put(struct virtgpu_backing *b);
 void virtgpu_backing_put_sync(struct virtgpu_backing *b);
 
-/* Memory of our own */
-struct virtgpu_backing *virtgpu_pages_alloc(struct virtgpu_backing_mgr *mem, u64 size);
+/* Guest pages */
+struct virtgpu_backing *virtgpu_pages_alloc(struct virtgpu_backing_mgr *mgr, u64 size);
 void virtgpu_pages_sync_for_device(struct virtgpu_backing *b);
 void virtgpu_pages_sync_for_cpu(struct virtgpu_backing *b);
 int virtgpu_pages_vmap(struct virtgpu_backing *b, struct iosys_map *map);
 int virtgpu_pages_mmap(struct virtgpu_backing *b, struct vm_area_struct *vma,
-		       unsigned long first);
+		       unsigned long pgoff);
 void *virtgpu_pages_address(struct virtgpu_backing *b, u64 offset);
 struct sg_table *virtgpu_pages_sg_table(struct virtgpu_backing *b);
 
