@@ -52,11 +52,6 @@
 #define invalidate_mappings move_notify
 #endif
 
-/* 6.13: bochs has scatter lists for its dma-bufs. */
-#ifndef HAVE_BOCHS_SHMEM
-#include "vram_dma_buf.h"
-#endif
-
 /* 6.13: the name of a namespace is a string.  What stands here is right for both. */
 #include <linux/module.h>
 #undef MODULE_IMPORT_NS
@@ -178,6 +173,11 @@ static inline void virtgpu_compat_fence_release(struct dma_fence *fence)
 #include <linux/slab.h>
 #define kmalloc_obj(what) kmalloc(sizeof(what), GFP_KERNEL)
 #define kzalloc_obj(what) kzalloc(sizeof(what), GFP_KERNEL)
+#endif
+
+/* 6.13: bochs has scatter lists for its dma-bufs. */
+#ifndef HAVE_BOCHS_SHMEM
+#include "vram_dma_buf.h"
 #endif
 
 /* 7.1: each node counts the pages of GPU buffers. Other items are counted as ever. */

@@ -63,7 +63,7 @@ virtgpu_compat_dma_buf_dynamic_attach(struct dma_buf *dma_buf, struct device *de
 	    device_iommu_mapped(dev) || dma_max_mapping_size(dev) != SIZE_MAX)
 		return attach;
 
-	vram = kzalloc(sizeof(*vram), GFP_KERNEL);
+	vram = kzalloc_obj(*vram);
 	if (!vram)
 		return ERR_PTR(-ENOMEM);
 	INIT_LIST_HEAD(&vram->base.node);
@@ -80,10 +80,12 @@ static inline void virtgpu_compat_dma_buf_detach(struct dma_buf *dma_buf,
 {
 	struct virtgpu_compat_vram_attachment *vram = virtgpu_compat_vram_attachment(attach);
 
-	if (vram)
-		kfree(vram);
-	else
+	if (!vram) {
 		dma_buf_detach(dma_buf, attach);
+		return;
+	}
+
+	kfree(vram);
 }
 
 static inline phys_addr_t virtgpu_compat_vram_page(const struct iosys_map *map,

@@ -14,21 +14,23 @@
 /**
  * DOC: memory
  *
- * A backing is the memory of resources: guest pages, or the mapping of an imported
- * dma-buf.  It is released when the host has destroyed the last resource that uses it.
- * That response arrives in an interrupt, so a worker does the release.
+ * A backing is the memory of resources: guest pages, or the mapping of an
+ * imported dma-buf.  It is released when the host has destroyed the last
+ * resource that uses it.  That response arrives in an interrupt, so a worker
+ * does the release.
  *
- * DMA mappings must not outlive the device, even if user space keeps its buffers, so all
- * of them are in a list and undone on removal.
+ * DMA mappings must not outlive the device, even if user space keeps its
+ * buffers, so all of them are in a list and undone on removal.
  *
- * The pages of a buffer come from the page allocator, in blocks as large as available.
- * shmem would have no advantage: the host has the pages attached while they are shown, so
- * they cannot be swapped out.  It also has only 2 MiB blocks or single pages, while a
- * fragmented guest still has the orders in between.  A 4K frame has about a dozen
- * entries, and a thousand at worst.
+ * The pages of a buffer come from the page allocator, in blocks as large as
+ * available. shmem would have no advantage: the host has the pages attached
+ * while they are shown, so they cannot be swapped out.  It also has only 2 MiB
+ * blocks or single pages, while a fragmented guest still has the orders in
+ * between.  A 4K frame has about a dozen entries, and a thousand at worst.
  *
- * The pages are charged to the control group of the process that creates the buffer, and
- * counted as GPU memory (GPUActive in /proc/meminfo) if the kernel has this counter.
+ * The pages are charged to the control group of the process that creates the
+ * buffer, and counted as GPU memory (GPUActive in /proc/meminfo) if the kernel
+ * has this counter.
  */
 
 /* Up to this order, allocations compact and reclaim memory before they fail. */
@@ -88,7 +90,7 @@ void virtgpu_backing_mgr_unmap_all(struct virtgpu_backing_mgr *mgr)
 	mgr->unmapped = true;
 	while ((b = list_first_entry_or_null(&mgr->mapped, struct virtgpu_backing, link))) {
 		list_del_init(&b->link);
-		/* The last reference is gone: release_work undoes the mapping. */
+		/* Without a reference, release_work undoes the mapping. */
 		if (!refcount_inc_not_zero(&b->ref))
 			continue;
 		spin_unlock(&mgr->lock);
@@ -133,11 +135,12 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_init);
 /**
  * virtgpu_backing_track_mapping() - Track a DMA mapping for removal
  * @b: the backing, mapped by the caller
- * @unmap_now: undoes the mapping while the backing has users; called in process context
+ * @unmap_now: undoes the mapping while the backing has users; called in process
+ *	context
  *
  * Context: any but interrupts.
- * Return: 0 on success, -ENODEV if the device was removed; the caller must then undo
- * the mapping.
+ * Return: 0 on success, -ENODEV if the device was removed; the caller must then
+ * undo the mapping.
  */
 int virtgpu_backing_track_mapping(struct virtgpu_backing *b,
 				  void (*unmap_now)(struct virtgpu_backing *b))
@@ -206,7 +209,7 @@ void virtgpu_backing_put_sync(struct virtgpu_backing *b)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_put_sync);
 
 /*
- * Pages
+ * Guest pages
  */
 
 struct virtgpu_pages {
@@ -220,8 +223,8 @@ static struct virtgpu_pages *to_virtgpu_pages(struct virtgpu_backing *b)
 }
 
 /*
- * mod_lruvec_page_state() would warn: the pages are charged to a control group, and
- * NR_GPU_ACTIVE is no item of control groups.
+ * mod_lruvec_page_state() would warn: the pages are charged to a control group,
+ * and NR_GPU_ACTIVE is no item of control groups.
  */
 static void virtgpu_pages_count(struct page *page, long n)
 {
@@ -298,7 +301,10 @@ static unsigned int virtgpu_pages_max_order(struct virtgpu_backing_mgr *mgr)
 	return order;
 }
 
-/* Return: number of blocks, or -ENOMEM.  On error, @blocks holds the blocks so far. */
+/*
+ * Return: number of blocks, or -ENOMEM.  On error, @blocks holds the blocks so
+ * far.
+ */
 static int virtgpu_pages_alloc_blocks(struct virtgpu_backing_mgr *mgr, u64 left,
 				      struct list_head *blocks)
 {
@@ -347,8 +353,8 @@ static void virtgpu_pages_fill_table(struct list_head *blocks, struct sg_table *
  * The pages are zeroed and charged to the caller's control group.
  *
  * Context: May sleep.
- * Return: a backing with one reference, -ENOMEM, -EIO if the pages cannot be mapped for
- * the device, or -ENODEV if the device was removed.
+ * Return: a backing with one reference, -ENOMEM, -EIO if the pages cannot be
+ * mapped for the device, or -ENODEV if the device was removed.
  */
 struct virtgpu_backing *virtgpu_pages_alloc(struct virtgpu_backing_mgr *mgr, u64 size)
 {
@@ -382,7 +388,10 @@ struct virtgpu_backing *virtgpu_pages_alloc(struct virtgpu_backing_mgr *mgr, u64
 	if (mgr->addr_type == VIRTGPU_ADDR_DMA) {
 		ret = dma_map_sgtable(mgr->dev, &p->table, mgr->dir, 0);
 		if (ret)
-			/* Not mapped, so virtgpu_pages_release() must not unmap. */
+			/*
+			 * Not mapped, so virtgpu_pages_release() must not
+			 * unmap.
+			 */
 			p->base.addr_type = VIRTGPU_ADDR_GPA;
 		else
 			ret = virtgpu_backing_track_mapping(&p->base, virtgpu_pages_unmap);
@@ -513,7 +522,8 @@ int virtgpu_pages_mmap(struct virtgpu_backing *b, struct vm_area_struct *vma,
  * Creates no mapping.
  *
  * Context: any, panic included.
- * Return: the address, or NULL for high memory or an @offset outside the buffer.
+ * Return: the address, or NULL for high memory or an @offset outside the
+ * buffer.
  */
 void *virtgpu_pages_address(struct virtgpu_backing *b, u64 offset)
 {

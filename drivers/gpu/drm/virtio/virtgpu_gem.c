@@ -44,7 +44,7 @@ static void virtgpu_gem_drop_2d(struct virtgpu_gem *gem, struct virtgpu_resource
 
 /**
  * virtgpu_gem_release_resources() - Destroy all resources of a GEM object
- * @gem: a GEM object that is freed, or whose memory moves
+ * @gem: a GEM object that is freed or moves
  *
  * Queues the commands; the caller must kick.
  *

@@ -13,13 +13,14 @@
  * DOC: memory of the host
  *
  * Blobs in host memory are accessed through the host-visible region, a range of
- * physical addresses of the device.  A blob is mapped into the region when user space
- * queries its mmap offset, and stays mapped when it is no longer used, because hosts
- * take long to map and unmap.  It is unmapped when it is freed, or when another blob
- * needs the range; the least recently used blob is unmapped first.
+ * physical addresses of the device.  A blob is mapped into the region when user
+ * space queries its mmap offset, and stays mapped when it is no longer used,
+ * because hosts take long to map and unmap.  It is unmapped when it is freed,
+ * or when another blob needs the range; the least recently used blob is
+ * unmapped first.
  *
- * Only virtgpu_host_mapping_map() waits for the device.  The range of a blob is free
- * again when the host has responded to RESOURCE_UNMAP_BLOB.
+ * Only virtgpu_host_mapping_map() waits for the device.  The range of a blob is
+ * free again when the host has responded to RESOURCE_UNMAP_BLOB.
  */
 
 /**
@@ -125,7 +126,7 @@ static void virtgpu_host_visible_wake(struct virtgpu_host_visible *hv)
 	WRITE_ONCE(hv->responses, hv->responses + 1);
 }
 
-/* An error is ignored: the host rejects UNMAP only if the blob is not mapped. */
+/* Ignores errors: the host rejects UNMAP only if the blob is not mapped. */
 static void virtgpu_host_mapping_unmap_complete(struct virtgpu_msg *msg)
 {
 	struct virtgpu_host_mapping *map = msg->priv;
@@ -180,12 +181,15 @@ static void virtgpu_host_mapping_map_complete(struct virtgpu_msg *msg)
 	spin_lock_irqsave(&hv->lock, flags);
 	virtgpu_host_visible_wake(hv);
 	WRITE_ONCE(map->skipped, false);
-	/* The blob may have been freed before: UNMAP is queued, and its response counts. */
+	/*
+	 * The blob may have been freed before: UNMAP is queued, and its
+	 * response counts.
+	 */
 	if (map->state == VIRTGPU_HOST_MAPPING_MAPPING) {
 		if (msg->error == -EPROTO) {
 			/*
-			 * The mapping state is unknown after a malformed response.
-			 * Unmap the blob before reusing the range.
+			 * The mapping state is unknown after a malformed
+			 * response.  Unmap the blob before reusing the range.
 			 */
 			unmap = virtgpu_host_mapping_start_unmap(map, msg->error);
 		} else if (msg->error) {
@@ -238,7 +242,10 @@ static bool virtgpu_host_visible_unmap_pending(struct virtgpu_host_visible *hv)
 	return false;
 }
 
-/* Return: 0 if the caller must queue @map_msg, 1 if the blob is mapped, or an error. */
+/*
+ * Return: 0 if the caller must queue @map_msg, 1 if the blob is mapped, or an
+ * error.
+ */
 static int virtgpu_host_mapping_reserve_range(struct virtgpu_host_mapping *map,
 					      struct virtgpu_msg *map_msg,
 					      struct virtgpu_msg **unmap_msg,
@@ -297,9 +304,9 @@ static void virtgpu_host_visible_queue_all(struct virtgpu_host_visible *hv, stru
  * Queues RESOURCE_MAP_BLOB and kicks; does not wait for the response.
  *
  * Context: May sleep; does not wait for the device.
- * Return: 0 if the blob is mapped or MAP is pending, -EAGAIN if other blobs are being
- * unmapped first, -ENOSPC if no range is free, -EOPNOTSUPP without a region, -ENOMEM, or
- * the error of the last attempt.
+ * Return: 0 if the blob is mapped or MAP is pending, -EAGAIN if other blobs are
+ * being unmapped first, -ENOSPC if no range is free, -EOPNOTSUPP without a
+ * region, -ENOMEM, or the error of the last attempt.
  */
 int virtgpu_host_mapping_queue(struct virtgpu_host_mapping *map)
 {
@@ -343,10 +350,10 @@ free:
  *
  * Tries again if an earlier attempt failed.
  *
- * Context: May sleep; waits for the device.  Caller must not hold a lock that a response
- * needs.
- * Return: 0 on success, -EIO if the device is not responding, -ETIMEDOUT, or the error of
- * virtgpu_vq_wait_event() or virtgpu_host_mapping_queue().
+ * Context: May sleep; waits for the device.  Caller must not hold a lock that a
+ * response needs.
+ * Return: 0 on success, -EIO if the device is not responding, -ETIMEDOUT, or
+ * the error of virtgpu_vq_wait_event() or virtgpu_host_mapping_queue().
  */
 int virtgpu_host_mapping_map(struct virtgpu_host_mapping *map)
 {
@@ -386,8 +393,8 @@ int virtgpu_host_mapping_map(struct virtgpu_host_mapping *map)
  * virtgpu_host_mapping_pin() - Keep a blob mapped
  * @map: the mapping
  *
- * Increments the pin count even if the blob is not mapped yet; once mapped, it stays
- * mapped until unpinned.
+ * Increments the pin count even if the blob is not mapped yet; once mapped, it
+ * stays mapped until unpinned.
  *
  * Context: any.
  * Return: true if the blob is mapped.
@@ -501,7 +508,10 @@ void virtgpu_host_mapping_release(struct virtgpu_host_mapping *map)
 	list_del(&map->link);
 	mutex_unlock(&hv->maps_lock);
 
-	/* UNMAP may be queued while MAP is pending: the host processes them in order. */
+	/*
+	 * UNMAP may be queued while MAP is pending: the host processes them in
+	 * order.
+	 */
 	spin_lock_irq(&hv->lock);
 	if (map->state == VIRTGPU_HOST_MAPPING_MAPPED || map->state == VIRTGPU_HOST_MAPPING_MAPPING)
 		msg = virtgpu_host_mapping_start_unmap(map, 0);

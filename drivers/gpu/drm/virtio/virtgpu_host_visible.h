@@ -41,7 +41,8 @@ enum virtgpu_host_mapping_state {
  * @align: alignment of mappings, in bytes
  * @maps_lock: protects @maps; may sleep
  * @maps: all mappable blobs
- * @lock: protects the members below and the state of all mappings; taken in interrupts
+ * @lock: protects the members below and the state of all mappings; taken in
+ *	interrupts
  * @space: allocated ranges
  * @idle: mapped blobs that are not pinned, least recently used first
  * @mapped: number of RESOURCE_MAP_BLOB commands

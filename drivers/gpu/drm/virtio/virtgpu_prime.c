@@ -86,9 +86,7 @@ static void virtgpu_prime_mapping_release(struct virtgpu_backing *b)
 	kfree(m);
 }
 
-/*
- * The mapping is undone with its last reference, when the host has detached it.
- */
+/* The mapping is undone when the host has detached it. */
 static void virtgpu_prime_drop_mapping(struct virtgpu_import *imp)
 {
 	struct virtgpu_backing *old = imp->map;
@@ -243,9 +241,7 @@ static void virtgpu_prime_free(struct virtgpu_gem *gem)
 	virtgpu_prime_put_import(imp);
 }
 
-/*
- * User space maps an imported buffer through its dma-buf, so there is no mmap.
- */
+/* User space maps an imported buffer through its dma-buf, not by mmap. */
 static const struct virtgpu_gem_ops virtgpu_prime_gem_ops = {
 	.region = VIRTGPU_GEM_IMPORTED,
 	.free = virtgpu_prime_free,

@@ -15,24 +15,25 @@
 /**
  * DOC: resources
  *
- * A resource has memory attached from its creation to RESOURCE_UNREF, and nothing
- * waits for the response to RESOURCE_UNREF.  When a buffer moves, its resources are
- * destroyed: DETACH_BACKING has a fence, so that the exporter can wait until the old
- * memory is free, and the next use creates new resources.  Attaching the new memory to
- * the old resource would save a command, but QEMU shows only blobs whose memory came
- * with RESOURCE_CREATE_BLOB.
+ * A resource has memory attached from its creation to RESOURCE_UNREF, and
+ * nothing waits for the response to RESOURCE_UNREF.  When a buffer moves, its
+ * resources are destroyed: DETACH_BACKING has a fence, so that the exporter can
+ * wait until the old memory is free, and the next use creates new resources.
+ * Attaching the new memory to the old resource would save a command, but QEMU
+ * shows only blobs that got their memory with RESOURCE_CREATE_BLOB.
  *
  * The messages that destroy a resource are allocated when it is created.
  *
- * A device reset, for example over a suspend, destroys all resources on the host.  They
- * are marked stale: no command is sent for them, and the next use of the buffer creates
- * a new resource.  Only its 3D context could create the content of a 3D resource or
- * host3d blob again, so these stay stale, and using them fails with -EIO.
+ * A device reset, for example over a suspend, destroys all resources on the
+ * host.  They are marked stale: no command is sent for them, and the next use
+ * of the buffer creates a new resource.  Only its 3D context could create the
+ * content of a 3D resource or host3d blob again, so these stay stale, and using
+ * them fails with -EIO.
  */
 
 /*
- * Pending resource creations of all clients together.  Hosts respond to them at once,
- * except while the display holds a frame.
+ * Pending resource creations of all clients together.  Hosts respond to them at
+ * once, except while the display holds a frame.
  */
 #define MAX_CREATIONS 128
 
@@ -78,7 +79,8 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_mgr_fini);
  * virtgpu_resources_throttle() - Wait until more resources may be created
  * @mgr: the resource manager
  *
- * Creations of all clients share one limit, because hosts respond to them at once.
+ * Creations of all clients share one limit, because hosts respond to them at
+ * once.
  *
  * Context: May sleep.  Caller must not hold a lock that a response needs.
  * Return: see virtgpu_vq_throttle().
@@ -181,8 +183,8 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_get);
  * virtgpu_resource_put() - Drop a reference
  * @res: the resource or NULL
  *
- * The message of RESOURCE_UNREF holds a reference, so the resource ID is free for reuse
- * only when the host has responded.
+ * The message of RESOURCE_UNREF holds a reference, so the resource ID is free
+ * for reuse only when the host has responded.
  *
  * Context: any.
  */
@@ -234,8 +236,8 @@ static void virtgpu_resource_report_error(struct virtgpu_resource *res, struct v
 }
 
 /*
- * The first error is sticky, and logged.  The error of a guest blob is not logged,
- * because the buffer falls back to 2D resources.
+ * The first error is sticky, and logged.  The error of a guest blob is not
+ * logged, because the buffer falls back to 2D resources.
  */
 static void virtgpu_resource_track_complete(struct virtgpu_msg *msg)
 {
@@ -246,7 +248,10 @@ static void virtgpu_resource_track_complete(struct virtgpu_msg *msg)
 	if (msg->error == -ENODEV)
 		WRITE_ONCE(res->stale, true);
 
-	/* -ENXIO: the device has no such scanout, which is no error of the resource. */
+	/*
+	 * -ENXIO: the device has no such scanout, which is no error of the
+	 * resource.
+	 */
 	if (msg->error && msg->error != -ENODEV && msg->error != -ENXIO) {
 		first = !cmpxchg(&res->error, 0, msg->error);
 		if (res->type == VIRTGPU_RES_BLOB_GUEST)
@@ -291,8 +296,8 @@ static void virtgpu_resource_bind_msg(struct virtgpu_resource *res, struct virtg
  * @res: the resource; the message holds a reference until it completes
  * @msg: a message that is not queued yet
  *
- * Errors are not sticky for resources of 3D contexts: a rejected frame does not prevent
- * later rendering.
+ * Errors are not sticky for resources of 3D contexts: a rejected frame does not
+ * prevent later rendering.
  *
  * Context: any.
  */
@@ -330,7 +335,10 @@ void virtgpu_resource_track_transfer(struct virtgpu_resource *res, struct virtgp
 		msg->pre_complete = virtgpu_resource_transfer_complete;
 }
 
-/* If the host rejects DETACH_BACKING, the backing stays until RESOURCE_UNREF completes. */
+/*
+ * If the host rejects DETACH_BACKING, the backing stays until RESOURCE_UNREF
+ * completes.
+ */
 static void virtgpu_resource_detach_complete(struct virtgpu_msg *msg)
 {
 	if (!msg->error || msg->error == -ENODEV)
@@ -414,10 +422,13 @@ static void virtgpu_resource_add(struct virtgpu_resource *res, const struct virt
 		trace_virtio_gpu_backing_attach(res->id, e->count, e->bytes);
 }
 
-/* Return: entries that cover at least @size bytes, -EINVAL if @backing is too small. */
-static struct virtgpu_mem_entries *virtgpu_resource_build_entries(struct virtgpu_resource_mgr *mgr,
-								  struct virtgpu_backing *backing,
-								  u64 size)
+/*
+ * Return: entries that cover at least @size bytes, -EINVAL if @backing is too
+ * small.
+ */
+static struct virtgpu_mem_entries *
+virtgpu_resource_build_entries(struct virtgpu_resource_mgr *mgr,
+			       struct virtgpu_backing *backing, u64 size)
 {
 	struct virtgpu_mem_entries *e;
 
@@ -431,11 +442,11 @@ static struct virtgpu_mem_entries *virtgpu_resource_build_entries(struct virtgpu
 	return e;
 }
 
-static struct virtgpu_resource *virtgpu_resource_create_any_blob(struct virtgpu_resource_mgr *mgr,
-								 struct virtgpu_backing *backing,
-								 struct virtgpu_cmd_create_blob *cmd,
-								 struct virtgpu_msg *cmdbuf_msg,
-								 bool movable)
+static struct virtgpu_resource *
+virtgpu_resource_create_any_blob(struct virtgpu_resource_mgr *mgr,
+				 struct virtgpu_backing *backing,
+				 struct virtgpu_cmd_create_blob *cmd,
+				 struct virtgpu_msg *cmdbuf_msg, bool movable)
 {
 	enum virtgpu_resource_type type = cmd->mem == VIRTIO_GPU_BLOB_MEM_GUEST ?
 					  VIRTGPU_RES_BLOB_GUEST : VIRTGPU_RES_BLOB_HOST3D;
@@ -478,11 +489,12 @@ static struct virtgpu_resource *virtgpu_resource_create_any_blob(struct virtgpu_
  * @size: in bytes, a multiple of the device's blob alignment
  * @movable: the memory can move: allow virtgpu_resource_detach_backing()
  *
- * Queues RESOURCE_CREATE_BLOB; the caller must kick.  The host's error is sticky.
+ * Queues RESOURCE_CREATE_BLOB; the caller must kick.  The host's error is
+ * sticky.
  *
  * Context: May sleep.
- * Return: the resource with one reference, -ENOMEM, or -EINVAL if @backing is smaller
- * than @size.
+ * Return: the resource with one reference, -ENOMEM, or -EINVAL if @backing is
+ * smaller than @size.
  */
 struct virtgpu_resource *virtgpu_resource_create_blob(struct virtgpu_resource_mgr *mgr,
 						      struct virtgpu_backing *backing,
@@ -503,12 +515,15 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_create_blob);
  * @mgr: the resource manager
  * @backing: the guest memory behind it, or NULL
  * @cmd: parameters; the resource ID is filled in
- * @cmdbuf_msg: message to queue before the creation, consumed on success, or NULL
+ * @cmdbuf_msg: message to queue before the creation, consumed on success, or
+ *	NULL
  *
- * Queues RESOURCE_CREATE_BLOB; the caller must kick.  The host's error is sticky.
+ * Queues RESOURCE_CREATE_BLOB; the caller must kick.  The host's error is
+ * sticky.
  *
  * Context: May sleep.
- * Return: the resource with one reference, -ENOMEM, or -EINVAL if @backing is too small.
+ * Return: the resource with one reference, -ENOMEM, or -EINVAL if @backing is
+ * too small.
  */
 struct virtgpu_resource *virtgpu_resource_create_host3d_blob(struct virtgpu_resource_mgr *mgr,
 							     struct virtgpu_backing *backing,
@@ -547,11 +562,12 @@ static int virtgpu_resource_prep_create(struct virtgpu_resource *res, struct vir
  * @layout: format, width and height in pixels
  * @movable: the memory can move: allow virtgpu_resource_detach_backing()
  *
- * Queues RESOURCE_CREATE_2D and RESOURCE_ATTACH_BACKING; the caller must kick.  The
- * host's error is sticky.
+ * Queues RESOURCE_CREATE_2D and RESOURCE_ATTACH_BACKING; the caller must kick.
+ * The host's error is sticky.
  *
  * Context: May sleep.
- * Return: the resource with one reference, -ENOMEM, or -EINVAL if @backing is empty.
+ * Return: the resource with one reference, -ENOMEM, or -EINVAL if @backing is
+ * empty.
  */
 struct virtgpu_resource *virtgpu_resource_create_2d(struct virtgpu_resource_mgr *mgr,
 						    struct virtgpu_backing *backing,
@@ -592,11 +608,12 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_create_2d);
  * @backing: the guest memory to transfer from and to
  * @cmd: parameters; the resource ID is filled in
  *
- * Queues RESOURCE_CREATE_3D and RESOURCE_ATTACH_BACKING; the caller must kick.  The
- * host's error is sticky.
+ * Queues RESOURCE_CREATE_3D and RESOURCE_ATTACH_BACKING; the caller must kick.
+ * The host's error is sticky.
  *
  * Context: May sleep.
- * Return: the resource with one reference, -ENOMEM, or -EINVAL if @backing is empty.
+ * Return: the resource with one reference, -ENOMEM, or -EINVAL if @backing is
+ * empty.
  */
 struct virtgpu_resource *virtgpu_resource_create_3d(struct virtgpu_resource_mgr *mgr,
 						    struct virtgpu_backing *backing,
@@ -639,11 +656,13 @@ bool virtgpu_resource_is_blob(const struct virtgpu_resource *res)
 }
 
 /**
- * virtgpu_resource_is_rendered() - Check whether a 3D context created a resource
+ * virtgpu_resource_is_rendered() - Check whether a 3D context created a
+ * resource
  * @res: the resource
  *
  * Context: any.
- * Return: false if the driver created it from a buffer, and can create it again.
+ * Return: false if the driver created it from a buffer, and can create it
+ * again.
  */
 bool virtgpu_resource_is_rendered(const struct virtgpu_resource *res)
 {
@@ -684,14 +703,15 @@ void virtgpu_resource_destroy(struct virtgpu_resource *res)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_destroy);
 
 /**
- * virtgpu_resource_detach_backing() - Destroy a resource whose memory moves
+ * virtgpu_resource_detach_backing() - Destroy a resource before its memory
+ * moves
  * @res: the owner's reference of a movable resource, which is consumed
  *
  * Queues RESOURCE_DETACH_BACKING and RESOURCE_UNREF; the caller must kick.
  *
  * Context: any.  Caller must hold the exporter's reservation lock.
- * Return: a reference to the fence of DETACH_BACKING, or to a signalled fence if the
- * resource is stale.
+ * Return: a reference to the fence of DETACH_BACKING, or to a signalled fence
+ * if the resource is stale.
  */
 struct dma_fence *virtgpu_resource_detach_backing(struct virtgpu_resource *res)
 {

@@ -22,7 +22,8 @@ struct virtgpu_vq;
  * enum virtgpu_resource_type - Type of a resource
  * @VIRTGPU_RES_BLOB_GUEST: blob in guest memory
  * @VIRTGPU_RES_2D: 2D resource: a copy on the host, updated by transfers
- * @VIRTGPU_RES_3D: 3D resource: a copy on the host, also drawn to by the renderer
+ * @VIRTGPU_RES_3D: 3D resource: a copy on the host, also drawn to by the
+ *	renderer
  * @VIRTGPU_RES_BLOB_HOST3D: blob in host memory, with or without guest memory
  */
 enum virtgpu_resource_type {

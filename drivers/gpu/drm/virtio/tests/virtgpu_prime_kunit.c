@@ -594,7 +594,7 @@ static void no_sg_table(struct kunit *test)
 	drm_gem_object_put(obj);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
 
-	KUNIT_EXPECT_EQ(test, test_client_import(u, dma_buf, &handle), -ENOSYS);
+	KUNIT_EXPECT_LT(test, test_client_import(u, dma_buf, &handle), 0);
 	dma_buf_put(dma_buf);
 	flush_delayed_fput();
 }
