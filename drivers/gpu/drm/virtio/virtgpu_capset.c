@@ -13,28 +13,28 @@
 /**
  * DOC: capability sets
  *
- * A capability set says what one of the host's renderers can do.  Which sets there
- * are is asked for when the device is set up, without waiting for the responses; a
- * caller that needs one waits for it as long as the device makes progress.  An error,
- * or no response, costs that set only, and the set is asked for again by the next
- * caller.
+ * A capability set describes one of the host's renderers. The driver queries
+ * the list of sets when the device is initialised, without waiting for the
+ * responses. A caller that needs the list waits as long as the device makes
+ * progress. An error or a missing response affects one set only, and the next
+ * caller queries that set again.
  *
- * The contents of a set are asked for when they are first wanted, and kept, one
- * version of each.
+ * The contents of a set are queried on first use. The driver caches one version
+ * of each set.
  */
 
-/* Hosts have half a dozen; their sets have a few hundred bytes. */
+/* Upper limits; hosts have about six sets of a few hundred bytes. */
 #define MAX_SETS 64
 #define MAX_SIZE SZ_1M
 
 /**
- * virtgpu_capsets_init - nothing is known yet
- * @c: zeroed memory
+ * virtgpu_capsets_init() - Initialise the capability sets of a device
+ * @c: the sets, zeroed
  * @queue: the control queue
- * @count: how many sets the host has
+ * @count: number of sets in the device's configuration
  *
  * Context: may sleep.
- * Return: 0 or -ENOMEM.
+ * Return: 0 on success, or -ENOMEM.
  */
 int virtgpu_capsets_init(struct virtgpu_capsets *c, struct virtgpu_vq *queue, u32 count)
 {
@@ -57,8 +57,10 @@ int virtgpu_capsets_init(struct virtgpu_capsets *c, struct virtgpu_vq *queue, u3
 }
 
 /**
- * virtgpu_capsets_fini - forget everything
- * @c: sets whose queue was stopped, or zeroed memory
+ * virtgpu_capsets_fini() - Free the capability sets of a device
+ * @c: the sets, or zeroed memory; their queue must be stopped
+ *
+ * Context: may sleep.
  */
 void virtgpu_capsets_fini(struct virtgpu_capsets *c)
 {
@@ -73,49 +75,49 @@ void virtgpu_capsets_fini(struct virtgpu_capsets *c)
 
 static void virtgpu_capset_info_complete(struct virtgpu_msg *msg)
 {
-	const struct virtio_gpu_resp_capset_info *reply = msg->resp;
+	const struct virtio_gpu_resp_capset_info *resp = msg->resp;
 	struct virtgpu_capset *set = msg->priv;
 	struct virtgpu_capsets *c = set->capsets;
 	unsigned long flags;
 
 	spin_lock_irqsave(&c->lock, flags);
-	set->asked = false;
+	set->query_pending = false;
 	if (!msg->error) {
-		set->id = le32_to_cpu(reply->capset_id);
-		set->max_version = le32_to_cpu(reply->capset_max_version);
-		set->max_size = le32_to_cpu(reply->capset_max_size);
-		/* Some hosts fill their lists up with zeroes. */
-		set->known = true;
+		set->id = le32_to_cpu(resp->capset_id);
+		set->max_version = le32_to_cpu(resp->capset_max_version);
+		set->max_size = le32_to_cpu(resp->capset_max_size);
+		/* Some hosts pad their lists with sets of ID 0. */
+		set->valid = true;
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
 }
 
-/* Mark a set that is neither known nor asked for: true if that is to be done now. */
+/* Mark a set as being queried. Returns false if no query is needed. */
 static bool virtgpu_capset_begin_query(struct virtgpu_capset *set)
 {
-	bool unknown;
+	bool needed;
 
 	spin_lock_irq(&set->capsets->lock);
-	unknown = !set->known && !set->asked;
-	if (unknown)
-		set->asked = true;
+	needed = !set->valid && !set->query_pending;
+	if (needed)
+		set->query_pending = true;
 	spin_unlock_irq(&set->capsets->lock);
 
-	return unknown;
+	return needed;
 }
 
 static void virtgpu_capset_cancel_query(struct virtgpu_capset *set)
 {
 	spin_lock_irq(&set->capsets->lock);
-	set->asked = false;
+	set->query_pending = false;
 	spin_unlock_irq(&set->capsets->lock);
 }
 
 /**
- * virtgpu_capsets_query - ask for all sets that are not known
+ * virtgpu_capsets_query() - Query all sets that are not valid yet
  * @c: the sets
  *
- * Does not wait for the answers.
+ * Queues the queries and kicks the queue, but does not wait for the responses.
  *
  * Context: may sleep.
  */
@@ -145,24 +147,24 @@ static bool virtgpu_capsets_all_valid(struct virtgpu_capsets *c)
 	u32 i;
 
 	for (i = 0; i < c->count; i++)
-		if (!READ_ONCE(c->sets[i].known))
+		if (!READ_ONCE(c->sets[i].valid))
 			return false;
 
 	return true;
 }
 
-static bool virtgpu_capsets_all_answered(struct virtgpu_capsets *c)
+static bool virtgpu_capsets_none_pending(struct virtgpu_capsets *c)
 {
 	u32 i;
 
 	for (i = 0; i < c->count; i++)
-		if (READ_ONCE(c->sets[i].asked))
+		if (READ_ONCE(c->sets[i].query_pending))
 			return false;
 
 	return true;
 }
 
-/* Wait until as much is known as there is to know. */
+/* Wait until no query is pending. */
 static int virtgpu_capsets_wait_info(struct virtgpu_capsets *c)
 {
 	u32 i;
@@ -173,24 +175,28 @@ static int virtgpu_capsets_wait_info(struct virtgpu_capsets *c)
 	if (!virtgpu_vq_is_wedged(c->queue))
 		virtgpu_capsets_query(c);
 
-	ret = virtgpu_vq_wait_event(c->queue, virtgpu_capsets_all_answered(c));
+	ret = virtgpu_vq_wait_event(c->queue, virtgpu_capsets_none_pending(c));
 	if (ret == -ETIMEDOUT) {
-		/* The host has skipped a query: the next caller asks again. */
+		/*
+		 * The host skipped a query. Let the next caller repeat the
+		 * query.
+		 */
 		for (i = 0; i < c->count; i++)
 			virtgpu_capset_cancel_query(&c->sets[i]);
 	}
 
-	/* Without a response the sets that are known remain usable. */
+	/* Valid sets remain usable even if other queries failed. */
 	return ret == -EINTR ? ret : 0;
 }
 
 /**
- * virtgpu_capsets_ids - which sets there are
+ * virtgpu_capsets_ids() - Get a mask of the sets that the host has
  * @c: the sets
- * @ids: filled: a bit for each number
+ * @ids: filled in with a mask of capability set IDs
  *
  * Context: may sleep; waits for the host.
- * Return: 0, with the sets that the host has told of; -EINTR for a fatal signal.
+ * Return: 0 on success, or -EINTR for a fatal signal. Sets with failed queries
+ * are missing in @ids.
  */
 int virtgpu_capsets_ids(struct virtgpu_capsets *c, u64 *ids)
 {
@@ -204,7 +210,7 @@ int virtgpu_capsets_ids(struct virtgpu_capsets *c, u64 *ids)
 
 	spin_lock_irq(&c->lock);
 	for (i = 0; i < c->count; i++)
-		if (c->sets[i].known && c->sets[i].id &&
+		if (c->sets[i].valid && c->sets[i].id &&
 		    c->sets[i].id <= VIRTGPU_CAPSET_MAX)
 			*ids |= BIT_ULL(c->sets[i].id);
 	spin_unlock_irq(&c->lock);
@@ -213,20 +219,20 @@ int virtgpu_capsets_ids(struct virtgpu_capsets *c, u64 *ids)
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_capsets_ids);
 
-/* Under the lock. */
+/* Caller must hold @c->lock. */
 static struct virtgpu_capset *virtgpu_capset_find(struct virtgpu_capsets *c, u32 id, u32 version)
 {
 	u32 i;
 
 	for (i = 0; i < c->count; i++)
-		if (c->sets[i].known && id && c->sets[i].id == id &&
+		if (c->sets[i].valid && id && c->sets[i].id == id &&
 		    c->sets[i].max_version >= version)
 			return &c->sets[i];
 
 	return NULL;
 }
 
-/* Ask the host; what it says is kept in place of what was known. */
+/* Query the contents of a set and replace the cached version. */
 static struct virtgpu_msg *virtgpu_capset_fetch(struct virtgpu_capsets *c,
 						struct virtgpu_capset *set,
 						u32 id, u32 version, u32 size)
@@ -238,7 +244,7 @@ static struct virtgpu_msg *virtgpu_capset_fetch(struct virtgpu_capsets *c,
 	if (!msg)
 		return ERR_PTR(-ENOMEM);
 
-	/* An answer may be shorter. */
+	/* The response may be shorter. */
 	memset(msg->resp, 0, msg->resp_size);
 	virtgpu_cmd_get_capset(msg, id, version);
 	ret = virtgpu_vq_send_sync(c->queue, msg);
@@ -259,16 +265,16 @@ static struct virtgpu_msg *virtgpu_capset_fetch(struct virtgpu_capsets *c,
 }
 
 /**
- * virtgpu_capset_get - the contents of a set
+ * virtgpu_capset_get() - Get the contents of a set
  * @c: the sets
- * @id: which
- * @version: which version of it
- * @size: filled: bytes
+ * @id: ID of the set
+ * @version: version of the set
+ * @size: filled in with the size of the set in bytes
  *
  * Context: may sleep; waits for the host.
- * Return: a reference to the message whose answer has the contents, behind struct
- * virtio_gpu_resp_capset; -EINVAL for a set that the host does not have; the host's
- * error; -ETIMEDOUT; -EINTR; -ENOMEM.
+ * Return: a reference to a message with a struct virtio_gpu_resp_capset as its
+ * response, ERR_PTR(-EINVAL) if the host does not have the set,
+ * ERR_PTR(-ENOMEM), ERR_PTR(-EINTR), ERR_PTR(-ETIMEDOUT), or the host's error.
  */
 struct virtgpu_msg *virtgpu_capset_get(struct virtgpu_capsets *c, u32 id, u32 version, u32 *size)
 {

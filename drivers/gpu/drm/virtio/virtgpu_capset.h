@@ -9,26 +9,26 @@
 struct virtgpu_msg;
 struct virtgpu_vq;
 
-/* A capability set's number has to fit a mask of 64 bits. */
+/* Highest capability set ID: UAPI and driver use masks of 64 bits. */
 #define VIRTGPU_CAPSET_MAX 63
 
 /**
- * struct virtgpu_capset - what the host says of one of its capability sets
- * @capsets: all of them
- * @index: its place in the host's list
- * @asked: GET_CAPSET_INFO is on its way
- * @known: the rest is valid
- * @id: the number that user space knows it by
- * @max_version: the highest version of it
- * @max_size: bytes of it at the most
- * @data: the answer to the last GET_CAPSET, or NULL
- * @data_version: of which version that is
+ * struct virtgpu_capset - A capability set
+ * @capsets: the sets of the device
+ * @index: index in the host's list
+ * @query_pending: GET_CAPSET_INFO is pending
+ * @valid: @id, @max_version and @max_size are valid
+ * @id: capability set ID
+ * @max_version: highest version of the set
+ * @max_size: maximum size of the set in bytes
+ * @data: message with the response of the last GET_CAPSET, or NULL
+ * @data_version: version of @data
  */
 struct virtgpu_capset {
 	struct virtgpu_capsets *capsets;
 	u32 index;
-	bool asked;
-	bool known;
+	bool query_pending;
+	bool valid;
 	u32 id;
 	u32 max_version;
 	u32 max_size;
@@ -37,15 +37,15 @@ struct virtgpu_capset {
 };
 
 /**
- * struct virtgpu_capsets - the capability sets of a device
+ * struct virtgpu_capsets - The capability sets of a device
  * @queue: the control queue
  * @lock: protects the sets, taken in interrupts
- * @count: how many sets there are
- * @sets: each of them
+ * @count: number of sets
+ * @sets: the sets
  */
 struct virtgpu_capsets {
 	struct virtgpu_vq *queue;
-	spinlock_t lock; /* the sets */
+	spinlock_t lock; /* protects @sets */
 	u32 count;
 	struct virtgpu_capset *sets;
 };

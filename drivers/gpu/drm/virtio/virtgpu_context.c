@@ -13,29 +13,33 @@
 /**
  * DOC: contexts
  *
- * A context is what the host keeps for one program: the objects of its renderer,
- * and timelines on which the host ends its work in order.  CTX_DESTROY is queued when
- * the file is closed, with a message that was reserved when the context was created.
- * It does not wait for what was submitted before: a fence of a cross-domain poll may
- * stay open until the context ends.  The ID is free again once the host has confirmed
+ * A context is the host's state for one open file: the objects of a renderer,
+ * and timelines on which the host completes commands in order. CTX_DESTROY is
+ * queued when the file is closed, with a message that was reserved when the
+ * context was created. CTX_DESTROY does not wait for earlier submissions,
+ * because the fence of a cross-domain poll may stay unsignalled until the
+ * context is destroyed. The context ID is reused after the host has confirmed
  * CTX_DESTROY.
  *
- * A device that was reset, as over a suspend, knows no contexts.  What a program had
- * in its own is gone, and nobody but the program can make it again.  So a context
- * from before is lost: whatever is asked of it fails with -EIO, which renderers take
- * for a lost device.
+ * A device reset, for example for suspend, destroys all contexts. Their
+ * contents cannot be restored by the driver. Contexts from before the reset are
+ * therefore marked as lost: their ioctls fail with -EIO, which user space
+ * reports as VK_ERROR_DEVICE_LOST or its equivalent.
  */
 
-/* Commands outstanding that create and end contexts, of all programs. */
-#define MAX_CHANGES 64
+/*
+ * Limit of pending CTX_CREATE and CTX_DESTROY commands, for all files together.
+ */
+#define MAX_PENDING_CHANGES 64
 
 /**
- * virtgpu_context_mgr_init - start with no contexts
- * @mgr: what to initialise
+ * virtgpu_context_mgr_init() - Initialise the context manager of a device
+ * @mgr: the context manager
  * @drm: for log messages
  * @queue: the control queue
  *
- * Return: 0 or -ENOMEM.
+ * Context: may sleep.
+ * Return: 0 on success, or -ENOMEM.
  */
 int virtgpu_context_mgr_init(struct virtgpu_context_mgr *mgr, struct drm_device *drm,
 			     struct virtgpu_vq *queue)
@@ -46,14 +50,14 @@ int virtgpu_context_mgr_init(struct virtgpu_context_mgr *mgr, struct drm_device 
 	ida_init(&mgr->ids);
 	spin_lock_init(&mgr->lock);
 	INIT_LIST_HEAD(&mgr->list);
-	mgr->client = virtgpu_client_alloc(MAX_CHANGES);
+	mgr->client = virtgpu_client_alloc(MAX_PENDING_CHANGES);
 
 	return mgr->client ? 0 : -ENOMEM;
 }
 
 /**
- * virtgpu_contexts_throttle - wait until another context may be created
- * @mgr: the mgr
+ * virtgpu_contexts_throttle() - Wait until another context may be created
+ * @mgr: the context manager
  *
  * Context: may sleep; the caller must not hold a lock that a response needs.
  * Return: see virtgpu_vq_throttle().
@@ -64,8 +68,10 @@ int virtgpu_contexts_throttle(struct virtgpu_context_mgr *mgr)
 }
 
 /**
- * virtgpu_context_mgr_fini - check that none is left
- * @mgr: a mgr whose queue was stopped
+ * virtgpu_context_mgr_fini() - Release the context manager of a device
+ * @mgr: the context manager; its queue must be stopped
+ *
+ * Context: may sleep.
  */
 void virtgpu_context_mgr_fini(struct virtgpu_context_mgr *mgr)
 {
@@ -77,10 +83,11 @@ void virtgpu_context_mgr_fini(struct virtgpu_context_mgr *mgr)
 }
 
 /**
- * virtgpu_contexts_mark_lost - mark all contexts as lost after a reset
- * @mgr: a mgr whose device was reset
+ * virtgpu_contexts_mark_lost() - Mark all contexts as lost after a device reset
+ * @mgr: the context manager
  *
- * Before the queue is stopped, so that contexts are lost when their fences signal.
+ * Must be called before the queue is stopped: user space that sees an error on
+ * a fence must find the context lost.
  *
  * Context: any.
  */
@@ -96,11 +103,11 @@ void virtgpu_contexts_mark_lost(struct virtgpu_context_mgr *mgr)
 }
 
 /**
- * virtgpu_contexts_print - list them for debugfs
- * @mgr: the mgr
- * @p: where to print
+ * virtgpu_contexts_print() - Print all contexts for debugfs
+ * @mgr: the context manager
+ * @p: the printer, called with @mgr->lock held
  *
- * Context: may not sleep in @p.
+ * Context: any.
  */
 void virtgpu_contexts_print(struct virtgpu_context_mgr *mgr, struct drm_printer *p)
 {
@@ -136,8 +143,8 @@ static void virtgpu_context_free(struct virtgpu_context *ctx)
 }
 
 /*
- * The host has ended the context, or has never had one.  An ID that the host refuses
- * to give up is not used again.
+ * CTX_DESTROY completed. Do not reuse the ID if the host rejected the command
+ * for an existing context.
  */
 static void virtgpu_context_destroy_complete(struct virtgpu_msg *msg)
 {
@@ -160,8 +167,10 @@ static void virtgpu_context_destroy_complete(struct virtgpu_msg *msg)
 }
 
 /**
- * virtgpu_context_get - take a reference
+ * virtgpu_context_get() - Take a reference
  * @ctx: the context
+ *
+ * Context: any.
  */
 void virtgpu_context_get(struct virtgpu_context *ctx)
 {
@@ -169,8 +178,8 @@ void virtgpu_context_get(struct virtgpu_context *ctx)
 }
 
 /**
- * virtgpu_context_put - drop a reference
- * @ctx: the context or NULL
+ * virtgpu_context_put() - Drop a reference
+ * @ctx: the context, or NULL
  *
  * Context: any.
  */
@@ -182,10 +191,10 @@ void virtgpu_context_put(struct virtgpu_context *ctx)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_context_put);
 
 /**
- * virtgpu_context_close - end a context
- * @ctx: the context or NULL; the reference of its file is dropped
+ * virtgpu_context_close() - Destroy the context of a file
+ * @ctx: the context, or NULL; the file's reference is dropped
  *
- * CTX_DESTROY is queued and the device notified.
+ * Queues CTX_DESTROY and kicks the queue, unless the context is lost.
  *
  * Context: any.
  */
@@ -198,7 +207,7 @@ void virtgpu_context_close(struct virtgpu_context *ctx)
 		return;
 
 	if (!READ_ONCE(ctx->lost)) {
-		/* Once CTX_DESTROY is confirmed the context may be freed. */
+		/* @ctx may be freed as soon as CTX_DESTROY completes. */
 		q = ctx->mgr->queue;
 		destroy = ctx->destroy;
 		ctx->destroy = NULL;
@@ -228,8 +237,10 @@ static void virtgpu_context_create_complete(struct virtgpu_msg *msg)
 }
 
 /**
- * virtgpu_context_params_init - what a context is unless its program says otherwise
- * @params: filled; the name is that of the calling thread
+ * virtgpu_context_params_init() - Fill in the default parameters
+ * @params: the parameters; the name is set to that of the current thread
+ *
+ * Context: any.
  */
 void virtgpu_context_params_init(struct virtgpu_context_params *params)
 {
@@ -264,11 +275,12 @@ static struct virtgpu_context *virtgpu_context_alloc(struct virtgpu_context_mgr 
 }
 
 /**
- * virtgpu_context_create - make a context
- * @mgr: where
- * @params: what it is to be
+ * virtgpu_context_create() - Create a context
+ * @mgr: the context manager
+ * @params: parameters of the context
  *
- * The command is published, not kicked; what the host says to it is latched.
+ * Queues CTX_CREATE; the caller must kick. An error of the host is returned
+ * later by virtgpu_context_error().
  *
  * Context: may sleep.
  * Return: the context with one reference, or ERR_PTR(-ENOMEM).
@@ -307,10 +319,12 @@ struct virtgpu_context *virtgpu_context_create(struct virtgpu_context_mgr *mgr,
 }
 
 /**
- * virtgpu_context_error - can a context be used?
+ * virtgpu_context_error() - Get the sticky error of a context
  * @ctx: the context
  *
- * Return: 0; -EIO if it is lost; the host's error if that did not make it.
+ * Context: any.
+ * Return: 0 if the context is usable, -EIO if a reset destroyed the context, or
+ * the host's error for CTX_CREATE.
  */
 int virtgpu_context_error(const struct virtgpu_context *ctx)
 {
@@ -318,7 +332,10 @@ int virtgpu_context_error(const struct virtgpu_context *ctx)
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_context_error);
 
-/* One failed command is no reason to refuse the next: renderers judge that themselves. */
+/*
+ * Errors of submissions are not sticky; the host's renderer decides what still
+ * works.
+ */
 static void virtgpu_context_track_complete(struct virtgpu_msg *msg)
 {
 	struct virtgpu_context *ctx = msg->priv;
@@ -332,9 +349,14 @@ static void virtgpu_context_track_complete(struct virtgpu_msg *msg)
 }
 
 /**
- * virtgpu_context_track - let a message hold its context until it ends
+ * virtgpu_context_track() - Bind a message to a context until its completion
  * @ctx: the context
- * @msg: a message that is not published yet
+ * @msg: a message that is not queued yet
+ *
+ * @msg holds a reference to @ctx, is charged to the context's client, and its
+ * error is logged.
+ *
+ * Context: any.
  */
 void virtgpu_context_track(struct virtgpu_context *ctx, struct virtgpu_msg *msg)
 {

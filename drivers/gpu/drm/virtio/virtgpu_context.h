@@ -17,19 +17,19 @@ struct virtgpu_client;
 struct virtgpu_msg;
 struct virtgpu_vq;
 
-/* Timelines that a context may have: their numbers fit a mask of 64 bits. */
+/* Maximum of num_rings: poll_rings_mask has 64 bits. */
 #define VIRTGPU_CONTEXT_MAX_RINGS 64
 
 /**
- * struct virtgpu_context_mgr - all contexts of a device
+ * struct virtgpu_context_mgr - The contexts of a device
  * @drm: for log messages
  * @queue: the control queue
- * @client: what the creation and the end of contexts have outstanding
- * @default_timeline: the timeline of what names no timeline of its context; the host carries
- *	such commands of all contexts out in order
- * @ids: the numbers in use; given back when CTX_DESTROY was answered
- * @lock: protects @list, taken in interrupts
- * @list: every context that the host may know
+ * @client: accounts pending CTX_CREATE and CTX_DESTROY commands
+ * @default_timeline: timeline of commands without a ring index, which the host
+ *	completes in order for all contexts together
+ * @ids: context IDs in use; an ID is freed when CTX_DESTROY has completed
+ * @lock: protects @list and virtgpu_context.id; taken in interrupts
+ * @list: all contexts that may exist on the host
  */
 struct virtgpu_context_mgr {
 	struct drm_device *drm;
@@ -37,16 +37,17 @@ struct virtgpu_context_mgr {
 	struct virtgpu_client *client;
 	struct virtgpu_timeline default_timeline;
 	struct ida ids;
-	spinlock_t lock; /* @list */
+	spinlock_t lock; /* protects @list */
 	struct list_head list;
 };
 
 /**
- * struct virtgpu_context_params - what a context is to be
- * @capset: the capability set that it speaks, 0 for the device's default
- * @num_rings: number of its own timelines
- * @poll_rings_mask: those of them whose fences send events, a bit for each
- * @name: for people who debug the host
+ * struct virtgpu_context_params - Parameters of CONTEXT_INIT
+ * @capset: ID of the capability set, 0 for the device's default
+ * @num_rings: number of timelines
+ * @poll_rings_mask: mask of the timelines that send a DRM event for each
+ *	fence
+ * @name: debug name, zero-terminated
  */
 struct virtgpu_context_params {
 	u32 capset;
@@ -56,18 +57,18 @@ struct virtgpu_context_params {
 };
 
 /**
- * struct virtgpu_context - a program's state on the host
- * @ref: the reference of its file, and one for each message that names it
- * @rcu: the fences of @ring may be looked at when it has ended
- * @mgr: where it belongs
- * @link: in @mgr's list
- * @id: the number, 0 once the host has confirmed CTX_DESTROY
- * @params: what was asked for
- * @error: latched: the host would not make it, an errno
- * @lost: the device was reset and has forgotten it
- * @destroy: reserved at creation; NULL once CTX_DESTROY is queued
- * @client: what the context has outstanding
- * @ring: its timelines
+ * struct virtgpu_context - A rendering context
+ * @ref: one reference for the file, and one for each pending message
+ * @rcu: delays freeing @ring, which fences may access under RCU
+ * @mgr: the context manager
+ * @link: entry in @mgr->list
+ * @id: context ID, 0 once the host has confirmed CTX_DESTROY
+ * @params: parameters of the creation
+ * @error: sticky error of CTX_CREATE, an errno
+ * @lost: the device was reset and the context does not exist any more
+ * @destroy: message reserved for CTX_DESTROY, NULL once queued
+ * @client: accounts the pending messages of the context
+ * @ring: timelines, @params.num_rings of them
  */
 struct virtgpu_context {
 	refcount_t ref;

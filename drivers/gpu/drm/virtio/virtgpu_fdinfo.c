@@ -15,25 +15,26 @@
 /**
  * DOC: client usage stats
  *
- * ``/proc/PID/fdinfo/FD`` of an open file has the keys of
- * Documentation/gpu/drm-usage-stats.rst, with the memory of its buffers in three regions:
+ * ``/proc/PID/fdinfo/FD`` has the keys of
+ * Documentation/gpu/drm-usage-stats.rst. The memory of the file's buffers is
+ * reported in three regions:
  *
  * ``memory``
- *	pages of the guest: dumb buffers, guest blobs, and the backing of 3D resources.
+ *	guest pages: dumb buffers, guest blobs, and the backing of 3D resources
  * ``imported``
- *	dma-bufs of other devices, always counted as shared; resident while mapped for
- *	this device.
+ *	dma-bufs of other devices, always counted as shared; resident while
+ *	mapped for this device
  * ``host``
- *	blobs in the host's memory; resident until lost in a reset.
+ *	blobs in host memory; resident until lost in a reset
  *
- * Each buffer is in one region.  As everywhere in DRM it is shared if it was exported or
- * has more than one handle, of which a framebuffer holds one.  It is active while its
- * reservation object has unsignalled fences.  What the host allocates in addition, for 2D
- * and 3D resources, it does not report.
+ * Each buffer is in one region. As defined by DRM, a buffer is shared if it was
+ * exported or has more than one handle, of which a framebuffer holds one. A
+ * buffer is active while its reservation object has unsignalled fences. The
+ * host does not report the memory that it allocates for 2D and 3D resources.
  *
- * There are no ``drm-engine-`` keys: the guest sees when a submission was queued and when
- * it was answered, but not how much of the time between the host's GPU was busy with it,
- * as it also serves other guests and the host itself.
+ * There are no ``drm-engine-`` keys. The guest can measure when a submission
+ * was queued and completed, but not how long the host's GPU worked for it,
+ * because the host shares the GPU with other guests.
  */
 
 #define FDINFO_STATUS (DRM_GEM_OBJECT_RESIDENT | DRM_GEM_OBJECT_ACTIVE)
@@ -54,7 +55,7 @@ static void virtgpu_fdinfo_add(struct drm_memory_stats *stats, struct drm_gem_ob
 	else
 		s->private += obj->size;
 
-	/* What is active is part of what is resident. */
+	/* Active memory is a subset of resident memory. */
 	if (!(obj->funcs->status(obj) & DRM_GEM_OBJECT_RESIDENT))
 		return;
 	s->resident += obj->size;
@@ -63,8 +64,8 @@ static void virtgpu_fdinfo_add(struct drm_memory_stats *stats, struct drm_gem_ob
 }
 
 /**
- * virtgpu_fdinfo_show - &drm_driver.show_fdinfo
- * @p: where to
+ * virtgpu_fdinfo_show() - Implement &drm_driver.show_fdinfo
+ * @p: the printer
  * @file: the open file
  *
  * Context: may sleep.
@@ -77,7 +78,7 @@ void virtgpu_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 	unsigned int i;
 	int id;
 
-	/* DRM prints it for a device that is on the PCI bus itself, not its transport. */
+	/* DRM core does not print drm-pdev for virtio devices behind PCI. */
 	if (dev_is_pci(parent))
 		drm_printf(p, "drm-pdev:\t%s\n", dev_name(parent));
 

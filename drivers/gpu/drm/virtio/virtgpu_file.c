@@ -15,19 +15,20 @@
 /**
  * DOC: files
  *
- * A file has at most one context, made by CONTEXT_INIT or by the first call that
- * needs one, so a program that only shows pictures has none.  The context may use
- * what the file has handles of: each such resource is attached to it when it gets
- * its handle, or its number, or when the context is made, whichever comes last.
+ * A file has at most one context, which is created by CONTEXT_INIT or by the
+ * first ioctl that needs a context. Clients that only use KMS therefore have
+ * none. The context may use all resources that the file has handles of. A
+ * resource is attached to the context once the handle, the resource and the
+ * context exist.
  */
 
 /**
- * struct virtgpu_ctx_attachment - a buffer that a file has handles of
- * @node: in the file's table
- * @obj: the buffer, which its handles keep
- * @handles: how many
- * @res: the resource that is attached to the file's context, or NULL
- * @detach: reserved while there is a @res
+ * struct virtgpu_ctx_attachment - A buffer that a file has handles of
+ * @node: entry in virtgpu_file.attachments
+ * @obj: the buffer, kept alive by its handles
+ * @handles: number of handles
+ * @res: the resource attached to the file's context, or NULL
+ * @detach: message reserved for CTX_DETACH_RESOURCE while @res is set
  */
 struct virtgpu_ctx_attachment {
 	struct hlist_node node;
@@ -59,12 +60,12 @@ static void virtgpu_file_drop_attachment(struct virtgpu_ctx_attachment *att)
 	att->res = NULL;
 }
 
-/* Published, not kicked.  Under the buffer's reservation lock. */
+/* Caller must hold the reservation lock of @att->obj, and must kick. */
 static void virtgpu_file_detach(struct virtgpu_file *vf, struct virtgpu_ctx_attachment *att)
 {
 	struct virtgpu_msg *msg = att->detach;
 
-	/* What has ended has left its contexts. */
+	/* The host detaches destroyed resources from all contexts. */
 	if (att->res && virtgpu_resource_is_active(att->res) &&
 	    !READ_ONCE(vf->ctx->lost)) {
 		att->detach = NULL;
@@ -75,7 +76,7 @@ static void virtgpu_file_detach(struct virtgpu_file *vf, struct virtgpu_ctx_atta
 	virtgpu_file_drop_attachment(att);
 }
 
-/* Published, not kicked.  Under the buffer's reservation lock. */
+/* Caller must hold the reservation lock of @att->obj, and must kick. */
 static int virtgpu_file_attach(struct virtgpu_file *vf, struct virtgpu_ctx_attachment *att,
 			       struct virtgpu_resource *res)
 {
@@ -98,7 +99,9 @@ static int virtgpu_file_attach(struct virtgpu_file *vf, struct virtgpu_ctx_attac
 	return 0;
 }
 
-/* Let the context use what the host knows of the buffer by now. */
+/*
+ * Attach the current resource of the buffer to the context. Caller must kick.
+ */
 static int virtgpu_file_update_attachment(struct virtgpu_file *vf,
 					  struct virtgpu_ctx_attachment *att)
 {
@@ -129,11 +132,12 @@ static void virtgpu_file_end_attachment(struct virtgpu_file *vf, struct virtgpu_
 }
 
 /**
- * virtgpu_file_open - &drm_driver.open
- * @dev: the device
+ * virtgpu_file_open() - Implement &drm_driver.open
+ * @dev: the DRM device
  * @file: the new file
  *
- * Return: 0 or -ENOMEM.
+ * Context: may sleep.
+ * Return: 0 on success, or -ENOMEM.
  */
 int virtgpu_file_open(struct drm_device *dev, struct drm_file *file)
 {
@@ -155,9 +159,11 @@ int virtgpu_file_open(struct drm_device *dev, struct drm_file *file)
 }
 
 /**
- * virtgpu_file_close - &drm_driver.postclose
- * @dev: the device
- * @file: the file, its handles gone
+ * virtgpu_file_close() - Implement &drm_driver.postclose
+ * @dev: the DRM device
+ * @file: the file, without handles
+ *
+ * Context: may sleep.
  */
 void virtgpu_file_close(struct drm_device *dev, struct drm_file *file)
 {
@@ -192,7 +198,7 @@ static int virtgpu_file_create_context(struct virtgpu_file *vf,
 	if (!ret)
 		return 0;
 
-	/* All or nothing: the host takes what was attached from a context that ends. */
+	/* CTX_DESTROY detaches all resources from the context. */
 	hash_for_each(vf->attachments, bucket, att, node)
 		virtgpu_file_drop_attachment(att);
 	vf->ctx = NULL;
@@ -202,12 +208,12 @@ static int virtgpu_file_create_context(struct virtgpu_file *vf,
 }
 
 /**
- * virtgpu_file_init_context - DRM_IOCTL_VIRTGPU_CONTEXT_INIT
- * @file: the caller
- * @params: what the context is to be
+ * virtgpu_file_init_context() - Create the context of a file
+ * @file: the open file
+ * @params: parameters of the context
  *
  * Context: may sleep.
- * Return: 0; -EEXIST if the file has a context; -ENOMEM.
+ * Return: 0 on success, -EEXIST if the file has a context, or -ENOMEM.
  */
 int virtgpu_file_init_context(struct drm_file *file,
 			      const struct virtgpu_context_params *params)
@@ -223,12 +229,14 @@ int virtgpu_file_init_context(struct drm_file *file,
 }
 
 /**
- * virtgpu_file_context - the context of a file, made if need be
- * @file: the caller
+ * virtgpu_file_context() - Get the context of a file, creating it if needed
+ * @file: the open file
  *
- * Context: may sleep; waits for the host if too many contexts are being created.
- * Return: a reference; -EIO if it was lost; the host's error if that would not make
- * it; -ENOMEM; what virtgpu_vq_throttle() returns.
+ * Context: may sleep; waits for the host if too many contexts are being
+ * created.
+ * Return: the context with a reference, ERR_PTR(-EIO) if a reset destroyed the
+ * context, ERR_PTR(-ENOMEM), the host's error for CTX_CREATE, or an error of
+ * virtgpu_vq_throttle().
  */
 struct virtgpu_context *virtgpu_file_context(struct drm_file *file)
 {
@@ -259,11 +267,12 @@ struct virtgpu_context *virtgpu_file_context(struct drm_file *file)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_file_context);
 
 /**
- * virtgpu_file_client - what a file's messages are counted for
- * @file: the caller
+ * virtgpu_file_client() - Get the client that accounts the messages of a file
+ * @file: the open file
  *
- * Return: the client of the file's context, valid while @file is open, or NULL if the
- * file has no context.
+ * Context: may sleep.
+ * Return: the client of the file's context, valid while @file is open, or NULL
+ * if the file has no context.
  */
 struct virtgpu_client *virtgpu_file_client(struct drm_file *file)
 {
@@ -282,11 +291,12 @@ struct virtgpu_client *virtgpu_file_client(struct drm_file *file)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_file_client);
 
 /**
- * virtgpu_file_uses_virgl - is the context of a file one for OpenGL?
- * @file: the caller
+ * virtgpu_file_uses_virgl() - Check whether the context of a file uses virgl
+ * @file: the open file
  *
  * Context: may sleep.
- * Return: true also if it has none yet, as that is what it would get; false without 3D.
+ * Return: true for a virgl context, and for a file without a context, because
+ * virgl is the default; false without 3D.
  */
 bool virtgpu_file_uses_virgl(struct drm_file *file)
 {
@@ -304,14 +314,15 @@ bool virtgpu_file_uses_virgl(struct drm_file *file)
 }
 
 /**
- * virtgpu_file_attach_object - a program has learned by which number the host knows a buffer
+ * virtgpu_file_attach_object() - Attach a buffer to the context of a file
  * @obj: the buffer
- * @file: the program's file, which has a handle of it
+ * @file: the open file, which has a handle of @obj
  *
- * It is attached to the file's context, if there is one.  Published, not kicked.
+ * Called when user space gets the resource ID of @obj. Queues
+ * CTX_ATTACH_RESOURCE if the file has a context; the caller must kick.
  *
  * Context: may sleep.
- * Return: 0 or -ENOMEM.
+ * Return: 0 on success, or -ENOMEM.
  */
 int virtgpu_file_attach_object(struct drm_gem_object *obj, struct drm_file *file)
 {
@@ -332,14 +343,15 @@ int virtgpu_file_attach_object(struct drm_gem_object *obj, struct drm_file *file
 }
 
 /**
- * virtgpu_file_open_object - &drm_gem_object_funcs.open
+ * virtgpu_file_open_object() - Implement &drm_gem_object_funcs.open
  * @obj: the buffer that gets a handle
- * @file: in this file
+ * @file: the open file
  *
- * Published, and kicked: not all handles are made by calls of ours.
+ * Queues CTX_ATTACH_RESOURCE and kicks the queue, because DRM core also creates
+ * handles, for example for a PRIME import.
  *
  * Context: may sleep.
- * Return: 0; -ENOMEM; what virtgpu_vq_throttle() says.
+ * Return: 0 on success, -ENOMEM, or an error of virtgpu_vq_throttle().
  */
 int virtgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file)
 {
@@ -349,7 +361,7 @@ int virtgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file)
 
 	if (!vf)
 		return 0;
-	/* Handles can be made and closed for ever. */
+	/* User space can create and close handles in a loop. */
 	if (READ_ONCE(vf->ctx))
 		ret = virtgpu_vq_throttle(&vf->vgdev->ctrl, virtgpu_file_client(file));
 	if (ret)
@@ -382,12 +394,12 @@ unlock:
 }
 
 /**
- * virtgpu_file_close_object - &drm_gem_object_funcs.close
+ * virtgpu_file_close_object() - Implement &drm_gem_object_funcs.close
  * @obj: the buffer that loses a handle
- * @file: in this file
+ * @file: the open file
  *
- * Published, not kicked: the end of the buffer does that, and if it lives on there is
- * no hurry.
+ * Queues CTX_DETACH_RESOURCE without a kick: destroying the buffer kicks, and a
+ * buffer that stays in use can be detached later.
  *
  * Context: may sleep.
  */

@@ -14,15 +14,15 @@ struct virtgpu_context_params;
 struct virtgpu_device;
 
 /**
- * struct virtgpu_file - an open file of the device
+ * struct virtgpu_file - Driver data of an open file
  * @vgdev: the device
- * @lock: protects all below; inside it reservation locks
- * @ctx: its context, or NULL until one is needed
- * @attachments: the buffers that it has handles of
+ * @lock: protects @ctx and @attachments; taken before reservation locks
+ * @ctx: the context, or NULL until an ioctl needs a context
+ * @attachments: the buffers that the file has handles of
  */
 struct virtgpu_file {
 	struct virtgpu_device *vgdev;
-	struct mutex lock; /* all below; inside it reservation locks */
+	struct mutex lock; /* protects @ctx and @attachments */
 	struct virtgpu_context *ctx;
 	DECLARE_HASHTABLE(attachments, 7);
 };

@@ -20,16 +20,17 @@
 /**
  * DOC: user API
  *
- * These are the ioctls of <drm/virtgpu_drm.h>.  On a device without 3D a program
- * learns that there is none, and may still make guest memory known to the host, by
- * number, for other devices to find.
+ * The driver implements the ioctls of <drm/virtgpu_drm.h>. On a device without
+ * 3D VIRTGPU_PARAM_3D_FEATURES is 0 and the ioctls for contexts, capability
+ * sets and submissions fail. User space may still create guest blobs and 2D
+ * resources and pass their resource IDs to other virtio devices.
  */
 
-/* RESOURCE_CREATE: value of @target for a plain 2D texture. */
+/* PIPE_TEXTURE_2D of Gallium, a target of RESOURCE_CREATE. */
 #define VIRTGPU_PIPE_TEXTURE_2D 2
 
-/* DRM_IOCTL_VIRTGPU_WAIT does not wait for longer than this. */
-#define WAIT_BOUND (15 * HZ)
+/* Upper limit of DRM_IOCTL_VIRTGPU_WAIT. */
+#define WAIT_TIMEOUT (15 * HZ)
 
 static int virtgpu_ioctl_getparam(struct drm_device *dev, void *data, struct drm_file *file)
 {
@@ -62,7 +63,7 @@ static int virtgpu_ioctl_getparam(struct drm_device *dev, void *data, struct drm
 		ret = virtgpu_capsets_ids(&vgdev->capsets, &ids);
 		if (ret)
 			return ret;
-		/* What is asked for is an int. */
+		/* The UAPI type of all parameters is int. */
 		value = lower_32_bits(ids);
 		break;
 	case VIRTGPU_PARAM_EXPLICIT_DEBUG_NAME:
@@ -96,7 +97,10 @@ static int virtgpu_ioctl_map(struct drm_device *dev, void *data, struct drm_file
 	return ret ?: drm_gem_dumb_map_offset(file, dev, args->handle, &args->offset);
 }
 
-/* With a reference, or NULL: what the host knows the buffer by, made if need be. */
+/*
+ * Get the resource of a buffer, with a reference, creating it if needed. NULL
+ * if the buffer has no resource.
+ */
 static struct virtgpu_resource *virtgpu_ioctl_gem_resource(struct virtgpu_gem *gem)
 {
 	struct virtgpu_resource *res;
@@ -138,8 +142,8 @@ static int virtgpu_ioctl_resource_info(struct drm_device *dev, void *data,
 		return -ENOENT;
 
 	/*
-	 * Hosts have no OpenGL in other than their own memory.  A stream that names such a
-	 * buffer ends all rendering of its context, and the host tells nobody.
+	 * virglrenderer cannot render from or to guest memory. A command buffer
+	 * that uses an import silently disables its context.
 	 */
 	if (to_virtgpu_gem(obj)->import && virtgpu_file_uses_virgl(file)) {
 		ret = -EOPNOTSUPP;
@@ -163,7 +167,9 @@ put:
 	return ret;
 }
 
-/* The end of a buffer's creation; its reference becomes the handle's. */
+/*
+ * Create the handle and the resource of a new buffer; consumes the reference.
+ */
 static int virtgpu_ioctl_gem_finish_create(struct virtgpu_gem *gem, struct drm_file *file,
 					   u32 *handle, u32 *res_handle)
 {
@@ -182,7 +188,7 @@ static int virtgpu_ioctl_gem_finish_create(struct virtgpu_gem *gem, struct drm_f
 	return ret;
 }
 
-/* Without 3D, RESOURCE_CREATE makes 2D resources of one layer; flags are ignored. */
+/* Without 3D only plain 2D resources exist; flags are ignored. */
 static bool virtgpu_ioctl_gem_check_2d(const struct drm_virtgpu_resource_create *args)
 {
 	return args->target == VIRTGPU_PIPE_TEXTURE_2D && args->depth <= 1 &&
@@ -193,7 +199,7 @@ static struct virtgpu_gem *
 virtgpu_ioctl_gem_create_2d(struct virtgpu_device *vgdev,
 			    const struct drm_virtgpu_resource_create *args)
 {
-	struct virtgpu_2d_layout key = {
+	struct virtgpu_2d_layout layout = {
 		.format = args->format,
 		.width = args->width,
 		.height = args->height,
@@ -209,7 +215,7 @@ virtgpu_ioctl_gem_create_2d(struct virtgpu_device *vgdev,
 		return gem;
 
 	dma_resv_lock(gem->base.resv, NULL);
-	res = virtgpu_gem_get_2d(gem, &key);
+	res = virtgpu_gem_get_2d(gem, &layout);
 	dma_resv_unlock(gem->base.resv);
 	if (IS_ERR(res)) {
 		drm_gem_object_put(&gem->base);
@@ -267,10 +273,10 @@ static int virtgpu_ioctl_resource_create(struct drm_device *dev, void *data,
 static int virtgpu_ioctl_gem_check_blob(const struct virtgpu_features *f,
 					const struct drm_virtgpu_resource_create_blob *args)
 {
-	u32 known = VIRTGPU_BLOB_FLAG_USE_MAPPABLE | VIRTGPU_BLOB_FLAG_USE_SHAREABLE |
+	u32 valid_flags = VIRTGPU_BLOB_FLAG_USE_MAPPABLE | VIRTGPU_BLOB_FLAG_USE_SHAREABLE |
 		    VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE;
 
-	if (!f->blob || args->blob_flags & ~known ||
+	if (!f->blob || args->blob_flags & ~valid_flags ||
 	    args->blob_hints & ~DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING)
 		return -EINVAL;
 	if (args->blob_flags & VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE && !f->uuid)
@@ -283,7 +289,10 @@ static int virtgpu_ioctl_gem_check_blob(const struct virtgpu_features *f,
 	case VIRTGPU_BLOB_MEM_HOST3D_GUEST:
 		if (!f->virgl || args->cmd_size % 4)
 			return -EINVAL;
-		/* Without an alignment of the device's the size is rounded up to pages. */
+		/*
+		 * The size is rounded up to pages; a larger alignment is up to
+		 * user space.
+		 */
 		return f->blob_align > PAGE_SIZE && !IS_ALIGNED(args->size, f->blob_align) ?
 		       -EINVAL : 0;
 	default:
@@ -291,7 +300,7 @@ static int virtgpu_ioctl_gem_check_blob(const struct virtgpu_features *f,
 	}
 }
 
-/* The command stream that makes the memory which the blob is then made of. */
+/* Prepare the command buffer that allocates the host memory of the blob. */
 static struct virtgpu_msg *
 virtgpu_ioctl_gem_prep_cmdbuf(struct virtgpu_device *vgdev, struct virtgpu_context *ctx,
 			      const struct drm_virtgpu_resource_create_blob *args)
@@ -375,7 +384,7 @@ static int virtgpu_ioctl_resource_create_blob(struct drm_device *dev, void *data
 	return virtgpu_ioctl_gem_finish_create(gem, file, &args->bo_handle, &args->res_handle);
 }
 
-/* Guest blobs need no transfer: the host reads their current contents. */
+/* Only 2D resources have a copy on the host; guest blobs need no transfer. */
 static int virtgpu_ioctl_gem_transfer_2d(struct virtgpu_device *vgdev, struct drm_file *file,
 					 const struct drm_virtgpu_3d_transfer_to_host *args)
 {
@@ -436,7 +445,7 @@ static int virtgpu_ioctl_wait(struct drm_device *dev, void *data, struct drm_fil
 	if (!obj)
 		return -ENOENT;
 	left = dma_resv_wait_timeout(obj->resv, DMA_RESV_USAGE_READ, true,
-				     args->flags & VIRTGPU_WAIT_NOWAIT ? 0 : WAIT_BOUND);
+				     args->flags & VIRTGPU_WAIT_NOWAIT ? 0 : WAIT_TIMEOUT);
 	drm_gem_object_put(obj);
 
 	return left < 0 ? left : left ? 0 : -EBUSY;

@@ -15,18 +15,18 @@
 #include "virtgpu_ioctl_3d.h"
 #include "virtgpu_msg.h"
 
-/* Every parameter of CONTEXT_INIT, once. */
-#define CONTEXT_PARAMS 4
+/* Number of parameters of CONTEXT_INIT, none of which may be repeated. */
+#define MAX_CONTEXT_PARAMS 4
 
 /**
- * virtgpu_ioctl_get_caps - DRM_IOCTL_VIRTGPU_GET_CAPS
- * @dev: the device
+ * virtgpu_ioctl_get_caps() - Handle DRM_IOCTL_VIRTGPU_GET_CAPS
+ * @dev: the DRM device
  * @data: struct drm_virtgpu_get_caps
- * @file: the caller
+ * @file: the open file
  *
  * Context: may sleep; waits for the host.
- * Return: 0 on success, -ENOSYS if the device has no capability sets, -EINVAL if
- * the host does not have this set or the size is 0, -EFAULT, or an error of
+ * Return: 0 on success, -ENOSYS if the device has no capability sets, -EINVAL
+ * if the host does not have this set or the size is 0, -EFAULT, or an error of
  * virtgpu_capset_get().
  */
 int virtgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *file)
@@ -55,7 +55,7 @@ int virtgpu_ioctl_get_caps(struct drm_device *dev, void *data, struct drm_file *
 	return ret;
 }
 
-/* Cut so that hosts which look for the end of the name find one. */
+/* Truncate the name: some hosts require a terminating zero. */
 static int virtgpu_ioctl_3d_read_name(u64 addr, char *name)
 {
 	long len = strncpy_from_user(name, u64_to_user_ptr(addr), VIRTGPU_CONTEXT_NAME - 1);
@@ -106,7 +106,7 @@ static int virtgpu_ioctl_3d_read_params(struct virtgpu_device *vgdev,
 	u32 seen = 0, i;
 	int ret;
 
-	if (args->num_params > CONTEXT_PARAMS)
+	if (args->num_params > MAX_CONTEXT_PARAMS)
 		return -EINVAL;
 
 	virtgpu_context_params_init(params);
@@ -121,19 +121,20 @@ static int virtgpu_ioctl_3d_read_params(struct virtgpu_device *vgdev,
 		seen |= BIT(p.param);
 	}
 
-	/* Only timelines that there are can be polled. */
+	/* The mask must not contain rings that the context does not have. */
 	return params->num_rings < 64 && params->poll_rings_mask >> params->num_rings ? -EINVAL : 0;
 }
 
 /**
- * virtgpu_ioctl_context_init - DRM_IOCTL_VIRTGPU_CONTEXT_INIT
- * @dev: the device
+ * virtgpu_ioctl_context_init() - Handle DRM_IOCTL_VIRTGPU_CONTEXT_INIT
+ * @dev: the DRM device
  * @data: struct drm_virtgpu_context_init
- * @file: the caller
+ * @file: the open file
  *
  * Context: may sleep; waits for the host.
- * Return: 0; -EINVAL, also on a device that has no such contexts; -EEXIST if the file
- * has a context; -EFAULT; -EINTR; -ENOMEM; what virtgpu_vq_throttle() says.
+ * Return: 0 on success, -EINVAL for invalid parameters or without 3D or
+ * VIRTIO_GPU_F_CONTEXT_INIT, -EEXIST if the file has a context, -EFAULT,
+ * -EINTR, -ENOMEM, or an error of virtgpu_vq_throttle().
  */
 int virtgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_file *file)
 {
@@ -157,7 +158,7 @@ int virtgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_fi
  * Transfers
  */
 
-/* What is copied, or an error.  Under the reservation lock. */
+/* Find the resource to copy. Caller must hold the reservation lock of @gem. */
 static struct virtgpu_resource *
 virtgpu_ioctl_3d_transfer_resource(struct virtgpu_gem *gem,
 				   const struct virtgpu_cmd_transfer_3d *cmd)
@@ -167,10 +168,10 @@ virtgpu_ioctl_3d_transfer_resource(struct virtgpu_gem *gem,
 
 	if (ret)
 		return ERR_PTR(ret);
-	/* Guest memory is its own latest state. */
+	/* The host reads guest blobs in place. */
 	if (!res || res->type == VIRTGPU_RES_BLOB_GUEST)
 		return ERR_PTR(-EINVAL);
-	/* Others have the layout that they were made with. */
+	/* Other resources have the layout of their creation. */
 	if (res->type != VIRTGPU_RES_BLOB_HOST3D && (cmd->stride || cmd->layer_stride))
 		return ERR_PTR(-EINVAL);
 
@@ -178,9 +179,9 @@ virtgpu_ioctl_3d_transfer_resource(struct virtgpu_gem *gem,
 }
 
 /*
- * Bounce buffers come back as a whole: what another transfer is about to bring, or
- * the processor has written since, would be lost.  So such a buffer is locked when
- * nothing is going on with it; else whenever its lock can be had.
+ * The DMA API copies a bounce buffer back as a whole, which overwrites
+ * concurrent transfers and writes of the CPU. Lock a buffer that may bounce
+ * only while it is idle.
  */
 static int virtgpu_ioctl_3d_lock_transfer(struct virtgpu_gem *gem)
 {
@@ -202,7 +203,7 @@ static int virtgpu_ioctl_3d_lock_transfer(struct virtgpu_gem *gem)
 	}
 }
 
-/* Under the reservation lock. */
+/* Caller must hold the reservation lock of @gem, and must kick. */
 static int virtgpu_ioctl_3d_queue_transfer(struct virtgpu_gem *gem, struct virtgpu_msg *msg,
 					   struct virtgpu_cmd_transfer_3d *cmd, bool to_host)
 {
@@ -324,12 +325,12 @@ int virtgpu_transfer_to_host_3d(struct virtgpu_device *vgdev, struct drm_file *f
 }
 
 /**
- * virtgpu_ioctl_transfer_from_host - DRM_IOCTL_VIRTGPU_TRANSFER_FROM_HOST
- * @dev: the device
+ * virtgpu_ioctl_transfer_from_host() - Handle TRANSFER_FROM_HOST
+ * @dev: the DRM device
  * @data: struct drm_virtgpu_3d_transfer_from_host
- * @file: the caller
+ * @file: the open file
  *
- * The buffer's fences tell when it is done.
+ * The fence of the copy is added to the reservation object of the buffer.
  *
  * Context: as virtgpu_transfer_to_host_3d().
  * Return: as virtgpu_transfer_to_host_3d(), or -ENOSYS without 3D.

@@ -26,54 +26,56 @@
 /**
  * DOC: submission
  *
- * EXECBUFFER goes through five phases.  Parse copies what the caller has in memory;
- * resolve finds what its handles mean; reserve allocates all that will be needed, and
- * waits for fences of others; lock takes the reservation locks of the buffers.  Up
- * to there every step may fail, and then nothing has happened.  Publish cannot fail.
+ * EXECBUFFER has five phases. Parse copies the command buffer from user space.
+ * Lookup resolves the handles of buffers and syncobjs. Prepare allocates the
+ * message, the fence, the event and the file descriptor, and waits for
+ * in-fences. Lock takes the reservation locks of the buffers. Each of these
+ * phases may fail, and then the call has no effect. The last phase, queue,
+ * cannot fail.
  *
- * A fence of the timeline that the submission goes to is not waited for: the host
- * ends that one first anyway.
+ * In-fences of the submission's own timeline are not waited for, because the
+ * host executes the commands of a timeline in order.
  */
 
-/* No program needs as much; they bound what one call can hold. */
-#define MAX_STREAM	SZ_16M
+/* Upper limits of what one call can allocate. */
+#define MAX_CMDBUF_SIZE	SZ_16M
 #define MAX_BUFFERS	SZ_64K
 #define MAX_SYNCOBJS	SZ_16K
 
-struct submit_event {
+struct virtgpu_submit_event {
 	struct drm_pending_event base;
 	struct drm_event event;
 	struct dma_fence_cb cb;
 	struct drm_device *dev;
 };
 
-struct submit_out {
+struct virtgpu_submit_out {
 	struct drm_syncobj *syncobj;
 	struct dma_fence_chain *chain;
 	u64 point;
 };
 
 /**
- * struct virtgpu_submit - a submission on its way from parse to publish
+ * struct virtgpu_submit - State of one EXECBUFFER call
  * @vgdev: the device
- * @file: the caller's
- * @args: what he wants
- * @ctx: his context
- * @timeline: where the fence goes
- * @stream: commands
+ * @file: the open file of the caller
+ * @args: the ioctl's arguments
+ * @ctx: context of @file, with a reference
+ * @timeline: timeline of the fence
+ * @cmdbuf: command buffer, NULL if empty or once @msg owns it
  * @in: fences to wait for
- * @in_count: how many
- * @resets: syncobjs to be reset
- * @reset_count: how many
- * @outs: syncobjs to be given the fence
- * @out_count: how many
+ * @in_count: number of @in
+ * @resets: in-syncobjs that the submission resets
+ * @reset_count: number of @resets
+ * @outs: out-syncobjs
+ * @out_count: number of @outs
  * @bos: buffers that get the fence; may contain duplicates
- * @bo_count: how many
- * @msg: the command
- * @fence: its fence, or NULL if nobody wants one
- * @event: to be sent with the fence, or NULL
- * @sync_file: has the fence, or NULL
- * @fd: reserved for @sync_file, or negative
+ * @bo_count: number of @bos
+ * @msg: the SUBMIT_3D command, NULL once queued
+ * @fence: fence of @msg, or NULL if the caller needs none
+ * @event: DRM event of @fence, or NULL
+ * @sync_file: sync file of @fence, or NULL
+ * @fd: file descriptor reserved for @sync_file, or negative
  */
 struct virtgpu_submit {
 	struct virtgpu_device *vgdev;
@@ -81,56 +83,57 @@ struct virtgpu_submit {
 	struct drm_virtgpu_execbuffer *args;
 	struct virtgpu_context *ctx;
 	struct virtgpu_timeline *timeline;
-	struct virtgpu_mem_entries *stream;
+	struct virtgpu_mem_entries *cmdbuf;
 	struct dma_fence **in;
 	unsigned int in_count;
 	struct drm_syncobj **resets;
 	unsigned int reset_count;
-	struct submit_out *outs;
+	struct virtgpu_submit_out *outs;
 	unsigned int out_count;
 	struct drm_gem_object **bos;
 	unsigned int bo_count;
 	struct virtgpu_msg *msg;
 	struct dma_fence *fence;
-	struct submit_event *event;
+	struct virtgpu_submit_event *event;
 	struct sync_file *sync_file;
 	int fd;
 };
 
 /*
- * Parse
+ * Parse and lookup
  */
 
 /**
- * virtgpu_cmdbuf_from_user - copy a command stream
- * @q: the queue that it will go to
- * @addr: where the caller has it
- * @size: in bytes, not 0
+ * virtgpu_cmdbuf_from_user() - Copy a command buffer from user space
+ * @q: queue that the buffer will be sent on
+ * @addr: user address of the buffer
+ * @size: size of the buffer in bytes, not 0
  *
  * Context: may sleep.
- * Return: the stream, -E2BIG, -EFAULT, -ENOMEM.
+ * Return: the command buffer, ERR_PTR(-E2BIG) above 16 MiB, ERR_PTR(-EFAULT),
+ * or ERR_PTR(-ENOMEM).
  */
 struct virtgpu_mem_entries *virtgpu_cmdbuf_from_user(struct virtgpu_vq *q, u64 addr, u32 size)
 {
-	struct virtgpu_mem_entries *stream;
+	struct virtgpu_mem_entries *cmdbuf;
 	struct scatterlist *sg;
 	unsigned int i;
 
-	if (size > MAX_STREAM)
+	if (size > MAX_CMDBUF_SIZE)
 		return ERR_PTR(-E2BIG);
-	stream = virtgpu_mem_entries_alloc_bytes(size, virtgpu_vq_max_segs(q));
-	if (!stream)
+	cmdbuf = virtgpu_mem_entries_alloc_bytes(size, virtgpu_vq_max_segs(q));
+	if (!cmdbuf)
 		return ERR_PTR(-ENOMEM);
 
-	for_each_sg(stream->sgt.sgl, sg, stream->sgt.nents, i) {
+	for_each_sg(cmdbuf->sgt.sgl, sg, cmdbuf->sgt.nents, i) {
 		if (copy_from_user(sg_virt(sg), u64_to_user_ptr(addr), sg->length)) {
-			virtgpu_mem_entries_free(stream);
+			virtgpu_mem_entries_free(cmdbuf);
 			return ERR_PTR(-EFAULT);
 		}
 		addr += sg->length;
 	}
 
-	return stream;
+	return cmdbuf;
 }
 
 static bool virtgpu_submit_wants_event(const struct virtgpu_submit *s)
@@ -157,18 +160,18 @@ static int virtgpu_submit_parse(struct virtgpu_submit *s)
 	if (!args->size)
 		return 0;
 
-	s->stream = virtgpu_cmdbuf_from_user(&s->vgdev->ctrl, args->command, args->size);
-	if (IS_ERR(s->stream)) {
-		int ret = PTR_ERR(s->stream);
+	s->cmdbuf = virtgpu_cmdbuf_from_user(&s->vgdev->ctrl, args->command, args->size);
+	if (IS_ERR(s->cmdbuf)) {
+		int ret = PTR_ERR(s->cmdbuf);
 
-		s->stream = NULL;
+		s->cmdbuf = NULL;
 		return ret;
 	}
 
 	return 0;
 }
 
-/* A program may know a shorter, or a longer struct. */
+/* User space may be built with a shorter or a longer struct. */
 static int virtgpu_submit_copy_syncobj(const struct virtgpu_submit *s, u64 array, unsigned int i,
 				       struct drm_virtgpu_execbuffer_syncobj *desc)
 {
@@ -179,10 +182,6 @@ static int virtgpu_submit_copy_syncobj(const struct virtgpu_submit *s, u64 array
 	return copy_from_user(desc, u64_to_user_ptr(array + i * stride),
 			      min(stride, sizeof(*desc))) ? -EFAULT : 0;
 }
-
-/*
- * Resolve
- */
 
 static int virtgpu_submit_lookup_context(struct virtgpu_submit *s)
 {
@@ -264,7 +263,7 @@ static int virtgpu_submit_lookup_out(struct virtgpu_submit *s)
 {
 	unsigned int n = s->args->num_out_syncobjs;
 	struct drm_virtgpu_execbuffer_syncobj desc;
-	struct submit_out *out;
+	struct virtgpu_submit_out *out;
 	int ret;
 
 	if (!n)
@@ -332,20 +331,20 @@ static int virtgpu_submit_lookup(struct virtgpu_submit *s)
 }
 
 /*
- * Reserve
+ * Preparation
  */
 
 static void virtgpu_submit_send_event(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
-	struct submit_event *e = container_of(cb, struct submit_event, cb);
+	struct virtgpu_submit_event *e = container_of(cb, struct virtgpu_submit_event, cb);
 
-	/* Frees it, if the file is closed. */
+	/* Frees the event if the file is closed. */
 	drm_send_event(e->dev, &e->base);
 }
 
 static int virtgpu_submit_prepare_event(struct virtgpu_submit *s)
 {
-	struct submit_event *e;
+	struct virtgpu_submit_event *e;
 	int ret;
 
 	if (!virtgpu_submit_wants_event(s))
@@ -373,8 +372,8 @@ static int virtgpu_submit_prepare_message(struct virtgpu_submit *s)
 	if (!s->msg)
 		return -ENOMEM;
 
-	virtgpu_cmd_submit_3d(s->msg, s->ctx->id, s->stream);
-	s->stream = NULL;
+	virtgpu_cmd_submit_3d(s->msg, s->ctx->id, s->cmdbuf);
+	s->cmdbuf = NULL;
 	if (!virtgpu_submit_wants_fence(s))
 		return 0;
 
@@ -435,7 +434,10 @@ static int virtgpu_submit_wait_fence(const struct virtgpu_submit *s, struct dma_
 	return 0;
 }
 
-/* Who draws into an import does not know of our timelines. */
+/*
+ * Writers to an import use fences of other drivers, unordered with the
+ * timeline.
+ */
 static int virtgpu_submit_wait_implicit(const struct virtgpu_submit *s, struct drm_gem_object *obj)
 {
 	struct dma_fence *fence;
@@ -485,7 +487,7 @@ static int virtgpu_submit_prepare(struct virtgpu_submit *s)
 }
 
 /*
- * Lock
+ * Locking and queueing
  */
 
 static int virtgpu_submit_lock(struct virtgpu_submit *s, struct drm_exec *exec)
@@ -510,15 +512,11 @@ static int virtgpu_submit_lock(struct virtgpu_submit *s, struct drm_exec *exec)
 	return 0;
 }
 
-/*
- * Publish
- */
-
 static void virtgpu_submit_queue_command(struct virtgpu_submit *s, struct drm_exec *exec)
 {
 	struct drm_gem_object *obj;
 
-	/* What was not published cannot have signalled. */
+	/* The fence cannot have signalled before its command is queued. */
 	if (s->event)
 		dma_fence_add_callback(s->fence, &s->event->cb, virtgpu_submit_send_event);
 	s->event = NULL;
@@ -544,7 +542,7 @@ static void virtgpu_submit_install_fence(struct virtgpu_submit *s)
 		drm_syncobj_replace_fence(s->resets[i], NULL);
 
 	for (i = 0; i < s->out_count; i++) {
-		struct submit_out *out = &s->outs[i];
+		struct virtgpu_submit_out *out = &s->outs[i];
 
 		if (out->chain)
 			drm_syncobj_add_point(out->syncobj, out->chain, s->fence,
@@ -594,7 +592,7 @@ static void virtgpu_submit_release_buffers(struct virtgpu_submit *s)
 	kvfree(s->bos);
 }
 
-/* Give back whatever was obtained and not published. */
+/* Release everything that the queued command does not own. */
 static void virtgpu_submit_cleanup(struct virtgpu_submit *s)
 {
 	if (s->event)
@@ -604,7 +602,7 @@ static void virtgpu_submit_cleanup(struct virtgpu_submit *s)
 	if (s->fd >= 0)
 		put_unused_fd(s->fd);
 
-	/* Most submissions have none of these. */
+	/* Skip three calls for the majority of submissions. */
 	if (s->in)
 		virtgpu_submit_release_in(s);
 	if (s->outs)
@@ -612,23 +610,23 @@ static void virtgpu_submit_cleanup(struct virtgpu_submit *s)
 	if (s->bos)
 		virtgpu_submit_release_buffers(s);
 
-	virtgpu_mem_entries_free(s->stream);
+	virtgpu_mem_entries_free(s->cmdbuf);
 	virtgpu_msg_put(s->msg);
 	dma_fence_put(s->fence);
 	virtgpu_context_put(s->ctx);
 }
 
 /**
- * virtgpu_ioctl_execbuffer - DRM_IOCTL_VIRTGPU_EXECBUFFER
- * @dev: the device
+ * virtgpu_ioctl_execbuffer() - Handle DRM_IOCTL_VIRTGPU_EXECBUFFER
+ * @dev: the DRM device
  * @data: struct drm_virtgpu_execbuffer
- * @file: the caller
+ * @file: the open file
  *
- * Context: may sleep; waits for fences of others without a deadline, interruptibly.
+ * Context: may sleep; waits interruptibly for in-fences, without a timeout.
  * Return: 0 on success, -ENOSYS without 3D, -EINVAL for invalid arguments
- * including handles of out-syncobjs, -ENOENT for an invalid handle of a buffer or
- * an in-syncobj, -E2BIG, -EFAULT, -ENOMEM, -EIO if the context or a buffer was
- * lost, the host's error if the host rejected the context or a buffer, or
+ * including handles of out-syncobjs, -ENOENT for an invalid handle of a buffer
+ * or an in-syncobj, -E2BIG, -EFAULT, -ENOMEM, -EIO if the context or a buffer
+ * was lost, the host's error if the host rejected the context or a buffer, or
  * -ERESTARTSYS. Nothing is queued on error.
  */
 int virtgpu_ioctl_execbuffer(struct drm_device *dev, void *data, struct drm_file *file)
