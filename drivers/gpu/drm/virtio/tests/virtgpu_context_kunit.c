@@ -16,11 +16,13 @@
 #include "virtgpu_test_render.h"
 #include "virtgpu_test_client.h"
 
-/* What the host's renderers can do, and what programs have on the host. */
+/* Capability sets, contexts, attached resources and 3D transfers. */
 
 #define SIZE 8192
 #define W 64
 #define H 48
+/* Target of RESOURCE_CREATE, from Gallium. */
+#define PIPE_TEXTURE_2D 2
 
 /*
  * Capability sets
@@ -28,27 +30,41 @@
 
 #define SETS_MAX 5
 
-struct sets {
+#define VIRGL VIRTIO_GPU_CAPSET_VIRGL
+#define VIRGL2 VIRTIO_GPU_CAPSET_VIRGL2
+#define VENUS VIRTIO_GPU_CAPSET_VENUS
+#define CROSS_DOMAIN VIRTIO_GPU_CAPSET_CROSS_DOMAIN
+#define NATIVE VIRTIO_GPU_CAPSET_DRM
+/* The mock device does not have GFXSTREAM_VULKAN. */
+#define MISSING 3
+
+struct capset_case {
 	const char *name;
 	struct virtgpu_mock_capset list[SETS_MAX];
 	u32 count;
 	u64 ids;
 };
 
-static const struct sets sets[] = {
+static const struct capset_case capset_cases[] = {
 	{ "none", { }, 0, 0 },
-	{ "virgl", { { 1, 1, 308 } }, 1, BIT_ULL(1) },
-	{ "native contexts", { { 6, 0, 72 } }, 1, BIT_ULL(6) },
-	{ "all", { { 1, 1, 308 }, { 2, 2, 1384 }, { 4, 0, 160 }, { 5, 0, 16 }, { 6, 0, 72 } }, 5,
-	  BIT_ULL(1) | BIT_ULL(2) | BIT_ULL(4) | BIT_ULL(5) | BIT_ULL(6) },
-	{ "the last", { { 63, 0, 16 } }, 1, BIT_ULL(63) },
-	{ "one that has no bit", { { 64, 0, 16 }, { 1, 1, 308 } }, 2, BIT_ULL(1) },
-	{ "huge numbers", { { 0x80000001, 0, 16 }, { 0xffffffff, 0, 16 } }, 2, 0 },
-	{ "zeroes", { { }, { 4, 0, 160 }, { } }, 3, BIT_ULL(4) },
-	{ "twice the same", { { 2, 1, 16 }, { 2, 2, 16 } }, 2, BIT_ULL(2) },
+	{ "virgl", { { VIRGL, 1, 308 } }, 1, BIT_ULL(VIRGL) },
+	{ "native contexts", { { NATIVE, 0, 72 } }, 1, BIT_ULL(NATIVE) },
+	{ "all", { { VIRGL, 1, 308 }, { VIRGL2, 2, 1384 }, { VENUS, 0, 160 },
+	  { CROSS_DOMAIN, 0, 16 }, { NATIVE, 0, 72 } }, 5,
+	  BIT_ULL(VIRGL) | BIT_ULL(VIRGL2) | BIT_ULL(VENUS) | BIT_ULL(CROSS_DOMAIN) |
+	  BIT_ULL(NATIVE) },
+	{ "highest ID", { { VIRTGPU_CAPSET_MAX, 0, 16 } }, 1, BIT_ULL(VIRTGPU_CAPSET_MAX) },
+	{ "ID beyond the mask", { { VIRTGPU_CAPSET_MAX + 1, 0, 16 }, { VIRGL, 1, 308 } }, 2,
+	  BIT_ULL(VIRGL) },
+	{ "huge IDs", { { 0x80000001, 0, 16 }, { U32_MAX, 0, 16 } }, 2, 0 },
+	{ "padded with zeroes", { { }, { VENUS, 0, 160 }, { } }, 3, BIT_ULL(VENUS) },
+	{ "repeated ID", { { VIRGL2, 1, 16 }, { VIRGL2, 2, 16 } }, 2, BIT_ULL(VIRGL2) },
 };
 
-KUNIT_ARRAY_PARAM_DESC(sets, sets, name);
+KUNIT_ARRAY_PARAM_DESC(capset_case, capset_cases, name);
+
+/* The sets of virtgpu_mock_capsets. */
+#define ALL_SETS (BIT(VIRGL) | BIT(VIRGL2) | BIT(VENUS) | BIT(NATIVE))
 
 static u32 supported(struct virtgpu_test_client *u)
 {
@@ -65,7 +81,7 @@ static u32 supported(struct virtgpu_test_client *u)
 static void capset_ids(struct kunit *test)
 {
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
-	const struct sets *s = test->param_value;
+	const struct capset_case *s = test->param_value;
 	struct virtgpu_test_client *u;
 	u64 ids;
 
@@ -75,12 +91,12 @@ static void capset_ids(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_capsets_ids(&to_virtgpu(u->drm)->capsets, &ids), 0);
 	KUNIT_EXPECT_EQ(test, ids, s->ids);
 	KUNIT_EXPECT_EQ(test, supported(u), (u32)s->ids);
-	/* Nobody asks again for what is known. */
+	/* Valid sets are not queried again. */
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(GET_CAPSET_INFO)), s->count);
 }
 
-/* One that the host does not tell about costs that one, until it does. */
-static void capset_refused(struct kunit *test)
+/* A rejected query affects one set only, and is repeated by the next caller. */
+static void capset_query_rejected(struct kunit *test)
 {
 	struct virtgpu_mock_rule rule = {
 		.type = CMD(GET_CAPSET_INFO), .skip = 2, .error = VIRTIO_GPU_RESP_ERR_UNSPEC,
@@ -95,11 +111,11 @@ static void capset_refused(struct kunit *test)
 	u = test_client_open(test, m);
 	virtgpu_mock_wait_idle(m);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_init(u, VIRTIO_GPU_CAPSET_VIRGL2, 0, 0), 0);
-	KUNIT_EXPECT_EQ(test, supported(u), BIT(1) | BIT(2) | BIT(4) | BIT(6));
+	KUNIT_EXPECT_EQ(test, supported(u), ALL_SETS);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(GET_CAPSET_INFO)), 6);
 }
 
-/* A slow answer is as good as any, and what was answered counts meanwhile. */
+/* Sets with responses are usable while another query is pending. */
 static void capset_late(struct kunit *test)
 {
 	struct virtgpu_mock_rule rule = {
@@ -112,13 +128,13 @@ static void capset_late(struct kunit *test)
 	virtgpu_mock_rule(m, &rule);
 	KUNIT_ASSERT_TRUE(test, virtgpu_mock_plug(m));
 	u = test_client_open(test, m);
-	KUNIT_EXPECT_EQ(test, supported(u), BIT(1) | BIT(2) | BIT(4));
-	/* What the host has skipped is asked for again. */
+	KUNIT_EXPECT_EQ(test, supported(u), ALL_SETS & ~BIT(NATIVE));
+	/* A query that the host skipped is repeated. */
 	virtgpu_mock_obey(m);
-	KUNIT_EXPECT_EQ(test, supported(u), BIT(1) | BIT(2) | BIT(4) | BIT(6));
+	KUNIT_EXPECT_EQ(test, supported(u), ALL_SETS);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(GET_CAPSET_INFO)), 5);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(m, 0), 1);
-	KUNIT_EXPECT_EQ(test, supported(u), BIT(1) | BIT(2) | BIT(4) | BIT(6));
+	KUNIT_EXPECT_EQ(test, supported(u), ALL_SETS);
 }
 
 static int get_caps(struct virtgpu_test_client *u, u32 id, u32 version, u64 addr, u32 size)
@@ -140,46 +156,46 @@ static void expect_set(struct kunit *test, u64 addr, u32 id, u32 size, u32 fille
 	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, addr + size), filler);
 }
 
-/* Of each set as much as there is and is wanted, asked for once. */
+/* GET_CAPS copies at most the size of the set, and caches one version. */
 static void capset_contents(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_open(test, virtgpu_render_host(test));
 	u64 addr = test_client_memory(test, NULL, PAGE_SIZE);
 
-	KUNIT_EXPECT_EQ(test, get_caps(u, 6, 0, addr, PAGE_SIZE), 0);
-	expect_set(test, addr, 6, 72, 0);
-	KUNIT_EXPECT_EQ(test, get_caps(u, 4, 0, addr, 32), 0);
-	expect_set(test, addr, 4, 32, 0x29282726);
-	KUNIT_EXPECT_EQ(test, get_caps(u, 4, 0, addr, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, get_caps(u, NATIVE, 0, addr, PAGE_SIZE), 0);
+	expect_set(test, addr, NATIVE, 72, 0);
+	KUNIT_EXPECT_EQ(test, get_caps(u, VENUS, 0, addr, 32), 0);
+	expect_set(test, addr, VENUS, 32, 0x29282726);
+	KUNIT_EXPECT_EQ(test, get_caps(u, VENUS, 0, addr, PAGE_SIZE), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(GET_CAPSET)), 2);
-	KUNIT_EXPECT_EQ(test, get_caps(u, 2, 1, addr, 8), 0);
-	KUNIT_EXPECT_EQ(test, get_caps(u, 2, 2, addr, 8), 0);
+	KUNIT_EXPECT_EQ(test, get_caps(u, VIRGL2, 1, addr, 8), 0);
+	KUNIT_EXPECT_EQ(test, get_caps(u, VIRGL2, 2, addr, 8), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(GET_CAPSET)), 4);
 
-	KUNIT_EXPECT_EQ(test, get_caps(u, 2, 3, addr, 8), -EINVAL);
-	KUNIT_EXPECT_EQ(test, get_caps(u, 3, 0, addr, 8), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get_caps(u, VIRGL2, 3, addr, 8), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get_caps(u, MISSING, 0, addr, 8), -EINVAL);
 	KUNIT_EXPECT_EQ(test, get_caps(u, 0, 0, addr, 8), -EINVAL);
-	KUNIT_EXPECT_EQ(test, get_caps(u, 64 + 6, 0, addr, 8), -EINVAL);
-	KUNIT_EXPECT_EQ(test, get_caps(u, 6, 0, addr, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, get_caps(u, 6, 0, 0, 8), -EFAULT);
+	KUNIT_EXPECT_EQ(test, get_caps(u, 64 + NATIVE, 0, addr, 8), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get_caps(u, NATIVE, 0, addr, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, get_caps(u, NATIVE, 0, 0, 8), -EFAULT);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(GET_CAPSET)), 4);
 }
 
-/* The host's error is the caller's, and the next one may have more luck. */
-static void capset_contents_refused(struct kunit *test)
+/* An error of GET_CAPSET is returned once and not cached. */
+static void capset_contents_rejected(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_open(test, virtgpu_render_host(test));
 	u64 addr = test_client_memory(test, NULL, PAGE_SIZE);
 
 	virtgpu_mock_reject(u->mock, CMD(GET_CAPSET), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
-	KUNIT_EXPECT_EQ(test, get_caps(u, 6, 0, addr, 72), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, get_caps(u, NATIVE, 0, addr, 72), -ENOMEM);
 	virtgpu_mock_obey(u->mock);
-	KUNIT_EXPECT_EQ(test, get_caps(u, 6, 0, addr, 72), 0);
-	expect_set(test, addr, 6, 72, 0);
+	KUNIT_EXPECT_EQ(test, get_caps(u, NATIVE, 0, addr, 72), 0);
+	expect_set(test, addr, NATIVE, 72, 0);
 }
 
 /*
- * Parameters
+ * Contexts
  */
 
 #define CAPSET VIRTGPU_CONTEXT_PARAM_CAPSET_ID
@@ -187,42 +203,42 @@ static void capset_contents_refused(struct kunit *test)
 #define POLLED VIRTGPU_CONTEXT_PARAM_POLL_RINGS_MASK
 #define NAME VIRTGPU_CONTEXT_PARAM_DEBUG_NAME
 
-struct init {
+struct init_case {
 	const char *name;
 	struct drm_virtgpu_context_set_param params[5];
 	u32 count;
 	int ret;
 };
 
-static const struct init inits[] = {
-	{ "nothing", { }, 0, 0 },
-	{ "a set", { { CAPSET, 6 } }, 1, 0 },
-	{ "a set that there is not", { { CAPSET, 3 } }, 1, -EINVAL },
-	{ "the last set", { { CAPSET, 63 } }, 1, -EINVAL },
-	{ "more than there can be", { { CAPSET, 64 } }, 1, -EINVAL },
-	{ "64 too many", { { CAPSET, 64 + 6 } }, 1, -EINVAL },
-	{ "32 bits too many", { { CAPSET, BIT_ULL(32) + 6 } }, 1, -EINVAL },
-	{ "twice a set", { { CAPSET, 6 }, { CAPSET, 6 } }, 2, -EINVAL },
-	{ "no timelines", { { RINGS, 0 } }, 1, 0 },
-	{ "64 timelines", { { RINGS, 64 }, { POLLED, ~0ull } }, 2, 0 },
-	{ "65 timelines", { { RINGS, 65 } }, 1, -EINVAL },
-	{ "2^32 timelines", { { RINGS, BIT_ULL(32) } }, 1, -EINVAL },
-	{ "polls what there is", { { POLLED, 3 }, { RINGS, 2 } }, 2, 0 },
-	{ "polls what there is not", { { RINGS, 2 }, { POLLED, 4 } }, 2, -EINVAL },
-	{ "polls the last of 63", { { RINGS, 63 }, { POLLED, BIT_ULL(63) } }, 2, -EINVAL },
-	{ "polls without timelines", { { POLLED, 1 } }, 1, -EINVAL },
-	{ "a name from nowhere", { { NAME, 16 } }, 1, -EFAULT },
-	{ "a parameter that there is not", { { 0, 0 } }, 1, -EINVAL },
-	{ "another one", { { 5, 0 } }, 1, -EINVAL },
+static const struct init_case init_cases[] = {
+	{ "no parameters", { }, 0, 0 },
+	{ "capset", { { CAPSET, NATIVE } }, 1, 0 },
+	{ "missing capset", { { CAPSET, MISSING } }, 1, -EINVAL },
+	{ "highest capset", { { CAPSET, VIRTGPU_CAPSET_MAX } }, 1, -EINVAL },
+	{ "capset beyond the mask", { { CAPSET, VIRTGPU_CAPSET_MAX + 1 } }, 1, -EINVAL },
+	{ "capset wraps at 64", { { CAPSET, 64 + NATIVE } }, 1, -EINVAL },
+	{ "capset wraps at 2^32", { { CAPSET, BIT_ULL(32) + NATIVE } }, 1, -EINVAL },
+	{ "capset repeated", { { CAPSET, NATIVE }, { CAPSET, NATIVE } }, 2, -EINVAL },
+	{ "no rings", { { RINGS, 0 } }, 1, 0 },
+	{ "64 rings", { { RINGS, 64 }, { POLLED, ~0ull } }, 2, 0 },
+	{ "65 rings", { { RINGS, 65 } }, 1, -EINVAL },
+	{ "2^32 rings", { { RINGS, BIT_ULL(32) } }, 1, -EINVAL },
+	{ "all rings polled", { { POLLED, 3 }, { RINGS, 2 } }, 2, 0 },
+	{ "missing ring polled", { { RINGS, 2 }, { POLLED, 4 } }, 2, -EINVAL },
+	{ "ring 63 of 63 polled", { { RINGS, 63 }, { POLLED, BIT_ULL(63) } }, 2, -EINVAL },
+	{ "polled without rings", { { POLLED, 1 } }, 1, -EINVAL },
+	{ "name at a bad address", { { NAME, 16 } }, 1, -EFAULT },
+	{ "parameter 0", { { 0, 0 } }, 1, -EINVAL },
+	{ "parameter 5", { { 5, 0 } }, 1, -EINVAL },
 	{ "five parameters", { { RINGS, 1 } }, 5, -EINVAL },
 };
 
-KUNIT_ARRAY_PARAM_DESC(init, inits, name);
+KUNIT_ARRAY_PARAM_DESC(init_case, init_cases, name);
 
 static void context_params(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_open(test, virtgpu_render_host(test));
-	const struct init *i = test->param_value;
+	const struct init_case *i = test->param_value;
 	struct drm_virtgpu_context_init args = {
 		.num_params = i->count,
 		.ctx_set_params = test_client_memory(test, i->params, sizeof(i->params)),
@@ -231,18 +247,18 @@ static void context_params(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_CONTEXT_INIT, &args), i->ret);
 	virtgpu_mock_wait_idle(u->mock);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_contexts(u->mock), i->ret ? 0 : 1);
-	/* A file has one; who has none may still ask for it. */
+	/* A failed call does not prevent the next; a second context does. */
 	args.num_params = 0;
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_CONTEXT_INIT, &args),
 			i->ret ? 0 : -EEXIST);
 }
 
-/* What the host is told of it. */
+/* Capability set and truncated name in CTX_CREATE. */
 static void context_wire(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_open(test, virtgpu_render_host(test));
 	char name[100] = "";
-	struct drm_virtgpu_context_set_param params[] = { { CAPSET, 4 }, { NAME } };
+	struct drm_virtgpu_context_set_param params[] = { { CAPSET, VENUS }, { NAME } };
 	struct drm_virtgpu_context_init args = { .num_params = ARRAY_SIZE(params) };
 	struct virtgpu_mock_context ctx;
 
@@ -252,13 +268,16 @@ static void context_wire(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_CONTEXT_INIT, &args), 0);
 	virtgpu_mock_wait_idle(u->mock);
 	KUNIT_ASSERT_TRUE(test, virtgpu_mock_context(u->mock, virtgpu_render_context(u), &ctx));
-	KUNIT_EXPECT_EQ(test, ctx.capset, 4);
-	/* With room for its end. */
+	KUNIT_EXPECT_EQ(test, ctx.capset, VENUS);
+	/*
+	 * The wire format is_attached 64 bytes; the last is the terminating
+	 * zero.
+	 */
 	name[63] = 0;
 	KUNIT_EXPECT_STREQ(test, ctx.name, name);
 }
 
-/* Who only submits has the one that there always was, by the name of his thread. */
+/* The first submission creates a default context named after the thread. */
 static void context_default(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_open(test, virtgpu_render_host(test));
@@ -272,11 +291,11 @@ static void context_default(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ctx.capset, 0);
 	KUNIT_EXPECT_STREQ(test, ctx.name, current->comm);
 	KUNIT_EXPECT_EQ(test, ctx.submits, 1);
-	KUNIT_EXPECT_EQ(test, virtgpu_render_init(u, 6, 1, 0), -EEXIST);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_init(u, NATIVE, 1, 0), -EEXIST);
 }
 
-/* A device without CONTEXT_INIT has contexts, but not of all kinds. */
-static void old_host(struct kunit *test)
+/* Without VIRTIO_GPU_F_CONTEXT_INIT there are only default contexts. */
+static void no_context_init(struct kunit *test)
 {
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
 	struct drm_virtgpu_execbuffer args = { };
@@ -284,33 +303,29 @@ static void old_host(struct kunit *test)
 
 	config.features &= ~BIT_ULL(VIRTIO_GPU_F_CONTEXT_INIT);
 	u = test_client_open(test, virtgpu_mock_start(test, &config));
-	KUNIT_EXPECT_EQ(test, virtgpu_render_init(u, 1, 0, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_init(u, VIRGL, 0, 0), -EINVAL);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, NULL, 0), 0);
 	virtgpu_mock_wait_idle(u->mock);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_contexts(u->mock), 1);
 }
 
-/*
- * Lives
- */
-
-/* What the host would not make cannot be used, but for others nothing is amiss. */
-static void refused(struct kunit *test)
+/* A context that the host rejected fails submissions; other contexts work. */
+static void create_rejected(struct kunit *test)
 {
 	struct virtgpu_mock_rule rule = {
 		.type = CMD(CTX_CREATE), .times = 1, .error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY,
 	};
 	struct virtgpu_mock *m = virtgpu_render_host(test);
-	struct virtgpu_test_client *u = test_client_open(test, m), *other = test_client_open(test,
-											     m);
+	struct virtgpu_test_client *u = test_client_open(test, m);
+	struct virtgpu_test_client *other = test_client_open(test, m);
 	struct drm_virtgpu_execbuffer args = { };
 
 	virtgpu_mock_rule(m, &rule);
-	KUNIT_EXPECT_EQ(test, virtgpu_render_init(u, 6, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_init(u, NATIVE, 1, 0), 0);
 	virtgpu_mock_wait_idle(m);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, NULL, 0), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(SUBMIT_3D)), 0);
-	KUNIT_EXPECT_EQ(test, virtgpu_render_init(other, 6, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_init(other, NATIVE, 1, 0), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(other, &args, NULL, 0), 0);
 	test_client_close(u);
 	virtgpu_mock_wait_idle(m);
@@ -318,8 +333,8 @@ static void refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_contexts(m), 1);
 }
 
-/* The number is free when the host has said that the context has ended, not before. */
-static void number(struct kunit *test)
+/* A context ID is reused only after CTX_DESTROY is_attached completed. */
+static void context_id_reuse(struct kunit *test)
 {
 	struct virtgpu_mock *m = virtgpu_render_host(test);
 	struct virtgpu_test_client *u[3];
@@ -328,7 +343,7 @@ static void number(struct kunit *test)
 
 	for (i = 0; i < 2; i++) {
 		u[i] = test_client_open(test, m);
-		KUNIT_ASSERT_EQ(test, virtgpu_render_init(u[i], 6, 1, 0), 0);
+		KUNIT_ASSERT_EQ(test, virtgpu_render_init(u[i], NATIVE, 1, 0), 0);
 	}
 	first = virtgpu_render_context(u[0]);
 	KUNIT_EXPECT_NE(test, virtgpu_render_context(u[1]), first);
@@ -337,19 +352,19 @@ static void number(struct kunit *test)
 	test_client_close(u[0]);
 	KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_held(m, 0)));
 	u[2] = test_client_open(test, m);
-	KUNIT_ASSERT_EQ(test, virtgpu_render_init(u[2], 6, 1, 0), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_render_init(u[2], NATIVE, 1, 0), 0);
 	KUNIT_EXPECT_NE(test, virtgpu_render_context(u[2]), first);
 
 	virtgpu_mock_release(m, 0);
 	u[0] = test_client_open(test, m);
-	KUNIT_ASSERT_EQ(test, virtgpu_render_init(u[0], 6, 1, 0), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_render_init(u[0], NATIVE, 1, 0), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_context(u[0]), first);
 }
 
-/* It ends with its file, whatever was submitted to it; the host still ends that. */
-static void ends_with_file(struct kunit *test)
+/* Closing the file destroys the context; pending submissions still complete. */
+static void close_while_pending(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 1, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, NATIVE, 1, 0);
 	struct virtgpu_mock *m = u->mock;
 	struct dma_fence *fence;
 
@@ -368,10 +383,10 @@ static void ends_with_file(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* A poll that the host will never respond to once its context has ended. */
+/* The fence of a poll is cancelled if its context was destroyed. */
 static void poll_abandoned(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 1, 1), *other;
+	struct virtgpu_test_client *u = virtgpu_render_start(test, NATIVE, 1, 1), *other;
 	struct virtgpu_mock_rule rule = { .type = CMD(SUBMIT_3D), .hold = true, .times = 1 };
 	struct virtgpu_mock *m = u->mock;
 	struct dma_fence *fence;
@@ -386,34 +401,35 @@ static void poll_abandoned(struct kunit *test)
 	dma_fence_put(fence);
 	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&virtgpu_mock_vgdev(m)->ctrl));
 
-	/* Nothing of it is in the way of others. */
+	/* The abandoned poll does not block other contexts. */
 	other = test_client_open(test, m);
-	KUNIT_EXPECT_EQ(test, virtgpu_render_init(other, 6, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_init(other, NATIVE, 1, 0), 0);
 	fence = virtgpu_render_fence(other, 0);
 	KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(fence, false, HZ), 0);
 	dma_fence_put(fence);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(m, 0), 1);
 }
 
-/* Seen by a fence's callback: its context is lost already. */
-struct lost_seen {
+/* Error of the context as seen from a fence callback. */
+struct lost_cb {
 	struct dma_fence_cb cb;
 	struct virtgpu_context *ctx;
 	int error;
 };
 
-static void see_lost(struct dma_fence *fence, struct dma_fence_cb *cb)
+static void lost_cb_func(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
-	struct lost_seen *seen = container_of(cb, struct lost_seen, cb);
+	struct lost_cb *seen = container_of(cb, struct lost_cb, cb);
 
 	seen->error = virtgpu_context_error(seen->ctx);
 }
 
+/* Contexts are marked as lost before their fences signal. */
 static void lost_before_fences(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 1, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, NATIVE, 1, 0);
 	struct drm_virtgpu_execbuffer args = { };
-	struct lost_seen seen = { };
+	struct lost_cb seen = { };
 	struct virtgpu_mock *m = u->mock;
 	struct dma_fence *fence;
 
@@ -421,7 +437,7 @@ static void lost_before_fences(struct kunit *test)
 	fence = virtgpu_render_fence(u, 0);
 	seen.ctx = virtgpu_file_context(u->file);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(seen.ctx));
-	KUNIT_ASSERT_EQ(test, dma_fence_add_callback(fence, &seen.cb, see_lost), 0);
+	KUNIT_ASSERT_EQ(test, dma_fence_add_callback(fence, &seen.cb, lost_cb_func), 0);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&m->vdev), 0);
 	KUNIT_EXPECT_EQ(test, seen.error, -EIO);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
@@ -431,10 +447,10 @@ static void lost_before_fences(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* A device that sleeps forgets; who had something there is told, who comes is served. */
+/* A suspend loses contexts: their ioctls fail, and new contexts work. */
 static void context_lost(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 1, 0), *other;
+	struct virtgpu_test_client *u = virtgpu_render_start(test, NATIVE, 1, 0), *other;
 	struct drm_virtgpu_execbuffer args = { };
 	struct virtgpu_mock *m = u->mock;
 
@@ -443,8 +459,8 @@ static void context_lost(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&m->vdev), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, NULL, 0), -EIO);
 	other = test_client_open(test, m);
-	KUNIT_EXPECT_EQ(test, virtgpu_render_init(other, 6, 1, 0), 0);
-	/* The one that is lost still has its number. */
+	KUNIT_EXPECT_EQ(test, virtgpu_render_init(other, NATIVE, 1, 0), 0);
+	/* The lost context keeps its ID. */
 	KUNIT_EXPECT_NE(test, virtgpu_render_context(other), virtgpu_render_context(u));
 	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(other, &args, NULL, 0), 0);
 	test_client_close(u);
@@ -453,12 +469,12 @@ static void context_lost(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(CTX_DESTROY)), 0);
 }
 
-/* What it had drawn is lost with it: a black screen, and no trouble for the others. */
+/* A lost 3D framebuffer disables its scanout; other outputs are restored. */
 static void lost_shown(struct kunit *test)
 {
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
 	struct drm_virtgpu_resource_create args = {
-		.target = 2,
+		.target = PIPE_TEXTURE_2D,
 		.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
 		.width = W,
 		.height = H,
@@ -485,17 +501,17 @@ static void lost_shown(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, u->mock->model.scanouts[0].resource, 0);
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 1, 7, 0, 0, W, H));
 
-	/* The output is on: its program draws anew and flips. */
+	/* The CRTC is still enabled: a flip to another framebuffer works. */
 	KUNIT_EXPECT_EQ(test, test_client_flip(u, 0, drawn), -EIO);
 	KUNIT_EXPECT_EQ(test, test_client_flip(u, 0, plain), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 1));
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 7, 0, 0, W, H));
 }
 
-/* What is under way when the device goes has its end. */
-static void unplugged(struct kunit *test)
+/* Pending fences signal with -ENODEV when the device is unplugged. */
+static void unplug(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 2, 3);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, NATIVE, 2, 3);
 	struct drm_virtgpu_execbuffer args = { };
 	struct dma_fence *fence[2];
 	unsigned int i;
@@ -514,73 +530,73 @@ static void unplugged(struct kunit *test)
 }
 
 /*
- * What contexts may use
+ * Attached resources and transfers
  */
 
-static bool has(struct virtgpu_test_client *u, u32 resource)
+static bool is_attached(struct virtgpu_test_client *u, u32 resource)
 {
 	virtgpu_mock_wait_idle(u->mock);
 
 	return virtgpu_mock_attached(u->mock, virtgpu_render_context(u), resource);
 }
 
-/* From the first handle to the last. */
-static void use_handles(struct kunit *test)
+/* A resource is attached from its first handle to its last. */
+static void attach_handles(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 1, 0, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRGL, 0, 0);
 	u32 resource, handle = virtgpu_render_buffer(u, SIZE, &resource), second;
 
-	KUNIT_EXPECT_TRUE(test, has(u, resource));
+	KUNIT_EXPECT_TRUE(test, is_attached(u, resource));
 	KUNIT_ASSERT_EQ(test, drm_gem_handle_create(u->file, test_client_object(u, handle),
 						    &second),
 			0);
 	test_client_drop(u, handle);
-	KUNIT_EXPECT_TRUE(test, has(u, resource));
+	KUNIT_EXPECT_TRUE(test, is_attached(u, resource));
 	test_client_drop(u, second);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_resources(u->mock)));
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(CTX_ATTACH_RESOURCE)), 1);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(CTX_DETACH_RESOURCE)), 1);
 }
 
-/* Another program has the same buffer, before it has a context, or after. */
-static void use_shared(struct kunit *test, bool context_first)
+/* A shared buffer is attached to both contexts, whichever is created first. */
+static void attach_shared(struct kunit *test, bool context_first)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 1, 0, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRGL, 0, 0);
 	struct virtgpu_test_client *other = test_client_open(test, u->mock);
 	u32 resource, handle = virtgpu_render_buffer(u, SIZE, &resource), theirs;
 
 	if (context_first)
-		KUNIT_ASSERT_EQ(test, virtgpu_render_init(other, 2, 0, 0), 0);
+		KUNIT_ASSERT_EQ(test, virtgpu_render_init(other, VIRGL2, 0, 0), 0);
 	KUNIT_ASSERT_EQ(test, drm_gem_handle_create(other->file, test_client_object(u, handle),
 						    &theirs), 0);
 	if (!context_first)
-		KUNIT_ASSERT_EQ(test, virtgpu_render_init(other, 2, 0, 0), 0);
-	KUNIT_EXPECT_TRUE(test, has(u, resource));
-	KUNIT_EXPECT_TRUE(test, has(other, resource));
+		KUNIT_ASSERT_EQ(test, virtgpu_render_init(other, VIRGL2, 0, 0), 0);
+	KUNIT_EXPECT_TRUE(test, is_attached(u, resource));
+	KUNIT_EXPECT_TRUE(test, is_attached(other, resource));
 
-	/* Who made it goes, and the other one keeps it. */
+	/* The creator closes its file; the other file keeps the buffer. */
 	test_client_drop(u, handle);
-	KUNIT_EXPECT_TRUE(test, has(other, resource));
+	KUNIT_EXPECT_TRUE(test, is_attached(other, resource));
 	test_client_close(u);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_contexts(other->mock) == 1));
-	KUNIT_EXPECT_TRUE(test, has(other, resource));
+	KUNIT_EXPECT_TRUE(test, is_attached(other, resource));
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_resources(other->mock), 1);
 }
 
-static void use_shared_before(struct kunit *test)
+static void attach_shared_first(struct kunit *test)
 {
-	use_shared(test, false);
+	attach_shared(test, false);
 }
 
-static void use_shared_after(struct kunit *test)
+static void attach_shared_last(struct kunit *test)
 {
-	use_shared(test, true);
+	attach_shared(test, true);
 }
 
-/* A buffer of the guest's has a number as soon as somebody asks, and the context has it. */
-static void use_dumb(struct kunit *test)
+/* RESOURCE_INFO creates the resource of a dumb buffer and attaches it. */
+static void attach_dumb(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 1, 0, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRGL, 0, 0);
 	struct drm_virtgpu_resource_info info = { };
 
 	info.bo_handle = test_client_dumb(u, 64, 48);
@@ -588,7 +604,7 @@ static void use_dumb(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(CTX_ATTACH_RESOURCE)), 0);
 	KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
 	KUNIT_EXPECT_NE(test, info.res_handle, 0);
-	KUNIT_EXPECT_TRUE(test, has(u, info.res_handle));
+	KUNIT_EXPECT_TRUE(test, is_attached(u, info.res_handle));
 	KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
 	test_client_drop(u, info.bo_handle);
 	virtgpu_mock_wait_idle(u->mock);
@@ -596,34 +612,29 @@ static void use_dumb(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(CTX_DETACH_RESOURCE)), 1);
 }
 
-struct speech {
+struct import_case {
 	const char *name;
 	bool context;
 	u32 capset;
-	bool has_number;
+	bool has_resource;
 };
 
-static const struct speech speeches[] = {
+static const struct import_case import_cases[] = {
 	{ "no context", false, 0, false },
-	{ "virgl", true, 1, false },
-	{ "virgl2", true, 2, false },
-	{ "native", true, 6, true },
+	{ "virgl", true, VIRGL, false },
+	{ "virgl2", true, VIRGL2, false },
+	{ "native", true, NATIVE, true },
 };
 
-static void speech_name(const struct speech *s, char *desc)
-{
-	strscpy(desc, s->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(speech, speeches, speech_name);
+KUNIT_ARRAY_PARAM_DESC(import_case, import_cases, name);
 
 /*
- * Another device's buffer has a number for who can use it: it stays where it is then.  Who
- * would come to grief by naming it hears so.
+ * RESOURCE_INFO pins an import for a native context, and fails for virgl
+ * contexts, which cannot use imports.
  */
-static void use_import(struct kunit *test)
+static void attach_import(struct kunit *test)
 {
-	const struct speech *s = test->param_value;
+	const struct import_case *s = test->param_value;
 	struct virtgpu_mock *m = virtgpu_render_host(test);
 	struct virtgpu_mock_buffer *b = virtgpu_mock_buffer_create(test, m, VIRTGPU_MOCK_DYNAMIC,
 								   SIZE);
@@ -634,44 +645,40 @@ static void use_import(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, virtgpu_render_init(u, s->capset, 0, 0), 0);
 	KUNIT_ASSERT_EQ(test, test_client_import(u, b->dma_buf, &info.bo_handle), 0);
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info),
-			s->has_number ? 0 : -EOPNOTSUPP);
-	KUNIT_EXPECT_EQ(test, info.res_handle != 0, s->has_number);
-	KUNIT_EXPECT_EQ(test, READ_ONCE(b->pins), s->has_number);
+			s->has_resource ? 0 : -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, info.res_handle != 0, s->has_resource);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(b->pins), s->has_resource);
 	virtgpu_mock_wait_idle(m);
-	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(RESOURCE_CREATE_BLOB)), s->has_number);
-	if (s->has_number) {
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(RESOURCE_CREATE_BLOB)), s->has_resource);
+	if (s->has_resource) {
 		KUNIT_EXPECT_EQ(test, info.blob_mem, VIRTGPU_BLOB_MEM_GUEST);
-		KUNIT_EXPECT_TRUE(test, has(u, info.res_handle));
+		KUNIT_EXPECT_TRUE(test, is_attached(u, info.res_handle));
 		KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(b), -EBUSY);
 	}
 	test_client_drop(u, info.bo_handle);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(b->pins)));
 }
 
-/* That the host will not have it in the context is told in the log, and harms nothing. */
-static void use_refused(struct kunit *test)
+/* A rejected CTX_ATTACH_RESOURCE is logged, and submissions still work. */
+static void attach_rejected(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 1, 0, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRGL, 0, 0);
 	struct drm_virtgpu_execbuffer args = { };
 	u32 resource, handle;
 
 	virtgpu_mock_reject(u->mock, CMD(CTX_ATTACH_RESOURCE), VIRTIO_GPU_RESP_ERR_UNSPEC);
 	handle = virtgpu_render_buffer(u, SIZE, &resource);
-	KUNIT_EXPECT_FALSE(test, has(u, resource));
+	KUNIT_EXPECT_FALSE(test, is_attached(u, resource));
 	virtgpu_mock_obey(u->mock);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, NULL, 0), 0);
 	test_client_drop(u, handle);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_resources(u->mock)));
 }
 
-/*
- * Transfers
- */
-
 static int transfer(struct virtgpu_test_client *u, unsigned int nr, u32 handle, u32 x, u32 w,
 		    u32 stride)
 {
-	/* Both directions have the same parameters. */
+	/* The arguments of both directions have the same layout. */
 	struct drm_virtgpu_3d_transfer_to_host args = {
 		.bo_handle = handle, .box = { .x = x, .w = w, .h = 1, .d = 1 }, .offset = x,
 		.stride = stride,
@@ -682,10 +689,10 @@ static int transfer(struct virtgpu_test_client *u, unsigned int nr, u32 handle, 
 	return ret ?: test_client_ioctl(u, DRM_VIRTGPU_WAIT, &wait);
 }
 
-/* There, and back into memory that holds something else by then. */
+/* Copy to the host, clear the buffer, and copy half of it back. */
 static void transfer_both_ways(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 1, 0, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRGL, 0, 0);
 	u32 resource, handle = virtgpu_render_buffer(u, SIZE, &resource), i;
 	struct drm_gem_object *obj = test_client_object(u, handle);
 	struct iosys_map map;
@@ -707,10 +714,10 @@ static void transfer_both_ways(struct kunit *test)
 			-ENOENT);
 }
 
-/* What the host does not like of one is no reason to refuse the next. */
-static void transfer_refused(struct kunit *test)
+/* A rejected transfer does not prevent the next. */
+static void transfer_rejected(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 1, 0, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRGL, 0, 0);
 	u32 resource, handle = virtgpu_render_buffer(u, SIZE, &resource);
 
 	KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_TO_HOST, handle, SIZE, 4, 0), 0);
@@ -719,31 +726,31 @@ static void transfer_refused(struct kunit *test)
 }
 
 static struct kunit_case context_tests[] = {
-	KUNIT_CASE_PARAM(capset_ids, sets_gen_params),
-	KUNIT_CASE(capset_refused),
+	KUNIT_CASE_PARAM(capset_ids, capset_case_gen_params),
+	KUNIT_CASE(capset_query_rejected),
 	KUNIT_CASE_SLOW(capset_late),
 	KUNIT_CASE(capset_contents),
-	KUNIT_CASE(capset_contents_refused),
-	KUNIT_CASE_PARAM(context_params, init_gen_params),
+	KUNIT_CASE(capset_contents_rejected),
+	KUNIT_CASE_PARAM(context_params, init_case_gen_params),
 	KUNIT_CASE(context_wire),
 	KUNIT_CASE(context_default),
-	KUNIT_CASE(old_host),
-	KUNIT_CASE(refused),
-	KUNIT_CASE(number),
-	KUNIT_CASE(ends_with_file),
+	KUNIT_CASE(no_context_init),
+	KUNIT_CASE(create_rejected),
+	KUNIT_CASE(context_id_reuse),
+	KUNIT_CASE(close_while_pending),
 	KUNIT_CASE(poll_abandoned),
 	KUNIT_CASE(lost_before_fences),
 	KUNIT_CASE(context_lost),
 	KUNIT_CASE(lost_shown),
-	KUNIT_CASE(unplugged),
-	KUNIT_CASE(use_handles),
-	KUNIT_CASE(use_shared_before),
-	KUNIT_CASE(use_shared_after),
-	KUNIT_CASE(use_dumb),
-	KUNIT_CASE_PARAM(use_import, speech_gen_params),
-	KUNIT_CASE(use_refused),
+	KUNIT_CASE(unplug),
+	KUNIT_CASE(attach_handles),
+	KUNIT_CASE(attach_shared_first),
+	KUNIT_CASE(attach_shared_last),
+	KUNIT_CASE(attach_dumb),
+	KUNIT_CASE_PARAM(attach_import, import_case_gen_params),
+	KUNIT_CASE(attach_rejected),
 	KUNIT_CASE(transfer_both_ways),
-	KUNIT_CASE(transfer_refused),
+	KUNIT_CASE(transfer_rejected),
 	{}
 };
 
