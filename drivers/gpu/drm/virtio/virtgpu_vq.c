@@ -16,48 +16,54 @@
 /**
  * DOC: transport
  *
- * virtgpu_vq_queue_msg() puts a message into the ring, or, while the ring is full,
- * into a backlog that the virtqueue callback moves on.  Queueing never waits for
- * room, so a commit of sixteen outputs works on a ring of sixteen entries.  The
- * device is notified by virtgpu_vq_kick(), once for each operation.
+ * virtgpu_vq_queue_msg() adds a message to the ring.  While the ring is full,
+ * messages wait in a backlog, which the virtqueue callback moves to the ring.
+ * Queueing never waits for ring space, so a commit of sixteen outputs works on
+ * a ring of sixteen entries.  virtgpu_vq_kick() notifies the device, once per
+ * operation.
  *
- * Callers that let user space create work call virtgpu_vq_throttle() first.  It
- * leaves a quarter of the ring to the display and to teardown, and gives each
- * context at most half of what the others leave of the rest, so that a program
- * whose jobs take hours delays no other program's calls.
+ * Callers that let user space create work must call virtgpu_vq_throttle()
+ * first.  A quarter of the ring is reserved for the display and for teardown.
+ * Of the rest, each context may use at most half of the room that other
+ * contexts leave, so that long-running jobs of one program do not delay other
+ * programs.
  *
- * No decision rests on the age of a message.  The device is unresponsive when it has
- * responded to nothing for ten seconds although the oldest command in the ring is one
- * that hosts respond to at once, or, behind rendering, has not responded to a probe
- * for ten seconds.  A RESOURCE_FLUSH at the head of the ring is neither: the host's
- * display holds the frame, and hosts take no other command meanwhile.  Nor is what
- * stands behind a flush that a host with a renderer has responded to; if such a host
- * dies just then, that is not found out.  While the
- * device is unresponsive, new commands of callers that would wait fail with -EIO, and
- * the watchdog goes on probing.  Messages keep their memory until the device has given
- * them back or was reset, and so do fences stay unsignalled.
+ * The device is considered unresponsive in two cases: the oldest command in the
+ * ring is one that hosts respond to at once, and no command completed for ten
+ * seconds; or the oldest command is rendering, and a probe queued behind it did
+ * not complete for ten seconds.  The age of a message alone decides nothing.  A
+ * RESOURCE_FLUSH at the head of the ring is not an error, because hosts process
+ * no other command while their display holds the frame.  Hosts with a renderer
+ * respond to the flush first, so commands behind a completed flush do not count
+ * either; if such a host dies at that point, the failure is not detected.
+ *
+ * While the device is unresponsive, new commands of callers that would wait
+ * fail with -EIO, and the watchdog continues to send probes.  Messages keep
+ * their memory, and fences stay unsignalled, until the device returns the
+ * message or is reset.
  */
 
-/* Callers that must not wait see a congested queue at this length. */
+/* Pending messages from which on the queue is congested. */
 #define CONGESTED_THRESHOLD 2048
 
-/* Commands of a frame at most: transfer, scanout, flush. */
+/* Maximum number of commands of a frame: transfer, scanout, flush. */
 #define FRAME_MSGS 3
 
-/* Watchdog periods between two looks while only rendering is outstanding. */
+/* Watchdog periods between two runs while only rendering is pending. */
 #define RELAXED_TICKS 10
 
-/* Rounds through the used ring in one interrupt. */
+/* Passes over the used ring in one interrupt. */
 #define INTERRUPT_ROUNDS 4
 
 /**
- * virtgpu_vq_max_segs - room for a payload
+ * virtgpu_vq_max_segs() - Get the maximum number of segments of a payload
  * @q: a started queue
  *
- * A chain may not be longer than the ring, indirect or not: the virtio
- * specification, 2.7.5.3.1.
+ * A chain must not be longer than the ring, whether it is indirect or not:
+ * virtio specification, 2.7.5.3.1.
  *
- * Return: descriptors that a request may have beside its two fixed ones.
+ * Return: descriptors that a request may use in addition to the request header
+ * and the response.
  */
 unsigned int virtgpu_vq_max_segs(const struct virtgpu_vq *q)
 {
@@ -78,11 +84,11 @@ static u64 virtgpu_vq_first_fence_id(const struct list_head *msgs, u64 first)
 
 /**
  * virtgpu_vq_fence_ids() - Get the progress of fenced commands
- * @q: the virtqueue
+ * @q: the queue
  * @completed: set to the fence ID up to which all commands have completed
  * @queued: set to the fence ID of the last fenced command
  *
- * Context: takes @q->lock.
+ * Context: Process context. Caller must not hold @q->lock.
  */
 void virtgpu_vq_fence_ids(struct virtgpu_vq *q, u64 *completed, u64 *queued)
 {
@@ -95,10 +101,6 @@ void virtgpu_vq_fence_ids(struct virtgpu_vq *q, u64 *completed, u64 *queued)
 	*queued = q->next_fence - 1;
 	spin_unlock_irq(&q->lock);
 }
-
-/*
- * Ring operations of a real virtqueue
- */
 
 static int virtgpu_vq_ring_add(struct virtgpu_vq *q, struct scatterlist *sgs[],
 			       unsigned int out, unsigned int in, struct virtgpu_msg *msg)
@@ -126,7 +128,9 @@ static bool virtgpu_vq_ring_enable(struct virtgpu_vq *q)
 	return virtqueue_enable_cb(q->ring);
 }
 
-/* Of up to three buffers the event index is that of the last one. */
+/*
+ * With up to three buffers in the ring the event index is that of the last one.
+ */
 static bool virtgpu_vq_ring_enable_last(struct virtgpu_vq *q)
 {
 	return virtqueue_enable_cb_delayed(q->ring);
@@ -184,12 +188,12 @@ void virtgpu_vq_get_ring_info(const struct virtgpu_vq *q, struct virtgpu_vq_ring
 }
 
 /*
- * Publication
+ * Queueing commands
  */
 
 static int virtgpu_vq_add_to_ring(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
-	struct scatterlist request, reply, *sgs[3];
+	struct scatterlist request, resp, *sgs[3];
 	unsigned int out = 0, in = 0;
 
 	lockdep_assert_held(&q->lock);
@@ -199,8 +203,8 @@ static int virtgpu_vq_add_to_ring(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 	if (msg->payload)
 		sgs[out++] = msg->payload->sgt.sgl;
 	if (msg->resp_size) {
-		sg_init_one(&reply, msg->resp, msg->resp_size);
-		sgs[out + in++] = &reply;
+		sg_init_one(&resp, msg->resp, msg->resp_size);
+		sgs[out + in++] = &resp;
 	}
 
 	return q->ops->add(q, sgs, out, in, msg);
@@ -220,7 +224,7 @@ static enum virtgpu_msg_class virtgpu_vq_classify(const struct virtgpu_vq *q,
 	case VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D:
 		return VIRTGPU_MSG_RENDER;
 	default:
-		/* Renderers end fences in the order of their timeline. */
+		/* Renderers complete fences in the order of their timeline. */
 		return q->renders && msg->fenced ? VIRTGPU_MSG_RENDER : VIRTGPU_MSG_PROMPT;
 	}
 }
@@ -235,12 +239,12 @@ static void virtgpu_vq_mark_in_flight(struct virtgpu_vq *q, struct virtgpu_msg *
 }
 
 /*
- * Fill the ring from the backlog.  A message that the ring will never take (the
- * ring is empty and still refuses it) ends with that error, on @ended; on a device
- * that is broken or was shut down, with -ENODEV.  Returns true if the ring got
- * something.
+ * Move messages from the backlog to the ring.  A message that does not fit into
+ * an empty ring fails with the error of the ring; on a broken device all
+ * messages fail with -ENODEV.  Failed messages are moved to @completed.
+ * Returns true if a message was added to the ring.  Caller must hold @q->lock.
  */
-static bool virtgpu_vq_flush_backlog(struct virtgpu_vq *q, struct list_head *ended)
+static bool virtgpu_vq_flush_backlog(struct virtgpu_vq *q, struct list_head *completed)
 {
 	struct virtgpu_msg *msg;
 	bool added = false;
@@ -258,19 +262,19 @@ static bool virtgpu_vq_flush_backlog(struct virtgpu_vq *q, struct list_head *end
 		else if (!list_empty(&q->in_ring))
 			break;
 		msg->error = ret;
-		list_move_tail(&msg->link, ended);
+		list_move_tail(&msg->link, completed);
 	}
 
 	return added;
 }
 
-static void virtgpu_vq_complete_list(struct list_head *ended)
+static void virtgpu_vq_complete_list(struct list_head *completed)
 {
 	struct virtgpu_msg *msg, *next;
 	bool cookie;
 
 	cookie = dma_fence_begin_signalling();
-	list_for_each_entry_safe(msg, next, ended, link) {
+	list_for_each_entry_safe(msg, next, completed, link) {
 		list_del_init(&msg->link);
 		virtgpu_msg_complete(msg);
 	}
@@ -307,12 +311,12 @@ static void virtgpu_vq_uncharge_client(struct virtgpu_vq *q, struct virtgpu_msg 
 	msg->client->bytes -= virtgpu_vq_payload_bytes(msg);
 }
 
-/* Update the accounting for messages that have ended.  Caller must hold @q->lock. */
-static void virtgpu_vq_account(struct virtgpu_vq *q, struct list_head *ended)
+/* Update the accounting for completed messages.  Caller must hold @q->lock. */
+static void virtgpu_vq_account(struct virtgpu_vq *q, struct list_head *completed)
 {
 	struct virtgpu_msg *msg;
 
-	list_for_each_entry(msg, ended, link) {
+	list_for_each_entry(msg, completed, link) {
 		if (msg->state == VIRTGPU_MSG_COMPLETED)
 			continue;
 		trace_virtio_gpu_cmd_response(q, msg, virtgpu_msg_resp_hdr(msg));
@@ -320,13 +324,15 @@ static void virtgpu_vq_account(struct virtgpu_vq *q, struct list_head *ended)
 		q->num_pending--;
 		if (msg->client)
 			virtgpu_vq_uncharge_client(q, msg);
-		/* Do not count commands that a suspend or the end of the device has cut off. */
+		/* Do not count commands cancelled by suspend or removal. */
 		if (msg->error && msg->error != -ENODEV)
 			q->stats.errors++;
 	}
 }
 
-/* Account for a message and put it into the backlog.  Caller must hold @q->lock. */
+/*
+ * Account for a message and add it to the backlog.  Caller must hold @q->lock.
+ */
 static void virtgpu_vq_enqueue(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
 	if (msg->fence)
@@ -341,14 +347,14 @@ static void virtgpu_vq_enqueue(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 	q->num_pending++;
 	if (msg->client)
 		virtgpu_vq_charge_client(q, msg);
-	/* Waiters see that the device is unresponsive and do not wait. */
+	/* Waiters must not wait for an unresponsive device. */
 	if (q->wedged)
 		complete_all(&msg->completed);
 	msg->state = VIRTGPU_MSG_BACKLOG;
 	list_add_tail(&msg->link, &q->backlog);
 }
 
-/* Have the watchdog look at the queue soon.  Caller must hold @q->lock. */
+/* Run the watchdog within one period.  Caller must hold @q->lock. */
 static void virtgpu_vq_start_watchdog(struct virtgpu_vq *q)
 {
 	if (q->stopped)
@@ -363,9 +369,9 @@ static void virtgpu_vq_start_watchdog(struct virtgpu_vq *q)
 }
 
 /*
- * A frame alone in the ring needs no interrupt before the response to its flush, which
- * comes when the host's display has taken it.  Anything else that is queued meanwhile
- * does.  Caller must hold @q->lock.
+ * If the ring holds nothing but one frame, only the response to its
+ * RESOURCE_FLUSH needs an interrupt; otherwise every response does.  Caller
+ * must hold @q->lock.
  */
 static void virtgpu_vq_choose_interrupt(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
 					unsigned int n)
@@ -382,20 +388,20 @@ static void virtgpu_vq_choose_interrupt(struct virtgpu_vq *q, struct virtgpu_msg
 }
 
 /**
- * virtgpu_vq_queue_batch - queue messages that belong together
+ * virtgpu_vq_queue_batch() - Queue messages, deferring failed ones
  * @q: the queue
- * @msgs: filled messages, in their order; the caller's references become the queue's
- * @n: how many
- * @ended: messages that have ended at once are added to this list
+ * @msgs: filled messages, in order; the caller's references pass to @q
+ * @n: number of messages
+ * @completed: list to which messages that fail at once are added
  *
- * For callers that hold a lock which callbacks of the messages take: such a caller
- * passes @ended to virtgpu_vq_complete_batch() after it has released that lock.  The device is
- * not notified.
+ * For callers that hold a lock which the message callbacks take.  The caller
+ * must pass @completed to virtgpu_vq_complete_batch() after releasing that
+ * lock, and must kick.
  *
- * Context: any, without @q's lock.
+ * Context: Any. Caller must not hold @q->lock.
  */
 void virtgpu_vq_queue_batch(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
-			    unsigned int n, struct list_head *ended)
+			    unsigned int n, struct list_head *completed)
 {
 	unsigned long flags;
 	unsigned int i;
@@ -406,14 +412,14 @@ void virtgpu_vq_queue_batch(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
 		virtgpu_vq_enqueue(q, msgs[i]);
 		if (q->stopped) {
 			msgs[i]->error = -ENODEV;
-			list_move_tail(&msgs[i]->link, ended);
+			list_move_tail(&msgs[i]->link, completed);
 		} else if (list_is_singular(&q->backlog)) {
-			virtgpu_vq_flush_backlog(q, ended);
+			virtgpu_vq_flush_backlog(q, completed);
 		}
 		if (!list_empty(&q->backlog))
 			q->stats.backlogged++;
 	}
-	virtgpu_vq_account(q, ended);
+	virtgpu_vq_account(q, completed);
 	virtgpu_vq_choose_interrupt(q, msgs, n);
 	virtgpu_vq_start_watchdog(q);
 	spin_unlock_irqrestore(&q->lock, flags);
@@ -421,45 +427,46 @@ void virtgpu_vq_queue_batch(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_queue_batch);
 
 /**
- * virtgpu_vq_complete_batch - run the callbacks of messages that have ended
+ * virtgpu_vq_complete_batch() - Complete the failed messages of a batch
  * @q: the queue
- * @ended: from virtgpu_vq_queue_batch(); empty afterwards
+ * @completed: from virtgpu_vq_queue_batch(); empty afterwards
  *
- * Context: any, without locks that the callbacks take.
+ * Context: Any. Caller must not hold locks that the message callbacks take.
  */
-void virtgpu_vq_complete_batch(struct virtgpu_vq *q, struct list_head *ended)
+void virtgpu_vq_complete_batch(struct virtgpu_vq *q, struct list_head *completed)
 {
-	if (list_empty(ended))
+	if (list_empty(completed))
 		return;
 
-	virtgpu_vq_complete_list(ended);
+	virtgpu_vq_complete_list(completed);
 	wake_up_all(&q->wait);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_complete_batch);
 
 /**
- * virtgpu_vq_queue_msg - queue a message for the device
+ * virtgpu_vq_queue_msg() - Queue a message; the caller must kick
  * @q: the queue
- * @msg: a filled message; the caller's reference becomes the queue's
+ * @msg: a filled message; the caller's reference passes to @q
  *
- * Never sleeps and never fails: on a device that is gone the message ends at
- * once, with -ENODEV.  The device is not notified, see virtgpu_vq_kick().
+ * Never sleeps and never fails: on a stopped queue the message completes at
+ * once with -ENODEV.
  *
- * Context: any, without @q's lock.
+ * Context: Any. Caller must not hold @q->lock.
  */
 void virtgpu_vq_queue_msg(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
-	LIST_HEAD(ended);
+	LIST_HEAD(completed);
 
-	virtgpu_vq_queue_batch(q, &msg, 1, &ended);
-	virtgpu_vq_complete_batch(q, &ended);
+	virtgpu_vq_queue_batch(q, &msg, 1, &completed);
+	virtgpu_vq_complete_batch(q, &completed);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_queue_msg);
 
 /*
- * Under the lock: true if the device wants to be told.  That is done without the
- * lock, as it may be a trap to the host, but inside an RCU reader which
- * virtgpu_vq_stop() waits for.
+ * Returns true if the device must be notified.  The caller notifies it after
+ * releasing @q->lock, because the notification may trap to the host, and inside
+ * an RCU read-side section, which virtgpu_vq_stop() waits for.  Caller must
+ * hold @q->lock.
  */
 static bool virtgpu_vq_prepare_kick(struct virtgpu_vq *q)
 {
@@ -476,10 +483,10 @@ static bool virtgpu_vq_prepare_kick(struct virtgpu_vq *q)
 }
 
 /**
- * virtgpu_vq_kick - notify the device of all that was published
+ * virtgpu_vq_kick() - Notify the device of queued messages
  * @q: the queue
  *
- * Context: any, without @q's lock.
+ * Context: Any. Caller must not hold @q->lock.
  */
 void virtgpu_vq_kick(struct virtgpu_vq *q)
 {
@@ -498,27 +505,27 @@ void virtgpu_vq_kick(struct virtgpu_vq *q)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_kick);
 
 /**
- * virtgpu_vq_is_congested - is the device far behind?
+ * virtgpu_vq_is_congested() - Check whether too many messages are pending
  * @q: the queue
  *
- * For operations that must not wait and that nothing else bounds.
+ * For operations that can neither wait nor be bounded otherwise.
  *
- * Context: any.
- * Return: true if too much is outstanding to add to it.
+ * Context: Any.
+ * Return: true if the caller must not queue further messages.
  */
 bool virtgpu_vq_is_congested(struct virtgpu_vq *q)
 {
-	/* On a device that is gone nothing stays outstanding. */
+	/* On a stopped queue messages complete at once. */
 	return READ_ONCE(q->num_pending) >= CONGESTED_THRESHOLD && !READ_ONCE(q->stopped);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_is_congested);
 
 /**
- * virtgpu_vq_is_wedged - is the device unresponsive?
+ * virtgpu_vq_is_wedged() - Check whether the device is unresponsive
  * @q: the queue
  *
- * Context: any.
- * Return: true until the device has responded to something.
+ * Context: Any.
+ * Return: true until the device responds to a command.
  */
 bool virtgpu_vq_is_wedged(struct virtgpu_vq *q)
 {
@@ -527,14 +534,14 @@ bool virtgpu_vq_is_wedged(struct virtgpu_vq *q)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_is_wedged);
 
 /**
- * virtgpu_vq_has_room - may a program queue more?
+ * virtgpu_vq_has_room() - Check whether a client may queue further messages
  * @q: the queue
- * @client: the program, or NULL
+ * @client: the client, or NULL
  *
- * A client may take half of what the others leave of the clients' share.  So each
- * further client finds room, however much those before have outstanding.
+ * A client may use half of the room that other clients leave, so a further
+ * client always finds room.
  *
- * Context: any.
+ * Context: Any.
  * Return: true if virtgpu_vq_throttle() would not wait.
  */
 bool virtgpu_vq_has_room(const struct virtgpu_vq *q, const struct virtgpu_client *client)
@@ -554,14 +561,16 @@ bool virtgpu_vq_has_room(const struct virtgpu_vq *q, const struct virtgpu_client
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_has_room);
 
 /**
- * virtgpu_vq_throttle - wait until a program may queue more
+ * virtgpu_vq_throttle() - Wait until a client may queue further messages
  * @q: the queue
- * @client: the program, or NULL for one whose messages are not counted
+ * @client: the client, or NULL for callers whose messages are not counted
  *
- * For the start of an operation that user space can repeat at will.
+ * To be called first in operations that user space can repeat without limit.
  *
- * Context: may sleep; the caller must not hold a lock that a response needs.
- * Return: 0; -EINTR for a fatal signal; -ENODEV; -EIO if the device is unresponsive.
+ * Context: May sleep. The caller must not hold a lock that a message callback
+ * takes.
+ * Return: 0 on success, -EINTR for a fatal signal, -ENODEV if the queue is
+ * stopped, -EIO if the device is unresponsive.
  */
 int virtgpu_vq_throttle(struct virtgpu_vq *q, const struct virtgpu_client *client)
 {
@@ -586,14 +595,14 @@ int virtgpu_vq_throttle(struct virtgpu_vq *q, const struct virtgpu_client *clien
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_throttle);
 
 /**
- * virtgpu_vq_close_client - the host has ended all that belongs to a client
+ * virtgpu_vq_close_client() - Bound the messages of a destroyed context
  * @q: the queue
- * @client: its context has ended, and the host has confirmed that
+ * @client: client of a context whose CTX_DESTROY has completed
  *
- * What the host does not respond to within ten seconds from now it never will.  The
- * fences of such messages are signalled with -ECANCELED then.
+ * Fences of messages that do not complete within ten seconds from now are
+ * signalled with -ECANCELED.
  *
- * Context: any, without @q's lock.
+ * Context: Any. Caller must not hold @q->lock.
  */
 void virtgpu_vq_close_client(struct virtgpu_vq *q, struct virtgpu_client *client)
 {
@@ -606,40 +615,42 @@ void virtgpu_vq_close_client(struct virtgpu_vq *q, struct virtgpu_client *client
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_close_client);
 
 /**
- * virtgpu_vq_wait_msg - wait for the host's response
+ * virtgpu_vq_wait_msg() - Wait for the completion of a message
  * @q: the queue
- * @msg: a message that was queued, of which the caller holds a reference
+ * @msg: a queued message; the caller holds a reference
  *
- * Waits until the device responds or is found unresponsive, so also for as long as its
- * display holds a frame.
+ * Has no timeout of its own: the wait lasts as long as the display holds a
+ * frame.
  *
- * Context: may sleep; the caller must not hold a lock that a response needs.
- * Return: the message's result; -EINTR for a fatal signal; -ETIMEDOUT if the device is
- * unresponsive, or has skipped the message.
+ * Context: May sleep. The caller must not hold a lock that a message callback
+ * takes.
+ * Return: &virtgpu_msg.error if @msg completed, -EINTR for a fatal signal,
+ * -ETIMEDOUT if the device is unresponsive or has skipped @msg.
  */
 int virtgpu_vq_wait_msg(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
-	bool ended;
+	bool completed;
 
 	if (wait_for_completion_state(&msg->completed, VIRTGPU_WAIT_STATE))
 		return -EINTR;
 
 	spin_lock_irq(&q->lock);
-	ended = msg->state == VIRTGPU_MSG_COMPLETED;
+	completed = msg->state == VIRTGPU_MSG_COMPLETED;
 	spin_unlock_irq(&q->lock);
 
-	return ended ? msg->error : -ETIMEDOUT;
+	return completed ? msg->error : -ETIMEDOUT;
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_wait_msg);
 
 /**
- * virtgpu_vq_send_sync - queue, notify, wait
+ * virtgpu_vq_send_sync() - Send a message and wait for its completion
  * @q: the queue
- * @msg: a filled message of which the caller keeps its reference
+ * @msg: a filled message; the caller keeps its reference
  *
- * Context: may sleep; the caller must not hold a lock that a response needs.
- * Return: see virtgpu_vq_wait_msg(); -EIO, with nothing sent, if the device is
- * unresponsive.
+ * Context: May sleep. The caller must not hold a lock that a message callback
+ * takes.
+ * Return: -EIO, without sending @msg, if the device is unresponsive; otherwise
+ * the result of virtgpu_vq_wait_msg().
  */
 int virtgpu_vq_send_sync(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
@@ -654,11 +665,7 @@ int virtgpu_vq_send_sync(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_send_sync);
 
-/*
- * Completion
- */
-
-static void virtgpu_vq_reap_used(struct virtgpu_vq *q, struct list_head *ended)
+static void virtgpu_vq_reap_used(struct virtgpu_vq *q, struct list_head *completed)
 {
 	struct virtgpu_msg *msg;
 	u32 used;
@@ -666,7 +673,7 @@ static void virtgpu_vq_reap_used(struct virtgpu_vq *q, struct list_head *ended)
 	while ((msg = q->ops->get(q, &used))) {
 		msg->resp_len = used;
 		msg->error = virtgpu_msg_check_response(msg);
-		list_move_tail(&msg->link, ended);
+		list_move_tail(&msg->link, completed);
 		q->responses++;
 		q->last_response = max(q->last_response, msg->serial);
 		if (msg->class != VIRTGPU_MSG_RENDER)
@@ -674,12 +681,14 @@ static void virtgpu_vq_reap_used(struct virtgpu_vq *q, struct list_head *ended)
 	}
 }
 
-/* One pass; false if the used ring is empty and the interrupt is on again. */
+/*
+ * Returns false if the used ring is empty and the interrupt is enabled again.
+ */
 static bool virtgpu_vq_process_used_once(struct virtgpu_vq *q, unsigned int interrupts)
 {
-	LIST_HEAD(ended);
+	LIST_HEAD(completed);
 	unsigned long flags;
-	bool kick, more, back = false;
+	bool kick, more, recovered = false;
 
 	rcu_read_lock();
 	spin_lock_irqsave(&q->lock, flags);
@@ -690,14 +699,14 @@ static bool virtgpu_vq_process_used_once(struct virtgpu_vq *q, unsigned int inte
 	}
 	q->stats.interrupts += interrupts;
 	q->ops->disable(q);
-	virtgpu_vq_reap_used(q, &ended);
-	if (!list_empty(&ended)) {
-		back = q->wedged;
+	virtgpu_vq_reap_used(q, &completed);
+	if (!list_empty(&completed)) {
+		recovered = q->wedged;
 		q->wedged = false;
 	}
-	/* A caller that is still queueing its batch notifies the device itself. */
-	kick = virtgpu_vq_flush_backlog(q, &ended) && virtgpu_vq_prepare_kick(q);
-	virtgpu_vq_account(q, &ended);
+	/* Unless the backlog moved, the queueing caller notifies the device. */
+	kick = virtgpu_vq_flush_backlog(q, &completed) && virtgpu_vq_prepare_kick(q);
+	virtgpu_vq_account(q, &completed);
 	q->enabled_last = false;
 	more = !q->ops->enable(q);
 	spin_unlock_irqrestore(&q->lock, flags);
@@ -706,9 +715,9 @@ static bool virtgpu_vq_process_used_once(struct virtgpu_vq *q, unsigned int inte
 		q->ops->kick(q);
 	rcu_read_unlock();
 
-	if (back)
+	if (recovered)
 		drm_info(q->drm, "%s queue: device is responding again\n", q->name);
-	virtgpu_vq_complete_list(&ended);
+	virtgpu_vq_complete_list(&completed);
 	if (wq_has_sleeper(&q->wait))
 		wake_up_all(&q->wait);
 
@@ -734,12 +743,12 @@ static void virtgpu_vq_drain_work(struct work_struct *work)
 }
 
 /**
- * virtgpu_vq_callback - the virtqueue callback
+ * virtgpu_vq_callback() - Process used messages in the virtqueue callback
  * @q: the queue
  *
- * Fences are signalled from here.
+ * Completes messages and signals their fences.
  *
- * Context: hard interrupt.
+ * Context: Hard interrupt.
  */
 void virtgpu_vq_callback(struct virtgpu_vq *q)
 {
@@ -748,18 +757,18 @@ void virtgpu_vq_callback(struct virtgpu_vq *q)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_callback);
 
 /*
- * Watchdog
+ * Timeouts
  */
 
-/* Has the device responded to a later message?  Caller must hold @q->lock. */
+/* The device has responded to a later message.  Caller must hold @q->lock. */
 static bool virtgpu_vq_is_overtaken(const struct virtgpu_vq *q, const struct virtgpu_msg *msg)
 {
 	return msg->serial < q->last_response;
 }
 
 /*
- * The oldest message whose response says that the device makes progress: not one that
- * the device has passed by, unless that is rendering, which later commands do not wait
+ * The oldest message that the progress of the device is judged by.  Overtaken
+ * messages do not count, except rendering, which later commands do not wait
  * for.  Caller must hold @q->lock.
  */
 static struct virtgpu_msg *virtgpu_vq_oldest(struct virtgpu_vq *q)
@@ -775,16 +784,20 @@ static struct virtgpu_msg *virtgpu_vq_oldest(struct virtgpu_vq *q)
 }
 
 /*
- * Is the display the reason why @msg, the oldest, has no response?  Hosts with a renderer
- * respond to the flush when that has finished, and take no command behind it while the
- * display holds the frame.  Caller must hold @q->lock.
+ * The display may be the reason why @msg, the oldest, has no response.  Hosts
+ * with a renderer respond to RESOURCE_FLUSH when rendering has finished, and
+ * then process no further command while the display holds the frame.  Caller
+ * must hold @q->lock.
  */
 static bool virtgpu_vq_is_held(const struct virtgpu_vq *q, const struct virtgpu_msg *msg)
 {
 	return msg->class == VIRTGPU_MSG_DISPLAY || (q->renders && q->after_flush);
 }
 
-/* Does the display hold back what came before @msg?  Caller must hold @q->lock. */
+/*
+ * @msg is in the backlog or behind a RESOURCE_FLUSH.  Caller must hold
+ * @q->lock.
+ */
 static bool virtgpu_vq_is_behind_flush(struct virtgpu_vq *q, const struct virtgpu_msg *msg)
 {
 	const struct virtgpu_msg *before;
@@ -802,14 +815,14 @@ static bool virtgpu_vq_is_behind_flush(struct virtgpu_vq *q, const struct virtgp
 }
 
 /**
- * enum virtgpu_vq_health - what the watchdog has found
+ * enum virtgpu_vq_health - Result of virtgpu_vq_check_progress()
  * @VQ_OK: nothing to do
- * @VQ_NEEDS_PROBE: send a command that hosts respond to at once
- * @VQ_WEDGED: the device is unresponsive
+ * @VQ_NEEDS_PROBE: a probe must be sent
+ * @VQ_WEDGED: the device has become unresponsive
  */
 enum virtgpu_vq_health { VQ_OK, VQ_NEEDS_PROBE, VQ_WEDGED };
 
-/* Look at the head of the ring.  Caller must hold @q->lock. */
+/* Judge the device by the oldest message.  Caller must hold @q->lock. */
 static enum virtgpu_vq_health virtgpu_vq_check_progress(struct virtgpu_vq *q)
 {
 	unsigned int limit = VIRTGPU_UNRESPONSIVE_TICKS;
@@ -822,7 +835,7 @@ static enum virtgpu_vq_health virtgpu_vq_check_progress(struct virtgpu_vq *q)
 	q->seen = q->responses;
 	if (q->stopped || !q->num_pending)
 		return VQ_OK;
-	/* A broken device responds to nothing. */
+	/* A broken device never responds. */
 	if (q->ops->dead(q))
 		return q->wedged ? VQ_OK : VQ_WEDGED;
 	if (!msg)
@@ -838,7 +851,9 @@ static enum virtgpu_vq_health virtgpu_vq_check_progress(struct virtgpu_vq *q)
 		return VQ_NEEDS_PROBE;
 	if (q->wedged || q->stalled < limit)
 		return VQ_OK;
-	/* Rendering may take hours; only the probe behind it decides. */
+	/*
+	 * Rendering may take hours, so only the probe queued behind it counts.
+	 */
 	if (msg->class == VIRTGPU_MSG_RENDER && (!q->probe || virtgpu_vq_is_behind_flush(q,
 											 q->probe)))
 		return VQ_OK;
@@ -846,7 +861,7 @@ static enum virtgpu_vq_health virtgpu_vq_check_progress(struct virtgpu_vq *q)
 	return VQ_WEDGED;
 }
 
-/* Is there nothing that the device has to respond to soon?  Caller must hold @q->lock. */
+/* No command but rendering is pending.  Caller must hold @q->lock. */
 static bool virtgpu_vq_only_renders(struct virtgpu_vq *q)
 {
 	struct virtgpu_msg *msg;
@@ -859,8 +874,9 @@ static bool virtgpu_vq_only_renders(struct virtgpu_vq *q)
 }
 
 /*
- * Let callers return that wait for what hosts respond to at once, if this one has
- * responded to later messages only, for long.  Caller must hold @q->lock.
+ * Time out messages that the device has skipped: hosts respond to their
+ * commands at once, but this device has responded to later messages for ten
+ * seconds.  Returns true if there were any.  Caller must hold @q->lock.
  */
 static bool virtgpu_vq_skip_overtaken(struct virtgpu_vq *q)
 {
@@ -885,7 +901,10 @@ static bool virtgpu_vq_skip_overtaken(struct virtgpu_vq *q)
 	return skipped;
 }
 
-/* Let all callers that wait for the device return.  Caller must hold @q->lock. */
+/*
+ * Mark the device unresponsive and wake all waiters.  Caller must hold
+ * @q->lock.
+ */
 static void virtgpu_vq_set_wedged(struct virtgpu_vq *q)
 {
 	struct virtgpu_msg *msg;
@@ -911,7 +930,7 @@ static void virtgpu_vq_send_probe(struct virtgpu_vq *q)
 {
 	struct virtgpu_msg *msg = q->alloc_probe ? q->alloc_probe(q) : NULL;
 
-	/* Without memory the next period tries again. */
+	/* If out of memory, the next watchdog period tries again. */
 	if (!msg)
 		return;
 
@@ -934,8 +953,8 @@ static void virtgpu_vq_report_wedged(struct virtgpu_vq *q)
 }
 
 /*
- * A message whose client the host has ended, and which the host has not responded to
- * for long since then; with a reference.  Caller must hold @q->lock.
+ * Take a reference to a message of a closed client that has not completed for
+ * ten seconds since then, or return NULL.  Caller must hold @q->lock.
  */
 static struct virtgpu_msg *virtgpu_vq_next_abandoned(struct virtgpu_vq *q)
 {
@@ -972,8 +991,9 @@ static void virtgpu_vq_cancel_abandoned(struct virtgpu_vq *q)
 }
 
 /*
- * An operation that failed half way has not notified the device.  One that is still
- * running has queued something since the last look.  Caller must hold @q->lock.
+ * Returns true if the device was not notified of a message within a watchdog
+ * period, because an operation failed after queueing the message.  Caller must
+ * hold @q->lock.
  */
 static bool virtgpu_vq_kick_missed(struct virtgpu_vq *q)
 {
@@ -998,7 +1018,7 @@ static void virtgpu_vq_watchdog_work(struct work_struct *work)
 	unsigned int ticks;
 	bool kick, skipped;
 
-	/* Responses to the commands before a flush may have come without an interrupt. */
+	/* Commands before a flush may have completed without an interrupt. */
 	if (READ_ONCE(q->enabled_last))
 		virtgpu_vq_process_used(q, 0);
 	spin_lock_irq(&q->lock);
@@ -1024,7 +1044,9 @@ static void virtgpu_vq_watchdog_work(struct work_struct *work)
 	spin_lock_irq(&q->lock);
 	if (q->num_pending && !q->stopped) {
 		ticks = virtgpu_vq_only_renders(q) ? RELAXED_TICKS : 1;
-		/* Unless a message that was queued meanwhile has asked for a look. */
+		/*
+		 * A message queued meanwhile may have scheduled an earlier run.
+		 */
 		if (queue_delayed_work(system_highpri_wq, &q->watchdog,
 				       ticks * VIRTGPU_WATCHDOG_PERIOD))
 			q->ticks = ticks;
@@ -1037,7 +1059,7 @@ static void virtgpu_vq_watchdog_work(struct work_struct *work)
  */
 
 /**
- * virtgpu_vq_init - make a queue that refuses everything until it is started
+ * virtgpu_vq_init() - Initialise a queue in stopped state
  * @q: zeroed memory
  * @drm: for log messages only
  * @name: a constant string
@@ -1058,11 +1080,13 @@ void virtgpu_vq_init(struct virtgpu_vq *q, struct drm_device *drm, const char *n
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_init);
 
 /**
- * virtgpu_vq_start - let messages through
+ * virtgpu_vq_start() - Accept messages
  * @q: an initialised or stopped queue
- * @ops: how to work on @ring
+ * @ops: operations of @ring
  * @ring: the virtqueue
- * @ring_size: its descriptors
+ * @ring_size: descriptors of @ring
+ *
+ * Context: Process context. Caller must not hold @q->lock.
  */
 void virtgpu_vq_start(struct virtgpu_vq *q, const struct virtgpu_vq_ops *ops,
 		      void *ring, unsigned int ring_size)
@@ -1083,14 +1107,14 @@ void virtgpu_vq_start(struct virtgpu_vq *q, const struct virtgpu_vq_ops *ops,
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_start);
 
 /**
- * virtgpu_vq_stop - end every message with -ENODEV and refuse new ones
- * @q: a queue whose device was reset, so that it cannot write any more
+ * virtgpu_vq_stop() - Fail all pending and new messages with -ENODEV
+ * @q: a queue of a device that was reset and cannot access memory any more
  *
- * Context: may sleep.
+ * Context: May sleep.
  */
 void virtgpu_vq_stop(struct virtgpu_vq *q)
 {
-	LIST_HEAD(ended);
+	LIST_HEAD(completed);
 	struct virtgpu_msg *msg;
 
 	spin_lock_irq(&q->lock);
@@ -1099,17 +1123,17 @@ void virtgpu_vq_stop(struct virtgpu_vq *q)
 		while (q->ops->detach(q))
 			;
 	}
-	list_splice_tail_init(&q->in_ring, &ended);
-	list_splice_tail_init(&q->backlog, &ended);
-	list_for_each_entry(msg, &ended, link)
+	list_splice_tail_init(&q->in_ring, &completed);
+	list_splice_tail_init(&q->backlog, &completed);
+	list_for_each_entry(msg, &completed, link)
 		msg->error = -ENODEV;
-	virtgpu_vq_account(q, &ended);
+	virtgpu_vq_account(q, &completed);
 	spin_unlock_irq(&q->lock);
 
-	/* Wait for concurrent virtgpu_vq_kick(). */
+	/* Wait for concurrent notifications of the device. */
 	synchronize_rcu();
 
-	virtgpu_vq_complete_list(&ended);
+	virtgpu_vq_complete_list(&completed);
 	wake_up_all(&q->wait);
 	cancel_work_sync(&q->drain);
 	cancel_delayed_work_sync(&q->watchdog);
@@ -1117,21 +1141,21 @@ void virtgpu_vq_stop(struct virtgpu_vq *q)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_stop);
 
 /**
- * virtgpu_vq_panic_send - publish and notify with the machine going down
+ * virtgpu_vq_panic_send() - Send messages from a panic handler
  * @q: the queue
- * @msgs: filled messages, reserved long ago; the owner keeps its references
- * @n: how many
+ * @msgs: filled messages, allocated in advance; the owner keeps its references
+ * @n: number of messages
  *
- * Nothing is waited for, and nothing is sent if the queue was locked when the
- * machine stopped.
+ * Does not wait for a response, and sends nothing if @q->lock was held when the
+ * kernel panicked.
  *
- * Context: panic, other processors are stopped.
- * Return: true if the messages were published.
+ * Context: Panic, other processors are stopped.
+ * Return: true if the messages were queued.
  */
 bool virtgpu_vq_panic_send(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
 			   unsigned int n)
 {
-	LIST_HEAD(ended);
+	LIST_HEAD(completed);
 	unsigned long flags;
 	bool kick, ok;
 	unsigned int i;
@@ -1145,14 +1169,14 @@ bool virtgpu_vq_panic_send(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
 		virtgpu_vq_enqueue(q, msgs[i]);
 	}
 	if (ok)
-		virtgpu_vq_flush_backlog(q, &ended);
-	virtgpu_vq_account(q, &ended);
+		virtgpu_vq_flush_backlog(q, &completed);
+	virtgpu_vq_account(q, &completed);
 	kick = virtgpu_vq_prepare_kick(q);
 	spin_unlock_irqrestore(&q->lock, flags);
 
 	if (kick)
 		q->ops->kick(q);
-	virtgpu_vq_complete_list(&ended);
+	virtgpu_vq_complete_list(&completed);
 
 	return ok;
 }

@@ -17,23 +17,24 @@ struct scatterlist;
 struct virtgpu_msg;
 struct virtgpu_vq;
 
-/* How often the watchdog looks at a queue that has something outstanding. */
+/* Period of the watchdog while messages are pending. */
 #define VIRTGPU_WATCHDOG_PERIOD	(HZ / 4)
 
 /*
- * Watchdog periods after which a device that does not respond to what hosts respond to
- * at once is unresponsive: ten seconds.  Periods are counted, not jiffies, because
- * guest clocks jump when a machine was paused or migrated.
+ * Watchdog periods without a response after which the device is unresponsive:
+ * ten seconds.  Jiffies are not compared, because they jump when the guest was
+ * paused.
  */
 #define VIRTGPU_UNRESPONSIVE_TICKS	40
 
 /*
- * How callers wait for the host.  A suspend freezes them, since a display may hold its
- * frame for longer than the freezer waits; of locks they hold one of their own file at most.
+ * Task state of callers that wait for the host.  The freezer must not wait for
+ * such callers, because a display may hold a frame for longer than the
+ * freezer's timeout. Callers may hold at most a lock of their own open file.
  */
 #define VIRTGPU_WAIT_STATE (TASK_KILLABLE | TASK_FREEZABLE_UNSAFE)
 
-/* What the payloads of one program's outstanding messages may sum up to. */
+/* Limit of the payload of a client's pending messages, in bytes. */
 #define VIRTGPU_CLIENT_BYTES	SZ_64M
 
 /**
@@ -49,21 +50,22 @@ struct virtgpu_vq_ring_info {
 };
 
 /**
- * struct virtgpu_vq_ops - what a queue needs of a ring
- * @add: put a message into the ring; -ENOSPC when there is no room for it now
- * @prepare_kick: has the device to be notified of what was added?
- * @kick: notify it; called without the queue's lock
- * @get: take a used message out of the ring, NULL if there is none
- * @enable: ask for an interrupt; false if there is something to get already
- * @enable_last: ask for an interrupt when all that is in the ring was used, or earlier;
- *	false if there is something to get already
- * @disable: ask for none
- * @detach: after the device was reset: take out a message that it never used
- * @dead: the device is broken
+ * struct virtgpu_vq_ops - Operations of a ring
+ * @add: add a message to the ring; -ENOSPC if the ring has no room for it
+ * @prepare_kick: return true if the device must be notified of added messages
+ * @kick: notify the device; called without &virtgpu_vq.lock
+ * @get: remove a used message from the ring, NULL if there is none
+ * @enable: enable the interrupt; false if there already is a used message
+ * @enable_last: enable the interrupt for when all messages in the ring are
+ *	used, or earlier; false if there already is a used message
+ * @disable: disable the interrupt
+ * @detach: after a reset of the device: remove an unused message, NULL if there
+ *	is none
+ * @dead: return true if the device is broken
  * @info: describe the ring, for tracing
  *
- * All but @kick are called under the queue's lock.  The table exists so that
- * tests can script a device.
+ * All operations but @kick are called with &virtgpu_vq.lock held.  The table
+ * lets KUnit tests replace the virtqueue by a scripted device.
  */
 struct virtgpu_vq_ops {
 	int (*add)(struct virtgpu_vq *q, struct scatterlist *sgs[],
@@ -82,14 +84,15 @@ struct virtgpu_vq_ops {
 extern const struct virtgpu_vq_ops virtgpu_virtqueue_ops;
 
 /**
- * struct virtgpu_vq_stats - what a queue has done, under its lock
+ * struct virtgpu_vq_stats - Counters of a queue, protected by &virtgpu_vq.lock
  * @commands: queued messages of each command, by enum virtgpu_cmd_id
  * @kicks: notifications of the device
  * @interrupts: calls of the virtqueue callback
- * @backlogged: messages that had to wait for room in the ring
- * @errors: messages that ended with an error, but for the device's end
- * @timeouts: messages that the host responded to neither before nor after later ones
- * @probes: commands sent to find out whether the device responds
+ * @backlogged: messages that found the ring full
+ * @errors: messages that completed with an error other than -ENODEV
+ * @timeouts: messages that the device has skipped, see &virtgpu_msg.timed_out
+ * @probes: commands that the watchdog has sent to test whether the device
+ *	responds
  */
 struct virtgpu_vq_stats {
 	u64 commands[VIRTGPU_NUM_CMDS];
@@ -102,43 +105,43 @@ struct virtgpu_vq_stats {
 };
 
 /**
- * struct virtgpu_vq - a virtqueue and the messages on it
+ * struct virtgpu_vq - A virtqueue and the messages queued on it
  * @drm: for log messages only
  * @name: for log messages and tracing
- * @ops: the ring
- * @ring: what @ops works on
- * @ring_size: descriptors in the ring
- * @indirect: a chain takes one descriptor of the ring, however long it is
+ * @ops: operations of @ring
+ * @ring: the virtqueue
+ * @ring_size: descriptors of @ring
+ * @indirect: a chain of any length takes one descriptor of @ring
  * @renders: responses to fenced commands wait for rendering
- * @lock: protects all below, and the numbers of the fences
- * @backlog: published, no room in the ring yet; in order
- * @in_ring: the device's
- * @num_pending: length of both lists
- * @client_slots: descriptors that messages of clients take
- * @next_fence: the next fence_id on the wire
- * @kick: something was added since the last notification
- * @stopped: the device was removed or died: nothing is published any more
+ * @lock: protects all members below, and the sequence numbers of fences
+ * @backlog: messages that wait for room in @ring, in order
+ * @in_ring: messages that the device owns, in order
+ * @num_pending: messages on @backlog and @in_ring
+ * @client_slots: descriptors of pending messages of clients without a bound
+ * @next_fence: fence_id of the next fenced command
+ * @kick: a message was added to @ring since the last notification
+ * @stopped: the device was removed or reset; new messages fail with -ENODEV
  * @wedged: the device is unresponsive, see virtgpu_vq_is_wedged()
- * @serial: messages that went into the ring
- * @last_response: the highest &virtgpu_msg.serial that the device has given back
- * @responses: messages that the device has given back
- * @seen: @responses at the last look of the watchdog
+ * @serial: messages added to @ring so far
+ * @last_response: highest &virtgpu_msg.serial of a used message
+ * @responses: used messages so far
+ * @seen: @responses in the previous run of the watchdog
  * @stalled: watchdog periods without a response
- * @ticks: watchdog periods until its next look
- * @skipped: messages of &virtgpu_msg.timed_out
- * @after_flush: a RESOURCE_FLUSH was the last message, but for rendering, that the
- *	device has given back
- * @enabled_last: interrupts are on as by &virtgpu_vq_ops.enable_last
- * @probe: on its way to an unresponsive device, or NULL
- * @alloc_probe: returns a command that hosts respond to at once, or NULL without
- *	memory; may be NULL
- * @on_wedged: called, without the lock, when the device is found unresponsive; may be
+ * @ticks: watchdog periods until the next run of the watchdog
+ * @skipped: messages with &virtgpu_msg.timed_out set by a skip
+ * @after_flush: a RESOURCE_FLUSH was the last used message, not counting
+ *	rendering
+ * @enabled_last: the interrupt was enabled by &virtgpu_vq_ops.enable_last
+ * @probe: pending probe of the watchdog, or NULL
+ * @alloc_probe: allocates a command that hosts respond to at once; returns NULL
+ *	if out of memory; may be NULL
+ * @on_wedged: called without @lock when the device becomes unresponsive; may be
  *	NULL
- * @on_tick: called by the watchdog, without the lock; may be NULL
- * @wait: waits of callers for the host; woken by each response and by the end of
- *	the device
- * @watchdog: finds out whether the device responds
- * @drain: continues a callback that had too much to do
+ * @on_tick: called by the watchdog without @lock; may be NULL
+ * @wait: wait queue of callers; woken by each response and by a stop of the
+ *	queue
+ * @watchdog: checks whether the device responds
+ * @drain: continues a virtqueue callback that has used up its rounds
  * @stats: counters
  */
 struct virtgpu_vq {
@@ -150,7 +153,7 @@ struct virtgpu_vq {
 	bool indirect;
 	bool renders;
 
-	spinlock_t lock; /* all below, and the numbers of fences */
+	spinlock_t lock; /* all members below, and seqnos of fences */
 	struct list_head backlog;
 	struct list_head in_ring;
 	unsigned int num_pending;
@@ -190,52 +193,54 @@ int virtgpu_vq_throttle(struct virtgpu_vq *q, const struct virtgpu_client *clien
 void virtgpu_vq_close_client(struct virtgpu_vq *q, struct virtgpu_client *client);
 void virtgpu_vq_queue_msg(struct virtgpu_vq *q, struct virtgpu_msg *msg);
 void virtgpu_vq_queue_batch(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
-			    unsigned int n, struct list_head *ended);
-void virtgpu_vq_complete_batch(struct virtgpu_vq *q, struct list_head *ended);
+			    unsigned int n, struct list_head *completed);
+void virtgpu_vq_complete_batch(struct virtgpu_vq *q, struct list_head *completed);
 void virtgpu_vq_kick(struct virtgpu_vq *q);
 int virtgpu_vq_wait_msg(struct virtgpu_vq *q, struct virtgpu_msg *msg);
 int virtgpu_vq_send_sync(struct virtgpu_vq *q, struct virtgpu_msg *msg);
 void virtgpu_vq_callback(struct virtgpu_vq *q);
 
 /**
- * virtgpu_vq_wait_error - is there a reason not to wait for a response?
+ * virtgpu_vq_wait_error() - Check whether a wait for a response must end
  * @q: the queue
- * @lost: &virtgpu_vq.skipped when the wait began
+ * @skipped: &virtgpu_vq.skipped when the wait began
  *
- * Return: 0, or the error that the wait ends with.
+ * Return: 0 to go on waiting, -ENODEV if the queue is stopped, -EIO if the
+ * device is unresponsive, -ETIMEDOUT if the device has skipped a message.
  */
-static inline int virtgpu_vq_wait_error(const struct virtgpu_vq *q, unsigned int lost)
+static inline int virtgpu_vq_wait_error(const struct virtgpu_vq *q, unsigned int skipped)
 {
 	if (READ_ONCE(q->stopped))
 		return -ENODEV;
 	if (READ_ONCE(q->wedged))
 		return -EIO;
 
-	return READ_ONCE(q->skipped) != lost ? -ETIMEDOUT : 0;
+	return READ_ONCE(q->skipped) != skipped ? -ETIMEDOUT : 0;
 }
 
 /**
- * virtgpu_vq_wait_event - wait for what a response brings about
+ * virtgpu_vq_wait_event() - Wait for a condition that a response makes true
  * @q: the queue
  * @condition: becomes true in a callback of a message
  *
- * Waits until the device responds or is found unresponsive, so also for as long as its
- * display holds a frame.
+ * Has no timeout of its own: the wait lasts as long as the display holds a
+ * frame.
  *
- * Context: may sleep; the caller must not hold a lock that a response needs.
- * Return: 0 if @condition is true; -EINTR for a fatal signal; -ENODEV without a
- * device; -EIO if the device is unresponsive; -ETIMEDOUT if the host has skipped a
- * message, perhaps the one waited for.
+ * Context: May sleep. The caller must not hold a lock that a message callback
+ * takes.
+ * Return: 0 if @condition is true, -EINTR for a fatal signal, -ENODEV if the
+ * queue is stopped, -EIO if the device is unresponsive, -ETIMEDOUT if the
+ * device has skipped a message, which may be the awaited one.
  */
 #define virtgpu_vq_wait_event(q, condition)				\
 ({									\
 	struct virtgpu_vq *__q = (q);					\
-	unsigned int __lost = READ_ONCE(__q->skipped);			\
+	unsigned int __skipped = READ_ONCE(__q->skipped);		\
 	bool __done = false;						\
 	int __err = 0, __ret;						\
 									\
 	__ret = wait_event_state(__q->wait, (__done = (condition)) ||	\
-				 (__err = virtgpu_vq_wait_error(__q, __lost)), \
+				 (__err = virtgpu_vq_wait_error(__q, __skipped)), \
 				 VIRTGPU_WAIT_STATE);			\
 	__done ? 0 : __ret ? -EINTR : __err;				\
 })
