@@ -10,19 +10,20 @@
 /**
  * DOC: fences
  *
- * A fence belongs to the message whose response it stands for.  It is allocated
- * with the message, numbered when the message is queued (under the lock of the
- * queue, so the numbers are in ring order) and signalled when the message ends:
- * by the response, by the host's error, by the reset of the device; or when the host
- * has ended the context of the message.  All but the first set an error.  A fence
- * has no deadline.  A fence that was never armed was never visible to others and is
- * merely dropped.
+ * A fence is allocated together with its message.  It gets its sequence number
+ * when the message is queued, under &virtgpu_vq.lock, so sequence numbers
+ * follow the order of the ring.  It signals when the message completes: with a
+ * response, with an error of the host, or with -ENODEV after a reset; or with
+ * -ECANCELED when the host has destroyed the context of the message.  Fences
+ * have no timeout.  A fence that was never emitted was never visible outside of
+ * the driver and is merely freed.
  *
- * Who holds the last fence of a rendering timeline takes those before for signalled,
- * and the host ends them in order; but it reports errors at once.  So an ordered
- * timeline keeps such a fence back until its turn comes.  Its lock is held meanwhile,
- * so that nobody overtakes; inside the lock of a queue it is taken to number a fence.
- * So what is called back for such a fence publishes nothing.
+ * Fences on an ordered timeline must signal in order, because a waiter takes a
+ * signalled fence as proof that all earlier ones have signalled.  Hosts
+ * complete rendering in order, but report errors early.  An early fence is held
+ * back until all earlier fences have signalled.  Fence callbacks run under
+ * &virtgpu_timeline.lock, which nests inside &virtgpu_vq.lock at emission, so
+ * they must not queue commands.
  */
 
 static const char *virtgpu_fence_driver_name(struct dma_fence *fence)
@@ -41,7 +42,7 @@ static const struct dma_fence_ops virtgpu_fence_ops = {
 };
 
 /**
- * virtgpu_timeline_init - start a timeline
+ * virtgpu_timeline_init() - Initialise a timeline
  * @tl: the timeline
  * @name: a constant string
  */
@@ -55,7 +56,7 @@ void virtgpu_timeline_init(struct virtgpu_timeline *tl, const char *name)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_timeline_init);
 
 /**
- * virtgpu_timeline_init_ordered - start a timeline whose fences others compare
+ * virtgpu_timeline_init_ordered() - Initialise a timeline that signals in order
  * @tl: the timeline
  * @name: a constant string
  */
@@ -68,11 +69,11 @@ void virtgpu_timeline_init_ordered(struct virtgpu_timeline *tl, const char *name
 }
 
 /**
- * virtgpu_fence_alloc - make a fence that is not armed yet
- * @tl: where it will be numbered
+ * virtgpu_fence_alloc() - Allocate a fence that is not emitted yet
+ * @tl: timeline of the fence
  *
- * Context: may sleep.
- * Return: the fence with one reference, or NULL without memory.
+ * Context: May sleep.
+ * Return: the fence with one reference, or NULL if out of memory.
  */
 struct virtgpu_fence *virtgpu_fence_alloc(struct virtgpu_timeline *tl)
 {
@@ -91,10 +92,10 @@ struct virtgpu_fence *virtgpu_fence_alloc(struct virtgpu_timeline *tl)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_alloc);
 
 /**
- * virtgpu_fence_emit - number a fence
- * @f: the fence; from here on it will be signalled
+ * virtgpu_fence_emit() - Assign a sequence number
+ * @f: the fence, which is guaranteed to signal from now on
  *
- * Context: under the lock of the queue that carries the timeline.
+ * Context: Any. Caller must hold &virtgpu_vq.lock of the timeline's queue.
  */
 void virtgpu_fence_emit(struct virtgpu_fence *f)
 {
@@ -140,13 +141,13 @@ static bool virtgpu_fence_signal_ordered(struct virtgpu_timeline *tl, struct vir
 	bool first;
 
 	spin_lock_irqsave(&tl->lock, flags);
-	first = !f->ended;
+	first = !f->completed;
 	if (first) {
-		f->ended = true;
+		f->completed = true;
 		f->error = error;
 	}
 	while ((next = list_first_entry_or_null(&tl->pending, struct virtgpu_fence, link)) &&
-	       next->ended) {
+	       next->completed) {
 		virtgpu_fence_signal_now(next, next->error);
 		WRITE_ONCE(next->timeline, NULL);
 		list_move_tail(&next->link, &signalled);
@@ -162,21 +163,25 @@ static bool virtgpu_fence_signal_ordered(struct virtgpu_timeline *tl, struct vir
 }
 
 /**
- * virtgpu_fence_signal - signal a fence, once
- * @f: an armed fence
- * @error: 0, or the errno that waiters see
+ * virtgpu_fence_signal() - Signal a fence
+ * @f: an emitted fence
+ * @error: 0 or negative error code for waiters
  *
- * On an ordered timeline it may be signalled later, with others before it.
+ * On an ordered timeline @f signals after all earlier fences.
  *
- * Context: any; no lock of a queue may be held.
- * Return: false if it was signalled before, for instance when its client was closed.
+ * Context: Any. Caller must not hold &virtgpu_vq.lock.
+ * Return: false if @f has already completed, for example because its client was
+ * closed.
  */
 bool virtgpu_fence_signal(struct virtgpu_fence *f, int error)
 {
 	struct virtgpu_timeline *tl;
 	bool first;
 
-	/* The watchdog may come when both fence and timeline have ended. */
+	/*
+	 * The watchdog may race with the completion and the end of the
+	 * timeline.
+	 */
 	rcu_read_lock();
 	tl = READ_ONCE(f->timeline);
 	first = tl ? virtgpu_fence_signal_ordered(tl, f, error) : virtgpu_fence_signal_now(f,

@@ -7,43 +7,43 @@
 #include <linux/spinlock_types.h>
 
 /**
- * struct virtgpu_timeline - commands that the host finishes in order
+ * struct virtgpu_timeline - Commands that the host completes in order
  * @context: the dma_fence context
- * @seqno: the last number given, under the lock of the queue that carries it
- * @name: what /sys/kernel/debug/dma_buf shows, a constant string
- * @ordered: a fence is not signalled before those with lower numbers
- * @lock: protects @pending; inside it only a fence's lock
- * @pending: of an ordered timeline: the armed fences, each with a reference
+ * @seqno: last sequence number, protected by &virtgpu_vq.lock
+ * @name: shown in debugfs of dma-buf; a constant string
+ * @ordered: fences signal in the order of their sequence numbers
+ * @lock: protects @pending; only &virtgpu_fence.lock nests inside
+ * @pending: emitted fences of an ordered timeline, each with a reference
  *
- * An ordered timeline is freed by RCU, and not before its last fence was signalled.
+ * An ordered timeline must be freed by RCU, after its last fence has signalled.
  */
 struct virtgpu_timeline {
 	u64 context;
 	u64 seqno;
 	const char *name;
 	bool ordered;
-	spinlock_t lock; /* @pending; inside it only a fence's */
+	spinlock_t lock; /* @pending */
 	struct list_head pending;
 };
 
 /**
- * struct virtgpu_fence - the host's answer to one command
- * @base: first, so that dma_fence_free() frees all of it
- * @lock: the lock of @base; its own, so that a fence outlives the device
- * @timeline: where @base is numbered once it is armed; an ordered one until it is
- *	signalled
- * @name: the timeline's, kept for after the device is gone
- * @link: in the ordered timeline's list
- * @ended: likewise: to be signalled when its turn comes
- * @error: with which error
+ * struct virtgpu_fence - Fence that signals when a command completes
+ * @base: must be first, because dma_fence_free() frees the struct
+ * @lock: lock of @base, embedded because fences outlive the device
+ * @timeline: timeline of the fence until emission; on an ordered timeline until
+ *	the fence has signalled
+ * @name: &virtgpu_timeline.name, which fences outlive the timeline with
+ * @link: entry in &virtgpu_timeline.pending
+ * @completed: on an ordered timeline: the command has completed
+ * @error: on an ordered timeline: 0 or negative error code of the command
  */
 struct virtgpu_fence {
 	struct dma_fence base;
-	spinlock_t lock; /* @base's */
+	spinlock_t lock; /* @base */
 	struct virtgpu_timeline *timeline;
 	const char *name;
 	struct list_head link;
-	bool ended;
+	bool completed;
 	int error;
 };
 

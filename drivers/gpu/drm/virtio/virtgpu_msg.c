@@ -10,20 +10,21 @@
 /**
  * DOC: messages
  *
- * A message is one command and the room for its answer.  It is allocated with
- * all that it will need, so that publishing it cannot fail, and it ends exactly
- * once, in virtgpu_msg_complete(): with the answer, with the device's error, or with
- * the device's death.  The queue holds a reference from publication to the end.
- * Each waiter holds its own reference, so a waiter can return early while the
- * device still owns the response buffer.
+ * A message is one command and the buffer for its response.  All its memory is
+ * allocated in advance, so that queueing cannot fail.  Each message completes
+ * exactly once, in virtgpu_msg_complete(): with the response, with an error of
+ * the device, or with -ENODEV when the queue stops.  The queue holds a
+ * reference until completion.  Each waiter holds its own reference, so a waiter
+ * can return early while the device still owns the response buffer.
  */
 
 static struct kmem_cache *msg_cache;
 
 /**
- * virtgpu_msg_cache_init - set up the memory for messages
+ * virtgpu_msg_cache_init() - Create the slab cache of messages
  *
- * Return: 0 or -ENOMEM.
+ * Context: May sleep.
+ * Return: 0 on success, -ENOMEM otherwise.
  */
 int virtgpu_msg_cache_init(void)
 {
@@ -33,7 +34,9 @@ int virtgpu_msg_cache_init(void)
 }
 
 /**
- * virtgpu_msg_cache_exit - undo virtgpu_msg_cache_init()
+ * virtgpu_msg_cache_exit() - Destroy the slab cache of messages
+ *
+ * Context: May sleep.
  */
 void virtgpu_msg_cache_exit(void)
 {
@@ -41,13 +44,13 @@ void virtgpu_msg_cache_exit(void)
 }
 
 /**
- * virtgpu_msg_alloc_resp - reserve a message
- * @reply_size: bytes of the answer, at least the size of its header
+ * virtgpu_msg_alloc_resp() - Allocate a message
+ * @resp_size: size of the response buffer in bytes, at least that of its header
  *
- * Context: may sleep.
- * Return: a message with one reference, or NULL without memory.
+ * Context: May sleep.
+ * Return: a message with one reference, or NULL if out of memory.
  */
-struct virtgpu_msg *virtgpu_msg_alloc_resp(size_t reply_size)
+struct virtgpu_msg *virtgpu_msg_alloc_resp(size_t resp_size)
 {
 	struct virtgpu_msg *msg = kmem_cache_alloc(msg_cache, GFP_KERNEL);
 
@@ -60,24 +63,24 @@ struct virtgpu_msg *virtgpu_msg_alloc_resp(size_t reply_size)
 	init_completion(&msg->completed);
 
 	msg->resp = msg->inline_resp;
-	if (reply_size > sizeof(msg->inline_resp)) {
-		msg->resp = kmalloc(reply_size, GFP_KERNEL);
+	if (resp_size > sizeof(msg->inline_resp)) {
+		msg->resp = kmalloc(resp_size, GFP_KERNEL);
 		if (!msg->resp) {
 			kmem_cache_free(msg_cache, msg);
 			return NULL;
 		}
 	}
-	msg->resp_size = reply_size;
+	msg->resp_size = resp_size;
 
 	return msg;
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_alloc_resp);
 
 /**
- * virtgpu_msg_alloc - reserve a message whose answer is a bare header
+ * virtgpu_msg_alloc() - Allocate a message whose response is a bare header
  *
- * Context: may sleep.
- * Return: a message with one reference, or NULL without memory.
+ * Context: May sleep.
+ * Return: a message with one reference, or NULL if out of memory.
  */
 struct virtgpu_msg *virtgpu_msg_alloc(void)
 {
@@ -86,12 +89,12 @@ struct virtgpu_msg *virtgpu_msg_alloc(void)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_alloc);
 
 /**
- * virtgpu_msg_reinit - make an ended message ready for another round
- * @msg: a message that nobody waits for, without a payload
+ * virtgpu_msg_reinit() - Prepare a completed message for reuse
+ * @msg: a message without waiters and without payload
  *
- * For commands that follow each other for ever, such as cursor moves.
+ * Avoids an allocation for repeated commands, such as cursor moves.
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_msg_reinit(struct virtgpu_msg *msg)
 {
@@ -107,7 +110,7 @@ void virtgpu_msg_reinit(struct virtgpu_msg *msg)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_reinit);
 
 /**
- * virtgpu_msg_get - take a reference
+ * virtgpu_msg_get() - Take a reference
  * @msg: the message
  */
 void virtgpu_msg_get(struct virtgpu_msg *msg)
@@ -117,10 +120,10 @@ void virtgpu_msg_get(struct virtgpu_msg *msg)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_get);
 
 /**
- * virtgpu_msg_put - drop a reference
+ * virtgpu_msg_put() - Drop a reference
  * @msg: the message or NULL
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_msg_put(struct virtgpu_msg *msg)
 {
@@ -138,7 +141,7 @@ void virtgpu_msg_put(struct virtgpu_msg *msg)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_put);
 
 /**
- * virtgpu_msg_type - the command in a message
+ * virtgpu_msg_type() - Get the command of a message
  * @msg: the message
  *
  * Return: VIRTIO_GPU_CMD_*.
@@ -181,24 +184,25 @@ static int virtgpu_msg_errno(u32 type)
 }
 
 /**
- * virtgpu_msg_check_response - judge the device's answer
- * @msg: a message that came back, @reply_used bytes long
+ * virtgpu_msg_check_response() - Validate the response of a message
+ * @msg: a used message
  *
- * Any type below VIRTIO_GPU_RESP_ERR_UNSPEC is success, as one host uses a code
- * of its own there; but an answer that is to carry data has to be of the right
- * type and length.  See the virtio specification, 5.7.6.7 "Device Operation:
- * Request header".
+ * Any type below VIRTIO_GPU_RESP_ERR_UNSPEC is success, because a host exists
+ * that uses a private code there.  A response with data must have the expected
+ * type and length.  Virtio specification, 5.7.6.7 "Device Operation: Request
+ * header".
  *
- * Context: any.
- * Return: 0, -EPROTO for an answer that cannot be trusted, or the device's
- * error: -EIO, -ENOMEM, -ENXIO (scanout), -ENOENT (resource, context), -EINVAL.
+ * Context: Any.
+ * Return: 0 on success, -EPROTO if the response is malformed, otherwise the
+ * error of the device: -ENOMEM, -ENXIO (scanout), -ENOENT (resource or
+ * context), -EINVAL, -EIO.
  */
 int virtgpu_msg_check_response(const struct virtgpu_msg *msg)
 {
 	const struct virtio_gpu_ctrl_hdr *hdr = msg->resp;
 	u32 type;
 
-	/* The cursor queue's answers have no meaning beyond "taken". */
+	/* Responses of the cursor queue have no content. */
 	if (msg->cursor)
 		return 0;
 	if (msg->resp_len < sizeof(*hdr) || msg->resp_len > msg->resp_size)
@@ -216,10 +220,12 @@ int virtgpu_msg_check_response(const struct virtgpu_msg *msg)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_check_response);
 
 /**
- * virtgpu_msg_complete - end a message
- * @msg: the message; its @error is final. The queue's reference is dropped.
+ * virtgpu_msg_complete() - Complete a message
+ * @msg: the message with its final &virtgpu_msg.error; the reference of the
+ *	queue is dropped
  *
- * Context: any, without the queue's lock, inside dma_fence_begin_signalling().
+ * Context: Any, in a section of dma_fence_begin_signalling(). Caller must not
+ * hold &virtgpu_vq.lock.
  */
 void virtgpu_msg_complete(struct virtgpu_msg *msg)
 {
@@ -234,11 +240,11 @@ void virtgpu_msg_complete(struct virtgpu_msg *msg)
 }
 
 /**
- * virtgpu_client_alloc - start to count for a program
- * @bound: messages that it may have outstanding, 0 for a share of the ring
+ * virtgpu_client_alloc() - Allocate a client
+ * @bound: maximum number of pending messages, 0 for a share of the ring
  *
- * Context: may sleep.
- * Return: a client with one reference, or NULL without memory.
+ * Context: May sleep.
+ * Return: a client with one reference, or NULL if out of memory.
  */
 struct virtgpu_client *virtgpu_client_alloc(unsigned int bound)
 {
@@ -255,10 +261,10 @@ struct virtgpu_client *virtgpu_client_alloc(unsigned int bound)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_client_alloc);
 
 /**
- * virtgpu_client_put - drop a reference
+ * virtgpu_client_put() - Drop a reference
  * @client: the client or NULL
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_client_put(struct virtgpu_client *client)
 {
@@ -268,11 +274,11 @@ void virtgpu_client_put(struct virtgpu_client *client)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_client_put);
 
 /**
- * virtgpu_msg_set_client - count a message for a program
- * @msg: reserved; holds a reference to @client until it is freed
- * @client: the client or NULL
+ * virtgpu_msg_set_client() - Account a message to a client
+ * @msg: reserved message; holds a reference to @client until it is freed
+ * @client: the client or NULL; ignored if @msg already has one
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_msg_set_client(struct virtgpu_msg *msg, struct virtgpu_client *client)
 {

@@ -16,11 +16,11 @@ struct virtgpu_fence;
 struct virtgpu_vq;
 
 /**
- * enum virtgpu_msg_state - where a message is
- * @VIRTGPU_MSG_RESERVED: its owner's, not published
- * @VIRTGPU_MSG_BACKLOG: published, waiting for room in the ring
- * @VIRTGPU_MSG_IN_FLIGHT: the device's
- * @VIRTGPU_MSG_COMPLETED: answered, refused or given up with the device
+ * enum virtgpu_msg_state - State of a message
+ * @VIRTGPU_MSG_RESERVED: owned by the caller, not queued
+ * @VIRTGPU_MSG_BACKLOG: queued, waiting for room in the ring
+ * @VIRTGPU_MSG_IN_FLIGHT: owned by the device
+ * @VIRTGPU_MSG_COMPLETED: completed by a response, or failed without one
  */
 enum virtgpu_msg_state {
 	VIRTGPU_MSG_RESERVED,
@@ -30,11 +30,11 @@ enum virtgpu_msg_state {
 };
 
 /**
- * enum virtgpu_msg_class - what the host's response to a command waits for
+ * enum virtgpu_msg_class - What the response to a command depends on
  * @VIRTGPU_MSG_PROMPT: nothing; hosts respond at once
- * @VIRTGPU_MSG_DISPLAY: the host's display, which may hold a frame without end
+ * @VIRTGPU_MSG_DISPLAY: the display, which may hold a frame indefinitely
  * @VIRTGPU_MSG_RENDER: rendering, which may take hours
- * @VIRTGPU_MSG_CURSOR: the cursor queue, which some hosts never serve
+ * @VIRTGPU_MSG_CURSOR: the cursor queue, which some hosts never process
  */
 enum virtgpu_msg_class {
 	VIRTGPU_MSG_PROMPT,
@@ -44,14 +44,14 @@ enum virtgpu_msg_class {
 };
 
 /**
- * struct virtgpu_client - what one program has outstanding on a queue
- * @ref: the program's reference, and one for each message
- * @bound: messages that the client may have outstanding, in the backlog too; 0 for a
- *	client whose messages may take long, and that has a share of the ring instead
- * @slots: without @bound, descriptors that its messages take, else messages; under
- *	the lock of the queue
- * @bytes: size of their payloads, likewise
- * @closed: the host has confirmed the end of its context
+ * struct virtgpu_client - Accounting of the pending messages of one program
+ * @ref: one reference of the program, and one per message
+ * @bound: maximum number of pending messages, including the backlog; 0 for a
+ *	client whose messages may take long and which has a share of the ring
+ * @slots: pending messages if @bound is set, otherwise descriptors of pending
+ *	messages; protected by &virtgpu_vq.lock
+ * @bytes: payload of pending messages; protected by &virtgpu_vq.lock
+ * @closed: the host has destroyed the context; protected by &virtgpu_vq.lock
  */
 struct virtgpu_client {
 	refcount_t ref;
@@ -62,37 +62,40 @@ struct virtgpu_client {
 };
 
 /**
- * struct virtgpu_msg - one command on its way to the host and back
- * @link: in the queue's backlog or ring list
- * @ref: the queue's reference while published, the owner's, the waiters'
- * @state: under the queue's lock while published
- * @error: the result, final once @state is VIRTGPU_MSG_COMPLETED
- * @timed_out: the host has responded to later messages for long, but not to this
- *	one; a waiter has returned, the message may still end
- * @cursor: the request is a cursor command: another header, no answer's body
+ * struct virtgpu_msg - One command and its response
+ * @link: entry in &virtgpu_vq.backlog or &virtgpu_vq.in_ring
+ * @ref: references of the queue while the message is queued, of the owner, and
+ *	of waiters
+ * @state: protected by &virtgpu_vq.lock while the message is queued
+ * @error: 0 or negative error code, final in VIRTGPU_MSG_COMPLETED
+ * @timed_out: the device has skipped the message; waiters have returned, but
+ *	the message may still complete
+ * @cursor: command of the cursor queue, whose response has no content
  * @fenced: the request has VIRTIO_GPU_FLAG_FENCE, with or without @fence
- * @seen: the watchdog has seen the message in the ring
- * @class: what the response waits for; set when the message is queued
+ * @seen: the watchdog has found the message in the ring
+ * @class: what the response depends on; set when the message is queued
  * @serial: number of messages added to the ring, up to and including this one
- * @ticks: watchdog periods since the host has responded to a later message
- * @closed_ticks: watchdog periods since the host has confirmed the end of @client
- * @slots: descriptors in the ring, counted for @client
- * @client: the program that the message is counted for, or NULL
- * @fence: signalled when the message ends, or NULL
- * @pre_complete: called before @fence is signalled, in interrupt context, may be NULL
- * @complete: called once when the message ends, in interrupt context, may be NULL
- * @priv: for @pre_complete and @complete
+ * @ticks: watchdog periods since the device has responded to a later message
+ * @closed_ticks: watchdog periods since @client was closed
+ * @slots: descriptors or messages accounted to @client
+ * @client: client that the message is accounted to, or NULL
+ * @fence: signalled when the message completes, or NULL
+ * @pre_complete: called before @fence is signalled, in interrupt context; may
+ *	be NULL
+ * @complete: called once after @fence is signalled, in interrupt context; may
+ *	be NULL
+ * @priv: private data of @pre_complete and @complete
  * @completed: for virtgpu_vq_wait_msg()
- * @payload: second part of the request, or NULL
+ * @payload: memory entries or command buffer behind the request, or NULL
  * @cmd: entry of the command in virtgpu_cmd_table
  * @resp_size: bytes that the device may write to @resp
- * @resp_len: bytes that it has written
- * @resp: @inline_resp or an allocation of its own
+ * @resp_len: bytes that the device claims to have written
+ * @resp: @inline_resp or a separate allocation
  * @request: the command
- * @inline_resp: enough for every answer of a fixed small size
+ * @inline_resp: response buffer for all small responses
  *
- * @inline_resp does not share cache lines with the other members, because the device
- * writes it.
+ * @inline_resp does not share cache lines with the other members, because the
+ *	device writes it.
  */
 struct virtgpu_msg {
 	struct list_head link;
@@ -131,7 +134,7 @@ int virtgpu_msg_cache_init(void);
 void virtgpu_msg_cache_exit(void);
 
 struct virtgpu_msg *virtgpu_msg_alloc(void);
-struct virtgpu_msg *virtgpu_msg_alloc_resp(size_t reply_size);
+struct virtgpu_msg *virtgpu_msg_alloc_resp(size_t resp_size);
 void virtgpu_msg_reinit(struct virtgpu_msg *msg);
 void virtgpu_msg_get(struct virtgpu_msg *msg);
 void virtgpu_msg_put(struct virtgpu_msg *msg);
