@@ -13,17 +13,19 @@
 /**
  * DOC: commands
  *
- * Each command of the device has one function, which fills a reserved message and
- * has no other effect.  VIRTGPU_COMMANDS() in virtgpu_wire.h lists all commands
- * with their wire structs; request sizes, response checks, tracepoints and
- * debugfs counters follow from that list.  Section numbers are those of the virtio
- * specification 1.3.
+ * Each command of the device has one function, which fills a reserved message
+ * and has no other effect.  VIRTGPU_COMMANDS() in virtgpu_wire.h lists all
+ * commands with their wire structs; request sizes, response checks, tracepoints
+ * and debugfs counters follow from that list.  Section numbers are those of the
+ * virtio specification 1.3.
  */
 
 static_assert(sizeof(struct virtio_gpu_mem_entry) == 16);
 static_assert(sizeof_field(struct virtio_gpu_ctx_create, debug_name) == VIRTGPU_CONTEXT_NAME);
 
-/* An entry, if the sizes of the structs are those of the virtio specification. */
+/*
+ * An entry, if the sizes of the structs are those of the virtio specification.
+ */
 #define VIRTGPU_CMD_INFO(_name, request, size, response, body, body_size, min_size)	\
 	[VIRTGPU_CMD_##_name] = {							\
 		.id = VIRTGPU_CMD_##_name,						\
@@ -43,7 +45,9 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_table);
 
 #undef VIRTGPU_CMD_INFO
 
-/* Make @msg a command of VIRTGPU_COMMANDS(); evaluates to its request struct. */
+/*
+ * Make @msg a command of VIRTGPU_COMMANDS(); evaluates to its request struct.
+ */
 #define virtgpu_cmd_init(msg, name)						\
 ({										\
 	struct virtgpu_msg *__msg = (msg);					\
@@ -109,8 +113,8 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_create_2d);
  * virtgpu_cmd_create_blob() - Create a blob resource
  * @msg: message to fill
  * @p: parameters
- * @backing: guest memory of the blob, NULL for VIRTIO_GPU_BLOB_MEM_HOST3D; ownership
- *	passes to @msg
+ * @backing: guest memory of the blob, NULL for VIRTIO_GPU_BLOB_MEM_HOST3D;
+ *	ownership passes to @msg
  *
  * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB.
  */
@@ -198,7 +202,8 @@ void virtgpu_cmd_assign_uuid(struct virtgpu_msg *msg, u32 resource)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_assign_uuid);
 
 /**
- * virtgpu_cmd_set_scanout() - Scan out a 2D or 3D resource, or disable an output
+ * virtgpu_cmd_set_scanout() - Scan out a 2D or 3D resource, or disable an
+ * output
  * @msg: message to fill
  * @p: parameters
  *
@@ -275,7 +280,8 @@ void virtgpu_cmd_flush(struct virtgpu_msg *msg, u32 resource, const struct drm_r
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_flush);
 
 /**
- * virtgpu_cmd_get_capset_info() - Query ID, version and size of a capability set
+ * virtgpu_cmd_get_capset_info() - Query ID, version and size of a capability
+ * set
  * @msg: message with room for struct virtio_gpu_resp_capset_info
  * @index: below &virtgpu_features.capsets
  *

@@ -18,7 +18,7 @@ static const unsigned int virtgpu_feature_table[] = {
 	VIRTIO_GPU_F_CONTEXT_INIT,
 	VIRTIO_GPU_F_BLOB_ALIGNMENT,
 #ifdef __LITTLE_ENDIAN
-	/* Command streams are passed on as programs write them, and hosts read them so. */
+	/* Command buffers of user space are passed on without byte swapping. */
 	VIRTIO_GPU_F_VIRGL,
 #endif
 };
@@ -33,7 +33,10 @@ void virtgpu_features_init_driver(struct virtio_driver *driver)
 	driver->feature_table_size = ARRAY_SIZE(virtgpu_feature_table);
 }
 
-/* virtio_has_feature() takes only what the driver has asked for. */
+/*
+ * virtio_has_feature() must not be called for bits missing in the feature
+ * table.
+ */
 static bool virtgpu_features_negotiated(struct virtio_device *vdev, unsigned int bit)
 {
 	unsigned int i;
@@ -46,8 +49,8 @@ static bool virtgpu_features_negotiated(struct virtio_device *vdev, unsigned int
 }
 
 /*
- * Some devices use feature bit 5 for something else; their configuration has
- * no such field and reads as zero.  So only a power of two counts.
+ * Some devices use feature bit 5 for another purpose, and their configuration
+ * space reads as zero here.  Ignore values that are not a power of two.
  */
 static u32 virtgpu_features_blob_alignment(struct virtio_device *vdev)
 {
@@ -64,14 +67,14 @@ static u32 virtgpu_features_blob_alignment(struct virtio_device *vdev)
 }
 
 /**
- * virtgpu_features_read - collect what was negotiated with a device
- * @vdev: a device whose features are final
+ * virtgpu_features_read() - Read negotiated features and configuration
+ * @vdev: a device whose feature negotiation is complete
  * @f: filled
  *
- * See the virtio specification, 5.7.3 "Feature bits" and 5.7.4 "Device
- * configuration layout".
+ * Virtio specification, 5.7.3 "Feature bits" and 5.7.4 "Device configuration
+ * layout".
  *
- * Context: may sleep.
+ * Context: May sleep.
  */
 void virtgpu_features_read(struct virtio_device *vdev, struct virtgpu_features *f)
 {

@@ -8,24 +8,24 @@ struct virtio_device;
 struct virtio_driver;
 
 /**
- * struct virtgpu_features - what this device and this driver agreed on
- * @edid: GET_EDID is served
- * @blob: blob resources are served
- * @uuid: RESOURCE_ASSIGN_UUID is served
- * @context_init: contexts carry a capset id
- * @virgl: 3D commands are served
- * @dma: addresses are DMA API addresses (VIRTIO_F_ACCESS_PLATFORM); without it
- *	they are guest-physical
- * @indirect: the ring takes indirect descriptors
- * @event_idx: notifications are suppressed by index
- * @packed: the ring has the packed layout
- * @blob_align: the size of a blob is to be a multiple of this many bytes, a
- *	power of two of at least PAGE_SIZE
- * @scanouts: number of scanouts, 1 to VIRTIO_GPU_MAX_SCANOUTS, or 0 for a
- *	device without a display
+ * struct virtgpu_features - Negotiated features and configuration of a device
+ * @edid: VIRTIO_GPU_F_EDID
+ * @blob: VIRTIO_GPU_F_RESOURCE_BLOB
+ * @uuid: VIRTIO_GPU_F_RESOURCE_UUID
+ * @context_init: VIRTIO_GPU_F_CONTEXT_INIT
+ * @virgl: VIRTIO_GPU_F_VIRGL
+ * @dma: addresses are DMA addresses (VIRTIO_F_ACCESS_PLATFORM) instead of guest
+ *	physical addresses
+ * @indirect: VIRTIO_RING_F_INDIRECT_DESC
+ * @event_idx: VIRTIO_RING_F_EVENT_IDX
+ * @packed: VIRTIO_F_RING_PACKED
+ * @blob_align: alignment of the size of a blob in bytes, a power of two of at
+ *	least PAGE_SIZE
+ * @scanouts: number of scanouts, at most VIRTIO_GPU_MAX_SCANOUTS; 0 for a
+ *	device without display
  * @capsets: number of capability sets
  *
- * Filled once while the device is probed and constant from then on.
+ * Constant after probe.
  */
 struct virtgpu_features {
 	bool edid;

@@ -11,12 +11,12 @@
 /**
  * DOC: entries
  *
- * The host learns where a resource's memory is from a list of address and
- * length.  Hosts limit that list (udmabuf: 1,024 entries, QEMU: 16,384), so
- * neighbours are merged into one entry.  The list is allocated in pieces, large
- * ones where memory allows, never more pieces than the ring has room for, and
- * always before the command that carries it is published.  Command streams go the
- * same way.
+ * Guest memory is described to the host by a list of addresses and lengths.
+ * Hosts limit the length of the list (udmabuf: 1,024 entries, QEMU: 16,384), so
+ * adjacent pages are merged into one entry.  The list is allocated in segments
+ * before its command is queued: large segments where possible, and never more
+ * than the ring has descriptors for.  Command buffers are allocated in the same
+ * way.
  */
 
 #define ENTRY_SIZE sizeof(struct virtio_gpu_mem_entry)
@@ -27,7 +27,9 @@ static size_t virtgpu_mem_entries_half(size_t size)
 	return round_down(size / 2, ENTRY_SIZE);
 }
 
-/* Large pieces are a wish; the smallest that the ring can carry is not. */
+/*
+ * Prefer large segments, but never go below the size that the ring can carry.
+ */
 static void *virtgpu_mem_entries_alloc_seg(size_t *size, size_t min_size, gfp_t gfp)
 {
 	size_t try = *size;
@@ -45,7 +47,10 @@ done:
 	return p;
 }
 
-/* Prepare for up to @size bytes.  Returns the min_size that a piece has to take, or 0. */
+/*
+ * Allocate the table for @size bytes; returns the minimum segment size, 0 on
+ * error.
+ */
 static size_t virtgpu_mem_entries_init_segs(struct virtgpu_mem_entries *e, size_t size,
 					    unsigned int max_segs)
 {
@@ -59,7 +64,7 @@ static size_t virtgpu_mem_entries_init_segs(struct virtgpu_mem_entries *e, size_
 	return min_size;
 }
 
-/* The piece after @last, which may be NULL, for no more than @left bytes. */
+/* Add a segment of at most @left bytes behind @last, which may be NULL. */
 static struct scatterlist *virtgpu_mem_entries_add_seg(struct virtgpu_mem_entries *e,
 						       struct scatterlist *last,
 						       size_t left, size_t min_size, gfp_t gfp)
@@ -76,7 +81,7 @@ static struct scatterlist *virtgpu_mem_entries_add_seg(struct virtgpu_mem_entrie
 	return sg;
 }
 
-/* For what user space has the device keep: charged to the caller's control group. */
+/* Command buffers of user space are charged to the caller's control group. */
 static int virtgpu_mem_entries_alloc_segs(struct virtgpu_mem_entries *e, size_t left,
 					  unsigned int max_segs)
 {
@@ -95,21 +100,23 @@ static int virtgpu_mem_entries_alloc_segs(struct virtgpu_mem_entries *e, size_t 
 	return 0;
 }
 
-/* One step for each page of a buffer in small pieces: it has to be short. */
+/*
+ * The loop must stay short: a fragmented buffer takes one iteration per page.
+ */
 static int virtgpu_mem_entries_fill(struct virtgpu_mem_entries *e, struct sg_table *sgt, bool dma,
 				    unsigned int max_segs)
 {
 	unsigned int left = dma ? sgt->nents : sgt->orig_nents;
-	/* The next one's place, and how far these go. */
+	/* Next entry to write, and end of the segment. */
 	struct virtio_gpu_mem_entry *entry = NULL, *end = NULL;
-	struct scatterlist *sg = sgt->sgl, *piece = NULL;
+	struct scatterlist *sg = sgt->sgl, *seg = NULL;
 	u64 next = 0, bytes = 0;
 	u32 run = 0, count = 0;
 	size_t min_size;
 
 	if (!left)
 		return -EINVAL;
-	/* There are no more entries than elements. */
+	/* Merging only reduces the number of entries. */
 	min_size = virtgpu_mem_entries_init_segs(e, array_size(left, ENTRY_SIZE), max_segs);
 	if (!min_size)
 		return -ENOMEM;
@@ -124,13 +131,12 @@ static int virtgpu_mem_entries_fill(struct virtgpu_mem_entries *e, struct sg_tab
 			run += len;
 		} else {
 			if (entry == end) {
-				piece = virtgpu_mem_entries_add_seg(e, piece, left * ENTRY_SIZE,
-								    min_size,
-								    GFP_KERNEL);
-				if (!piece)
+				seg = virtgpu_mem_entries_add_seg(e, seg, left * ENTRY_SIZE,
+								  min_size, GFP_KERNEL);
+				if (!seg)
 					return -ENOMEM;
-				entry = sg_virt(piece);
-				end = sg_virt(piece) + piece->length;
+				entry = sg_virt(seg);
+				end = sg_virt(seg) + seg->length;
 			}
 			entry->addr = cpu_to_le64(addr);
 			entry->padding = 0;
@@ -145,8 +151,8 @@ static int virtgpu_mem_entries_fill(struct virtgpu_mem_entries *e, struct sg_tab
 	if (!count)
 		return -EINVAL;
 
-	piece->length = (void *)entry - sg_virt(piece);
-	sg_mark_end(piece);
+	seg->length = (void *)entry - sg_virt(seg);
+	sg_mark_end(seg);
 	e->count = count;
 	e->bytes = bytes;
 
@@ -154,18 +160,19 @@ static int virtgpu_mem_entries_fill(struct virtgpu_mem_entries *e, struct sg_tab
 }
 
 /**
- * virtgpu_mem_entries_alloc - describe memory to the host
+ * virtgpu_mem_entries_alloc() - Build the memory entries of a scatter list
  * @sgt: the memory
- * @which: the addresses that the device can reach it by
- * @max_segs: how many descriptors the list may take in the ring, at min_size 1
+ * @addr_type: type of the addresses passed to the device
+ * @max_segs: maximum number of segments, at least 1
  *
- * See the virtio specification, 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING.
+ * Virtio specification, 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING.
  *
- * Context: may sleep.
- * Return: the list, -EINVAL for empty memory, -ENOMEM.
+ * Context: May sleep.
+ * Return: the entries, ERR_PTR(-EINVAL) if @sgt is empty, ERR_PTR(-ENOMEM) if
+ * out of memory.
  */
 struct virtgpu_mem_entries *virtgpu_mem_entries_alloc(struct sg_table *sgt,
-						      enum virtgpu_addr_type which,
+						      enum virtgpu_addr_type addr_type,
 						      unsigned int max_segs)
 {
 	struct virtgpu_mem_entries *e = kzalloc_obj(*e);
@@ -174,7 +181,7 @@ struct virtgpu_mem_entries *virtgpu_mem_entries_alloc(struct sg_table *sgt,
 	if (!e)
 		return ERR_PTR(-ENOMEM);
 
-	ret = virtgpu_mem_entries_fill(e, sgt, which == VIRTGPU_ADDR_DMA, max_segs);
+	ret = virtgpu_mem_entries_fill(e, sgt, addr_type == VIRTGPU_ADDR_DMA, max_segs);
 	if (ret) {
 		virtgpu_mem_entries_free(e);
 		return ERR_PTR(ret);
@@ -185,15 +192,15 @@ struct virtgpu_mem_entries *virtgpu_mem_entries_alloc(struct sg_table *sgt,
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_mem_entries_alloc);
 
 /**
- * virtgpu_mem_entries_alloc_bytes - room for a command stream instead of a list
+ * virtgpu_mem_entries_alloc_bytes() - Allocate a command buffer
  * @size: in bytes, not 0
- * @max_segs: how many descriptors it may take in the ring, at min_size 1
+ * @max_segs: maximum number of segments, at least 1
  *
- * The pieces are the caller's to fill.  They are charged to the control group of the
- * current process, whose command buffer they hold until the host has read it.
+ * The caller must fill the segments.  They are charged to the control group of
+ * the current process.
  *
- * Context: may sleep.
- * Return: @size bytes without entries, or NULL without memory.
+ * Context: May sleep.
+ * Return: @size uninitialised bytes, or NULL if out of memory.
  */
 struct virtgpu_mem_entries *virtgpu_mem_entries_alloc_bytes(size_t size, unsigned int max_segs)
 {
@@ -213,10 +220,10 @@ struct virtgpu_mem_entries *virtgpu_mem_entries_alloc_bytes(size_t size, unsigne
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_mem_entries_alloc_bytes);
 
 /**
- * virtgpu_mem_entries_free - give a list back
- * @e: the list or NULL
+ * virtgpu_mem_entries_free() - Free a payload
+ * @e: the payload or NULL
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_mem_entries_free(struct virtgpu_mem_entries *e)
 {
@@ -227,7 +234,7 @@ void virtgpu_mem_entries_free(struct virtgpu_mem_entries *e)
 		return;
 
 	for_each_sgtable_sg(&e->sgt, sg, i) {
-		/* A table that was not filled to its end stops here. */
+		/* A failed allocation leaves unused table entries. */
 		if (!sg || !sg_page(sg))
 			break;
 		kfree(sg_virt(sg));

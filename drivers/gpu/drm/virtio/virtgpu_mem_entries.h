@@ -6,10 +6,10 @@
 #include <linux/types.h>
 
 /**
- * struct virtgpu_mem_entries - a list of struct virtio_gpu_mem_entry for the host
- * @count: number of entries, 0 for a command stream
- * @bytes: the memory that they name, or the length of the stream, in bytes
- * @sgt: the list itself, in as many pieces as it took to allocate
+ * struct virtgpu_mem_entries - Payload of a request
+ * @count: number of struct virtio_gpu_mem_entry, 0 for a command buffer
+ * @bytes: size of the described memory or of the command buffer, in bytes
+ * @sgt: segments that hold the entries or the command buffer
  */
 struct virtgpu_mem_entries {
 	u32 count;
@@ -18,9 +18,9 @@ struct virtgpu_mem_entries {
 };
 
 /**
- * enum virtgpu_addr_type - which address of a scatter list the device is told
- * @VIRTGPU_ADDR_GPA: guest-physical, of the pages
- * @VIRTGPU_ADDR_DMA: what the DMA API or the exporter mapped
+ * enum virtgpu_addr_type - Type of the addresses passed to the device
+ * @VIRTGPU_ADDR_GPA: guest physical addresses
+ * @VIRTGPU_ADDR_DMA: DMA addresses, mapped by the DMA API or by an exporter
  */
 enum virtgpu_addr_type {
 	VIRTGPU_ADDR_GPA,
@@ -28,7 +28,7 @@ enum virtgpu_addr_type {
 };
 
 struct virtgpu_mem_entries *virtgpu_mem_entries_alloc(struct sg_table *sgt,
-						      enum virtgpu_addr_type which,
+						      enum virtgpu_addr_type addr_type,
 						      unsigned int max_segs);
 struct virtgpu_mem_entries *virtgpu_mem_entries_alloc_bytes(size_t size, unsigned int max_segs);
 void virtgpu_mem_entries_free(struct virtgpu_mem_entries *e);

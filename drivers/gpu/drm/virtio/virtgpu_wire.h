@@ -13,7 +13,7 @@
  * name:	VIRTIO_GPU_CMD_<name>
  * request:	struct virtio_gpu_<request>
  * size:	bytes of the request, by the virtio specification
- * response:	VIRTIO_GPU_RESP_OK_<response>; NODATA also for the cursor queue
+ * response:	VIRTIO_GPU_RESP_OK_<response>; NODATA for the cursor queue
  * body:	struct virtio_gpu_<body>, the response
  * body_size:	bytes of the response, by the virtio specification
  * min_size:	bytes that a valid response has at least
@@ -50,7 +50,9 @@
 	X(UPDATE_CURSOR, update_cursor, 56, NODATA, ctrl_hdr, 24, 24)	     \
 	X(MOVE_CURSOR, update_cursor, 56, NODATA, ctrl_hdr, 24, 24)
 
-/* Index of each command: of virtgpu_cmd_table and of the counters of a queue. */
+/*
+ * Index of each command: of virtgpu_cmd_table and of the counters of a queue.
+ */
 enum virtgpu_cmd_id {
 #define VIRTGPU_CMD_ID(name, ...) VIRTGPU_CMD_##name,
 	VIRTGPU_COMMANDS(VIRTGPU_CMD_ID)
