@@ -23,9 +23,7 @@
 static_assert(sizeof(struct virtio_gpu_mem_entry) == 16);
 static_assert(sizeof_field(struct virtio_gpu_ctx_create, debug_name) == VIRTGPU_CONTEXT_NAME);
 
-/*
- * An entry, if the sizes of the structs are those of the virtio specification.
- */
+/* An entry; fails to build if a size differs from the virtio specification. */
 #define VIRTGPU_CMD_INFO(_name, request, size, response, body, body_size, min_size)	\
 	[VIRTGPU_CMD_##_name] = {							\
 		.id = VIRTGPU_CMD_##_name,						\
@@ -45,9 +43,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_table);
 
 #undef VIRTGPU_CMD_INFO
 
-/*
- * Make @msg a command of VIRTGPU_COMMANDS(); evaluates to its request struct.
- */
+/* Set the command of @msg; evaluates to the request, of the command's type. */
 #define virtgpu_cmd_init(msg, name)						\
 ({										\
 	struct virtgpu_msg *__msg = (msg);					\
@@ -202,8 +198,7 @@ void virtgpu_cmd_assign_uuid(struct virtgpu_msg *msg, u32 resource)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_assign_uuid);
 
 /**
- * virtgpu_cmd_set_scanout() - Scan out a 2D or 3D resource, or disable an
- * output
+ * virtgpu_cmd_set_scanout() - Scan out a resource, or disable an output
  * @msg: message to fill
  * @p: parameters
  *
@@ -280,8 +275,7 @@ void virtgpu_cmd_flush(struct virtgpu_msg *msg, u32 resource, const struct drm_r
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_flush);
 
 /**
- * virtgpu_cmd_get_capset_info() - Query ID, version and size of a capability
- * set
+ * virtgpu_cmd_get_capset_info() - Query ID and size of a capability set
  * @msg: message with room for struct virtio_gpu_resp_capset_info
  * @index: below &virtgpu_features.capsets
  *

@@ -83,7 +83,7 @@ struct virtgpu_cmd_cursor {
 /**
  * struct virtgpu_cmd_create_3d - Parameters of RESOURCE_CREATE_3D
  * @resource: ID of the new resource
- * @target: texture or buffer target, in the encoding of virglrenderer
+ * @target: resource target, in the encoding of virglrenderer
  * @format: pixel format, in the encoding of virglrenderer
  * @bind: bind flags, in the encoding of virglrenderer
  * @width: in pixels, or bytes of a buffer

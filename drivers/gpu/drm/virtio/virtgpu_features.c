@@ -68,7 +68,7 @@ static u32 virtgpu_features_blob_alignment(struct virtio_device *vdev)
 
 /**
  * virtgpu_features_read() - Read negotiated features and configuration
- * @vdev: a device whose feature negotiation is complete
+ * @vdev: a device with completed feature negotiation
  * @f: filled
  *
  * Virtio specification, 5.7.3 "Feature bits" and 5.7.4 "Device configuration

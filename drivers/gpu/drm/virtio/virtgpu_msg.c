@@ -77,7 +77,7 @@ struct virtgpu_msg *virtgpu_msg_alloc_resp(size_t resp_size)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_alloc_resp);
 
 /**
- * virtgpu_msg_alloc() - Allocate a message whose response is a bare header
+ * virtgpu_msg_alloc() - Allocate a message with a header as its response
  *
  * Context: May sleep.
  * Return: a message with one reference, or NULL if out of memory.

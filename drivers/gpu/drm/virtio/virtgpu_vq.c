@@ -597,7 +597,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_throttle);
 /**
  * virtgpu_vq_close_client() - Bound the messages of a destroyed context
  * @q: the queue
- * @client: client of a context whose CTX_DESTROY has completed
+ * @client: client of a context, after completion of CTX_DESTROY
  *
  * Fences of messages that do not complete within ten seconds from now are
  * signalled with -ECANCELED.
