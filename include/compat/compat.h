@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * The driver is written for the newest kernel.  This header, which only the
- * out-of-tree build knows (it is included before everything else, from the
- * command line), makes an older one look the same.  What that kernel has is found
- * by include/compat/probe; each shim names the change and the kernel it came with.
+ * Compatibility with older kernels, for out-of-tree builds only.
+ *
+ * The driver uses the API of the newest kernel.  The build includes this header
+ * first, from the command line.  include/compat/probe compiles a test for each
+ * feature and defines HAVE_*; each shim names the kernel release of the change.
  */
 #ifndef VIRTGPU_COMPAT_H
 #define VIRTGPU_COMPAT_H
@@ -12,9 +13,8 @@
 #include <virtgpu_compat_config.h>
 
 /*
- * 7.1: struct drm_atomic_state became struct drm_atomic_commit, and its functions
- * were renamed with it.  The old name's drm_atomic_commit(), a function, is not
- * used by the driver.
+ * 7.1: struct drm_atomic_state and its functions were renamed to
+ * drm_atomic_commit.  The driver does not use the older drm_atomic_commit().
  */
 #ifndef HAVE_DRM_ATOMIC_COMMIT_STRUCT
 #include <drm/drm_atomic.h>
@@ -24,7 +24,7 @@
 #define drm_atomic_commit_put drm_atomic_state_put
 #endif
 
-/* 6.17: fb_create() and its helpers are given the format's info. */
+/* 6.17: fb_create() and its helpers gained a drm_format_info parameter. */
 #ifndef HAVE_FB_CREATE_INFO
 #include <drm/drm_gem_framebuffer_helper.h>
 #define virtgpu_fb_create(dev, file, info, cmd) virtgpu_fb_create(dev, file, cmd)
@@ -32,37 +32,42 @@
 	drm_gem_fb_create_with_funcs(dev, file, cmd, funcs)
 #endif
 
-/* 6.15: atomic_async_check() learns whether it is for a page flip. */
+/* 6.15: atomic_async_check() gained the parameter "flip". */
 #ifndef HAVE_ASYNC_CHECK_FLIP
 #define virtgpu_cursor_plane_async_check(plane, state, flip) \
 	virtgpu_cursor_plane_async_check(plane, state)
 #endif
 
 /*
- * 6.16: planes say which formats they flip asynchronously.  What the driver says there
- * is as true of its other flips.
+ * 6.16: drm_plane_funcs.format_mod_supported_async was added.  The driver supports
+ * the same formats for synchronous flips.
  */
 #ifndef HAVE_ASYNC_FORMATS
 #define format_mod_supported_async format_mod_supported
 #endif
 
-/* 7.0: move_notify became invalidate_mappings. */
+/* 7.0: dma_buf_attach_ops.move_notify was renamed to invalidate_mappings. */
 #ifndef HAVE_DMA_BUF_INVALIDATE_MAPPINGS
 #include <linux/dma-buf.h>
 #define invalidate_mappings move_notify
 #endif
 
-/* 6.13: the name of a namespace is a string.  What stands here is right for both. */
+/* 6.13: bochs moved to shmem helpers, whose dma-bufs have scatter lists. */
+#ifndef HAVE_BOCHS_SHMEM
+#include "vram_dma_buf.h"
+#endif
+
+/* 6.13: MODULE_IMPORT_NS() takes a string. */
 #include <linux/module.h>
 #undef MODULE_IMPORT_NS
 #define MODULE_IMPORT_NS(ns) MODULE_INFO(import_ns, ns)
 
-/* In its tree the driver has the kernel's version, out of it one of its own. */
+/* Out-of-tree modules have a version of their own. */
 #undef MODULE_DESCRIPTION
 #define MODULE_DESCRIPTION(text) \
 	MODULE_INFO(description, text); MODULE_VERSION(__stringify(VIRTGPU_VERSION))
 
-/* 6.14: struct drm_driver lost its date, which DRM_IOCTL_VERSION insists on before. */
+/* 6.14: drm_driver.date was removed.  DRM_IOCTL_VERSION needs it before. */
 #ifdef HAVE_DRM_DRIVER_DATE
 #include <drm/drm_fbdev_ttm.h>
 #undef DRM_FBDEV_TTM_DRIVER_OPS
@@ -74,17 +79,17 @@
 #endif
 #endif
 
-/* 6.14: whether drm-active- is among the usage stats is asked for; before it always was. */
+/* 6.14: DRM_GEM_OBJECT_ACTIVE was added; fdinfo always had drm-active- before. */
 #ifndef HAVE_DRM_GEM_OBJECT_ACTIVE
 #define DRM_GEM_OBJECT_ACTIVE 0
 #endif
 
-/* 6.16: set_pixel() of a panic buffer has a pointer of its own. */
+/* 6.16: drm_scanout_buffer.private was added, for set_pixel(). */
 #ifndef HAVE_PANIC_PRIVATE
 #undef CONFIG_DRM_PANIC
 #endif
 
-/* 6.15, and 6.17 with a task: user space is told of a device that hangs. */
+/* 6.15: drm_dev_wedged_event() was added; 6.17: it gained a task parameter. */
 #ifndef HAVE_DRM_WEDGED_EVENT_TASK
 #include <drm/drm_device.h>
 #include <drm/drm_drv.h>
@@ -94,7 +99,7 @@
 #define drm_dev_wedged_event(dev, method, task) ((void)(dev))
 #endif
 
-/* 6.13: a timer and its function are set up in one call. */
+/* 6.13: hrtimer_setup() replaced hrtimer_init(). */
 #ifndef HAVE_HRTIMER_SETUP
 #include <linux/hrtimer.h>
 static inline void virtgpu_compat_hrtimer_setup(struct hrtimer *timer,
@@ -108,12 +113,12 @@ static inline void virtgpu_compat_hrtimer_setup(struct hrtimer *timer,
 #define hrtimer_setup virtgpu_compat_hrtimer_setup
 #endif
 
-/* 6.17: the queue of works that may run anywhere got another name. */
+/* 6.17: system_unbound_wq was renamed to system_dfl_wq. */
 #ifndef HAVE_SYSTEM_DFL_WQ
 #define system_dfl_wq system_unbound_wq
 #endif
 
-/* 7.0: marks of the members that a device writes, which share no cache line. */
+/* 7.0: __dma_from_device_group_begin() and _end() were added. */
 #include <linux/dma-mapping.h>
 #ifndef __dma_from_device_group_begin
 #include <linux/cache.h>
@@ -124,9 +129,10 @@ static inline void virtgpu_compat_hrtimer_setup(struct hrtimer *timer,
 #endif
 
 /*
- * 7.1: a signalled fence is detached from its operations.  Before, they are called
- * until the fence is freed, so a fence that is visible outside of the driver keeps a
- * reference to the module, marked by the first of the driver's own flags.
+ * 7.1: signalled fences were detached from their operations.  Before, the
+ * operations are called until the fence is freed, so that a fence that is visible
+ * outside of the driver holds a reference to the module.  The first driver flag
+ * marks such fences.
  */
 #ifndef HAVE_DMA_FENCE_OPS_DETACHED
 #include <linux/dma-fence.h>
@@ -155,7 +161,7 @@ static inline void virtgpu_compat_fence_release(struct dma_fence *fence)
 		module_put(THIS_MODULE);
 }
 
-/* The initialiser of the operations. */
+/* Adds release() to the initialiser of the operations. */
 #define get_driver_name release = virtgpu_compat_fence_release, .get_driver_name
 
 #define dma_resv_add_fence(resv, fence, usage) \
@@ -168,19 +174,14 @@ static inline void virtgpu_compat_fence_release(struct dma_fence *fence)
 	sync_file_create(virtgpu_compat_fence_pin(fence))
 #endif
 
-/* 7.0: allocation by the type of what is allocated. */
+/* 7.0: kmalloc_obj() and kzalloc_obj() were added. */
 #ifndef HAVE_KZALLOC_OBJ
 #include <linux/slab.h>
-#define kmalloc_obj(what) kmalloc(sizeof(what), GFP_KERNEL)
-#define kzalloc_obj(what) kzalloc(sizeof(what), GFP_KERNEL)
+#define kmalloc_obj(obj) kmalloc(sizeof(obj), GFP_KERNEL)
+#define kzalloc_obj(obj) kzalloc(sizeof(obj), GFP_KERNEL)
 #endif
 
-/* 6.13: bochs has scatter lists for its dma-bufs. */
-#ifndef HAVE_BOCHS_SHMEM
-#include "vram_dma_buf.h"
-#endif
-
-/* 7.1: each node counts the pages of GPU buffers. Other items are counted as ever. */
+/* 7.1: the node statistics NR_GPU_ACTIVE were added. */
 #ifndef HAVE_NR_GPU_ACTIVE
 #include <linux/vmstat.h>
 #define NR_GPU_ACTIVE NR_VM_NODE_STAT_ITEMS
@@ -196,7 +197,7 @@ static inline void virtgpu_compat_mod_node_page_state(struct pglist_data *node,
 #define mod_node_page_state virtgpu_compat_mod_node_page_state
 #endif
 
-/* 7.0: VIRTIO_GPU_F_BLOB_ALIGNMENT and its field in the configuration. */
+/* 7.0: VIRTIO_GPU_F_BLOB_ALIGNMENT and its configuration field were added. */
 #ifndef HAVE_VIRTIO_GPU_BLOB_ALIGNMENT
 #include <uapi/linux/virtio_gpu.h>
 #define VIRTIO_GPU_F_BLOB_ALIGNMENT 5
@@ -213,7 +214,7 @@ struct virtgpu_compat_config {
 #define VIRTGPU_PARAM_BLOB_ALIGNMENT 9
 #endif
 
-/* 6.16: hints of DRM_IOCTL_VIRTGPU_RESOURCE_CREATE_BLOB. */
+/* 6.16: drm_virtgpu_resource_create_blob.blob_hints was added. */
 #ifndef HAVE_VIRTGPU_BLOB_HINTS
 #include <uapi/drm/virtgpu_drm.h>
 #define DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING 0x0001
