@@ -39,8 +39,8 @@
 #endif
 
 /*
- * 6.16: drm_plane_funcs.format_mod_supported_async was added.  The driver supports
- * the same formats for synchronous flips.
+ * 6.16: drm_plane_funcs.format_mod_supported_async was added.  The driver
+ * supports the same formats for synchronous flips.
  */
 #ifndef HAVE_ASYNC_FORMATS
 #define format_mod_supported_async format_mod_supported
@@ -79,7 +79,7 @@
 #endif
 #endif
 
-/* 6.14: DRM_GEM_OBJECT_ACTIVE was added; fdinfo always had drm-active- before. */
+/* 6.14: DRM_GEM_OBJECT_ACTIVE was added; fdinfo always had drm-active-. */
 #ifndef HAVE_DRM_GEM_OBJECT_ACTIVE
 #define DRM_GEM_OBJECT_ACTIVE 0
 #endif

@@ -494,11 +494,11 @@ static void lost_shown(struct kunit *test)
 	test_client_fill_pattern(u, plain, 7);
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, drawn), 0);
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 1, plain), 0);
-	KUNIT_EXPECT_NE(test, u->mock->model.scanouts[0].resource, 0);
+	KUNIT_EXPECT_NE(test, u->mock->state.scanouts[0].resource, 0);
 
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
-	KUNIT_EXPECT_EQ(test, u->mock->model.scanouts[0].resource, 0);
+	KUNIT_EXPECT_EQ(test, u->mock->state.scanouts[0].resource, 0);
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 1, 7, 0, 0, W, H));
 
 	/* The CRTC is still enabled: a flip to another framebuffer works. */

@@ -481,7 +481,7 @@ static void host_visible_none(struct kunit *test)
 	struct virtgpu_test_client *u;
 	struct blob b;
 
-	config.window = 0;
+	config.host_visible_size = 0;
 	u = test_client_open(test, virtgpu_mock_start(test, &config));
 	b = new_blob(u, 1);
 	KUNIT_EXPECT_EQ(test, map(u, &b), -EOPNOTSUPP);

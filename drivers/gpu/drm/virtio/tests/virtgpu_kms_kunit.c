@@ -66,7 +66,7 @@ static void shows_pixels(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_shown(u->mock, 0), 0);
 	test_client_rmfb(u, fb);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_resources(u->mock)));
-	KUNIT_EXPECT_EQ(test, u->mock->model.lost, 0);
+	KUNIT_EXPECT_EQ(test, u->mock->state.lost, 0);
 	expect_idle(u);
 }
 
@@ -163,7 +163,7 @@ static void mirror(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_shown(u->mock, 0), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_shown(u->mock, 1), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_resources(u->mock)));
-	KUNIT_EXPECT_EQ(test, u->mock->model.lost, 0);
+	KUNIT_EXPECT_EQ(test, u->mock->state.lost, 0);
 }
 
 /* Several outputs in one commit are one notification. */
@@ -268,7 +268,7 @@ static void old_buffer_ends_behind(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_find(u->mock, i, CMD(RESOURCE_UNREF), &e));
 	virtgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH));
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 1));
-	KUNIT_EXPECT_EQ(test, u->mock->model.lost, 0);
+	KUNIT_EXPECT_EQ(test, u->mock->state.lost, 0);
 }
 
 /* However much others have piled up: a frame is shown in its turn. */
@@ -486,7 +486,7 @@ static void held_keeps_buffer(struct kunit *test)
 	for (; virtgpu_mock_log_entry(u->mock, mark, &e) && e.type != CMD(RESOURCE_FLUSH); mark++)
 		KUNIT_EXPECT_NE(test, e.type, CMD(RESOURCE_UNREF));
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 4, 0, 0, W, H));
-	KUNIT_EXPECT_EQ(test, u->mock->model.lost, 0);
+	KUNIT_EXPECT_EQ(test, u->mock->state.lost, 0);
 }
 
 /* Turned off meanwhile: the frame that waits is not shown any more. */
@@ -506,7 +506,7 @@ static void held_off(struct kunit *test)
 	test_client_rmfb(u, fbs[0]);
 	test_client_rmfb(u, fbs[1]);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_resources(u->mock)));
-	KUNIT_EXPECT_EQ(test, u->mock->model.lost, 0);
+	KUNIT_EXPECT_EQ(test, u->mock->state.lost, 0);
 	expect_idle(u);
 }
 
@@ -1012,7 +1012,7 @@ static void mode_change(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, i, 0, 0, sizes[i].w,
 								    sizes[i].h));
 	}
-	KUNIT_EXPECT_EQ(test, u->mock->model.lost, 0);
+	KUNIT_EXPECT_EQ(test, u->mock->state.lost, 0);
 
 	/* What no host shows is refused before it gets there. */
 	fb = test_client_new_fb(u, 64, 15);

@@ -318,7 +318,7 @@ static void suspend(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
 		KUNIT_EXPECT_EQ(test, virtgpu_mock_resources(s.m), 0);
 		KUNIT_EXPECT_EQ(test, s.b->pins, 0);
-		KUNIT_EXPECT_EQ(test, s.m->model.lost, 0);
+		KUNIT_EXPECT_EQ(test, s.m->state.lost, 0);
 
 		KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
 		expect_pictures(&s);
@@ -415,7 +415,7 @@ static void resume_dark(struct kunit *test)
 	s.b->pin_error = -EBUSY;
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
 	s.b->pin_error = 0;
-	KUNIT_EXPECT_EQ(test, s.m->model.scanouts[1].resource, 0);
+	KUNIT_EXPECT_EQ(test, s.m->state.scanouts[1].resource, 0);
 
 	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 0, s.own[0]), 0);
 	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 1, s.imported), 0);

@@ -12,11 +12,11 @@
 #include "virtgpu_mock.h"
 
 /*
- * The device on the virtio bus: its configuration space, its features, its rings
- * and its life.  The driver that is bound to it is the one that everybody uses.
+ * A mock virtio-gpu device on the virtio bus: configuration space, features,
+ * virtqueues and lifecycle.  The driver binds to it as to any other device.
  */
 
-#define RELEASE_PATIENCE (15 * HZ)
+#define RELEASE_TIMEOUT (15 * HZ)
 
 static struct virtgpu_mock *to_mock(struct virtio_device *vdev)
 {
@@ -24,9 +24,9 @@ static struct virtgpu_mock *to_mock(struct virtio_device *vdev)
 }
 
 /**
- * virtgpu_mock_spec_violation - the driver has broken the specification's rules
+ * virtgpu_mock_spec_violation() - Report a violation of the specification
  * @m: the device
- * @format: what it did
+ * @format: description of the violation
  *
  * Context: may sleep.
  */
@@ -35,12 +35,12 @@ void virtgpu_mock_spec_violation(struct virtgpu_mock *m, const char *format, ...
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(m->breach, sizeof(m->breach), format, args);
+	vsnprintf(m->last_violation, sizeof(m->last_violation), format, args);
 	va_end(args);
 
-	m->breaches++;
+	m->spec_violations++;
 	if (!m->expect_violations)
-		KUNIT_FAIL(m->test, "breach: %s\n", m->breach);
+		KUNIT_FAIL(m->test, "specification violation: %s\n", m->last_violation);
 }
 
 bool virtgpu_mock_has(const struct virtgpu_mock *m, unsigned int feature)
@@ -75,7 +75,8 @@ static void mock_set(struct virtio_device *vdev, unsigned int offset, const void
 	__le32 value;
 
 	if (offset != offsetof(struct virtio_gpu_config, events_clear) || len != sizeof(value)) {
-		virtgpu_mock_spec_violation(m, "%u bytes written at %u of the configuration", len, offset);
+		virtgpu_mock_spec_violation(m, "%u bytes written at %u of the configuration", len,
+					    offset);
 		return;
 	}
 
@@ -178,12 +179,12 @@ static int mock_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 static bool mock_get_shm_region(struct virtio_device *vdev, struct virtio_shm_region *region,
 				u8 id)
 {
-	const struct virtgpu_mock_host_visible *w = &to_mock(vdev)->model.window;
+	const struct virtgpu_mock_host_visible *hv = &to_mock(vdev)->state.host_visible;
 
-	if (id != VIRTIO_GPU_SHM_ID_HOST_VISIBLE || !w->size)
+	if (id != VIRTIO_GPU_SHM_ID_HOST_VISIBLE || !hv->size)
 		return false;
-	region->addr = w->start;
-	region->len = w->size;
+	region->addr = hv->start;
+	region->len = hv->size;
 
 	return true;
 }
@@ -212,27 +213,27 @@ static const struct virtio_config_ops mock_ops = {
  */
 
 /**
- * virtgpu_mock_set_output - change what the host wants of an output
+ * virtgpu_mock_set_output() - Change the display info of an output
  * @m: the device
- * @scanout: its number
- * @enabled: it is to be used
- * @width: preferred width
- * @height: preferred height
+ * @scanout: scanout ID
+ * @enabled: the output is enabled
+ * @width: preferred width in pixels
+ * @height: preferred height in pixels
  *
- * The driver does not hear of it before virtgpu_mock_raise_display().
+ * virtgpu_mock_raise_display() notifies the driver.
  */
 void virtgpu_mock_set_output(struct virtgpu_mock *m, unsigned int scanout, bool enabled,
 			     u32 width, u32 height)
 {
 	mutex_lock(&m->host.lock);
-	m->model.wishes[scanout].enabled = enabled;
-	m->model.wishes[scanout].width = width;
-	m->model.wishes[scanout].height = height;
+	m->state.modes[scanout].enabled = enabled;
+	m->state.modes[scanout].width = width;
+	m->state.modes[scanout].height = height;
 	mutex_unlock(&m->host.lock);
 }
 
 /**
- * virtgpu_mock_raise_display - tell the driver that an output has changed
+ * virtgpu_mock_raise_display() - Raise VIRTIO_GPU_EVENT_DISPLAY
  * @m: the device
  */
 void virtgpu_mock_raise_display(struct virtgpu_mock *m)
@@ -247,7 +248,7 @@ void virtgpu_mock_raise_display(struct virtgpu_mock *m)
 }
 
 /*
- * Life
+ * Setup and teardown
  */
 
 static void mock_release(struct device *dev)
@@ -256,10 +257,10 @@ static void mock_release(struct device *dev)
 }
 
 /**
- * virtgpu_mock_drm - the DRM device of a mock
+ * virtgpu_mock_drm() - Get the DRM device
  * @m: the device
  *
- * Return: the device, or NULL if no driver is bound.
+ * Return: the DRM device, or NULL if no driver is bound.
  */
 struct drm_device *virtgpu_mock_drm(struct virtgpu_mock *m)
 {
@@ -267,10 +268,10 @@ struct drm_device *virtgpu_mock_drm(struct virtgpu_mock *m)
 }
 
 /**
- * virtgpu_mock_vgdev - the driver's device, to look into its counters
+ * virtgpu_mock_vgdev() - Get the driver's device struct
  * @m: a device to which the driver is bound
  *
- * Return: the device.
+ * Return: the device struct.
  */
 struct virtgpu_device *virtgpu_mock_vgdev(struct virtgpu_mock *m)
 {
@@ -278,11 +279,11 @@ struct virtgpu_device *virtgpu_mock_vgdev(struct virtgpu_mock *m)
 }
 
 /**
- * virtgpu_mock_plug - put a device on the bus
+ * virtgpu_mock_plug() - Register the device on the virtio bus
  * @m: the device
  *
- * Context: may sleep, for as long as the driver waits for the host.
- * Return: true if the driver has taken it.
+ * Context: may sleep while the driver probes the device.
+ * Return: true if the driver has bound to the device.
  */
 bool virtgpu_mock_plug(struct virtgpu_mock *m)
 {
@@ -295,10 +296,8 @@ bool virtgpu_mock_plug(struct virtgpu_mock *m)
 }
 
 /**
- * virtgpu_mock_unplug - take a device from the bus
+ * virtgpu_mock_unplug() - Unregister the device from the virtio bus
  * @m: the device
- *
- * Whoever has it open keeps what is left of it.
  */
 void virtgpu_mock_unplug(struct virtgpu_mock *m)
 {
@@ -308,15 +307,15 @@ void virtgpu_mock_unplug(struct virtgpu_mock *m)
 	m->registered = false;
 	unregister_virtio_device(&m->vdev);
 	if (m->status & VIRTIO_CONFIG_S_DRIVER_OK)
-		virtgpu_mock_spec_violation(m, "the device was not reset when it went");
+		virtgpu_mock_spec_violation(m, "the device was not reset on removal");
 }
 
 /**
- * virtgpu_mock_ticks - have the watchdog of the control queue count time
+ * virtgpu_mock_ticks() - Run the watchdog of the control queue
  * @m: a device to which the driver is bound
- * @n: periods of the watchdog
+ * @n: number of watchdog periods
  *
- * What the host works on its own it has done after each of them.
+ * A running host becomes idle after each period.
  */
 void virtgpu_mock_ticks(struct virtgpu_mock *m, unsigned int n)
 {
@@ -329,7 +328,7 @@ void virtgpu_mock_ticks(struct virtgpu_mock *m, unsigned int n)
 	}
 }
 
-/* When all programs have gone, so has what they had on the host. */
+/* Closed files must not leave contexts and mappings on the host. */
 static void check_leaks(struct virtgpu_mock *m)
 {
 	struct drm_device *drm = virtgpu_mock_drm(m);
@@ -341,9 +340,11 @@ static void check_leaks(struct virtgpu_mock *m)
 	virtgpu_mock_thaw(m);
 	virtgpu_mock_release(m, 0);
 	if (!virtgpu_mock_wait(!virtgpu_mock_contexts(m)))
-		virtgpu_mock_spec_violation(m, "%u contexts were left behind", virtgpu_mock_contexts(m));
+		virtgpu_mock_spec_violation(m, "%u contexts were left behind",
+					    virtgpu_mock_contexts(m));
 	if (!virtgpu_mock_wait(!virtgpu_mock_mappings(m)))
-		virtgpu_mock_spec_violation(m, "%u blobs were left in the window", virtgpu_mock_mappings(m));
+		virtgpu_mock_spec_violation(m, "%u blobs were left mapped",
+					    virtgpu_mock_mappings(m));
 }
 
 static void mock_destroy(void *data)
@@ -351,13 +352,13 @@ static void mock_destroy(void *data)
 	struct virtgpu_mock *m = data;
 
 	check_leaks(m);
-	/* Never on the bus: the device core does not know it. */
+	/* release() is only called for devices that were registered. */
 	if (!m->registered && !m->resets)
 		complete(&m->released);
 	virtgpu_mock_unplug(m);
-	if (!wait_for_completion_timeout(&m->released, RELEASE_PATIENCE)) {
-		/* Rather lost than used after it was freed. */
-		KUNIT_FAIL(m->test, "somebody still holds the device\n");
+	if (!wait_for_completion_timeout(&m->released, RELEASE_TIMEOUT)) {
+		/* Leak the device rather than risk a use after free. */
+		KUNIT_FAIL(m->test, "the device is still referenced\n");
 		return;
 	}
 	virtgpu_mock_host_fini(m);
@@ -371,11 +372,11 @@ static void unregister_parent(void *data)
 }
 
 /**
- * virtgpu_mock_create - make a device that is not on the bus yet
+ * virtgpu_mock_create() - Create a device, without registering it
  * @test: the running test
- * @config: what it is like
+ * @config: configuration of the device
  *
- * Return: the device, which goes away with the test.
+ * Return: the device, which is destroyed when the test ends.
  */
 struct virtgpu_mock *virtgpu_mock_create(struct kunit *test,
 					 const struct virtgpu_mock_config *config)
@@ -404,7 +405,6 @@ struct virtgpu_mock *virtgpu_mock_create(struct kunit *test,
 
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, unregister_parent, parent), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, mock_destroy, m), 0);
-	/* Where there is no DMA API there is nothing to say to it. */
 	if (IS_ENABLED(CONFIG_HAS_DMA))
 		KUNIT_ASSERT_EQ(test, dma_coerce_mask_and_coherent(&parent->dev,
 								   DMA_BIT_MASK(64)), 0);
@@ -413,11 +413,11 @@ struct virtgpu_mock *virtgpu_mock_create(struct kunit *test,
 }
 
 /**
- * virtgpu_mock_start - make a device and have the driver take it
- * @test: the running test, which ends here if the driver does not
- * @config: what it is like
+ * virtgpu_mock_start() - Create a device and bind the driver to it
+ * @test: the running test, which is aborted if probing fails
+ * @config: configuration of the device
  *
- * Return: the device, which goes away with the test.
+ * Return: the device, which is destroyed when the test ends.
  */
 struct virtgpu_mock *virtgpu_mock_start(struct kunit *test,
 					const struct virtgpu_mock_config *config)

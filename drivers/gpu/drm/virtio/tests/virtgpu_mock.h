@@ -18,7 +18,7 @@ struct kunit;
 struct platform_device;
 struct virtgpu_device;
 
-/* What most hosts offer. */
+/* Features that most hosts offer. */
 #define VIRTGPU_MOCK_FEATURES					\
 	(BIT_ULL(VIRTIO_F_VERSION_1) |				\
 	 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |			\
@@ -27,15 +27,15 @@ struct virtgpu_device;
 	 BIT_ULL(VIRTIO_GPU_F_RESOURCE_UUID) |			\
 	 BIT_ULL(VIRTIO_GPU_F_RESOURCE_BLOB))
 
-/* What those do whose host has no udmabuf. */
+/* Features of hosts without udmabuf. */
 #define VIRTGPU_MOCK_NO_BLOB	(VIRTGPU_MOCK_FEATURES & ~BIT_ULL(VIRTIO_GPU_F_RESOURCE_BLOB))
 
-/* And those whose host renders, too. */
+/* Features of hosts with 3D acceleration. */
 #define VIRTGPU_MOCK_3D							\
 	(VIRTGPU_MOCK_FEATURES | BIT_ULL(VIRTIO_GPU_F_VIRGL) |		\
 	 BIT_ULL(VIRTIO_GPU_F_CONTEXT_INIT))
 
-/* What a renderer of the host's can do: its bytes are the set's number, and count up. */
+/* A capability set; its data are bytes that count up from @id. */
 struct virtgpu_mock_capset {
 	u32 id;
 	u32 version;
@@ -43,19 +43,19 @@ struct virtgpu_mock_capset {
 };
 
 /**
- * struct virtgpu_mock_config - what a device is like
- * @features: what it offers
- * @ctrl_size: entries of the control queue's ring, a power of two
- * @cursor_size: entries of the cursor queue's
- * @scanouts: outputs, as the configuration space says
- * @connected: the outputs that are enabled when it is probed, a mask.  None, where
- *	it does not matter: so a kernel with a console leaves the device alone.
- * @blob_alignment: as the configuration space says
- * @capsets: what its renderers can do
- * @capset_count: how many these are
- * @window: bytes of the window to the host's memory, 0 for none
- * @find_error: setting up the queues fails with it
- * @status_error: the device does not accept the features
+ * struct virtgpu_mock_config - Configuration of a mock device
+ * @features: offered features
+ * @ctrl_size: size of the control queue in descriptors, a power of two
+ * @cursor_size: size of the cursor queue in descriptors, a power of two
+ * @scanouts: num_scanouts of the configuration space
+ * @connected: mask of outputs that are enabled on probe.  Tests that need no
+ *	enabled output leave it empty, so that fbdev emulation stays idle.
+ * @blob_alignment: blob_alignment of the configuration space
+ * @capsets: capability sets
+ * @capset_count: number of elements of @capsets
+ * @host_visible_size: size of the host-visible region in bytes, 0 for none
+ * @find_error: error of find_vqs(), or 0
+ * @status_error: the device does not accept FEATURES_OK
  */
 struct virtgpu_mock_config {
 	u64 features;
@@ -66,7 +66,7 @@ struct virtgpu_mock_config {
 	u32 blob_alignment;
 	const struct virtgpu_mock_capset *capsets;
 	u32 capset_count;
-	size_t window;
+	size_t host_visible_size;
 	int find_error;
 	bool status_error;
 };
@@ -79,7 +79,7 @@ struct virtgpu_mock_config {
 
 extern const struct virtgpu_mock_capset virtgpu_mock_capsets[4];
 
-/* A host that renders in each way that there is. */
+/* A host with all capability sets. */
 #define VIRTGPU_MOCK_CONFIG_3D				\
 	.features = VIRTGPU_MOCK_3D,			\
 	.ctrl_size = 256,				\
@@ -87,27 +87,28 @@ extern const struct virtgpu_mock_capset virtgpu_mock_capsets[4];
 	.scanouts = 1,					\
 	.capsets = virtgpu_mock_capsets,			\
 	.capset_count = ARRAY_SIZE(virtgpu_mock_capsets),	\
-	.window = 16 * PAGE_SIZE
+	.host_visible_size = 16 * PAGE_SIZE
 
 /**
- * struct virtgpu_mock - a virtio-gpu device
+ * struct virtgpu_mock - A mock virtio-gpu device
  * @test: the running test
- * @config: what it is like
- * @parent: what does DMA
- * @vdev: what the driver is bound to
- * @released: nobody holds @vdev any more
- * @registered: @vdev is on the bus
- * @status: the device's status byte
- * @space: the configuration space, under @space_lock
+ * @config: configuration
+ * @parent: parent device, which does DMA
+ * @vdev: the virtio device that the driver binds to
+ * @released: completed when the last reference to @vdev is dropped
+ * @registered: @vdev is on the virtio bus
+ * @status: device status field
+ * @space: configuration space, protected by @space_lock
  * @space_lock: protects @space
- * @resets: how often it was reset
- * @on_find: called when the driver sets its queues up, in its context; may be NULL
- * @on_find_data: for that
- * @host: takes requests and answers them
- * @model: what it knows of its resources and outputs, under the host's lock
- * @breaches: violations of the specification
- * @expect_violations: they do not fail the test, which looks at @breaches itself
- * @breach: the last one
+ * @resets: number of resets
+ * @on_find: called by find_vqs() of the driver; may be NULL
+ * @on_find_data: argument of @on_find
+ * @host: processes and responds to requests
+ * @state: device state, protected by @host.lock
+ * @spec_violations: number of violations of the specification by the driver
+ * @expect_violations: violations do not fail the test, which checks
+ *	@spec_violations
+ * @last_violation: description of the last violation
  */
 struct virtgpu_mock {
 	struct kunit *test;
@@ -123,10 +124,10 @@ struct virtgpu_mock {
 	void (*on_find)(void *data);
 	void *on_find_data;
 	struct virtgpu_mock_host host;
-	struct virtgpu_mock_device model;
-	unsigned int breaches;
+	struct virtgpu_mock_device state;
+	unsigned int spec_violations;
 	bool expect_violations;
-	char breach[128];
+	char last_violation[128];
 };
 
 struct virtgpu_mock *virtgpu_mock_create(struct kunit *test,
@@ -152,13 +153,13 @@ __printf(2, 3) void virtgpu_mock_spec_violation(struct virtgpu_mock *m, const ch
 #define VIRTGPU_MOCK_TEN_MINUTES (600 * HZ / VIRTGPU_WATCHDOG_PERIOD)
 
 /**
- * virtgpu_mock_wait - wait until something has happened
- * @condition: what
+ * virtgpu_mock_wait() - Wait until a condition is true
+ * @condition: evaluated each millisecond
  *
- * Time passes in milliseconds, as the vblank timer's does.
+ * The limit of 30 seconds exceeds each timeout of the driver, also on slow
+ * machines.
  *
- * Return: true, or false if it has not happened after half a minute, which is longer
- * than any time-out of the driver's, on however slow a machine.
+ * Return: true, or false if @condition is not true after 30 seconds.
  */
 #define virtgpu_mock_wait(condition)					\
 ({									\

@@ -15,15 +15,14 @@
 #include "virtgpu_mock_buffer.h"
 
 /*
- * Another device's buffers.  A buffer has two places, and is in one of them.  It
- * holds the importer to what importers have promised: who has moved a buffer may
- * use the old place for something else once all fences have signalled, and who
- * undoes a mapping no longer has the device use it.
+ * An exporter of dma-bufs.  A buffer moves between two locations.  The exporter
+ * checks that the host does not use the old location once all fences have
+ * signalled, and that it does not use a mapping after unmap_dma_buf().
  */
 
-#define FENCE_PATIENCE (15 * HZ)
+#define FENCE_TIMEOUT (15 * HZ)
 
-/* What is left in a place that the buffer has moved out of. */
+/* Fills the old location after a move. */
 #define STALE 0x5c
 
 struct mapping {
@@ -36,29 +35,29 @@ static struct virtgpu_mock_buffer *to_buffer(struct dma_buf *dma_buf)
 	return dma_buf->priv;
 }
 
-/* Where the device that has the buffer, and its host, find a page of it. */
+/* Get the bus address of a page. */
 static dma_addr_t address(const struct virtgpu_mock_buffer *b, unsigned int place, size_t offset)
 {
-	if (b->kind == VIRTGPU_MOCK_VRAM)
+	if (b->type == VIRTGPU_MOCK_VRAM)
 		return VIRTGPU_MOCK_PEER + place * b->size + offset;
 
 	return page_to_phys(vmalloc_to_page(b->memory[place] + offset));
 }
 
-/* Does the host have any of a place? */
-static bool host_knows(const struct virtgpu_mock_buffer *b, unsigned int place)
+/* Check whether the host uses a location. */
+static bool host_uses_place(const struct virtgpu_mock_buffer *b, unsigned int place)
 {
 	size_t offset;
 
 	for (offset = 0; offset < b->size; offset += PAGE_SIZE)
-		if (virtgpu_mock_knows(b->mock, address(b, place, offset)))
+		if (virtgpu_mock_has_address(b->mock, address(b, place, offset)))
 			return true;
 
 	return false;
 }
 
 /*
- * What importers call
+ * dma-buf operations
  */
 
 static int buffer_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
@@ -67,7 +66,7 @@ static int buffer_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *att
 
 	if (b->attach_error)
 		return b->attach_error;
-	if (b->kind == VIRTGPU_MOCK_VRAM && !attach->peer2peer)
+	if (b->type == VIRTGPU_MOCK_VRAM && !attach->peer2peer)
 		return -EBUSY;
 	b->attachments++;
 
@@ -97,7 +96,7 @@ static void buffer_unpin(struct dma_buf_attachment *attach)
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 	if (!b->pins)
-		virtgpu_mock_spec_violation(b->mock, "a buffer is unpinned that is not pinned");
+		virtgpu_mock_spec_violation(b->mock, "unpin of a buffer that is not pinned");
 	else
 		b->pins--;
 }
@@ -110,7 +109,7 @@ static void fill_table(const struct virtgpu_mock_buffer *b, struct mapping *map)
 	for_each_sgtable_sg(&map->sgt, sg, i) {
 		size_t offset = (size_t)i << PAGE_SHIFT;
 
-		if (b->kind != VIRTGPU_MOCK_VRAM)
+		if (b->type != VIRTGPU_MOCK_VRAM)
 			sg_set_page(sg, vmalloc_to_page(b->memory[map->place] + offset), PAGE_SIZE,
 				    0);
 		sg_dma_address(sg) = address(b, map->place, offset);
@@ -148,9 +147,9 @@ static void buffer_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt
 	struct mapping *map = container_of(sgt, struct mapping, sgt);
 
 	dma_resv_assert_held(attach->dmabuf->resv);
-	/* Another device may be slower to give it up. */
-	if (attach->dev == &b->mock->parent->dev && host_knows(b, map->place))
-		virtgpu_mock_spec_violation(b->mock, "a buffer is unmapped while the host has it");
+	/* Other importers may unmap the buffer at another time. */
+	if (attach->dev == &b->mock->parent->dev && host_uses_place(b, map->place))
+		virtgpu_mock_spec_violation(b->mock, "a buffer is unmapped while the host uses it");
 	b->mappings--;
 	sg_free_table(sgt);
 	kfree(map);
@@ -218,7 +217,7 @@ static const struct dma_buf_ops dynamic_ops = {
 };
 
 /*
- * Life
+ * Setup and teardown
  */
 
 static void buffer_destroy(void *data)
@@ -228,8 +227,8 @@ static void buffer_destroy(void *data)
 
 	virtgpu_mock_buffer_put(b);
 	if (!virtgpu_mock_wait(READ_ONCE(b->released))) {
-		/* Rather lost than used after it was freed. */
-		KUNIT_FAIL(b->test, "somebody still holds a buffer\n");
+		/* Leak the buffer rather than risk a use after free. */
+		KUNIT_FAIL(b->test, "a buffer is still referenced\n");
 		return;
 	}
 	KUNIT_EXPECT_EQ(b->test, b->attachments, 0);
@@ -241,18 +240,18 @@ static void buffer_destroy(void *data)
 }
 
 /**
- * virtgpu_mock_buffer_create - make another device's buffer
+ * virtgpu_mock_buffer_create() - Create a buffer of another device
  * @test: the running test
- * @m: the device that it is for
- * @kind: see enum virtgpu_mock_exporter; @m has room for one VIRTGPU_MOCK_VRAM
+ * @m: the importing device
+ * @type: type of the exporter; @m supports one VIRTGPU_MOCK_VRAM buffer
  * @size: in bytes, a multiple of PAGE_SIZE
  *
- * Whoever has it has to let go before the test ends.
+ * All other references must be dropped before the test ends.
  *
- * Return: the buffer, which goes away with the test.
+ * Return: the buffer, which is destroyed when the test ends.
  */
 struct virtgpu_mock_buffer *virtgpu_mock_buffer_create(struct kunit *test, struct virtgpu_mock *m,
-						       enum virtgpu_mock_exporter kind, size_t size)
+						       enum virtgpu_mock_exporter type, size_t size)
 {
 	struct virtgpu_mock_buffer *b = kzalloc_obj(*b);
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
@@ -261,12 +260,11 @@ struct virtgpu_mock_buffer *virtgpu_mock_buffer_create(struct kunit *test, struc
 	KUNIT_ASSERT_NOT_NULL(test, b);
 	b->test = test;
 	b->mock = m;
-	b->kind = kind;
+	b->type = type;
 	b->size = size;
-	/* One behind the other: so a peer's places are one stretch of addresses. */
 	b->memory[0] = vzalloc(size);
 	b->memory[1] = vzalloc(size);
-	info.ops = kind == VIRTGPU_MOCK_STATIC ? &static_ops : &dynamic_ops;
+	info.ops = type == VIRTGPU_MOCK_STATIC ? &static_ops : &dynamic_ops;
 	info.size = size;
 	info.flags = O_RDWR;
 	info.priv = b;
@@ -278,14 +276,14 @@ struct virtgpu_mock_buffer *virtgpu_mock_buffer_create(struct kunit *test, struc
 		KUNIT_FAIL_AND_ABORT(test, "no memory for a buffer\n");
 	}
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, buffer_destroy, b), 0);
-	for (i = 0; kind == VIRTGPU_MOCK_VRAM && i < VIRTGPU_MOCK_PLACES; i++)
+	for (i = 0; type == VIRTGPU_MOCK_VRAM && i < VIRTGPU_MOCK_PLACES; i++)
 		virtgpu_mock_set_peer(m, i, b->memory[i], size);
 
 	return b;
 }
 
 /**
- * virtgpu_mock_buffer_put - drop the test's own reference
+ * virtgpu_mock_buffer_put() - Drop the reference of the test
  * @b: the buffer
  */
 void virtgpu_mock_buffer_put(struct virtgpu_mock_buffer *b)
@@ -297,12 +295,12 @@ void virtgpu_mock_buffer_put(struct virtgpu_mock_buffer *b)
 }
 
 /**
- * virtgpu_mock_buffer_move - bring a buffer to its other place
+ * virtgpu_mock_buffer_move() - Move a buffer to its other location
  * @b: the buffer
  *
- * The old place stays as it is until virtgpu_mock_buffer_reuse().
+ * The old location keeps its contents until virtgpu_mock_buffer_reuse().
  *
- * Return: 0, or -EBUSY for a buffer that is pinned.
+ * Return: 0 on success, -EBUSY if the buffer is pinned.
  */
 int virtgpu_mock_buffer_move(struct virtgpu_mock_buffer *b)
 {
@@ -310,7 +308,7 @@ int virtgpu_mock_buffer_move(struct virtgpu_mock_buffer *b)
 	int ret = 0;
 
 	dma_resv_lock(b->dma_buf->resv, NULL);
-	if (b->pins || b->kind == VIRTGPU_MOCK_STATIC) {
+	if (b->pins || b->type == VIRTGPU_MOCK_STATIC) {
 		ret = -EBUSY;
 	} else {
 		dma_buf_invalidate_mappings(b->dma_buf);
@@ -323,7 +321,7 @@ int virtgpu_mock_buffer_move(struct virtgpu_mock_buffer *b)
 }
 
 /**
- * virtgpu_mock_buffer_is_idle - may the exporter use the old place again?
+ * virtgpu_mock_buffer_is_idle() - Check whether all fences have signalled
  * @b: the buffer
  *
  * Return: true if all fences have signalled.
@@ -334,22 +332,23 @@ bool virtgpu_mock_buffer_is_idle(struct virtgpu_mock_buffer *b)
 }
 
 /**
- * virtgpu_mock_buffer_reuse - use the place that a buffer has moved out of
+ * virtgpu_mock_buffer_reuse() - Overwrite the old location of a buffer
  * @b: the buffer
  *
- * As exporters do once all fences have signalled.
+ * Waits for all fences first, as exporters do.
  *
- * Return: 0, or -ETIMEDOUT if they do not.
+ * Return: 0 on success, -ETIMEDOUT if a fence does not signal.
  */
 int virtgpu_mock_buffer_reuse(struct virtgpu_mock_buffer *b)
 {
 	unsigned int old = !b->place;
 
 	if (dma_resv_wait_timeout(b->dma_buf->resv, DMA_RESV_USAGE_BOOKKEEP, false,
-				  FENCE_PATIENCE) <= 0)
+				  FENCE_TIMEOUT) <= 0)
 		return -ETIMEDOUT;
-	if (host_knows(b, old))
-		virtgpu_mock_spec_violation(b->mock, "a buffer moved, and the host still has the old place");
+	if (host_uses_place(b, old))
+		virtgpu_mock_spec_violation(b->mock,
+					    "the host uses the old location of a moved buffer");
 	memset(b->memory[old], STALE, b->size);
 
 	return 0;

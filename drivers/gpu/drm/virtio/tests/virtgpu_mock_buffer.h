@@ -10,10 +10,10 @@ struct kunit;
 struct virtgpu_mock;
 
 /**
- * enum virtgpu_mock_exporter - how another device shares its buffers
- * @VIRTGPU_MOCK_STATIC: they stay where they are
- * @VIRTGPU_MOCK_DYNAMIC: they move unless they are pinned
- * @VIRTGPU_MOCK_VRAM: likewise, and are no pages, but memory of the device's own
+ * enum virtgpu_mock_exporter - Type of a mock exporter
+ * @VIRTGPU_MOCK_STATIC: buffers do not move
+ * @VIRTGPU_MOCK_DYNAMIC: buffers move unless they are pinned
+ * @VIRTGPU_MOCK_VRAM: like @VIRTGPU_MOCK_DYNAMIC, in memory of a PCI device
  */
 enum virtgpu_mock_exporter {
 	VIRTGPU_MOCK_STATIC,
@@ -24,34 +24,34 @@ enum virtgpu_mock_exporter {
 #define VIRTGPU_MOCK_PLACES 2
 
 /**
- * struct virtgpu_mock_buffer - another device's buffer
+ * struct virtgpu_mock_buffer - A buffer of another device
  * @test: the running test
- * @mock: who may know its addresses
- * @kind: see enum virtgpu_mock_exporter
- * @dma_buf: the buffer, referenced until virtgpu_mock_buffer_put()
+ * @mock: the importing device
+ * @type: type of the exporter
+ * @dma_buf: the dma-buf, referenced until virtgpu_mock_buffer_put()
  * @size: in bytes
- * @memory: the places where it can be; the host is told of no more than one
- * @place: where it is
- * @attach_error: what the next attachments get
- * @pin_error: what the next pins get
- * @map_error: what the next mappings get
- * @read_error: what who wants to read it gets
- * @gate: what he has to wait for first, or NULL
- * @reading: somebody reads it, or waits for @gate
- * @reads: how often it was read
- * @attachments: that there are
- * @pins: that there are
- * @mappings: that there are, those from before a move included
- * @maps: how often it was mapped
- * @released: nobody has it any more
+ * @memory: possible locations; the host may use one at a time
+ * @place: index of the current location
+ * @attach_error: error of further attachments, or 0
+ * @pin_error: error of further pins, or 0
+ * @map_error: error of further mappings, or 0
+ * @read_error: error of begin_cpu_access(), or 0
+ * @gate: begin_cpu_access() waits for this completion, or NULL
+ * @reading: between begin_cpu_access() and end_cpu_access()
+ * @reads: number of begin_cpu_access() calls
+ * @attachments: number of attachments
+ * @pins: number of pins
+ * @mappings: number of mappings, including those of the old location
+ * @maps: number of map_dma_buf() calls
+ * @released: the last reference was dropped
  *
- * All but @released, @attachments and what is about reading is protected by the
- * reservation lock.
+ * The reservation lock protects all members but @released, @attachments and
+ * those of CPU access.
  */
 struct virtgpu_mock_buffer {
 	struct kunit *test;
 	struct virtgpu_mock *mock;
-	enum virtgpu_mock_exporter kind;
+	enum virtgpu_mock_exporter type;
 	struct dma_buf *dma_buf;
 	size_t size;
 	void *memory[VIRTGPU_MOCK_PLACES];
@@ -71,7 +71,7 @@ struct virtgpu_mock_buffer {
 };
 
 struct virtgpu_mock_buffer *virtgpu_mock_buffer_create(struct kunit *test, struct virtgpu_mock *m,
-						       enum virtgpu_mock_exporter kind,
+						       enum virtgpu_mock_exporter type,
 							       size_t size);
 void virtgpu_mock_buffer_put(struct virtgpu_mock_buffer *b);
 int virtgpu_mock_buffer_move(struct virtgpu_mock_buffer *b);

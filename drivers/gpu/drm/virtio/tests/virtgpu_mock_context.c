@@ -5,11 +5,11 @@
 #include "virtgpu_mock.h"
 
 /*
- * Contexts, and the renderer that they talk to: it makes memory and fills it, which is
- * enough to see that streams arrive whole, in order, and after what they are about.
+ * Contexts and a mock renderer.  The renderer allocates and fills memory, so
+ * that tests can check whether command buffers arrive complete and in order.
  */
 
-/* The sets of virglrenderer, which serves all of them at once. */
+/* Capability sets of virglrenderer. */
 const struct virtgpu_mock_capset virtgpu_mock_capsets[] = {
 	{ VIRTIO_GPU_CAPSET_VIRGL, 1, 308 },
 	{ VIRTIO_GPU_CAPSET_VIRGL2, 2, 1384 },
@@ -26,17 +26,18 @@ static u32 context_id(const struct virtgpu_mock_request *rq)
 
 static void context_free(struct virtgpu_mock_context *ctx)
 {
-	xa_destroy(&ctx->uses);
-	xa_destroy(&ctx->memory);
+	xa_destroy(&ctx->attachments);
+	xa_destroy(&ctx->allocations);
 	kfree(ctx);
 }
 
 /**
- * virtgpu_mock_context_lookup - the context that a command names
+ * virtgpu_mock_context_lookup() - Look up the context of a command
  * @m: the device
- * @rq: the command
+ * @rq: the request
  *
- * One that is not there is a breach, unless the host itself would not make it.
+ * An invalid ID is a violation of the specification, unless the host has
+ * rejected the creation of the context.
  *
  * Return: the context, or NULL.
  */
@@ -44,33 +45,34 @@ struct virtgpu_mock_context *virtgpu_mock_context_lookup(struct virtgpu_mock *m,
 							 const struct virtgpu_mock_request *rq)
 {
 	u32 id = context_id(rq);
-	struct virtgpu_mock_context *ctx = xa_load(&m->model.contexts, id);
+	struct virtgpu_mock_context *ctx = xa_load(&m->state.contexts, id);
 
 	if (!ctx)
-		virtgpu_mock_spec_violation(m, "command 0x%04x of context %u, which is not known", rq->type,
-					    id);
-	else if (ctx->life == VIRTGPU_MOCK_DYING)
-		virtgpu_mock_spec_violation(m, "command 0x%04x of context %u, which has ended", rq->type, id);
-	else if (ctx->life == VIRTGPU_MOCK_LIVE)
+		virtgpu_mock_spec_violation(m, "command 0x%04x of context %u, which does not exist",
+					    rq->type, id);
+	else if (ctx->state == VIRTGPU_MOCK_DESTROYING)
+		virtgpu_mock_spec_violation(m, "command 0x%04x of context %u after CTX_DESTROY",
+					    rq->type, id);
+	else if (ctx->state == VIRTGPU_MOCK_ACTIVE)
 		return ctx;
 
 	return NULL;
 }
 
-bool virtgpu_mock_context_uses(struct virtgpu_mock_context *ctx, u32 resource)
+bool virtgpu_mock_context_has_resource(struct virtgpu_mock_context *ctx, u32 resource)
 {
-	void *use = xa_load(&ctx->uses, resource);
+	void *attachment = xa_load(&ctx->attachments, resource);
 
-	return use && xa_to_value(use);
+	return attachment && xa_to_value(attachment);
 }
 
-static struct virtgpu_mock_context *new_context(struct virtgpu_mock *m, u32 id)
+static struct virtgpu_mock_context *add_context(struct virtgpu_mock *m, u32 id)
 {
 	struct virtgpu_mock_context *ctx;
 
-	if (!id || xa_load(&m->model.contexts, id)) {
-		virtgpu_mock_spec_violation(m, id ? "the context's number %u is used again" :
-					    "no context has the number %u", id);
+	if (!id || xa_load(&m->state.contexts, id)) {
+		virtgpu_mock_spec_violation(m, id ? "context ID %u is in use" :
+					    "context ID %u is not valid", id);
 		return NULL;
 	}
 
@@ -78,9 +80,9 @@ static struct virtgpu_mock_context *new_context(struct virtgpu_mock *m, u32 id)
 	if (!ctx)
 		return NULL;
 	ctx->id = id;
-	xa_init(&ctx->uses);
-	xa_init(&ctx->memory);
-	if (xa_is_err(xa_store(&m->model.contexts, id, ctx, GFP_KERNEL))) {
+	xa_init(&ctx->attachments);
+	xa_init(&ctx->allocations);
+	if (xa_is_err(xa_store(&m->state.contexts, id, ctx, GFP_KERNEL))) {
 		kfree(ctx);
 		return NULL;
 	}
@@ -88,57 +90,57 @@ static struct virtgpu_mock_context *new_context(struct virtgpu_mock *m, u32 id)
 	return ctx;
 }
 
-/* The number is not free before the driver has the answer. */
-static void end_context(struct virtgpu_mock *m, u32 id)
+/* The ID stays allocated until the driver has the response. */
+static void start_destroy(struct virtgpu_mock *m, u32 id)
 {
-	struct virtgpu_mock_context *ctx = xa_load(&m->model.contexts, id);
+	struct virtgpu_mock_context *ctx = xa_load(&m->state.contexts, id);
 
 	if (!ctx)
 		return;
-	xa_destroy(&ctx->uses);
-	ctx->life = VIRTGPU_MOCK_DYING;
+	xa_destroy(&ctx->attachments);
+	ctx->state = VIRTGPU_MOCK_DESTROYING;
 }
 
-/* A command of a context was answered with an error and not carried out. */
-void virtgpu_mock_context_refuse(struct virtgpu_mock *m, u32 id, u32 resource, u32 type)
+/* Track a context command that was not executed. */
+void virtgpu_mock_context_reject(struct virtgpu_mock *m, u32 id, u32 resource, u32 type)
 {
 	struct virtgpu_mock_context *ctx;
 
 	switch (type) {
 	case VIRTIO_GPU_CMD_CTX_CREATE:
-		ctx = new_context(m, id);
+		ctx = add_context(m, id);
 		if (ctx)
-			ctx->life = VIRTGPU_MOCK_REFUSED;
+			ctx->state = VIRTGPU_MOCK_REJECTED;
 		break;
 	case VIRTIO_GPU_CMD_CTX_DESTROY:
-		end_context(m, id);
+		start_destroy(m, id);
 		break;
 	case VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE:
-		/* The driver need not know yet that there is nothing to detach. */
-		ctx = xa_load(&m->model.contexts, id);
+		/* The driver may detach it before it has the response. */
+		ctx = xa_load(&m->state.contexts, id);
 		if (ctx)
-			xa_store(&ctx->uses, resource, xa_mk_value(0), GFP_KERNEL);
+			xa_store(&ctx->attachments, resource, xa_mk_value(0), GFP_KERNEL);
 	}
 }
 
-void virtgpu_mock_context_forget(struct virtgpu_mock *m, u32 id)
+void virtgpu_mock_context_finish_destroy(struct virtgpu_mock *m, u32 id)
 {
-	struct virtgpu_mock_context *ctx = xa_load(&m->model.contexts, id);
+	struct virtgpu_mock_context *ctx = xa_load(&m->state.contexts, id);
 
-	if (!ctx || ctx->life != VIRTGPU_MOCK_DYING)
+	if (!ctx || ctx->state != VIRTGPU_MOCK_DESTROYING)
 		return;
-	xa_erase(&m->model.contexts, id);
+	xa_erase(&m->state.contexts, id);
 	context_free(ctx);
 }
 
-/* A resource ends, and with it every context's use of it. */
+/* Detach a destroyed resource from all contexts. */
 void virtgpu_mock_contexts_unref(struct virtgpu_mock *m, u32 resource)
 {
 	struct virtgpu_mock_context *ctx;
 	unsigned long id;
 
-	xa_for_each(&m->model.contexts, id, ctx)
-		xa_erase(&ctx->uses, resource);
+	xa_for_each(&m->state.contexts, id, ctx)
+		xa_erase(&ctx->attachments, resource);
 }
 
 void virtgpu_mock_contexts_reset(struct virtgpu_mock *m)
@@ -146,8 +148,8 @@ void virtgpu_mock_contexts_reset(struct virtgpu_mock *m)
 	struct virtgpu_mock_context *ctx;
 	unsigned long id;
 
-	xa_for_each(&m->model.contexts, id, ctx) {
-		xa_erase(&m->model.contexts, id);
+	xa_for_each(&m->state.contexts, id, ctx) {
+		xa_erase(&m->state.contexts, id);
 		context_free(ctx);
 	}
 }
@@ -159,16 +161,16 @@ void virtgpu_mock_contexts_reset(struct virtgpu_mock *m)
 u32 virtgpu_mock_capset_info(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {
 	const struct virtio_gpu_get_capset_info *c = rq->bytes;
-	struct virtio_gpu_resp_capset_info *reply = (void *)rq->reply;
+	struct virtio_gpu_resp_capset_info *resp = (void *)rq->resp;
 	u32 index = le32_to_cpu(c->capset_index);
 
 	if (index >= m->config.capset_count) {
-		virtgpu_mock_spec_violation(m, "there is no capability set %u", index);
+		virtgpu_mock_spec_violation(m, "invalid capability set index %u", index);
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
-	reply->capset_id = cpu_to_le32(m->config.capsets[index].id);
-	reply->capset_max_version = cpu_to_le32(m->config.capsets[index].version);
-	reply->capset_max_size = cpu_to_le32(m->config.capsets[index].size);
+	resp->capset_id = cpu_to_le32(m->config.capsets[index].id);
+	resp->capset_max_version = cpu_to_le32(m->config.capsets[index].version);
+	resp->capset_max_size = cpu_to_le32(m->config.capsets[index].size);
 
 	return VIRTIO_GPU_RESP_OK_CAPSET_INFO;
 }
@@ -187,12 +189,12 @@ static const struct virtgpu_mock_capset *find_capset(struct virtgpu_mock *m, u32
 u32 virtgpu_mock_get_capset(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {
 	const struct virtio_gpu_get_capset *c = rq->bytes;
-	struct virtio_gpu_resp_capset *reply = (void *)rq->reply;
+	struct virtio_gpu_resp_capset *resp = (void *)rq->resp;
 	const struct virtgpu_mock_capset *set = find_capset(m, le32_to_cpu(c->capset_id));
 	u32 i;
 
 	if (!set || le32_to_cpu(c->capset_version) > set->version ||
-	    rq->room < sizeof(*reply) + set->size) {
+	    rq->room < sizeof(*resp) + set->size) {
 		virtgpu_mock_spec_violation(m, "version %u of capability set %u, %u bytes",
 					    le32_to_cpu(c->capset_version),
 						    le32_to_cpu(c->capset_id),
@@ -200,8 +202,8 @@ u32 virtgpu_mock_get_capset(struct virtgpu_mock *m, struct virtgpu_mock_request 
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
 	for (i = 0; i < set->size; i++)
-		reply->capset_data[i] = set->id + i;
-	rq->reply_size = sizeof(*reply) + set->size;
+		resp->capset_data[i] = set->id + i;
+	rq->resp_size = sizeof(*resp) + set->size;
 
 	return VIRTIO_GPU_RESP_OK_CAPSET;
 }
@@ -219,11 +221,12 @@ u32 virtgpu_mock_ctx_create(struct virtgpu_mock *m, struct virtgpu_mock_request 
 	if (len > sizeof(c->debug_name) ||
 	    (capset && (!virtgpu_mock_has(m, VIRTIO_GPU_F_CONTEXT_INIT) || !find_capset(m,
 											capset)))) {
-		virtgpu_mock_spec_violation(m, "context of capability set %u, its name has %u bytes", capset,
-					    len);
+		virtgpu_mock_spec_violation(m,
+					    "context of capability set %u, its name has %u bytes",
+					    capset, len);
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
-	ctx = new_context(m, context_id(rq));
+	ctx = add_context(m, context_id(rq));
 	if (!ctx)
 		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
 	ctx->capset = capset;
@@ -236,8 +239,8 @@ u32 virtgpu_mock_ctx_destroy(struct virtgpu_mock *m, struct virtgpu_mock_request
 {
 	struct virtgpu_mock_context *ctx = virtgpu_mock_context_lookup(m, rq);
 
-	/* Of one that was refused this is the last one hears. */
-	end_context(m, context_id(rq));
+	/* The driver also destroys contexts that were rejected. */
+	start_destroy(m, context_id(rq));
 
 	return ctx ? VIRTIO_GPU_RESP_OK_NODATA : VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
 }
@@ -251,14 +254,15 @@ u32 virtgpu_mock_ctx_attach(struct virtgpu_mock *m, struct virtgpu_mock_request 
 	if (!ctx)
 		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
 	if (!res) {
-		/* Nor does the driver know of what the host would not make. */
-		virtgpu_mock_context_refuse(m, ctx->id, le32_to_cpu(c->resource_id), rq->type);
+		/* The driver may not have the error response yet. */
+		virtgpu_mock_context_reject(m, ctx->id, le32_to_cpu(c->resource_id), rq->type);
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	}
-	if (virtgpu_mock_context_uses(ctx, res->id))
-		virtgpu_mock_spec_violation(m, "context %u is given resource %u twice", ctx->id, res->id);
+	if (virtgpu_mock_context_has_resource(ctx, res->id))
+		virtgpu_mock_spec_violation(m, "resource %u is already attached to context %u",
+					    res->id, ctx->id);
 
-	return xa_is_err(xa_store(&ctx->uses, res->id, xa_mk_value(1), GFP_KERNEL)) ?
+	return xa_is_err(xa_store(&ctx->attachments, res->id, xa_mk_value(1), GFP_KERNEL)) ?
 	       VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY : VIRTIO_GPU_RESP_OK_NODATA;
 }
 
@@ -267,30 +271,31 @@ u32 virtgpu_mock_ctx_detach(struct virtgpu_mock *m, struct virtgpu_mock_request 
 	const struct virtio_gpu_ctx_resource *c = rq->bytes;
 	struct virtgpu_mock_context *ctx = virtgpu_mock_context_lookup(m, rq);
 	u32 id = le32_to_cpu(c->resource_id);
-	void *use;
+	void *attachment;
 
 	if (!ctx)
 		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
-	use = xa_erase(&ctx->uses, id);
-	if (!use)
-		virtgpu_mock_spec_violation(m, "resource %u is taken from context %u, which does not have it",
+	attachment = xa_erase(&ctx->attachments, id);
+	if (!attachment)
+		virtgpu_mock_spec_violation(m, "resource %u is not attached to context %u",
 					    id, ctx->id);
 
-	return use && xa_to_value(use) ? VIRTIO_GPU_RESP_OK_NODATA :
+	return attachment && xa_to_value(attachment) ? VIRTIO_GPU_RESP_OK_NODATA :
 	       VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 }
 
 /*
- * The renderer
+ * Renderer
  */
 
 static bool fill(struct virtgpu_mock *m, struct virtgpu_mock_context *ctx, u32 id, u32 value)
 {
-	struct virtgpu_mock_resource *res = xa_load(&m->model.resources, id);
+	struct virtgpu_mock_resource *res = xa_load(&m->state.resources, id);
 	u32 *words;
 	u64 size;
 
-	if (!virtgpu_mock_context_uses(ctx, id) || !res || res->life != VIRTGPU_MOCK_LIVE)
+	if (!res || res->state != VIRTGPU_MOCK_ACTIVE ||
+	    !virtgpu_mock_context_has_resource(ctx, id))
 		return false;
 	words = virtgpu_mock_host_memory(m, res);
 	if (!words)
@@ -301,14 +306,14 @@ static bool fill(struct virtgpu_mock *m, struct virtgpu_mock_context *ctx, u32 i
 	return true;
 }
 
-static bool carry_out(struct virtgpu_mock *m, struct virtgpu_mock_context *ctx,
-		      const struct virtgpu_mock_op *op)
+static bool execute_op(struct virtgpu_mock *m, struct virtgpu_mock_context *ctx,
+		       const struct virtgpu_mock_op *op)
 {
-	switch (op->verb) {
-	case VIRTGPU_MOCK_NOTHING_MUCH:
+	switch (op->opcode) {
+	case VIRTGPU_MOCK_NOP:
 		return true;
-	case VIRTGPU_MOCK_MAKE:
-		return !xa_is_err(xa_store(&ctx->memory, op->object, xa_mk_value(op->value),
+	case VIRTGPU_MOCK_ALLOC:
+		return !xa_is_err(xa_store(&ctx->allocations, op->object, xa_mk_value(op->value),
 					   GFP_KERNEL));
 	case VIRTGPU_MOCK_FILL:
 		return fill(m, ctx, op->object, op->value);
@@ -325,7 +330,8 @@ u32 virtgpu_mock_submit(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 	u32 size = le32_to_cpu(c->size);
 
 	if (size != rq->size - sizeof(*c)) {
-		virtgpu_mock_spec_violation(m, "a stream of %u bytes in %zu", size, rq->size - sizeof(*c));
+		virtgpu_mock_spec_violation(m, "a command buffer of %u bytes in %zu", size,
+					    rq->size - sizeof(*c));
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
 	if (!ctx)
@@ -333,17 +339,17 @@ u32 virtgpu_mock_submit(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 
 	ctx->submits++;
 	for (; size >= sizeof(*op); size -= sizeof(*op), op++)
-		if (!carry_out(m, ctx, op))
+		if (!execute_op(m, ctx, op))
 			return VIRTIO_GPU_RESP_ERR_UNSPEC;
 
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
 /*
- * What a test may ask
+ * Queries by tests
  */
 
-/* Contexts that the host has. */
+/* Get the number of contexts. */
 unsigned int virtgpu_mock_contexts(struct virtgpu_mock *m)
 {
 	struct virtgpu_mock_context *ctx;
@@ -351,42 +357,43 @@ unsigned int virtgpu_mock_contexts(struct virtgpu_mock *m)
 	unsigned long id;
 
 	mutex_lock(&m->host.lock);
-	xa_for_each(&m->model.contexts, id, ctx)
-		n += ctx->life == VIRTGPU_MOCK_LIVE;
+	xa_for_each(&m->state.contexts, id, ctx)
+		n += ctx->state == VIRTGPU_MOCK_ACTIVE;
 	mutex_unlock(&m->host.lock);
 
 	return n;
 }
 
-/* One of them, but for what it uses and has made. */
+/* Get a context, without its attachments and allocations. */
 bool virtgpu_mock_context(struct virtgpu_mock *m, u32 id, struct virtgpu_mock_context *ctx)
 {
-	const struct virtgpu_mock_context *there;
+	const struct virtgpu_mock_context *found;
 	bool ret;
 
 	mutex_lock(&m->host.lock);
-	there = xa_load(&m->model.contexts, id);
-	ret = there && there->life == VIRTGPU_MOCK_LIVE;
+	found = xa_load(&m->state.contexts, id);
+	ret = found && found->state == VIRTGPU_MOCK_ACTIVE;
 	if (ret) {
-		ctx->id = there->id;
-		ctx->capset = there->capset;
-		ctx->submits = there->submits;
-		memcpy(ctx->name, there->name, sizeof(ctx->name));
+		ctx->id = found->id;
+		ctx->capset = found->capset;
+		ctx->submits = found->submits;
+		memcpy(ctx->name, found->name, sizeof(ctx->name));
 	}
 	mutex_unlock(&m->host.lock);
 
 	return ret;
 }
 
-/* May it use that resource? */
+/* Check whether a resource is attached to a context. */
 bool virtgpu_mock_attached(struct virtgpu_mock *m, u32 context, u32 resource)
 {
 	struct virtgpu_mock_context *ctx;
 	bool ret;
 
 	mutex_lock(&m->host.lock);
-	ctx = xa_load(&m->model.contexts, context);
-	ret = ctx && ctx->life == VIRTGPU_MOCK_LIVE && virtgpu_mock_context_uses(ctx, resource);
+	ctx = xa_load(&m->state.contexts, context);
+	ret = ctx && ctx->state == VIRTGPU_MOCK_ACTIVE &&
+	      virtgpu_mock_context_has_resource(ctx, resource);
 	mutex_unlock(&m->host.lock);
 
 	return ret;

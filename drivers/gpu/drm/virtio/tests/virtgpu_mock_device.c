@@ -5,14 +5,14 @@
 #include "virtgpu_mock.h"
 
 /*
- * What a host makes of its requests: virtio specification 1.3, 5.7.6.  Whatever
- * the driver may not do is a breach, and fails the test.
+ * Validation and execution of requests, see the virtio specification 1.3, 5.7.6
+ * "Device Operation".  A violation by the driver fails the test.
  */
 
 struct command {
 	u32 type;
 	u32 size;
-	u32 reply_size;
+	u32 resp_size;
 	unsigned int ring;
 	int feature;
 	bool payload;
@@ -92,44 +92,46 @@ static const struct command *find_command(u32 type)
 	return NULL;
 }
 
-static bool header_is_fine(struct virtgpu_mock *m, const struct virtgpu_mock_request *rq,
-			   const struct command *c)
+static bool check_header(struct virtgpu_mock *m, const struct virtgpu_mock_request *rq,
+			 const struct command *c)
 {
 	const struct virtio_gpu_ctrl_hdr *hdr = rq->bytes;
-	u32 flags = le32_to_cpu(hdr->flags), known = VIRTIO_GPU_FLAG_FENCE;
+	u32 flags = le32_to_cpu(hdr->flags), allowed = VIRTIO_GPU_FLAG_FENCE;
 
 	if (rq->type == VIRTIO_GPU_CMD_SUBMIT_3D && virtgpu_mock_has(m, VIRTIO_GPU_F_CONTEXT_INIT))
-		known |= VIRTIO_GPU_FLAG_INFO_RING_IDX;
-	if (flags & ~known) {
+		allowed |= VIRTIO_GPU_FLAG_INFO_RING_IDX;
+	if (flags & ~allowed) {
 		virtgpu_mock_spec_violation(m, "command 0x%04x with flags 0x%x", rq->type, flags);
 		return false;
 	}
 	if (hdr->ring_idx && !(flags & VIRTIO_GPU_FLAG_INFO_RING_IDX)) {
-		virtgpu_mock_spec_violation(m, "command 0x%04x names timeline %u without the flag", rq->type,
-					    hdr->ring_idx);
+		virtgpu_mock_spec_violation(m, "command 0x%04x names timeline %u without the flag",
+					    rq->type, hdr->ring_idx);
 		return false;
 	}
 	if ((hdr->ctx_id && !c->context) || hdr->padding[0] || hdr->padding[1] || hdr->padding[2]) {
-		virtgpu_mock_spec_violation(m, "command 0x%04x of a context that there is not", rq->type);
+		virtgpu_mock_spec_violation(m, "command 0x%04x with a context ID", rq->type);
 		return false;
 	}
 
 	return true;
 }
 
-static bool request_is_fine(struct virtgpu_mock *m, const struct virtgpu_mock_request *rq,
-			    const struct command *c)
+static bool check_request(struct virtgpu_mock *m, const struct virtgpu_mock_request *rq,
+			  const struct command *c)
 {
 	if (rq->ring->index != c->ring) {
-		virtgpu_mock_spec_violation(m, "command 0x%04x on queue %u", rq->type, rq->ring->index);
+		virtgpu_mock_spec_violation(m, "command 0x%04x on queue %u", rq->type,
+					    rq->ring->index);
 		return false;
 	}
 	if (rq->size < c->size || (rq->size > c->size && !c->payload)) {
 		virtgpu_mock_spec_violation(m, "command 0x%04x of %u bytes", rq->type, rq->size);
 		return false;
 	}
-	if (rq->room < c->reply_size) {
-		virtgpu_mock_spec_violation(m, "command 0x%04x has room for %u bytes", rq->type, rq->room);
+	if (rq->room < c->resp_size) {
+		virtgpu_mock_spec_violation(m, "command 0x%04x has room for %u bytes", rq->type,
+					    rq->room);
 		return false;
 	}
 	if (c->feature >= 0 && !virtgpu_mock_has(m, c->feature)) {
@@ -137,16 +139,16 @@ static bool request_is_fine(struct virtgpu_mock *m, const struct virtgpu_mock_re
 		return false;
 	}
 
-	return header_is_fine(m, rq, c);
+	return check_header(m, rq, c);
 }
 
 /**
- * virtgpu_mock_device_execute - carry a request out
+ * virtgpu_mock_device_execute() - Execute a request
  * @m: the device
- * @rq: the request; gets its answer's body
+ * @rq: the request; its response is filled, but for the header
  *
- * Context: under the host's lock.
- * Return: the type of the answer.
+ * Context: caller must hold @m->host.lock.
+ * Return: type of the response.
  */
 u32 virtgpu_mock_device_execute(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {
@@ -156,10 +158,10 @@ u32 virtgpu_mock_device_execute(struct virtgpu_mock *m, struct virtgpu_mock_requ
 		virtgpu_mock_spec_violation(m, "there is no command 0x%04x", rq->type);
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	}
-	if (!request_is_fine(m, rq, c))
+	if (!check_request(m, rq, c))
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 
-	rq->reply_size = c->reply_size;
+	rq->resp_size = c->resp_size;
 
 	return c->execute(m, rq);
 }
@@ -175,12 +177,12 @@ static u32 word(const struct virtgpu_mock_request *rq, unsigned int offset)
 }
 
 /**
- * virtgpu_mock_device_name - what a request is about, for the log
+ * virtgpu_mock_device_get_target() - Get the target of a request, for the log
  * @rq: the request
- * @resource: filled; 0 if it is about none
- * @scanout: filled likewise
+ * @resource: set to the resource ID, or 0
+ * @scanout: set to the scanout ID, or 0
  */
-void virtgpu_mock_device_name(struct virtgpu_mock_request *rq, u32 *resource, u32 *scanout)
+void virtgpu_mock_device_get_target(struct virtgpu_mock_request *rq, u32 *resource, u32 *scanout)
 {
 	*resource = 0;
 	*scanout = 0;
@@ -225,42 +227,44 @@ void virtgpu_mock_device_name(struct virtgpu_mock_request *rq, u32 *resource, u3
 }
 
 /**
- * virtgpu_mock_device_refuse - note that a request was not carried out
+ * virtgpu_mock_device_reject() - Track a request that was not executed
  * @m: the device
  * @rq: the request
  *
- * Context: under the host's lock.
+ * Context: caller must hold @m->host.lock.
  */
-void virtgpu_mock_device_refuse(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
+void virtgpu_mock_device_reject(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {
 	u32 resource, scanout;
 
-	virtgpu_mock_device_name(rq, &resource, &scanout);
-	virtgpu_mock_context_refuse(m, word(rq, offsetof(struct virtio_gpu_ctrl_hdr, ctx_id)),
+	virtgpu_mock_device_get_target(rq, &resource, &scanout);
+	virtgpu_mock_context_reject(m, word(rq, offsetof(struct virtio_gpu_ctrl_hdr, ctx_id)),
 				    resource, rq->type);
 	virtgpu_mock_host_visible_reject(m, resource, rq->type);
-	virtgpu_mock_resource_refuse(m, resource, rq->type);
+	virtgpu_mock_resource_reject(m, resource, rq->type);
 }
 
 /**
- * virtgpu_mock_device_answered - note that the driver knows the answer
+ * virtgpu_mock_device_responded() - Release IDs after the response
  * @m: the device
  * @rq: the request
  *
- * Context: under the host's lock.
+ * Context: caller must hold @m->host.lock.
  */
-void virtgpu_mock_device_answered(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
+void virtgpu_mock_device_responded(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {
+	u32 ctx_id;
+
 	switch (rq->type) {
 	case VIRTIO_GPU_CMD_RESOURCE_UNREF:
-		virtgpu_mock_resource_forget(m, word(rq, HEADER));
+		virtgpu_mock_resource_finish_unref(m, word(rq, HEADER));
 		break;
 	case VIRTIO_GPU_CMD_CTX_DESTROY:
-		virtgpu_mock_context_forget(m, word(rq, offsetof(struct virtio_gpu_ctrl_hdr,
-								 ctx_id)));
+		ctx_id = word(rq, offsetof(struct virtio_gpu_ctrl_hdr, ctx_id));
+		virtgpu_mock_context_finish_destroy(m, ctx_id);
 		break;
 	case VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB:
-		virtgpu_mock_host_visible_forget(m, word(rq, HEADER));
+		virtgpu_mock_host_visible_finish_unmap(m, word(rq, HEADER));
 	}
 }
 
@@ -268,22 +272,22 @@ int virtgpu_mock_device_init(struct virtgpu_mock *m)
 {
 	unsigned int i;
 
-	xa_init(&m->model.resources);
-	xa_init(&m->model.contexts);
-	m->model.pointers = kvzalloc_objs(*m->model.pointers, VIRTIO_GPU_MAX_SCANOUTS);
-	if (!m->model.pointers)
+	xa_init(&m->state.resources);
+	xa_init(&m->state.contexts);
+	m->state.pointers = kvzalloc_objs(*m->state.pointers, VIRTIO_GPU_MAX_SCANOUTS);
+	if (!m->state.pointers)
 		return -ENOMEM;
 	for (i = 0; i < m->config.scanouts && i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
-		m->model.wishes[i].enabled = m->config.connected & BIT(i);
-		m->model.wishes[i].x = i * 640;
-		m->model.wishes[i].width = 640;
-		m->model.wishes[i].height = 480;
+		m->state.modes[i].enabled = m->config.connected & BIT(i);
+		m->state.modes[i].x = i * 640;
+		m->state.modes[i].width = 640;
+		m->state.modes[i].height = 480;
 	}
 
 	return virtgpu_mock_host_visible_init(m);
 }
 
-/* The device forgets everything; what the host's user wants stays. */
+/* A reset destroys the state of the device, but keeps its display info. */
 void virtgpu_mock_device_reset(struct virtgpu_mock *m)
 {
 	mutex_lock(&m->host.lock);
@@ -298,7 +302,7 @@ void virtgpu_mock_device_fini(struct virtgpu_mock *m)
 {
 	virtgpu_mock_device_reset(m);
 	virtgpu_mock_host_visible_fini(m);
-	xa_destroy(&m->model.contexts);
-	xa_destroy(&m->model.resources);
-	kvfree(m->model.pointers);
+	xa_destroy(&m->state.contexts);
+	xa_destroy(&m->state.resources);
+	kvfree(m->state.pointers);
 }

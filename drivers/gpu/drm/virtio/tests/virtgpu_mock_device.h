@@ -10,58 +10,58 @@
 struct virtgpu_mock;
 struct virtgpu_mock_request;
 
-/* Room for every answer. */
-#define VIRTGPU_MOCK_REPLY_MAX 2048
+/* Size of the largest response, in bytes. */
+#define VIRTGPU_MOCK_RESP_MAX 2048
 
 #define VIRTGPU_MOCK_CURSOR 64
 
 /**
- * enum virtgpu_mock_life - what has become of a resource
- * @VIRTGPU_MOCK_LIVE: it is there
- * @VIRTGPU_MOCK_DYING: it is not, but the driver has no answer to UNREF yet, so it may
- *	not use the number again
- * @VIRTGPU_MOCK_REFUSED: the host would not make it.  The driver need not know that
- *	yet, so what it says about it is answered with an error.
+ * enum virtgpu_mock_state - State of a resource or context
+ * @VIRTGPU_MOCK_ACTIVE: exists
+ * @VIRTGPU_MOCK_DESTROYING: destroyed, but the driver has no response yet
+ *	and must not reuse the ID
+ * @VIRTGPU_MOCK_REJECTED: creation failed.  The driver may not have the
+ *	response yet, so that further commands are errors, not violations.
  */
-enum virtgpu_mock_life {
-	VIRTGPU_MOCK_LIVE,
-	VIRTGPU_MOCK_DYING,
-	VIRTGPU_MOCK_REFUSED,
+enum virtgpu_mock_state {
+	VIRTGPU_MOCK_ACTIVE,
+	VIRTGPU_MOCK_DESTROYING,
+	VIRTGPU_MOCK_REJECTED,
 };
 
 /**
- * struct virtgpu_mock_resource - a resource as the host knows it
- * @id: its number
- * @life: see enum virtgpu_mock_life
- * @blob: it is memory, not a copy
+ * struct virtgpu_mock_resource - A resource
+ * @id: resource ID
+ * @state: state
+ * @blob: blob resource
  * @format: enum virtio_gpu_formats
  * @width: in pixels
  * @height: in pixels
- * @size: bytes of a blob
- * @attached: it has a backing
- * @attach_refused: the host would not take a backing
- * @transfer_refused: the host would not take a picture
- * @count: entries of the backing
- * @entries: the backing
- * @bytes: its length
- * @pixels: the host's copy
- * @transfers: how often it was brought up to date
- * @blob_mem: VIRTIO_GPU_BLOB_MEM_*, of a blob
- * @mappable: it was made to be seen in the window
- * @map_refused: the host would not show it there
- * @unit: bytes of a pixel, or of what else it consists of
+ * @size: size of a blob in bytes
+ * @attached: backing is attached
+ * @attach_rejected: ATTACH_BACKING failed
+ * @transfer_rejected: TRANSFER_TO_HOST_2D failed
+ * @count: number of @entries
+ * @entries: backing
+ * @bytes: size of the backing
+ * @pixels: memory of the host
+ * @transfers: number of transfers to @pixels
+ * @blob_mem: VIRTIO_GPU_BLOB_MEM_* of a blob
+ * @mappable: created with VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE
+ * @map_rejected: RESOURCE_MAP_BLOB failed
+ * @unit: bytes per pixel, or 1 for buffers
  */
 struct virtgpu_mock_resource {
 	u32 id;
-	enum virtgpu_mock_life life;
+	enum virtgpu_mock_state state;
 	bool blob;
 	u32 format;
 	u32 width;
 	u32 height;
 	u64 size;
 	bool attached;
-	bool attach_refused;
-	bool transfer_refused;
+	bool attach_rejected;
+	bool transfer_rejected;
 	u32 count;
 	struct virtio_gpu_mem_entry *entries;
 	u64 bytes;
@@ -69,26 +69,26 @@ struct virtgpu_mock_resource {
 	unsigned int transfers;
 	u32 blob_mem;
 	bool mappable;
-	bool map_refused;
+	bool map_rejected;
 	u32 unit;
 };
 
-/* A rectangle in the processor's byte order. */
+/* A rectangle in CPU byte order. */
 struct virtgpu_mock_rect {
 	u32 x, y, w, h;
 };
 
 /**
- * struct virtgpu_mock_scanout - an output as the host knows it
- * @resource: what it shows, 0 for nothing
- * @r: which part of it
- * @format: of a blob
- * @width: of the framebuffer in a blob
- * @height: likewise
- * @stride: bytes from a line to the next
- * @offset: of the first pixel
- * @screen: what one sees, @r.w times @r.h, changed by flushes only
- * @flushes: how often that was
+ * struct virtgpu_mock_scanout - A scanout
+ * @resource: resource ID, 0 if disabled
+ * @r: source rectangle
+ * @format: format of a blob
+ * @width: framebuffer width of a blob in pixels
+ * @height: framebuffer height of a blob in pixels
+ * @stride: framebuffer stride of a blob in bytes
+ * @offset: offset of the first pixel of a blob in bytes
+ * @screen: displayed pixels, @r.w times @r.h; only flushes update it
+ * @flushes: number of flushes
  */
 struct virtgpu_mock_scanout {
 	u32 resource;
@@ -103,13 +103,13 @@ struct virtgpu_mock_scanout {
 };
 
 /**
- * struct virtgpu_mock_pointer - a cursor as the host knows it
- * @resource: its image, 0 for none
+ * struct virtgpu_mock_pointer - A cursor
+ * @resource: resource ID, 0 if hidden
  * @x: position
  * @y: position
- * @hot_x: hot spot
- * @hot_y: hot spot
- * @image: its pixels
+ * @hot_x: hotspot
+ * @hot_y: hotspot
+ * @image: pixels
  */
 struct virtgpu_mock_pointer {
 	u32 resource;
@@ -118,17 +118,17 @@ struct virtgpu_mock_pointer {
 	u32 image[VIRTGPU_MOCK_CURSOR * VIRTGPU_MOCK_CURSOR];
 };
 
-/* What the host wants of an output. */
-struct virtgpu_mock_wish {
+/* Display info of an output. */
+struct virtgpu_mock_display_mode {
 	bool enabled;
 	u32 x, y;
 	u32 width, height;
 };
 
-/* Where the memory of the guest's other devices is, which is no RAM. */
+/* Address of the memory of a PCI peer device, which is not RAM. */
 #define VIRTGPU_MOCK_PEER 0x4000000000ull
 
-/* Memory of another device, as the host reaches it. */
+/* Memory of a PCI peer device. */
 struct virtgpu_mock_peer {
 	u64 addr;
 	void *memory;
@@ -136,63 +136,65 @@ struct virtgpu_mock_peer {
 };
 
 /**
- * enum virtgpu_mock_verb - what a renderer of this host's can be told to do
- * @VIRTGPU_MOCK_NOTHING_MUCH: it does not
- * @VIRTGPU_MOCK_MAKE: make memory that a blob can be made of: its number, its size
- * @VIRTGPU_MOCK_FILL: write a word all over a resource: its number, the word
- * @VIRTGPU_MOCK_FAIL: answer with an error
+ * enum virtgpu_mock_opcode - Operations of the mock renderer
+ * @VIRTGPU_MOCK_NOP: do nothing
+ * @VIRTGPU_MOCK_ALLOC: allocate memory for a host blob; object is the blob ID,
+ *	value the size in bytes
+ * @VIRTGPU_MOCK_FILL: fill a resource; object is the resource ID, value the
+ *	word
+ * @VIRTGPU_MOCK_FAIL: fail the command
  */
-enum virtgpu_mock_verb {
-	VIRTGPU_MOCK_NOTHING_MUCH,
-	VIRTGPU_MOCK_MAKE,
+enum virtgpu_mock_opcode {
+	VIRTGPU_MOCK_NOP,
+	VIRTGPU_MOCK_ALLOC,
 	VIRTGPU_MOCK_FILL,
 	VIRTGPU_MOCK_FAIL,
 };
 
-/* Command streams are made of these. */
+/* Element of a command buffer. */
 struct virtgpu_mock_op {
-	u32 verb;
+	u32 opcode;
 	u32 object;
 	u32 value;
 };
 
 /**
- * struct virtgpu_mock_context - a program as the host knows it
- * @id: its number
- * @life: see enum virtgpu_mock_life
- * @capset: which renderer it talks to, 0 for the one there always was
- * @name: what it is called
- * @uses: the resources that it may use, by number
- * @memory: the sizes of what it has made blobs can be made of, by number
- * @submits: command streams that it was given
+ * struct virtgpu_mock_context - A context
+ * @id: context ID
+ * @state: state
+ * @capset: capability set ID, 0 for the default
+ * @name: debug name
+ * @attachments: attached resources, by resource ID
+ * @allocations: sizes of memory for host blobs, by blob ID
+ * @submits: number of SUBMIT_3D commands
  */
 struct virtgpu_mock_context {
 	u32 id;
-	enum virtgpu_mock_life life;
+	enum virtgpu_mock_state state;
 	u32 capset;
 	char name[64];
-	struct xarray uses;
-	struct xarray memory;
+	struct xarray attachments;
+	struct xarray allocations;
 	unsigned int submits;
 };
 
-/* A blob in the window; @ended: only until the driver knows that it has left. */
+/* A mapped blob; @unmapped ones wait until the driver has the response. */
 struct virtgpu_mock_mapping {
 	struct list_head link;
 	u32 resource;
 	u64 offset;
 	u64 size;
-	bool ended;
+	bool unmapped;
 };
 
 /**
- * struct virtgpu_mock_host_visible - what the guest sees of the host's memory
+ * struct virtgpu_mock_host_visible - The host-visible region
  * @start: physical address
- * @size: in bytes, 0 if there is none
- * @memory: what is there; NULL on machines that list all of their memory, where the
- *	window is a hole
- * @mappings: blobs that it shows
- * @caching: VIRTIO_GPU_MAP_CACHE_*, what the driver is told of them
+ * @size: in bytes, 0 if there is no region
+ * @memory: memory of the region; NULL on machines where it is a hole, because
+ *	iomem_resource covers all memory
+ * @mappings: mapped blobs
+ * @caching: VIRTIO_GPU_MAP_CACHE_* of each mapping
  */
 struct virtgpu_mock_host_visible {
 	phys_addr_t start;
@@ -203,24 +205,24 @@ struct virtgpu_mock_host_visible {
 };
 
 /**
- * struct virtgpu_mock_device - what the host knows
- * @resources: by number
- * @scanouts: outputs
- * @pointers: their cursors
- * @wishes: what it wants of them
- * @peers: memory that is no RAM
- * @contexts: by number
- * @window: where host memory is seen
- * @lost: outputs that went dark as their resource was ended
+ * struct virtgpu_mock_device - State of a mock device
+ * @resources: resources, by ID
+ * @scanouts: scanouts
+ * @pointers: cursors
+ * @modes: display info of the outputs
+ * @peers: memory of PCI peer devices
+ * @contexts: contexts, by ID
+ * @host_visible: host-visible region
+ * @lost: number of scanouts that were disabled by RESOURCE_UNREF
  */
 struct virtgpu_mock_device {
 	struct xarray resources;
 	struct virtgpu_mock_scanout scanouts[VIRTIO_GPU_MAX_SCANOUTS];
 	struct virtgpu_mock_pointer *pointers;
-	struct virtgpu_mock_wish wishes[VIRTIO_GPU_MAX_SCANOUTS];
+	struct virtgpu_mock_display_mode modes[VIRTIO_GPU_MAX_SCANOUTS];
 	struct virtgpu_mock_peer peers[2];
 	struct xarray contexts;
-	struct virtgpu_mock_host_visible window;
+	struct virtgpu_mock_host_visible host_visible;
 	unsigned int lost;
 };
 
@@ -229,9 +231,9 @@ void virtgpu_mock_device_fini(struct virtgpu_mock *m);
 void virtgpu_mock_device_reset(struct virtgpu_mock *m);
 
 u32 virtgpu_mock_device_execute(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
-void virtgpu_mock_device_refuse(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
-void virtgpu_mock_device_answered(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
-void virtgpu_mock_device_name(struct virtgpu_mock_request *rq, u32 *resource, u32 *scanout);
+void virtgpu_mock_device_reject(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
+void virtgpu_mock_device_responded(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
+void virtgpu_mock_device_get_target(struct virtgpu_mock_request *rq, u32 *resource, u32 *scanout);
 
 /* Resources, see virtgpu_mock_resource.c. */
 struct virtgpu_mock_resource *virtgpu_mock_lookup(struct virtgpu_mock *m, u32 id);
@@ -244,8 +246,8 @@ u32 virtgpu_mock_transfer(struct virtgpu_mock *m, struct virtgpu_mock_request *r
 u32 virtgpu_mock_assign_uuid(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
 u32 virtgpu_mock_create_3d(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
 u32 virtgpu_mock_transfer_3d(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
-void virtgpu_mock_resource_refuse(struct virtgpu_mock *m, u32 id, u32 type);
-void virtgpu_mock_resource_forget(struct virtgpu_mock *m, u32 id);
+void virtgpu_mock_resource_reject(struct virtgpu_mock *m, u32 id, u32 type);
+void virtgpu_mock_resource_finish_unref(struct virtgpu_mock *m, u32 id);
 bool virtgpu_mock_read_backing(struct virtgpu_mock *m, const struct virtgpu_mock_resource *res,
 			       u64 offset, void *to, size_t size);
 void virtgpu_mock_resources_reset(struct virtgpu_mock *m);
@@ -253,7 +255,7 @@ void virtgpu_mock_resources_reset(struct virtgpu_mock *m);
 /* Contexts, see virtgpu_mock_context.c. */
 struct virtgpu_mock_context *virtgpu_mock_context_lookup(struct virtgpu_mock *m,
 							 const struct virtgpu_mock_request *rq);
-bool virtgpu_mock_context_uses(struct virtgpu_mock_context *ctx, u32 resource);
+bool virtgpu_mock_context_has_resource(struct virtgpu_mock_context *ctx, u32 resource);
 u32 virtgpu_mock_capset_info(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
 u32 virtgpu_mock_get_capset(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
 u32 virtgpu_mock_ctx_create(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
@@ -261,20 +263,20 @@ u32 virtgpu_mock_ctx_destroy(struct virtgpu_mock *m, struct virtgpu_mock_request
 u32 virtgpu_mock_ctx_attach(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
 u32 virtgpu_mock_ctx_detach(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
 u32 virtgpu_mock_submit(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
-void virtgpu_mock_context_refuse(struct virtgpu_mock *m, u32 id, u32 resource, u32 type);
-void virtgpu_mock_context_forget(struct virtgpu_mock *m, u32 id);
+void virtgpu_mock_context_reject(struct virtgpu_mock *m, u32 id, u32 resource, u32 type);
+void virtgpu_mock_context_finish_destroy(struct virtgpu_mock *m, u32 id);
 void virtgpu_mock_contexts_unref(struct virtgpu_mock *m, u32 resource);
 void virtgpu_mock_contexts_reset(struct virtgpu_mock *m);
 
-/* The window, see virtgpu_mock_host_visible.c. */
+/* Host-visible region, see virtgpu_mock_host_visible.c. */
 int virtgpu_mock_host_visible_init(struct virtgpu_mock *m);
 void virtgpu_mock_host_visible_fini(struct virtgpu_mock *m);
 void *virtgpu_mock_host_memory(struct virtgpu_mock *m, struct virtgpu_mock_resource *res);
 u32 virtgpu_mock_map(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
 u32 virtgpu_mock_unmap(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
 void virtgpu_mock_host_visible_reject(struct virtgpu_mock *m, u32 resource, u32 type);
-void virtgpu_mock_host_visible_forget(struct virtgpu_mock *m, u32 resource);
-bool virtgpu_mock_host_visible_shows(struct virtgpu_mock *m, u32 resource);
+void virtgpu_mock_host_visible_finish_unmap(struct virtgpu_mock *m, u32 resource);
+bool virtgpu_mock_host_visible_is_mapped(struct virtgpu_mock *m, u32 resource);
 void virtgpu_mock_host_visible_reset(struct virtgpu_mock *m);
 
 /* Outputs, see virtgpu_mock_output.c. */
@@ -288,10 +290,10 @@ u32 virtgpu_mock_move_cursor(struct virtgpu_mock *m, struct virtgpu_mock_request
 void virtgpu_mock_outputs_unref(struct virtgpu_mock *m, u32 resource);
 void virtgpu_mock_outputs_reset(struct virtgpu_mock *m);
 
-/* What a test may ask. */
+/* Queries by tests. */
 unsigned int virtgpu_mock_resources(struct virtgpu_mock *m);
 unsigned int virtgpu_mock_backings(struct virtgpu_mock *m);
-bool virtgpu_mock_knows(struct virtgpu_mock *m, u64 addr);
+bool virtgpu_mock_has_address(struct virtgpu_mock *m, u64 addr);
 void virtgpu_mock_set_peer(struct virtgpu_mock *m, unsigned int index, void *memory, size_t size);
 unsigned int virtgpu_mock_contexts(struct virtgpu_mock *m);
 bool virtgpu_mock_context(struct virtgpu_mock *m, u32 id, struct virtgpu_mock_context *ctx);

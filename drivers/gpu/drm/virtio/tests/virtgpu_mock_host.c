@@ -9,9 +9,8 @@
 #include "virtgpu_mock.h"
 
 /*
- * The host's side of the rings: requests are taken out in order, carried out by
- * the model, and answered, at once or when the test says so.  It works on its own,
- * as a virtual machine monitor's thread does, unless the test steps it.
+ * Device side of the virtqueues.  A work item processes requests in ring order,
+ * unless the test calls virtgpu_mock_freeze() and steps the host.
  */
 
 static unsigned int type_index(u32 type)
@@ -28,8 +27,8 @@ static u16 *avail_event(struct virtgpu_mock_ring *ring)
 	return (__force u16 *)&vring->used->ring[vring->num];
 }
 
-/* Ask for a notification of what comes next.  True if something has come already. */
-static bool arm(struct virtgpu_mock_ring *ring)
+/* Enable notifications.  Return: true if a request is already available. */
+static bool enable_notify(struct virtgpu_mock_ring *ring)
 {
 	const struct vring *vring = virtqueue_get_vring(ring->vq);
 	__virtio16 idx;
@@ -50,12 +49,12 @@ static void request_free(struct virtgpu_mock_request *rq)
 	vringh_kiov_cleanup(&rq->out);
 	vringh_kiov_cleanup(&rq->in);
 	kvfree(rq->bytes);
-	kfree(rq->reply);
+	kfree(rq->resp);
 	kfree(rq);
 }
 
-/* Take the next request out of a ring, or NULL. */
-static struct virtgpu_mock_request *take(struct virtgpu_mock_ring *ring)
+/* Get the next request of a ring, or NULL. */
+static struct virtgpu_mock_request *get_request(struct virtgpu_mock_ring *ring)
 {
 	struct virtgpu_mock_request *rq = kzalloc_obj(*rq);
 	int ret;
@@ -68,7 +67,8 @@ static struct virtgpu_mock_request *take(struct virtgpu_mock_ring *ring)
 	vringh_kiov_init(&rq->in, NULL, 0);
 	ret = vringh_getdesc_iotlb(&ring->vrh, &rq->out, &rq->in, &rq->head, GFP_KERNEL);
 	if (ret < 0)
-		virtgpu_mock_spec_violation(ring->mock, "ring %u has a bad chain: %d", ring->index, ret);
+		virtgpu_mock_spec_violation(ring->mock, "ring %u has a bad chain: %d", ring->index,
+					    ret);
 	if (ret <= 0)
 		goto free;
 
@@ -78,11 +78,11 @@ static struct virtgpu_mock_request *take(struct virtgpu_mock_ring *ring)
 	rq->size = vringh_kiov_length(&rq->out);
 	rq->room = vringh_kiov_length(&rq->in);
 	rq->bytes = kvzalloc(max_t(u32, rq->size, sizeof(struct virtio_gpu_ctrl_hdr)), GFP_KERNEL);
-	rq->reply = kzalloc(VIRTGPU_MOCK_REPLY_MAX, GFP_KERNEL);
-	if (!rq->bytes || !rq->reply)
+	rq->resp = kzalloc(VIRTGPU_MOCK_RESP_MAX, GFP_KERNEL);
+	if (!rq->bytes || !rq->resp)
 		goto free;
 	if (vringh_iov_pull_iotlb(&ring->vrh, &rq->out, rq->bytes, rq->size) != rq->size)
-		virtgpu_mock_spec_violation(ring->mock, "a request that cannot be read");
+		virtgpu_mock_spec_violation(ring->mock, "a request is not readable");
 	rq->type = le32_to_cpu(((struct virtio_gpu_ctrl_hdr *)rq->bytes)->type);
 
 	return rq;
@@ -98,7 +98,7 @@ static void log_request(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 
 	e->type = rq->type;
 	e->kick = atomic_read(&rq->ring->kicks);
-	virtgpu_mock_device_name(rq, &e->resource, &e->scanout);
+	virtgpu_mock_device_get_target(rq, &e->resource, &e->scanout);
 	e->context = le32_to_cpu(hdr->ctx_id);
 	e->timeline = hdr->flags & cpu_to_le32(VIRTIO_GPU_FLAG_INFO_RING_IDX) ?
 		      hdr->ring_idx : -1;
@@ -112,7 +112,8 @@ static void check_fence(struct virtgpu_mock_request *rq)
 
 	if (!(hdr->flags & cpu_to_le32(VIRTIO_GPU_FLAG_FENCE))) {
 		if (id)
-			virtgpu_mock_spec_violation(rq->ring->mock, "fence id %llu without a fence", id);
+			virtgpu_mock_spec_violation(rq->ring->mock, "fence id %llu without a fence",
+						    id);
 		return;
 	}
 	if (id <= rq->ring->last_fence)
@@ -121,7 +122,7 @@ static void check_fence(struct virtgpu_mock_request *rq)
 	rq->ring->last_fence = id;
 }
 
-/* The rule that this request falls under, or NULL. */
+/* Find the rule that applies to a request, or NULL. */
 static struct virtgpu_mock_rule *find_rule(struct virtgpu_mock *m, u32 type)
 {
 	struct virtgpu_mock_rule *rule;
@@ -139,7 +140,7 @@ static struct virtgpu_mock_rule *find_rule(struct virtgpu_mock *m, u32 type)
 	return NULL;
 }
 
-static void use_up(struct virtgpu_mock_rule *rule)
+static void consume_rule(struct virtgpu_mock_rule *rule)
 {
 	if (!rule->times || --rule->times)
 		return;
@@ -150,27 +151,27 @@ static void use_up(struct virtgpu_mock_rule *rule)
 static void fill_header(struct virtgpu_mock_request *rq, u32 type)
 {
 	const struct virtio_gpu_ctrl_hdr *hdr = rq->bytes;
-	struct virtio_gpu_ctrl_hdr *answer = (void *)rq->reply;
+	struct virtio_gpu_ctrl_hdr *resp = (void *)rq->resp;
 
-	answer->type = cpu_to_le32(type);
+	resp->type = cpu_to_le32(type);
 	if (hdr->flags & cpu_to_le32(VIRTIO_GPU_FLAG_FENCE)) {
-		answer->flags = cpu_to_le32(VIRTIO_GPU_FLAG_FENCE);
-		answer->fence_id = hdr->fence_id;
+		resp->flags = cpu_to_le32(VIRTIO_GPU_FLAG_FENCE);
+		resp->fence_id = hdr->fence_id;
 	}
-	if (type < 0x1100 || type > 0x11ff || type == VIRTIO_GPU_RESP_OK_NODATA)
-		rq->reply_size = sizeof(*answer);
+	if (type <= VIRTIO_GPU_RESP_OK_NODATA || type >= VIRTIO_GPU_RESP_ERR_UNSPEC)
+		rq->resp_size = sizeof(*resp);
 }
 
-/* Hand a request back to the driver, @used bytes of it written. */
+/* Return a request to the driver, with a used length of @used bytes. */
 static void complete_request(struct virtgpu_mock_request *rq, u32 size, u32 used)
 {
 	struct virtgpu_mock_ring *ring = rq->ring;
 	unsigned long flags;
 
 	size = min(size, rq->room);
-	if (size && vringh_iov_push_iotlb(&ring->vrh, &rq->in, rq->reply, size) != size)
-		virtgpu_mock_spec_violation(ring->mock, "an answer that cannot be written");
-	virtgpu_mock_device_answered(ring->mock, rq);
+	if (size && vringh_iov_push_iotlb(&ring->vrh, &rq->in, rq->resp, size) != size)
+		virtgpu_mock_spec_violation(ring->mock, "a response buffer is not writable");
+	virtgpu_mock_device_responded(ring->mock, rq);
 	vringh_complete_iotlb(&ring->vrh, rq->head, used);
 	request_free(rq);
 
@@ -181,25 +182,25 @@ static void complete_request(struct virtgpu_mock_request *rq, u32 size, u32 used
 	local_irq_restore(flags);
 }
 
-static void answer(struct virtgpu_mock_request *rq)
+static void respond(struct virtgpu_mock_request *rq)
 {
-	u32 used = min(rq->reply_size, rq->room);
+	u32 used = min(rq->resp_size, rq->room);
 
 	complete_request(rq, used, used);
 }
 
-static void answer_badly(struct virtgpu_mock_request *rq, const struct virtgpu_mock_rule *rule)
+static void respond_malformed(struct virtgpu_mock_request *rq, const struct virtgpu_mock_rule *rule)
 {
-	u32 used = min(rq->reply_size, rq->room);
+	u32 used = min(rq->resp_size, rq->room);
 
 	if (rule->garble)
-		memset(rq->reply, 0xa5, VIRTGPU_MOCK_REPLY_MAX);
+		memset(rq->resp, 0xa5, VIRTGPU_MOCK_RESP_MAX);
 	if (rule->cut)
 		used = rule->cut == VIRTGPU_MOCK_NOTHING ? 0 : min(used, rule->cut);
 	complete_request(rq, used, rule->excess ? rq->room + rule->excess : used);
 }
 
-static void treat(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
+static void process_request(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {
 	struct virtgpu_mock_rule *rule = find_rule(m, rq->type);
 	u32 type;
@@ -208,7 +209,7 @@ static void treat(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 	check_fence(rq);
 
 	if (rule && rule->error >= VIRTIO_GPU_RESP_ERR_UNSPEC)
-		virtgpu_mock_device_refuse(m, rq);
+		virtgpu_mock_device_reject(m, rq);
 	else
 		type = virtgpu_mock_device_execute(m, rq);
 	if (rule && rule->error)
@@ -216,14 +217,14 @@ static void treat(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 	fill_header(rq, type);
 
 	if (!rule) {
-		answer(rq);
+		respond(rq);
 		return;
 	}
 	if (rule->hold)
 		list_add_tail(&rq->link, &m->host.held);
 	else
-		answer_badly(rq, rule);
-	use_up(rule);
+		respond_malformed(rq, rule);
+	consume_rule(rule);
 }
 
 static bool step_ring(struct virtgpu_mock_ring *ring)
@@ -235,14 +236,14 @@ static bool step_ring(struct virtgpu_mock_ring *ring)
 		return false;
 
 	do {
-		rq = take(ring);
-	} while (!rq && arm(ring));
+		rq = get_request(ring);
+	} while (!rq && enable_notify(ring));
 	if (!rq)
 		return false;
 
 	if (!(m->status & VIRTIO_CONFIG_S_DRIVER_OK))
 		virtgpu_mock_spec_violation(m, "command 0x%04x before DRIVER_OK", rq->type);
-	treat(m, rq);
+	process_request(m, rq);
 
 	return true;
 }
@@ -263,7 +264,7 @@ static void host_work(struct work_struct *work)
 }
 
 /**
- * virtgpu_mock_host_notify - the driver has put something into a ring
+ * virtgpu_mock_host_notify() - Handle a notification by the driver
  * @ring: the ring
  *
  * Context: any.
@@ -278,7 +279,7 @@ void virtgpu_mock_host_notify(struct virtgpu_mock_ring *ring)
 }
 
 /*
- * Life
+ * Setup and teardown
  */
 
 int virtgpu_mock_host_init(struct virtgpu_mock *m)
@@ -290,7 +291,7 @@ int virtgpu_mock_host_init(struct virtgpu_mock *m)
 	INIT_LIST_HEAD(&host->rules);
 	INIT_LIST_HEAD(&host->held);
 	INIT_WORK(&host->work, host_work);
-	/* All of memory takes two, as the size of one would not fit 64 bits. */
+	/* One entry cannot hold the size of the whole address space. */
 	vhost_iotlb_init(&host->iotlb, 2, 0);
 	if (vhost_iotlb_add_range(&host->iotlb, 0, ULONG_MAX, 0, VHOST_MAP_RW))
 		return -ENOMEM;
@@ -321,7 +322,7 @@ void virtgpu_mock_host_fini(struct virtgpu_mock *m)
 	vhost_iotlb_reset(&m->host.iotlb);
 }
 
-/* A ring of the driver's is there. */
+/* Attach to a virtqueue of the driver. */
 int virtgpu_mock_host_start(struct virtgpu_mock *m, unsigned int index, struct virtqueue *vq)
 {
 	struct virtgpu_mock_ring *ring = &m->host.rings[index];
@@ -352,18 +353,18 @@ void virtgpu_mock_host_stop(struct virtgpu_mock *m)
 	mutex_unlock(&m->host.lock);
 }
 
-/* From here on the host does not touch the rings, and no callback is running. */
+/* On return the host does not access the rings, and no callback is running. */
 void virtgpu_mock_host_reset(struct virtgpu_mock *m)
 {
 	virtgpu_mock_host_stop(m);
 }
 
 /*
- * What a test says to the host
+ * Control and queries by tests
  */
 
 /**
- * virtgpu_mock_freeze - the host takes nothing any more but in virtgpu_mock_step()
+ * virtgpu_mock_freeze() - Process requests in virtgpu_mock_step() only
  * @m: the device
  */
 void virtgpu_mock_freeze(struct virtgpu_mock *m)
@@ -374,7 +375,7 @@ void virtgpu_mock_freeze(struct virtgpu_mock *m)
 }
 
 /**
- * virtgpu_mock_thaw - the host works on its own again
+ * virtgpu_mock_thaw() - Process requests asynchronously again
  * @m: the device
  */
 void virtgpu_mock_thaw(struct virtgpu_mock *m)
@@ -386,10 +387,10 @@ void virtgpu_mock_thaw(struct virtgpu_mock *m)
 }
 
 /**
- * virtgpu_mock_step - carry one request out
+ * virtgpu_mock_step() - Process one request
  * @m: a frozen device
  *
- * Return: false if there was none.
+ * Return: true, or false if no request was available.
  */
 bool virtgpu_mock_step(struct virtgpu_mock *m)
 {
@@ -403,10 +404,10 @@ bool virtgpu_mock_step(struct virtgpu_mock *m)
 }
 
 /**
- * virtgpu_mock_run - carry out what there is
+ * virtgpu_mock_run() - Process all available requests
  * @m: a frozen device
  *
- * Return: the number of requests.
+ * Return: number of processed requests.
  */
 unsigned int virtgpu_mock_run(struct virtgpu_mock *m)
 {
@@ -419,7 +420,7 @@ unsigned int virtgpu_mock_run(struct virtgpu_mock *m)
 }
 
 /**
- * virtgpu_mock_wait_idle - wait until a host that works on its own is idle
+ * virtgpu_mock_wait_idle() - Wait until all requests are processed
  * @m: the device
  */
 void virtgpu_mock_wait_idle(struct virtgpu_mock *m)
@@ -429,9 +430,9 @@ void virtgpu_mock_wait_idle(struct virtgpu_mock *m)
 }
 
 /**
- * virtgpu_mock_rule - from now on treat some requests badly
+ * virtgpu_mock_rule() - Add a rule
  * @m: the device
- * @rule: how; copied
+ * @rule: the rule; copied
  */
 void virtgpu_mock_rule(struct virtgpu_mock *m, const struct virtgpu_mock_rule *rule)
 {
@@ -444,7 +445,7 @@ void virtgpu_mock_rule(struct virtgpu_mock *m, const struct virtgpu_mock_rule *r
 }
 
 /**
- * virtgpu_mock_obey - treat all requests well again
+ * virtgpu_mock_obey() - Remove all rules
  * @m: the device
  */
 void virtgpu_mock_obey(struct virtgpu_mock *m)
@@ -460,9 +461,9 @@ void virtgpu_mock_obey(struct virtgpu_mock *m)
 }
 
 /**
- * virtgpu_mock_reject - answer with an error from now on
+ * virtgpu_mock_reject() - Respond to commands with an error
  * @m: the device
- * @type: to these commands
+ * @type: VIRTIO_GPU_CMD_*
  * @error: VIRTIO_GPU_RESP_ERR_*
  */
 void virtgpu_mock_reject(struct virtgpu_mock *m, u32 type, u32 error)
@@ -473,9 +474,9 @@ void virtgpu_mock_reject(struct virtgpu_mock *m, u32 type, u32 error)
 }
 
 /**
- * virtgpu_mock_hold - carry out, but do not answer, from now on
+ * virtgpu_mock_hold() - Execute commands, but hold their responses
  * @m: the device
- * @type: these commands
+ * @type: VIRTIO_GPU_CMD_*
  */
 void virtgpu_mock_hold(struct virtgpu_mock *m, u32 type)
 {
@@ -484,7 +485,7 @@ void virtgpu_mock_hold(struct virtgpu_mock *m, u32 type)
 	virtgpu_mock_rule(m, &rule);
 }
 
-static void end_hold(struct virtgpu_mock *m, u32 type)
+static void remove_hold_rules(struct virtgpu_mock *m, u32 type)
 {
 	struct virtgpu_mock_rule *rule, *next;
 
@@ -497,12 +498,12 @@ static void end_hold(struct virtgpu_mock *m, u32 type)
 }
 
 /**
- * virtgpu_mock_release_one - answer one of the commands that are held
+ * virtgpu_mock_release_one() - Send one held response
  * @m: the device
- * @type: a command, 0 for any
- * @skip: which: the oldest is 0
+ * @type: VIRTIO_GPU_CMD_*, 0 for any
+ * @skip: number of older held responses to skip
  *
- * Return: false if there is none.
+ * Return: true, or false if no such response is held.
  */
 bool virtgpu_mock_release_one(struct virtgpu_mock *m, u32 type, unsigned int skip)
 {
@@ -515,7 +516,7 @@ bool virtgpu_mock_release_one(struct virtgpu_mock *m, u32 type, unsigned int ski
 			continue;
 		found = true;
 		list_del(&rq->link);
-		answer(rq);
+		respond(rq);
 		break;
 	}
 	mutex_unlock(&m->host.lock);
@@ -524,18 +525,18 @@ bool virtgpu_mock_release_one(struct virtgpu_mock *m, u32 type, unsigned int ski
 }
 
 /**
- * virtgpu_mock_release - answer what is held, and hold no more
+ * virtgpu_mock_release() - Send held responses, and stop holding more
  * @m: the device
- * @type: a command, 0 for any
+ * @type: VIRTIO_GPU_CMD_*, 0 for any
  *
- * Return: the number of answers.
+ * Return: number of sent responses.
  */
 unsigned int virtgpu_mock_release(struct virtgpu_mock *m, u32 type)
 {
 	unsigned int n = 0;
 
 	mutex_lock(&m->host.lock);
-	end_hold(m, type);
+	remove_hold_rules(m, type);
 	mutex_unlock(&m->host.lock);
 	while (virtgpu_mock_release_one(m, type, 0))
 		n++;
@@ -544,11 +545,11 @@ unsigned int virtgpu_mock_release(struct virtgpu_mock *m, u32 type)
 }
 
 /**
- * virtgpu_mock_held - commands that were carried out, but not answered
+ * virtgpu_mock_held() - Get the number of held responses
  * @m: the device
- * @type: a command, 0 for any
+ * @type: VIRTIO_GPU_CMD_*, 0 for any
  *
- * Return: how many.
+ * Return: number of held responses.
  */
 unsigned int virtgpu_mock_held(struct virtgpu_mock *m, u32 type)
 {
@@ -564,9 +565,9 @@ unsigned int virtgpu_mock_held(struct virtgpu_mock *m, u32 type)
 }
 
 /**
- * virtgpu_mock_stalled_cursor - take nothing out of the cursor queue, as some hosts do
+ * virtgpu_mock_stalled_cursor() - Stall the cursor queue, as some hosts do
  * @m: the device
- * @stalled: so it is
+ * @stalled: stall, or process requests again
  */
 void virtgpu_mock_stalled_cursor(struct virtgpu_mock *m, bool stalled)
 {
@@ -576,10 +577,6 @@ void virtgpu_mock_stalled_cursor(struct virtgpu_mock *m, bool stalled)
 	if (!stalled)
 		queue_work(m->host.wq, &m->host.work);
 }
-
-/*
- * What it has seen
- */
 
 unsigned int virtgpu_mock_count(struct virtgpu_mock *m, u32 type)
 {
@@ -592,7 +589,7 @@ unsigned int virtgpu_mock_count(struct virtgpu_mock *m, u32 type)
 	return n;
 }
 
-/* Where the log is now. */
+/* Get the current position in the log. */
 unsigned int virtgpu_mock_log_pos(struct virtgpu_mock *m)
 {
 	unsigned int n;
@@ -618,7 +615,7 @@ bool virtgpu_mock_log_entry(struct virtgpu_mock *m, unsigned int i,
 	return ret;
 }
 
-/* The first such command since @from. */
+/* Find the first command of a type at or after the log position @from. */
 bool virtgpu_mock_find(struct virtgpu_mock *m, unsigned int from, u32 type,
 		       struct virtgpu_mock_log_entry *e)
 {

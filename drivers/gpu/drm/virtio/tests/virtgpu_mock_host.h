@@ -13,17 +13,17 @@ struct virtqueue;
 struct virtgpu_mock;
 
 /**
- * struct virtgpu_mock_rule - a request that is not treated as it should be
- * @type: VIRTIO_GPU_CMD_*
- * @skip: so many of them are treated well before
- * @times: so many are not, 0 for all
- * @error: answered with this type; from VIRTIO_GPU_RESP_ERR_UNSPEC on it is not
- *	carried out either
- * @hold: carried out, but not answered until virtgpu_mock_release()
- * @cut: the answer ends after so many bytes, VIRTGPU_MOCK_NOTHING for none
- * @excess: the device claims to have written so many bytes more than there is room
- * @garble: the answer is noise
- * @link: in the host's list
+ * struct virtgpu_mock_rule - A rule for errors and malformed responses
+ * @type: VIRTIO_GPU_CMD_* that the rule applies to
+ * @skip: number of requests before the first affected one
+ * @times: number of affected requests, 0 for all
+ * @error: type of the response; the request is not executed if this is
+ *	VIRTIO_GPU_RESP_ERR_UNSPEC or more
+ * @hold: execute, but do not respond until virtgpu_mock_release()
+ * @cut: length of the response in bytes, VIRTGPU_MOCK_NOTHING for 0
+ * @excess: number of bytes by which the used length exceeds the buffer
+ * @garble: fill the response with noise
+ * @link: in &virtgpu_mock_host.rules
  */
 struct virtgpu_mock_rule {
 	u32 type;
@@ -39,18 +39,17 @@ struct virtgpu_mock_rule {
 
 #define VIRTGPU_MOCK_NOTHING U32_MAX
 
-/* Tests are full of these. */
 #define CMD(name) VIRTIO_GPU_CMD_##name
 
 /**
- * struct virtgpu_mock_ring - the host's side of a queue
+ * struct virtgpu_mock_ring - Device side of a virtqueue
  * @mock: the device
- * @index: its number
- * @vq: the driver's side, or NULL
- * @vrh: this side
- * @kicks: notifications
- * @last_fence: the last fence id
- * @stalled: nothing is taken out of it
+ * @index: index of the virtqueue
+ * @vq: driver side, or NULL
+ * @vrh: device side
+ * @kicks: number of notifications
+ * @last_fence: last fence ID
+ * @stalled: requests are not processed
  */
 struct virtgpu_mock_ring {
 	struct virtgpu_mock *mock;
@@ -62,7 +61,7 @@ struct virtgpu_mock_ring {
 	bool stalled;
 };
 
-/* A request that was taken out of its ring. */
+/* A request that was removed from its ring. */
 struct virtgpu_mock_request {
 	struct list_head link;
 	struct virtgpu_mock_ring *ring;
@@ -73,11 +72,11 @@ struct virtgpu_mock_request {
 	u32 size;
 	void *bytes;
 	u32 room;
-	u8 *reply;
-	u32 reply_size;
+	u8 *resp;
+	u32 resp_size;
 };
 
-/* A line of the log: what was taken, in order.  @timeline is negative for that of all. */
+/* A log entry of a request; @timeline is -1 for the default timeline. */
 struct virtgpu_mock_log_entry {
 	u32 type;
 	u32 resource;
@@ -91,22 +90,22 @@ struct virtgpu_mock_log_entry {
 #define VIRTGPU_MOCK_TYPES (3 * 32)
 
 /**
- * struct virtgpu_mock_host - takes requests and answers them
- * @lock: protects all below, and the model
- * @rings: control and cursor
- * @iotlb: guest-physical addresses are what they are
- * @iotlb_lock: what vringh wants
- * @wq: where it runs on its own
- * @work: does so
- * @stopped: it does not, the test steps
- * @rules: what is not treated as it should be
- * @held: carried out, not answered
- * @log: the last requests
- * @logged: how many there were
- * @counts: by virtgpu_mock_count()'s index
+ * struct virtgpu_mock_host - Processing of requests
+ * @lock: protects the following members and &virtgpu_mock.state
+ * @rings: control queue and cursor queue
+ * @iotlb: identity mapping of guest-physical addresses
+ * @iotlb_lock: protects @iotlb, for vringh
+ * @wq: workqueue of @work
+ * @work: processes requests unless @stopped
+ * @stopped: requests are processed by virtgpu_mock_step() only
+ * @rules: rules for errors and malformed responses
+ * @held: executed requests without a response
+ * @log: last requests
+ * @logged: number of requests in all
+ * @counts: number of requests of each type
  */
 struct virtgpu_mock_host {
-	struct mutex lock; /* all below, and the model */
+	struct mutex lock; /* following members, &virtgpu_mock.state */
 	struct virtgpu_mock_ring rings[2];
 	struct vhost_iotlb iotlb;
 	spinlock_t iotlb_lock; /* @iotlb */
@@ -127,7 +126,7 @@ void virtgpu_mock_host_stop(struct virtgpu_mock *m);
 void virtgpu_mock_host_reset(struct virtgpu_mock *m);
 void virtgpu_mock_host_notify(struct virtgpu_mock_ring *ring);
 
-/* What a test says to the host. */
+/* Control by tests. */
 void virtgpu_mock_freeze(struct virtgpu_mock *m);
 void virtgpu_mock_thaw(struct virtgpu_mock *m);
 bool virtgpu_mock_step(struct virtgpu_mock *m);
@@ -141,7 +140,7 @@ bool virtgpu_mock_release_one(struct virtgpu_mock *m, u32 type, unsigned int ski
 unsigned int virtgpu_mock_held(struct virtgpu_mock *m, u32 type);
 void virtgpu_mock_stalled_cursor(struct virtgpu_mock *m, bool stalled);
 
-/* What it has seen. */
+/* Queries by tests. */
 unsigned int virtgpu_mock_count(struct virtgpu_mock *m, u32 type);
 unsigned int virtgpu_mock_log_pos(struct virtgpu_mock *m);
 bool virtgpu_mock_log_entry(struct virtgpu_mock *m, unsigned int i,

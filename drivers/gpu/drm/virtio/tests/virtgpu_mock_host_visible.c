@@ -8,41 +8,41 @@
 #include "virtgpu_mock.h"
 
 /*
- * The window to the host's memory.  A blob that comes in brings what it holds, and one
- * that leaves takes it along, so whoever still looks sees neither his data nor
- * another's.
+ * The host-visible region.  Mapping a blob copies its memory into the region,
+ * and unmapping copies the memory back, so that stale mappings access neither
+ * this blob nor another one.
  */
 
-/* What is where nothing is. */
-#define NOTHING 0xee
+/* Fills unmapped ranges. */
+#define UNMAPPED_BYTE 0xee
 
-/* On machines that do not list their memory as taken, some of it can be the window. */
-static bool use_memory(struct virtgpu_mock_host_visible *w, size_t size)
+/* Use RAM where iomem_resource does not cover RAM. */
+static bool init_ram(struct virtgpu_mock_host_visible *hv, size_t size)
 {
-	w->memory = alloc_pages_exact(size, GFP_KERNEL);
-	if (!w->memory)
+	hv->memory = alloc_pages_exact(size, GFP_KERNEL);
+	if (!hv->memory)
 		return false;
-	w->start = virt_to_phys(w->memory);
-	if (request_mem_region(w->start, size, "virtgpu_mock")) {
-		release_mem_region(w->start, size);
-		memset(w->memory, NOTHING, size);
+	hv->start = virt_to_phys(hv->memory);
+	if (request_mem_region(hv->start, size, "virtgpu_mock")) {
+		release_mem_region(hv->start, size);
+		memset(hv->memory, UNMAPPED_BYTE, size);
 		return true;
 	}
-	free_pages_exact(w->memory, size);
-	w->memory = NULL;
+	free_pages_exact(hv->memory, size);
+	hv->memory = NULL;
 
 	return false;
 }
 
-/* Elsewhere it is a place where nothing is. */
-static bool use_hole(struct virtgpu_mock_host_visible *w, size_t size)
+/* Use an unused range of addresses. */
+static bool init_hole(struct virtgpu_mock_host_visible *hv, size_t size)
 {
 	struct resource hole = { .name = "virtgpu_mock", .flags = IORESOURCE_MEM };
 
 	if (allocate_resource(&iomem_resource, &hole, size, SZ_4G, PHYS_ADDR_MAX, PAGE_SIZE, NULL,
 			      NULL))
 		return false;
-	w->start = hole.start;
+	hv->start = hole.start;
 	release_resource(&hole);
 
 	return true;
@@ -50,76 +50,81 @@ static bool use_hole(struct virtgpu_mock_host_visible *w, size_t size)
 
 int virtgpu_mock_host_visible_init(struct virtgpu_mock *m)
 {
-	struct virtgpu_mock_host_visible *w = &m->model.window;
-	size_t size = m->config.window;
+	struct virtgpu_mock_host_visible *hv = &m->state.host_visible;
+	size_t size = m->config.host_visible_size;
 
-	INIT_LIST_HEAD(&w->mappings);
-	w->caching = VIRTIO_GPU_MAP_CACHE_CACHED;
+	INIT_LIST_HEAD(&hv->mappings);
+	hv->caching = VIRTIO_GPU_MAP_CACHE_CACHED;
 	if (!size)
 		return 0;
-	if (!use_memory(w, size) && !use_hole(w, size))
+	if (!init_ram(hv, size) && !init_hole(hv, size))
 		return -ENOMEM;
-	w->size = size;
+	hv->size = size;
 
 	return 0;
 }
 
 void virtgpu_mock_host_visible_fini(struct virtgpu_mock *m)
 {
-	struct virtgpu_mock_host_visible *w = &m->model.window;
+	struct virtgpu_mock_host_visible *hv = &m->state.host_visible;
 
-	if (w->memory)
-		free_pages_exact(w->memory, w->size);
+	if (hv->memory)
+		free_pages_exact(hv->memory, hv->size);
 }
 
-static struct virtgpu_mock_mapping *find_mapping(struct virtgpu_mock *m, u32 resource, bool ended)
+static struct virtgpu_mock_mapping *find_mapping(struct virtgpu_mock *m, u32 resource,
+						 bool unmapped)
 {
 	struct virtgpu_mock_mapping *map;
 
-	list_for_each_entry(map, &m->model.window.mappings, link)
-		if (map->resource == resource && map->ended == ended)
+	list_for_each_entry(map, &m->state.host_visible.mappings, link)
+		if (map->resource == resource && map->unmapped == unmapped)
 			return map;
 
 	return NULL;
 }
 
-bool virtgpu_mock_host_visible_shows(struct virtgpu_mock *m, u32 resource)
+bool virtgpu_mock_host_visible_is_mapped(struct virtgpu_mock *m, u32 resource)
 {
 	return find_mapping(m, resource, false);
 }
 
 /**
- * virtgpu_mock_host_memory - where the host has a resource
+ * virtgpu_mock_host_memory() - Get the host memory of a resource
  * @m: the device
- * @res: what has memory of the host's
+ * @res: a resource with host memory
  *
- * Return: its bytes, or NULL.
+ * Return: the memory, or NULL.
  */
 void *virtgpu_mock_host_memory(struct virtgpu_mock *m, struct virtgpu_mock_resource *res)
 {
+	struct virtgpu_mock_host_visible *hv = &m->state.host_visible;
 	struct virtgpu_mock_mapping *map = find_mapping(m, res->id, false);
 
-	return map && m->model.window.memory ? m->model.window.memory + map->offset : res->pixels;
+	return map && hv->memory ? hv->memory + map->offset : res->pixels;
 }
 
-static bool place_is_free(struct virtgpu_mock *m, u32 id, u64 offset, u64 size)
+static bool range_is_free(struct virtgpu_mock *m, u32 id, u64 offset, u64 size)
 {
-	struct virtgpu_mock_host_visible *w = &m->model.window;
+	struct virtgpu_mock_host_visible *hv = &m->state.host_visible;
 	struct virtgpu_mock_mapping *map;
 
-	if (!PAGE_ALIGNED(offset) || offset > w->size || size > w->size - offset) {
-		virtgpu_mock_spec_violation(m, "resource %u of %llu bytes is to be at 0x%llx of 0x%llx", id,
-					    size, offset, w->size);
+	if (!PAGE_ALIGNED(offset) || offset > hv->size || size > hv->size - offset) {
+		virtgpu_mock_spec_violation(m,
+					    "resource %u of %llu bytes mapped at 0x%llx of 0x%llx",
+					    id, size, offset, hv->size);
 		return false;
 	}
-	list_for_each_entry(map, &w->mappings, link) {
-		if (map->resource == id && !map->ended) {
+	list_for_each_entry(map, &hv->mappings, link) {
+		if (map->resource == id && !map->unmapped) {
 			virtgpu_mock_spec_violation(m, "resource %u is mapped twice", id);
 			return false;
 		}
 		if (offset < map->offset + map->size && map->offset < offset + size) {
-			virtgpu_mock_spec_violation(m, "resource %u is to be where resource %u %s", id,
-						    map->resource, map->ended ? "may still be" : "is");
+			virtgpu_mock_spec_violation(m,
+						    "resource %u overlaps resource %u, which %s mapped",
+						    id, map->resource,
+						    map->unmapped ? "may still be" : "is");
 			return false;
 		}
 	}
@@ -130,21 +135,21 @@ static bool place_is_free(struct virtgpu_mock *m, u32 id, u64 offset, u64 size)
 u32 virtgpu_mock_map(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {
 	const struct virtio_gpu_resource_map_blob *c = rq->bytes;
-	struct virtio_gpu_resp_map_info *reply = (void *)rq->reply;
+	struct virtio_gpu_resp_map_info *resp = (void *)rq->resp;
 	struct virtgpu_mock_resource *res = virtgpu_mock_lookup(m, le32_to_cpu(c->resource_id));
-	struct virtgpu_mock_host_visible *w = &m->model.window;
+	struct virtgpu_mock_host_visible *hv = &m->state.host_visible;
 	struct virtgpu_mock_mapping *map;
 
-	/* One that was refused may be asked for before the driver knows. */
+	/* The driver may map a rejected resource before it has the response. */
 	if (!res) {
 		virtgpu_mock_host_visible_reject(m, le32_to_cpu(c->resource_id), rq->type);
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	}
 	if (!res->blob || res->blob_mem != VIRTIO_GPU_BLOB_MEM_HOST3D || !res->mappable) {
-		virtgpu_mock_spec_violation(m, "resource %u was not made to be mapped", res->id);
+		virtgpu_mock_spec_violation(m, "resource %u is not mappable", res->id);
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	}
-	if (!place_is_free(m, res->id, le64_to_cpu(c->offset), res->size))
+	if (!range_is_free(m, res->id, le64_to_cpu(c->offset), res->size))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 
 	map = kzalloc_obj(*map);
@@ -153,25 +158,25 @@ u32 virtgpu_mock_map(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 	map->resource = res->id;
 	map->offset = le64_to_cpu(c->offset);
 	map->size = res->size;
-	list_add_tail(&map->link, &w->mappings);
-	if (w->memory)
-		memcpy(w->memory + map->offset, res->pixels, map->size);
-	reply->map_info = (__force __u32)cpu_to_le32(w->caching);
+	list_add_tail(&map->link, &hv->mappings);
+	if (hv->memory)
+		memcpy(hv->memory + map->offset, res->pixels, map->size);
+	resp->map_info = (__force __u32)cpu_to_le32(hv->caching);
 
 	return VIRTIO_GPU_RESP_OK_MAP_INFO;
 }
 
-/* The place is not free before the driver has the answer. */
-static void leave(struct virtgpu_mock *m, struct virtgpu_mock_mapping *map)
+/* The range stays allocated until the driver has the response. */
+static void start_unmap(struct virtgpu_mock *m, struct virtgpu_mock_mapping *map)
 {
-	struct virtgpu_mock_resource *res = xa_load(&m->model.resources, map->resource);
-	struct virtgpu_mock_host_visible *w = &m->model.window;
+	struct virtgpu_mock_resource *res = xa_load(&m->state.resources, map->resource);
+	struct virtgpu_mock_host_visible *hv = &m->state.host_visible;
 
-	map->ended = true;
-	if (!w->memory || !res)
+	map->unmapped = true;
+	if (!hv->memory || !res)
 		return;
-	memcpy(res->pixels, w->memory + map->offset, map->size);
-	memset(w->memory + map->offset, NOTHING, map->size);
+	memcpy(res->pixels, hv->memory + map->offset, map->size);
+	memset(hv->memory + map->offset, UNMAPPED_BYTE, map->size);
 }
 
 u32 virtgpu_mock_unmap(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
@@ -184,35 +189,35 @@ u32 virtgpu_mock_unmap(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	map = find_mapping(m, res->id, false);
 	if (!map) {
-		if (!res->map_refused)
-			virtgpu_mock_spec_violation(m, "resource %u is not in the window", res->id);
+		if (!res->map_rejected)
+			virtgpu_mock_spec_violation(m, "resource %u is not mapped", res->id);
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	}
-	leave(m, map);
+	start_unmap(m, map);
 
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
-/* A command about the window was answered with an error and not carried out. */
+/* Track a mapping command that was not executed. */
 void virtgpu_mock_host_visible_reject(struct virtgpu_mock *m, u32 resource, u32 type)
 {
-	struct virtgpu_mock_resource *res = xa_load(&m->model.resources, resource);
+	struct virtgpu_mock_resource *res = xa_load(&m->state.resources, resource);
 	struct virtgpu_mock_mapping *map;
 
 	switch (type) {
 	case VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB:
 		if (res)
-			res->map_refused = true;
+			res->map_rejected = true;
 		break;
 	case VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB:
-		/* That is what hosts say of what is not there. */
+		/* Hosts respond with an error if the blob is not mapped. */
 		map = find_mapping(m, resource, false);
 		if (map)
-			leave(m, map);
+			start_unmap(m, map);
 	}
 }
 
-void virtgpu_mock_host_visible_forget(struct virtgpu_mock *m, u32 resource)
+void virtgpu_mock_host_visible_finish_unmap(struct virtgpu_mock *m, u32 resource)
 {
 	struct virtgpu_mock_mapping *map = find_mapping(m, resource, true);
 
@@ -224,36 +229,36 @@ void virtgpu_mock_host_visible_forget(struct virtgpu_mock *m, u32 resource)
 
 void virtgpu_mock_host_visible_reset(struct virtgpu_mock *m)
 {
-	struct virtgpu_mock_host_visible *w = &m->model.window;
+	struct virtgpu_mock_host_visible *hv = &m->state.host_visible;
 	struct virtgpu_mock_mapping *map, *next;
 
-	list_for_each_entry_safe(map, next, &w->mappings, link) {
+	list_for_each_entry_safe(map, next, &hv->mappings, link) {
 		list_del(&map->link);
 		kfree(map);
 	}
-	if (w->memory)
-		memset(w->memory, NOTHING, w->size);
+	if (hv->memory)
+		memset(hv->memory, UNMAPPED_BYTE, hv->size);
 }
 
 /*
- * What a test may ask
+ * Queries by tests
  */
 
-/* Blobs that are in the window. */
+/* Get the number of mapped blobs. */
 unsigned int virtgpu_mock_mappings(struct virtgpu_mock *m)
 {
 	struct virtgpu_mock_mapping *map;
 	unsigned int n = 0;
 
 	mutex_lock(&m->host.lock);
-	list_for_each_entry(map, &m->model.window.mappings, link)
-		n += !map->ended;
+	list_for_each_entry(map, &m->state.host_visible.mappings, link)
+		n += !map->unmapped;
 	mutex_unlock(&m->host.lock);
 
 	return n;
 }
 
-/* Is that one, and where? */
+/* Get the offset of a mapped blob. */
 bool virtgpu_mock_mapped(struct virtgpu_mock *m, u32 resource, u64 *offset)
 {
 	struct virtgpu_mock_mapping *map;
@@ -266,8 +271,8 @@ bool virtgpu_mock_mapped(struct virtgpu_mock *m, u32 resource, u64 *offset)
 	return map;
 }
 
-/* Can what is in the window be looked at? */
+/* Check whether tests can access the region. */
 bool virtgpu_mock_host_visible_has_memory(struct virtgpu_mock *m)
 {
-	return m->model.window.memory;
+	return m->state.host_visible.memory;
 }

@@ -6,14 +6,14 @@
 #include "virtgpu_mock.h"
 
 /*
- * Outputs and cursors.  What one sees on an output changes when it is flushed, and
- * only where it is: so damage that a driver forgets is seen.
+ * Outputs and cursors.  Only flushes update the displayed pixels, and only in
+ * their rectangle, so that tests detect missing damage.
  */
 
-/* Before the first flush. */
-#define DARK 0xdeadc0de
+/* Displayed before the first flush. */
+#define UNSET_PIXEL 0xdeadc0de
 
-/* QEMU refuses less. */
+/* QEMU rejects smaller scanouts. */
 #define SCANOUT_MIN 16
 
 static struct virtgpu_mock_rect from_wire(const struct virtio_gpu_rect *r)
@@ -34,22 +34,22 @@ static bool is_inside(const struct virtgpu_mock_rect *r, u64 width, u64 height)
 }
 
 /*
- * What the host wants
+ * Display info
  */
 
 u32 virtgpu_mock_display_info(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {
-	struct virtio_gpu_resp_display_info *reply = (void *)rq->reply;
+	struct virtio_gpu_resp_display_info *resp = (void *)rq->resp;
 	unsigned int i;
 
 	for (i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
-		const struct virtgpu_mock_wish *wish = &m->model.wishes[i];
+		const struct virtgpu_mock_display_mode *mode = &m->state.modes[i];
 
-		reply->pmodes[i].enabled = cpu_to_le32(wish->enabled);
-		reply->pmodes[i].r.x = cpu_to_le32(wish->x);
-		reply->pmodes[i].r.y = cpu_to_le32(wish->y);
-		reply->pmodes[i].r.width = cpu_to_le32(wish->width);
-		reply->pmodes[i].r.height = cpu_to_le32(wish->height);
+		resp->pmodes[i].enabled = cpu_to_le32(mode->enabled);
+		resp->pmodes[i].r.x = cpu_to_le32(mode->x);
+		resp->pmodes[i].r.y = cpu_to_le32(mode->y);
+		resp->pmodes[i].r.width = cpu_to_le32(mode->width);
+		resp->pmodes[i].r.height = cpu_to_le32(mode->height);
 	}
 
 	return VIRTIO_GPU_RESP_OK_DISPLAY_INFO;
@@ -75,7 +75,7 @@ static void fill_timing(u8 *t, u32 width, u32 height)
 	t[17] = 0x1e;
 }
 
-/* The smallest one that is valid: VESA E-EDID 1.4, a digital display. */
+/* A minimal valid EDID, see VESA E-EDID 1.4: a digital display. */
 static void fill_edid(u8 *edid, u32 width, u32 height)
 {
 	unsigned int i;
@@ -106,21 +106,21 @@ static void fill_edid(u8 *edid, u32 width, u32 height)
 u32 virtgpu_mock_edid(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {
 	const struct virtio_gpu_cmd_get_edid *c = rq->bytes;
-	struct virtio_gpu_resp_edid *reply = (void *)rq->reply;
+	struct virtio_gpu_resp_edid *resp = (void *)rq->resp;
 	u32 i = le32_to_cpu(c->scanout);
 
 	if (i >= m->config.scanouts) {
 		virtgpu_mock_spec_violation(m, "EDID of output %u", i);
 		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
 	}
-	reply->size = cpu_to_le32(128);
-	fill_edid(reply->edid, m->model.wishes[i].width, m->model.wishes[i].height);
+	resp->size = cpu_to_le32(128);
+	fill_edid(resp->edid, m->state.modes[i].width, m->state.modes[i].height);
 
 	return VIRTIO_GPU_RESP_OK_EDID;
 }
 
 /*
- * What is shown
+ * Scanouts
  */
 
 static void set_scanout(struct virtgpu_mock_scanout *s, const struct virtgpu_mock_scanout *to)
@@ -134,7 +134,7 @@ static void set_scanout(struct virtgpu_mock_scanout *s, const struct virtgpu_moc
 		if (to->resource)
 			screen = kvmalloc_array(count, sizeof(*screen), GFP_KERNEL);
 		for (i = 0; screen && i < count; i++)
-			screen[i] = DARK;
+			screen[i] = UNSET_PIXEL;
 	}
 	*s = *to;
 	s->screen = screen;
@@ -145,7 +145,7 @@ static bool is_output(struct virtgpu_mock *m, u32 index)
 	if (index < m->config.scanouts && index < VIRTIO_GPU_MAX_SCANOUTS)
 		return true;
 
-	virtgpu_mock_spec_violation(m, "there is no output %u", index);
+	virtgpu_mock_spec_violation(m, "invalid scanout %u", index);
 
 	return false;
 }
@@ -154,7 +154,7 @@ u32 virtgpu_mock_set_scanout(struct virtgpu_mock *m, struct virtgpu_mock_request
 {
 	const struct virtio_gpu_set_scanout *c = rq->bytes;
 	u32 index = le32_to_cpu(c->scanout_id);
-	struct virtgpu_mock_scanout *s = &m->model.scanouts[index % VIRTIO_GPU_MAX_SCANOUTS];
+	struct virtgpu_mock_scanout *s = &m->state.scanouts[index % VIRTIO_GPU_MAX_SCANOUTS];
 	struct virtgpu_mock_scanout to = { .flushes = s->flushes };
 	struct virtgpu_mock_resource *res;
 
@@ -172,9 +172,10 @@ u32 virtgpu_mock_set_scanout(struct virtgpu_mock *m, struct virtgpu_mock_request
 	to.r = from_wire(&c->r);
 	if (res->blob || !is_inside(&to.r, res->width, res->height) ||
 	    to.r.w < SCANOUT_MIN || to.r.h < SCANOUT_MIN) {
-		virtgpu_mock_spec_violation(m, "output %u: %u,%u+%ux%u of a %s of %ux%u", index, to.r.x,
-					    to.r.y, to.r.w, to.r.h, res->blob ? "blob" : "surface",
-					    res->width, res->height);
+		virtgpu_mock_spec_violation(m, "output %u: %u,%u+%ux%u of a %s of %ux%u", index,
+					    to.r.x, to.r.y, to.r.w, to.r.h,
+					    res->blob ? "blob" : "2D resource", res->width,
+					    res->height);
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
 	set_scanout(s, &to);
@@ -186,7 +187,7 @@ u32 virtgpu_mock_set_scanout_blob(struct virtgpu_mock *m, struct virtgpu_mock_re
 {
 	const struct virtio_gpu_set_scanout_blob *c = rq->bytes;
 	u32 index = le32_to_cpu(c->scanout_id);
-	struct virtgpu_mock_scanout *s = &m->model.scanouts[index % VIRTIO_GPU_MAX_SCANOUTS];
+	struct virtgpu_mock_scanout *s = &m->state.scanouts[index % VIRTIO_GPU_MAX_SCANOUTS];
 	struct virtgpu_mock_scanout to = {
 		.flushes = s->flushes,
 		.resource = le32_to_cpu(c->resource_id),
@@ -206,13 +207,15 @@ u32 virtgpu_mock_set_scanout_blob(struct virtgpu_mock *m, struct virtgpu_mock_re
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	if (!res->blob || !to.format || !is_inside(&to.r, to.width, to.height) ||
 	    to.r.w < SCANOUT_MIN || to.r.h < SCANOUT_MIN) {
-		virtgpu_mock_spec_violation(m, "output %u: %u,%u+%ux%u of a framebuffer of %ux%u", index,
-					    to.r.x, to.r.y, to.r.w, to.r.h, to.width, to.height);
+		virtgpu_mock_spec_violation(m, "output %u: %u,%u+%ux%u of a framebuffer of %ux%u",
+					    index, to.r.x, to.r.y, to.r.w, to.r.h, to.width,
+					    to.height);
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
 	if (to.stride < to.width * 4 ||
 	    to.offset + (u64)to.stride * (to.height - 1) + to.width * 4 > res->size) {
-		virtgpu_mock_spec_violation(m, "output %u: stride %u, offset %u, %u lines in %llu bytes",
+		virtgpu_mock_spec_violation(m,
+					    "output %u: stride %u, offset %u, %u lines in %llu bytes",
 					    index, to.stride, to.offset, to.height, res->size);
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
@@ -221,7 +224,7 @@ u32 virtgpu_mock_set_scanout_blob(struct virtgpu_mock *m, struct virtgpu_mock_re
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
-/* One line of the part of @s that is flushed. */
+/* Update one line of the flushed part of @s. */
 static void flush_line(struct virtgpu_mock *m, const struct virtgpu_mock_resource *res,
 		       struct virtgpu_mock_scanout *s, u32 x, u32 y, u32 w)
 {
@@ -255,21 +258,21 @@ u32 virtgpu_mock_flush(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (!res->attached && !res->attach_refused) {
+	if (!res->attached && !res->attach_rejected) {
 		virtgpu_mock_spec_violation(m, "flush of resource %u without memory", res->id);
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	}
 
 	for (i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
-		struct virtgpu_mock_scanout *s = &m->model.scanouts[i];
+		struct virtgpu_mock_scanout *s = &m->state.scanouts[i];
 		u32 width = res->blob ? s->width : res->width;
 		u32 height = res->blob ? s->height : res->height;
 
 		if (s->resource != res->id)
 			continue;
 		if (!is_inside(&r, width, height)) {
-			virtgpu_mock_spec_violation(m, "flush of %u,%u+%ux%u of %ux%u", r.x, r.y, r.w, r.h,
-						    width, height);
+			virtgpu_mock_spec_violation(m, "flush of %u,%u+%ux%u of %ux%u", r.x, r.y,
+						    r.w, r.h, width, height);
 			return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 		}
 		flush_scanout(m, res, s, &r);
@@ -278,18 +281,18 @@ u32 virtgpu_mock_flush(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
-/* A resource is ended: whoever shows it shows nothing. */
+/* Disable the scanouts of a destroyed resource. */
 void virtgpu_mock_outputs_unref(struct virtgpu_mock *m, u32 resource)
 {
 	struct virtgpu_mock_scanout none = { };
 	unsigned int i;
 
 	for (i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
-		if (m->model.scanouts[i].resource != resource)
+		if (m->state.scanouts[i].resource != resource)
 			continue;
-		none.flushes = m->model.scanouts[i].flushes;
-		set_scanout(&m->model.scanouts[i], &none);
-		m->model.lost++;
+		none.flushes = m->state.scanouts[i].flushes;
+		set_scanout(&m->state.scanouts[i], &none);
+		m->state.lost++;
 	}
 }
 
@@ -299,9 +302,9 @@ void virtgpu_mock_outputs_reset(struct virtgpu_mock *m)
 	unsigned int i;
 
 	for (i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++) {
-		set_scanout(&m->model.scanouts[i], &none);
-		if (m->model.pointers)
-			memset(&m->model.pointers[i], 0, sizeof(m->model.pointers[i]));
+		set_scanout(&m->state.scanouts[i], &none);
+		if (m->state.pointers)
+			memset(&m->state.pointers[i], 0, sizeof(m->state.pointers[i]));
 	}
 }
 
@@ -323,7 +326,7 @@ u32 virtgpu_mock_update_cursor(struct virtgpu_mock *m, struct virtgpu_mock_reque
 
 	if (!is_output(m, le32_to_cpu(c->pos.scanout_id)))
 		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
-	p = &m->model.pointers[le32_to_cpu(c->pos.scanout_id)];
+	p = &m->state.pointers[le32_to_cpu(c->pos.scanout_id)];
 	set_position(p, c);
 	p->resource = le32_to_cpu(c->resource_id);
 	p->hot_x = le32_to_cpu(c->hot_x);
@@ -338,7 +341,7 @@ u32 virtgpu_mock_update_cursor(struct virtgpu_mock *m, struct virtgpu_mock_reque
 		virtgpu_mock_spec_violation(m, "a cursor of %ux%u", res->width, res->height);
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
-	if (!res->transfers && !res->attach_refused && !res->transfer_refused)
+	if (!res->transfers && !res->attach_rejected && !res->transfer_rejected)
 		virtgpu_mock_spec_violation(m, "cursor %u has no image yet", res->id);
 	if (res->pixels)
 		memcpy(p->image, res->pixels, sizeof(p->image));
@@ -352,32 +355,32 @@ u32 virtgpu_mock_move_cursor(struct virtgpu_mock *m, struct virtgpu_mock_request
 
 	if (!is_output(m, le32_to_cpu(c->pos.scanout_id)))
 		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
-	set_position(&m->model.pointers[le32_to_cpu(c->pos.scanout_id)], c);
+	set_position(&m->state.pointers[le32_to_cpu(c->pos.scanout_id)], c);
 
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
 /*
- * What a test may ask
+ * Queries by tests
  */
 
-/* The resource that an output shows, 0 for none. */
+/* Get the resource of an output, 0 if disabled. */
 u32 virtgpu_mock_shown(struct virtgpu_mock *m, unsigned int scanout)
 {
 	u32 id;
 
 	mutex_lock(&m->host.lock);
-	id = m->model.scanouts[scanout].resource;
+	id = m->state.scanouts[scanout].resource;
 	mutex_unlock(&m->host.lock);
 
 	return id;
 }
 
-/* What one sees at a place of an output. */
+/* Get a displayed pixel of an output. */
 u32 virtgpu_mock_pixel(struct virtgpu_mock *m, unsigned int scanout, u32 x, u32 y)
 {
-	const struct virtgpu_mock_scanout *s = &m->model.scanouts[scanout];
-	u32 pixel = DARK;
+	const struct virtgpu_mock_scanout *s = &m->state.scanouts[scanout];
+	u32 pixel = UNSET_PIXEL;
 
 	mutex_lock(&m->host.lock);
 	if (s->screen && x < s->r.w && y < s->r.h)
@@ -392,7 +395,7 @@ unsigned int virtgpu_mock_flushes(struct virtgpu_mock *m, unsigned int scanout)
 	unsigned int n;
 
 	mutex_lock(&m->host.lock);
-	n = m->model.scanouts[scanout].flushes;
+	n = m->state.scanouts[scanout].flushes;
 	mutex_unlock(&m->host.lock);
 
 	return n;
@@ -402,6 +405,6 @@ void virtgpu_mock_pointer(struct virtgpu_mock *m, unsigned int scanout,
 			  struct virtgpu_mock_pointer *p)
 {
 	mutex_lock(&m->host.lock);
-	*p = m->model.pointers[scanout];
+	*p = m->state.pointers[scanout];
 	mutex_unlock(&m->host.lock);
 }

@@ -8,10 +8,10 @@
 #include "virtgpu_mock.h"
 
 /*
- * Resources and their memory, which the host reads where the driver says it is.
+ * Resources and their backing, which is accessed by guest-physical addresses.
  */
 
-/* Larger copies are not kept: what is tested with them is not their picture. */
+/* Size limit of host memory in bytes; larger resources have no pixels. */
 #define PIXELS_MAX (16ull << 20)
 
 static const u32 formats[] = {
@@ -21,7 +21,7 @@ static const u32 formats[] = {
 	VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM, VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM,
 };
 
-static bool format_is_known(u32 format)
+static bool format_is_valid(u32 format)
 {
 	unsigned int i;
 
@@ -49,44 +49,45 @@ static void resource_free(struct virtgpu_mock_resource *res)
 }
 
 /**
- * virtgpu_mock_lookup - the resource that a command names
+ * virtgpu_mock_lookup() - Look up the resource of a command
  * @m: the device
- * @id: its number
+ * @id: resource ID
  *
- * One that is not there is a breach, unless the host itself would not make it.
+ * An invalid ID is a violation of the specification, unless the host has
+ * rejected the creation of the resource.
  *
  * Return: the resource, or NULL.
  */
 struct virtgpu_mock_resource *virtgpu_mock_lookup(struct virtgpu_mock *m, u32 id)
 {
-	struct virtgpu_mock_resource *res = xa_load(&m->model.resources, id);
+	struct virtgpu_mock_resource *res = xa_load(&m->state.resources, id);
 
 	if (!res)
-		virtgpu_mock_spec_violation(m, "resource %u is not known", id);
-	else if (res->life == VIRTGPU_MOCK_DYING)
+		virtgpu_mock_spec_violation(m, "resource %u does not exist", id);
+	else if (res->state == VIRTGPU_MOCK_DESTROYING)
 		virtgpu_mock_spec_violation(m, "resource %u is used after UNREF", id);
-	else if (res->life == VIRTGPU_MOCK_LIVE)
+	else if (res->state == VIRTGPU_MOCK_ACTIVE)
 		return res;
 
 	return NULL;
 }
 
-static struct virtgpu_mock_resource *new_resource(struct virtgpu_mock *m, u32 id)
+static struct virtgpu_mock_resource *add_resource(struct virtgpu_mock *m, u32 id)
 {
-	struct virtgpu_mock_resource *res = xa_load(&m->model.resources, id);
+	struct virtgpu_mock_resource *res = xa_load(&m->state.resources, id);
 
 	if (!id) {
-		virtgpu_mock_spec_violation(m, "no resource has the number 0");
+		virtgpu_mock_spec_violation(m, "resource ID 0 is not valid");
 		return NULL;
 	}
-	/* The answer that it was refused has long been given, or the number were taken. */
-	if (res && res->life == VIRTGPU_MOCK_REFUSED) {
-		xa_erase(&m->model.resources, id);
+	/* The driver has the error response, so that it may reuse the ID. */
+	if (res && res->state == VIRTGPU_MOCK_REJECTED) {
+		xa_erase(&m->state.resources, id);
 		resource_free(res);
 		res = NULL;
 	}
 	if (res) {
-		virtgpu_mock_spec_violation(m, "the number %u is used again", id);
+		virtgpu_mock_spec_violation(m, "resource ID %u is in use", id);
 		return NULL;
 	}
 
@@ -94,7 +95,7 @@ static struct virtgpu_mock_resource *new_resource(struct virtgpu_mock *m, u32 id
 	if (!res)
 		return NULL;
 	res->id = id;
-	if (xa_is_err(xa_store(&m->model.resources, id, res, GFP_KERNEL))) {
+	if (xa_is_err(xa_store(&m->state.resources, id, res, GFP_KERNEL))) {
 		kfree(res);
 		return NULL;
 	}
@@ -102,23 +103,23 @@ static struct virtgpu_mock_resource *new_resource(struct virtgpu_mock *m, u32 id
 	return res;
 }
 
-/* The number is not free before the driver has the answer. */
-static void end_resource(struct virtgpu_mock *m, u32 id)
+/* The ID stays allocated until the driver has the response. */
+static void start_unref(struct virtgpu_mock *m, u32 id)
 {
-	struct virtgpu_mock_resource *res = xa_load(&m->model.resources, id);
+	struct virtgpu_mock_resource *res = xa_load(&m->state.resources, id);
 
 	if (!res)
 		return;
-	if (virtgpu_mock_host_visible_shows(m, id))
-		virtgpu_mock_spec_violation(m, "resource %u ends while it is in the window", id);
+	if (virtgpu_mock_host_visible_is_mapped(m, id))
+		virtgpu_mock_spec_violation(m, "resource %u is destroyed while mapped", id);
 	virtgpu_mock_outputs_unref(m, id);
 	virtgpu_mock_contexts_unref(m, id);
 	drop_backing(res);
-	res->life = VIRTGPU_MOCK_DYING;
+	res->state = VIRTGPU_MOCK_DESTROYING;
 }
 
-/* A command about a resource was answered with an error and not carried out. */
-void virtgpu_mock_resource_refuse(struct virtgpu_mock *m, u32 id, u32 type)
+/* Track a resource command that was not executed. */
+void virtgpu_mock_resource_reject(struct virtgpu_mock *m, u32 id, u32 type)
 {
 	struct virtgpu_mock_resource *res;
 
@@ -126,34 +127,34 @@ void virtgpu_mock_resource_refuse(struct virtgpu_mock *m, u32 id, u32 type)
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_3D:
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
-		res = new_resource(m, id);
+		res = add_resource(m, id);
 		if (res)
-			res->life = VIRTGPU_MOCK_REFUSED;
+			res->state = VIRTGPU_MOCK_REJECTED;
 		break;
 	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
-		res = xa_load(&m->model.resources, id);
+		res = xa_load(&m->state.resources, id);
 		if (res)
-			res->attach_refused = true;
+			res->attach_rejected = true;
 		break;
 	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
-		res = xa_load(&m->model.resources, id);
+		res = xa_load(&m->state.resources, id);
 		if (res)
-			res->transfer_refused = true;
+			res->transfer_rejected = true;
 		break;
 	case VIRTIO_GPU_CMD_RESOURCE_UNREF:
-		/* That is what hosts say of numbers that they do not know. */
-		end_resource(m, id);
+		/* Hosts respond with an error to invalid IDs. */
+		start_unref(m, id);
 	}
 }
 
-/* The driver has the answer to UNREF: the number is free. */
-void virtgpu_mock_resource_forget(struct virtgpu_mock *m, u32 id)
+/* The driver has the response to RESOURCE_UNREF: free the ID. */
+void virtgpu_mock_resource_finish_unref(struct virtgpu_mock *m, u32 id)
 {
-	struct virtgpu_mock_resource *res = xa_load(&m->model.resources, id);
+	struct virtgpu_mock_resource *res = xa_load(&m->state.resources, id);
 
-	if (!res || res->life != VIRTGPU_MOCK_DYING)
+	if (!res || res->state != VIRTGPU_MOCK_DESTROYING)
 		return;
-	xa_erase(&m->model.resources, id);
+	xa_erase(&m->state.resources, id);
 	resource_free(res);
 }
 
@@ -162,21 +163,21 @@ void virtgpu_mock_resources_reset(struct virtgpu_mock *m)
 	struct virtgpu_mock_resource *res;
 	unsigned long id;
 
-	xa_for_each(&m->model.resources, id, res) {
-		xa_erase(&m->model.resources, id);
+	xa_for_each(&m->state.resources, id, res) {
+		xa_erase(&m->state.resources, id);
 		resource_free(res);
 	}
 }
 
 /*
- * Memory
+ * Backing
  */
 
 static const struct virtgpu_mock_peer *find_peer(const struct virtgpu_mock *m, u64 addr)
 {
 	const struct virtgpu_mock_peer *peer;
 
-	for (peer = m->model.peers; peer < m->model.peers + ARRAY_SIZE(m->model.peers); peer++)
+	for (peer = m->state.peers; peer < m->state.peers + ARRAY_SIZE(m->state.peers); peer++)
 		if (addr - peer->addr < peer->size)
 			return peer;
 
@@ -273,14 +274,14 @@ static bool copy_backing(struct virtgpu_mock *m, const struct virtgpu_mock_resou
 }
 
 /**
- * virtgpu_mock_read_backing - read a resource's memory as the host does
+ * virtgpu_mock_read_backing() - Read the backing of a resource
  * @m: the device
  * @res: the resource
- * @offset: where, in bytes
+ * @offset: offset in bytes
  * @to: filled
- * @size: how much
+ * @size: number of bytes
  *
- * Return: false if it has no such memory.
+ * Return: true, or false if the backing is too small.
  */
 bool virtgpu_mock_read_backing(struct virtgpu_mock *m, const struct virtgpu_mock_resource *res,
 			       u64 offset, void *to, size_t size)
@@ -297,12 +298,13 @@ u32 virtgpu_mock_create_2d(struct virtgpu_mock *m, struct virtgpu_mock_request *
 	const struct virtio_gpu_resource_create_2d *c = rq->bytes;
 	struct virtgpu_mock_resource *res;
 
-	if (!format_is_known(le32_to_cpu(c->format)) || !c->width || !c->height) {
-		virtgpu_mock_spec_violation(m, "surface of format %u, %ux%u", le32_to_cpu(c->format),
-					    le32_to_cpu(c->width), le32_to_cpu(c->height));
+	if (!format_is_valid(le32_to_cpu(c->format)) || !c->width || !c->height) {
+		virtgpu_mock_spec_violation(m, "2D resource of format %u, %ux%u",
+					    le32_to_cpu(c->format), le32_to_cpu(c->width),
+					    le32_to_cpu(c->height));
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
-	res = new_resource(m, le32_to_cpu(c->resource_id));
+	res = add_resource(m, le32_to_cpu(c->resource_id));
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 
@@ -320,31 +322,32 @@ static u64 blob_alignment(const struct virtgpu_mock *m)
 	return virtgpu_mock_has(m, VIRTIO_GPU_F_BLOB_ALIGNMENT) ? m->config.blob_alignment : 1;
 }
 
-/* The host's own memory, which a context has made. */
-static u32 make_host_blob(struct virtgpu_mock *m, struct virtgpu_mock_request *rq, u64 size, u64 id)
+/* Allocate a blob from the memory of a context. */
+static u32 create_host_blob(struct virtgpu_mock *m, struct virtgpu_mock_request *rq, u64 size,
+			    u64 id)
 {
 	struct virtgpu_mock_context *ctx = virtgpu_mock_context_lookup(m, rq);
-	void *made;
+	void *allocation;
 
 	if (!ctx || size > PIXELS_MAX)
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (!id)
 		return VIRTIO_GPU_RESP_OK_NODATA;
-	made = xa_erase(&ctx->memory, id);
+	allocation = xa_erase(&ctx->allocations, id);
 
-	return made && xa_to_value(made) == size ? VIRTIO_GPU_RESP_OK_NODATA :
+	return allocation && xa_to_value(allocation) == size ? VIRTIO_GPU_RESP_OK_NODATA :
 	       VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 }
 
-static bool blob_is_fine(struct virtgpu_mock *m, const struct virtio_gpu_resource_create_blob *c)
+static bool check_blob(struct virtgpu_mock *m, const struct virtio_gpu_resource_create_blob *c)
 {
 	u32 mem = le32_to_cpu(c->blob_mem), flags = le32_to_cpu(c->blob_flags);
-	u32 known = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE | VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE |
+	u32 allowed = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE | VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE |
 		    VIRTIO_GPU_BLOB_FLAG_USE_CROSS_DEVICE;
 	bool guest = mem == VIRTIO_GPU_BLOB_MEM_GUEST, host = mem == VIRTIO_GPU_BLOB_MEM_HOST3D;
 	u64 size = le64_to_cpu(c->size), align = blob_alignment(m);
 
-	if (!mem || mem > VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST || flags & ~known ||
+	if (!mem || mem > VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST || flags & ~allowed ||
 	    (guest && (c->blob_id || c->hdr.ctx_id)) ||
 	    (!guest && !virtgpu_mock_has(m, VIRTIO_GPU_F_VIRGL))) {
 		virtgpu_mock_spec_violation(m, "blob of memory %u, flags 0x%x, id %llu", mem, flags,
@@ -352,7 +355,8 @@ static bool blob_is_fine(struct virtgpu_mock *m, const struct virtio_gpu_resourc
 		return false;
 	}
 	if (!size || (is_power_of_2(align) && !IS_ALIGNED(size, align))) {
-		virtgpu_mock_spec_violation(m, "blob of %llu bytes, the alignment is %llu", size, align);
+		virtgpu_mock_spec_violation(m, "blob of %llu bytes, the alignment is %llu", size,
+					    align);
 		return false;
 	}
 	if (host != !c->nr_entries) {
@@ -371,9 +375,9 @@ u32 virtgpu_mock_create_blob(struct virtgpu_mock *m, struct virtgpu_mock_request
 	struct virtgpu_mock_resource *res;
 	u64 size = le64_to_cpu(c->size);
 
-	if (!blob_is_fine(m, c))
+	if (!check_blob(m, c))
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	res = new_resource(m, id);
+	res = add_resource(m, id);
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	res->blob = true;
@@ -390,10 +394,10 @@ u32 virtgpu_mock_create_blob(struct virtgpu_mock *m, struct virtgpu_mock_request
 	if (res->blob_mem == VIRTIO_GPU_BLOB_MEM_GUEST)
 		return type;
 
-	type = make_host_blob(m, rq, size, le64_to_cpu(c->blob_id));
+	type = create_host_blob(m, rq, size, le64_to_cpu(c->blob_id));
 	if (type != VIRTIO_GPU_RESP_OK_NODATA) {
 		drop_backing(res);
-		res->life = VIRTGPU_MOCK_REFUSED;
+		res->state = VIRTGPU_MOCK_REJECTED;
 		return type;
 	}
 	res->pixels = kvzalloc(size, GFP_KERNEL);
@@ -401,22 +405,22 @@ u32 virtgpu_mock_create_blob(struct virtgpu_mock *m, struct virtgpu_mock_request
 	return res->pixels ? type : VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 }
 
-/* What a texture may be is the renderer's business: what it does not like is an error. */
+/* Invalid parameters are errors of user space, not violations. */
 u32 virtgpu_mock_create_3d(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {
 	const struct virtio_gpu_resource_create_3d *c = rq->bytes;
-	struct virtgpu_mock_resource *res = new_resource(m, le32_to_cpu(c->resource_id));
+	struct virtgpu_mock_resource *res = add_resource(m, le32_to_cpu(c->resource_id));
 
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	res->format = le32_to_cpu(c->format);
 	res->width = le32_to_cpu(c->width);
 	res->height = le32_to_cpu(c->height);
-	/* The first target is that of buffers, which are bytes. */
+	/* PIPE_BUFFER is 0. */
 	res->unit = c->target ? 4 : 1;
 	if (!res->width || !res->height ||
 	    (u64)res->width * res->height * res->unit > PIXELS_MAX) {
-		res->life = VIRTGPU_MOCK_REFUSED;
+		res->state = VIRTGPU_MOCK_REJECTED;
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
 	res->pixels = kvcalloc(res->height, res->width * res->unit, GFP_KERNEL);
@@ -448,8 +452,9 @@ u32 virtgpu_mock_detach(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	if (!res->attached) {
-		if (!res->attach_refused)
-			virtgpu_mock_spec_violation(m, "resource %u has nothing to detach", res->id);
+		if (!res->attach_rejected)
+			virtgpu_mock_spec_violation(m, "resource %u has no backing to detach",
+						    res->id);
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	}
 	drop_backing(res);
@@ -463,8 +468,8 @@ u32 virtgpu_mock_unref(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 	u32 id = le32_to_cpu(c->resource_id);
 	struct virtgpu_mock_resource *res = virtgpu_mock_lookup(m, id);
 
-	/* Of one that was refused this is the last one hears. */
-	end_resource(m, id);
+	/* The driver also destroys resources that were rejected. */
+	start_unref(m, id);
 
 	return res ? VIRTIO_GPU_RESP_OK_NODATA : VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 }
@@ -479,21 +484,23 @@ u32 virtgpu_mock_transfer(struct virtgpu_mock *m, struct virtgpu_mock_request *r
 
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	/* Guest memory is its own latest state. */
+	/* Scanouts read guest memory, so that there is no copy to update. */
 	if (res->blob)
 		return VIRTIO_GPU_RESP_OK_NODATA;
 	if (!w || !h || x + w > res->width || y + h > res->height) {
-		virtgpu_mock_spec_violation(m, "transfer of %llu,%llu+%llux%llu of %ux%u", x, y, w, h,
-					    res->width, res->height);
+		virtgpu_mock_spec_violation(m, "transfer of %llu,%llu+%llux%llu of %ux%u", x, y, w,
+					    h, res->width, res->height);
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
 	if (!res->attached) {
-		if (!res->attach_refused)
-			virtgpu_mock_spec_violation(m, "transfer of resource %u without memory", res->id);
+		if (!res->attach_rejected)
+			virtgpu_mock_spec_violation(m, "transfer of resource %u without backing",
+						    res->id);
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	}
 	if (offset + (h - 1) * res->width * 4 + w * 4 > res->bytes) {
-		virtgpu_mock_spec_violation(m, "transfer from %llu of %llu bytes", offset, res->bytes);
+		virtgpu_mock_spec_violation(m, "transfer from %llu of %llu bytes", offset,
+					    res->bytes);
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
 
@@ -505,7 +512,7 @@ u32 virtgpu_mock_transfer(struct virtgpu_mock *m, struct virtgpu_mock_request *r
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
-/* Programs choose what is copied, so what makes no sense is an error and no breach. */
+/* Invalid coordinates are errors of user space, not violations. */
 u32 virtgpu_mock_transfer_3d(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {
 	enum dma_data_direction dir = rq->type == VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D ?
@@ -519,8 +526,9 @@ u32 virtgpu_mock_transfer_3d(struct virtgpu_mock *m, struct virtgpu_mock_request
 
 	if (!res || !ctx || !res->pixels)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (!virtgpu_mock_context_uses(ctx, res->id)) {
-		virtgpu_mock_spec_violation(m, "context %u transfers resource %u, which it does not have",
+	if (!virtgpu_mock_context_has_resource(ctx, res->id)) {
+		virtgpu_mock_spec_violation(m,
+					    "context %u transfers resource %u, which is not attached",
 					    ctx->id, res->id);
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	}
@@ -544,25 +552,25 @@ u32 virtgpu_mock_transfer_3d(struct virtgpu_mock *m, struct virtgpu_mock_request
 u32 virtgpu_mock_assign_uuid(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {
 	const struct virtio_gpu_resource_assign_uuid *c = rq->bytes;
-	struct virtio_gpu_resp_resource_uuid *reply = (void *)rq->reply;
+	struct virtio_gpu_resp_resource_uuid *resp = (void *)rq->resp;
 	struct virtgpu_mock_resource *res = virtgpu_mock_lookup(m, le32_to_cpu(c->resource_id));
 	unsigned int i;
 
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 
-	for (i = 0; i < sizeof(reply->uuid); i++)
-		reply->uuid[i] = 0x10 + i;
-	memcpy(reply->uuid, &c->resource_id, sizeof(c->resource_id));
+	for (i = 0; i < sizeof(resp->uuid); i++)
+		resp->uuid[i] = 0x10 + i;
+	memcpy(resp->uuid, &c->resource_id, sizeof(c->resource_id));
 
 	return VIRTIO_GPU_RESP_OK_RESOURCE_UUID;
 }
 
 /*
- * What a test may ask
+ * Queries by tests
  */
 
-/* Resources that the host has. */
+/* Get the number of resources. */
 unsigned int virtgpu_mock_resources(struct virtgpu_mock *m)
 {
 	struct virtgpu_mock_resource *res;
@@ -570,14 +578,14 @@ unsigned int virtgpu_mock_resources(struct virtgpu_mock *m)
 	unsigned long id;
 
 	mutex_lock(&m->host.lock);
-	xa_for_each(&m->model.resources, id, res)
-		n += res->life == VIRTGPU_MOCK_LIVE;
+	xa_for_each(&m->state.resources, id, res)
+		n += res->state == VIRTGPU_MOCK_ACTIVE;
 	mutex_unlock(&m->host.lock);
 
 	return n;
 }
 
-/* Those of them that have memory of the guest's. */
+/* Get the number of resources with a backing. */
 unsigned int virtgpu_mock_backings(struct virtgpu_mock *m)
 {
 	struct virtgpu_mock_resource *res;
@@ -585,7 +593,7 @@ unsigned int virtgpu_mock_backings(struct virtgpu_mock *m)
 	unsigned long id;
 
 	mutex_lock(&m->host.lock);
-	xa_for_each(&m->model.resources, id, res)
+	xa_for_each(&m->state.resources, id, res)
 		n += res->attached;
 	mutex_unlock(&m->host.lock);
 
@@ -603,25 +611,25 @@ static bool backing_has(const struct virtgpu_mock_resource *res, u64 addr)
 	return false;
 }
 
-/* Does it have this byte of memory, for whatever resource? */
-bool virtgpu_mock_knows(struct virtgpu_mock *m, u64 addr)
+/* Check whether a backing of any resource contains an address. */
+bool virtgpu_mock_has_address(struct virtgpu_mock *m, u64 addr)
 {
 	struct virtgpu_mock_resource *res;
 	bool found = false;
 	unsigned long id;
 
 	mutex_lock(&m->host.lock);
-	xa_for_each(&m->model.resources, id, res)
+	xa_for_each(&m->state.resources, id, res)
 		found |= backing_has(res, addr);
 	mutex_unlock(&m->host.lock);
 
 	return found;
 }
 
-/* Let it reach memory that is no RAM: one of some pieces, all @size bytes long. */
+/* Set memory of a PCI peer device, at VIRTGPU_MOCK_PEER + @index * @size. */
 void virtgpu_mock_set_peer(struct virtgpu_mock *m, unsigned int index, void *memory, size_t size)
 {
-	struct virtgpu_mock_peer *peer = &m->model.peers[index];
+	struct virtgpu_mock_peer *peer = &m->state.peers[index];
 
 	mutex_lock(&m->host.lock);
 	peer->addr = VIRTGPU_MOCK_PEER + index * size;
@@ -636,8 +644,8 @@ bool virtgpu_mock_resource_is_blob(struct virtgpu_mock *m, u32 id)
 	bool blob;
 
 	mutex_lock(&m->host.lock);
-	res = xa_load(&m->model.resources, id);
-	blob = res && res->life == VIRTGPU_MOCK_LIVE && res->blob;
+	res = xa_load(&m->state.resources, id);
+	blob = res && res->state == VIRTGPU_MOCK_ACTIVE && res->blob;
 	mutex_unlock(&m->host.lock);
 
 	return blob;

@@ -39,7 +39,7 @@ static int create(struct virtgpu_test_client *u, const struct virtgpu_mock_op *o
 static int create_made(struct virtgpu_test_client *u, u64 id,
 		       struct drm_virtgpu_resource_create_blob *args)
 {
-	struct virtgpu_mock_op make = { VIRTGPU_MOCK_MAKE, id, SIZE };
+	struct virtgpu_mock_op make = { VIRTGPU_MOCK_ALLOC, id, SIZE };
 
 	return create(u, &make, 1, id, args);
 }
@@ -145,7 +145,7 @@ static void of_others(struct kunit *test)
 	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 1, 0);
 	struct virtgpu_test_client *other = test_client_open(test, u->mock);
 	struct drm_virtgpu_resource_create_blob mine, theirs;
-	struct virtgpu_mock_op make = { VIRTGPU_MOCK_MAKE, 9, SIZE };
+	struct virtgpu_mock_op make = { VIRTGPU_MOCK_ALLOC, 9, SIZE };
 	struct drm_virtgpu_execbuffer exec = { };
 
 	KUNIT_ASSERT_EQ(test, virtgpu_render_init(other, VIRTIO_GPU_CAPSET_DRM, 1, 0), 0);
@@ -160,7 +160,7 @@ static void of_others(struct kunit *test)
 static void stream_fails(struct kunit *test)
 {
 	static const struct virtgpu_mock_op ops[] = {
-		{ VIRTGPU_MOCK_FAIL }, { VIRTGPU_MOCK_MAKE, 5, SIZE },
+		{ VIRTGPU_MOCK_FAIL }, { VIRTGPU_MOCK_ALLOC, 5, SIZE },
 	};
 	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 1, 0);
 	struct drm_virtgpu_resource_create_blob args;

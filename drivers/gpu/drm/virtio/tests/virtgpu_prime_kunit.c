@@ -169,7 +169,7 @@ static void import_show(struct kunit *test)
 
 	drop(&s);
 	expect_let_go(&s);
-	KUNIT_EXPECT_EQ(test, s.m->model.lost, 0);
+	KUNIT_EXPECT_EQ(test, s.m->state.lost, 0);
 }
 
 static void flips(struct kunit *test)
@@ -429,7 +429,7 @@ static void import_held(struct kunit *test)
 									      H)));
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
-	KUNIT_EXPECT_EQ(test, s.m->model.lost, 0);
+	KUNIT_EXPECT_EQ(test, s.m->state.lost, 0);
 }
 
 static void detach_refused(struct kunit *test)
@@ -500,8 +500,8 @@ static void twice(struct kunit *test)
 	s[1].m = start_mock(test, k);
 	s[0].b = virtgpu_mock_buffer_create(test, s[0].m, k->exporter, SIZE);
 	s[1].b = s[0].b;
-	s[1].m->model.peers[0] = s[0].m->model.peers[0];
-	s[1].m->model.peers[1] = s[0].m->model.peers[1];
+	s[1].m->state.peers[0] = s[0].m->state.peers[0];
+	s[1].m->state.peers[1] = s[0].m->state.peers[1];
 	s[0].u = test_client_open(test, s[0].m);
 	s[1].u = test_client_open(test, s[1].m);
 	import(&s[0]);

@@ -27,7 +27,7 @@
 #define FENCE_OUT VIRTGPU_EXECBUF_FENCE_FD_OUT
 #define RESET VIRTGPU_EXECBUF_SYNCOBJ_RESET
 
-static const struct virtgpu_mock_op nothing = { VIRTGPU_MOCK_NOTHING_MUCH };
+static const struct virtgpu_mock_op nothing = { VIRTGPU_MOCK_NOP };
 
 /*
  * Streams
