@@ -116,8 +116,8 @@ static void look_for_mark(struct qemu_plugin_insn *insn)
 }
 
 /*
- * QEMU goes round in a block of its own for a string instruction that is repeated.
- * It was counted when it began.
+ * QEMU goes round in a block of its own for a string instruction that is
+ * repeated. It was counted when it began.
  */
 static bool is_repetition(struct qemu_plugin_tb *tb)
 {

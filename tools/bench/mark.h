@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * Marks, by which the guest controls insn-plugin.c: a NOP whose displacement is a
- * number that no compiler makes, nopl NUMBER(%rax). Without the plugin a mark has
- * no effect.
+ * Marks, by which the guest controls insn-plugin.c: a NOP whose displacement is
+ * a number that no compiler makes, nopl NUMBER(%rax). Without the plugin a mark
+ * has no effect.
  */
 #ifndef BENCH_MARK_H
 #define BENCH_MARK_H
@@ -25,7 +25,8 @@
  * @MARK_DELAY: the display holds each frame for VALUE ms (0: no frame)
  * @MARK_HOLD: the display holds the next frame for VALUE ms, and no other
  * @MARK_PHASE: for the next MARK_PERIOD, in us
- * @MARK_PERIOD: the display shows frames at multiples of VALUE us plus the phase
+ * @MARK_PERIOD: the display shows frames at multiples of VALUE us plus the
+ *	phase
  */
 enum mark {
 	MARK_START,

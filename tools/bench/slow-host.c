@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * A display that holds frames, as one does that shows guest memory in place: it
- * blocks the renderer when a flush reaches it and unblocks it later, on the guest's
- * clock. QEMU holds the fence of the flush until then, as it does for its GTK and
- * D-Bus displays.
+ * blocks the renderer when a flush reaches it and unblocks it later, on the
+ * guest's clock. QEMU holds the fence of the flush until then, as it does for
+ * its GTK and D-Bus displays.
  *
  * QEMU exports what its own display modules need; the types are those of
  * ui/console.h and qemu/timer.h, as far as they are used.
@@ -23,8 +23,8 @@
  * @PACE_NONE: at once
  * @PACE_DELAY: a constant time after it came
  * @PACE_HOLD: the same, the first frame; the others at once
- * @PACE_VSYNC: at the next vsync. All displays have the same one, and each of them
- *	shows one frame then.
+ * @PACE_VSYNC: at the next vsync. All displays have the same one, and each of
+ *	them shows one frame then.
  */
 enum pace {
 	PACE_NONE,
@@ -68,8 +68,8 @@ extern void timer_init_full(void *timer, void *group, int clock, int scale, int 
 			    void (*callback)(void *), void *opaque);
 extern void timer_mod(void *timer, int64_t when);
 /*
- * Of qemu-preload.c, if that library is preloaded. Called when QEMU's SDL display
- * has drawn a frame.
+ * Of qemu-preload.c, if that library is preloaded. Called when QEMU's SDL
+ * display has drawn a frame.
  */
 extern void (*host_gl_drawn)(void) __attribute__((weak));
 
@@ -96,7 +96,10 @@ static void hold_frame(struct display *d)
 	now = qemu_clock_get_ns(CLOCK_VIRTUAL);
 	until = now + length;
 	if (pace == PACE_VSYNC) {
-		/* Several flushes may wait behind the one that blocks the renderer. */
+		/*
+		 * Several flushes may wait behind the one that blocks the
+		 * renderer.
+		 */
 		if (vsync && d->shown_at < vsync) {
 			d->shown_at = vsync;
 			return;

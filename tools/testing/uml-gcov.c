@@ -3,8 +3,8 @@
  * Linked into a user mode Linux whose coverage is measured, see tools/kunit.
  *
  * gcc's own destructor is not called, as the kernel's linker script has no
- * .fini_array.00100; and it must not be in the processes that the kernel starts to
- * find out what ptrace can do, as their stacks are small.
+ * .fini_array.00100; and it must not be in the processes that the kernel starts
+ * to find out what ptrace can do, as their stacks are small.
  */
 
 #include <gcov.h>

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* The exporter's books: for each buffer, and in all since the module's start. */
+/*
+ * The exporter's books: for each buffer, and in all since the module's start.
+ */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -23,7 +23,9 @@
 /* An entry for each MiB of VRAM, so that importers see more than one. */
 #define VIRTGPU_EXP_VRAM_CHUNK	SZ_1M
 
-/* Who imports a buffer again and again has as many mappings of the same memory. */
+/*
+ * Who imports a buffer again and again has as many mappings of the same memory.
+ */
 #ifdef DMA_ATTR_DEBUGGING_IGNORE_CACHELINES
 #define VIRTGPU_EXP_RAM_ATTRS	DMA_ATTR_DEBUGGING_IGNORE_CACHELINES
 #else

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* What is drawn into buffers, so that a screenshot tells which memory it shows. */
+/*
+ * What is drawn into buffers, so that a screenshot tells which memory it shows.
+ */
 
 #include <linux/mm.h>
 #include <linux/overflow.h>
@@ -46,7 +48,8 @@ static void virtgpu_exp_box(struct virtgpu_exp_buf *buf, u32 left, u32 top, u32 
 
 /**
  * virtgpu_exp_stamp - mark a picture with the memory it is in
- * @buf: a buffer; nothing is done unless VIRTGPU_EXPORTER_FILL_STAMP was asked for
+ * @buf: a buffer; nothing is done unless VIRTGPU_EXPORTER_FILL_STAMP was asked
+ *	for
  *
  * Context: may sleep; the reservation lock is held.
  */

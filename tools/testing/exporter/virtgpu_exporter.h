@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* Internals of the test exporter: buffers, their memory, and the book-keeping. */
+/*
+ * Internals of the test exporter: buffers, their memory, and the book-keeping.
+ */
 #ifndef VIRTGPU_EXPORTER_H
 #define VIRTGPU_EXPORTER_H
 

@@ -15,8 +15,8 @@
 
 /**
  * enum virtgpu_exporter_placement - where a buffer's memory is
- * @VIRTGPU_EXPORTER_STATIC: RAM of a buffer that never moves; its dma-buf has no
- *	pin operation, as those of exporters without dynamic mappings
+ * @VIRTGPU_EXPORTER_STATIC: RAM of a buffer that never moves; its dma-buf has
+ *	no pin operation, as those of exporters without dynamic mappings
  * @VIRTGPU_EXPORTER_RAM: single pages of RAM; each move takes new ones
  * @VIRTGPU_EXPORTER_VRAM: one stretch of the PCI BAR
  * @VIRTGPU_EXPORTER_GONE: nowhere: the buffer was revoked (only an answer)
@@ -57,14 +57,14 @@ struct virtgpu_exporter_create {
 /**
  * struct virtgpu_exporter_move - VIRTGPU_EXPORTER_MOVE
  * @fd: the buffer
- * @placement: VIRTGPU_EXPORTER_RAM or VIRTGPU_EXPORTER_VRAM; the present one is fine
- *	and means other memory of that kind
+ * @placement: VIRTGPU_EXPORTER_RAM or VIRTGPU_EXPORTER_VRAM; the present one is
+ *	fine and means other memory of that kind
  *
  * Tells the importers, waits for every fence of the reservation (at most ten
  * seconds, then -ETIMEDOUT and the buffer stays), copies the content and fills
- * the old memory with VIRTGPU_EXPORTER_POISON.  The old memory is kept until the
- * next move, so that a host that still reads it shows poison and nothing else.
- * -EBUSY while the buffer is pinned, -ENODEV when it was revoked.
+ * the old memory with VIRTGPU_EXPORTER_POISON.  The old memory is kept until
+ * the next move, so that a host that still reads it shows poison and nothing
+ * else. -EBUSY while the buffer is pinned, -ENODEV when it was revoked.
  */
 struct virtgpu_exporter_move {
 	__s32 fd;
@@ -76,10 +76,10 @@ struct virtgpu_exporter_move {
 /**
  * enum virtgpu_exporter_pattern - what VIRTGPU_EXPORTER_FILL draws
  * @VIRTGPU_EXPORTER_SOLID: colour 0 everywhere
- * @VIRTGPU_EXPORTER_QUADRANTS: colours 0 to 3: top left, top right, bottom left,
- *	bottom right
- * @VIRTGPU_EXPORTER_GRADIENT: red grows to the right, green downwards, blue is the
- *	low byte of colour 0 and tells buffers apart
+ * @VIRTGPU_EXPORTER_QUADRANTS: colours 0 to 3: top left, top right, bottom
+ *	left, bottom right
+ * @VIRTGPU_EXPORTER_GRADIENT: red grows to the right, green downwards, blue is
+ *	the low byte of colour 0 and tells buffers apart
  */
 enum virtgpu_exporter_pattern {
 	VIRTGPU_EXPORTER_SOLID,
@@ -89,9 +89,9 @@ enum virtgpu_exporter_pattern {
 
 /*
  * Stamp the picture with the memory it is in, now and after each move: at
- * (16, 16) a square of 64 pixels, green for RAM, blue for VRAM, white for static
- * memory; below it, from (16, 96), the number of moves in 16 boxes of 16 pixels,
- * lowest bit first, white for one and black for zero.
+ * (16, 16) a square of 64 pixels, green for RAM, blue for VRAM, white for
+ * static memory; below it, from (16, 96), the number of moves in 16 boxes of 16
+ * pixels, lowest bit first, white for one and black for zero.
  */
 #define VIRTGPU_EXPORTER_FILL_STAMP	0x1u
 
@@ -132,9 +132,10 @@ struct virtgpu_exporter_fill {
  * @VIRTGPU_EXPORTER_NOTIFY_MAX_NS: longest time spent telling them
  * @VIRTGPU_EXPORTER_NOTIFY_SLEEPS: times the caller went to sleep inside the
  *	importers' callbacks (voluntary context switches)
- * @VIRTGPU_EXPORTER_NOTIFY_FENCES: fences that appeared on the reservation during
- *	the callbacks and had not signalled when they were over
- * @VIRTGPU_EXPORTER_FENCE_TIMEOUTS: moves given up because a fence stayed silent
+ * @VIRTGPU_EXPORTER_NOTIFY_FENCES: fences that appeared on the reservation
+ *	during the callbacks and had not signalled when they were over
+ * @VIRTGPU_EXPORTER_FENCE_TIMEOUTS: moves given up because a fence stayed
+ *	silent
  * @VIRTGPU_EXPORTER_VIOLATIONS: violations of the rules, see enum
  *	virtgpu_exporter_violation
  * @VIRTGPU_EXPORTER_BUFFERS: buffers alive (only in the totals)
@@ -161,9 +162,10 @@ enum virtgpu_exporter_counter {
 /**
  * enum virtgpu_exporter_violation - bits of the violation mask
  * @VIRTGPU_EXPORTER_UNLOCKED: called without the reservation lock
- * @VIRTGPU_EXPORTER_UNKNOWN_UNMAP: unmapped what was not mapped (twice, perhaps)
- * @VIRTGPU_EXPORTER_EARLY_UNMAP: unmapped while a fence that the importer put on
- *	the reservation for this mapping had not signalled
+ * @VIRTGPU_EXPORTER_UNKNOWN_UNMAP: unmapped what was not mapped (twice,
+ *	perhaps)
+ * @VIRTGPU_EXPORTER_EARLY_UNMAP: unmapped while a fence that the importer put
+ *	on the reservation for this mapping had not signalled
  * @VIRTGPU_EXPORTER_STALE_AT_MAP: mapped again with the mapping from before a
  *	move still there, a second after that move
  * @VIRTGPU_EXPORTER_MAPPED_AT_DETACH: detached with a mapping left
@@ -257,7 +259,10 @@ struct virtgpu_exporter_add_fence {
 
 /* The BAR was found. */
 #define VIRTGPU_EXPORTER_INFO_VRAM		0x1u
-/* The kernel lets mapped buffers move (see VIRTGPU_EXPORTER_CREATE_MOVE_MAPPED). */
+/*
+ * The kernel lets mapped buffers move (see
+ * VIRTGPU_EXPORTER_CREATE_MOVE_MAPPED).
+ */
 #define VIRTGPU_EXPORTER_INFO_MOVE_MAPPED	0x2u
 
 /**

@@ -143,7 +143,9 @@ static int create(const struct udmabuf_create_item *item, unsigned int count, un
 		struct udmabuf_create_item *own = &buffer->item[buffer->count];
 
 		*own = item[buffer->count];
-		/* A process can have fewer descriptors than lists have entries. */
+		/*
+		 * A process can have fewer descriptors than lists have entries.
+		 */
 		if (buffer->count && own->memfd == item[buffer->count - 1].memfd) {
 			own->memfd = own[-1].memfd;
 			continue;

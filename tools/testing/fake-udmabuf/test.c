@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* What users of udmabuf do; passes with the real device and with the fake one. */
+/*
+ * What users of udmabuf do; passes with the real device and with the fake one.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * A Wayland client that fills each output with a colour, and moves a bar across it
- * with every frame that the compositor asks for. The colour is the second of
+ * A Wayland client that fills each output with a colour, and moves a bar across
+ * it with every frame that the compositor asks for. The colour is the second of
  * CLOCK_MONOTONIC (see run). Writes how many frames there were into a file.
  *
  *   SIGUSR1  draw one more frame, all white, and stand still
  *   SIGUSR2  go on
  *
- * It speaks the protocol itself, so that the guest needs no headers of Wayland's.
+ * It speaks the protocol itself, so that the guest needs no headers of
+ * Wayland's.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -171,7 +172,10 @@ static void make_buffers(struct window *w)
 	}
 }
 
-/* In few instructions, which are counted: it is the display that they should be spent on. */
+/*
+ * In few instructions, which are counted: it is the display that they should be
+ * spent on.
+ */
 static void fill(uint32_t *pixels, size_t n, uint32_t colour)
 {
 	wmemset((wchar_t *)pixels, colour, n);
@@ -238,7 +242,9 @@ static void on_window_event(struct window *w, uint32_t object, int opcode, const
 	int i;
 
 	if (object == w->toplevel && opcode == 0 && !w->width) {
-		/* Some leave the first size to the client: it is the outputs'. */
+		/*
+		 * Some leave the first size to the client: it is the outputs'.
+		 */
 		w->width = args[0] ? args[0] : WIDTH;
 		w->height = args[1] ? args[1] : HEIGHT;
 		make_buffers(w);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* mark WHAT MS: count instructions, or have a frame held (tools/bench/mark.h). */
+/*
+ * mark WHAT MS: count instructions, or have a frame held (tools/bench/mark.h).
+ */
 
 #include <stdio.h>
 #include <stdlib.h>

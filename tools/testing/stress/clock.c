@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * The machine stands still for a while, or is put back to an earlier state, while
- * a program flips: flips go on at the mode's rate, and the driver takes it for no
- * fault of the host's.
+ * The machine stands still for a while, or is put back to an earlier state,
+ * while a program flips: flips go on at the mode's rate, and the driver takes
+ * it for no fault of the host's.
  */
 
 #include <fcntl.h>
@@ -21,7 +21,10 @@
 #define MAX_FLIPS	20000
 /* Events of which the rate is taken. */
 #define WINDOW		30
-/* By which a guest in emulation may be late with an event, and in time with the next. */
+/*
+ * By which a guest in emulation may be late with an event, and in time with the
+ * next.
+ */
 #define JITTER_MS	100
 
 /**
@@ -178,7 +181,10 @@ static void pause_machine(int seconds)
 	flips_end("after");
 }
 
-/* An answer may have been given to what the guest was later: it is asked for again. */
+/*
+ * An answer may have been given to what the guest was later: it is asked for
+ * again.
+ */
 static bool is_rewound(void)
 {
 	return system("timeout 3 host rewound >/dev/null 2>&1") == 0;

@@ -3,10 +3,10 @@
  * Every call without memory, at every allocation that it makes.
  *
  * /proc/thread-self/fail-nth has the kernel fail the Nth allocation from now on
- * that this thread asks for.  Each call is made with N = 1, 2, ... until it comes
- * through without having met its failure.  Until then it succeeds all the same or
- * says that there is no memory, and can be repeated.  What workers do for a call
- * has failures of its own, in the driver's slab caches.
+ * that this thread asks for.  Each call is made with N = 1, 2, ... until it
+ * comes through without having met its failure.  Until then it succeeds all the
+ * same or says that there is no memory, and can be repeated.  What workers do
+ * for a call has failures of its own, in the driver's slab caches.
  */
 
 #include <fcntl.h>

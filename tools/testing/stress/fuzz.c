@@ -838,7 +838,9 @@ OP(anything)
 		word[i] = odd_value(t);
 }
 
-/* In place of a number: the driver's, and others, with any size and direction. */
+/*
+ * In place of a number: the driver's, and others, with any size and direction.
+ */
 #define ANY	1
 
 struct op {
@@ -997,7 +999,10 @@ static bool too_big(unsigned long request, const void *data)
 	}
 }
 
-/* The operation that the kernel takes a request for, whatever its size; or @otherwise. */
+/*
+ * The operation that the kernel takes a request for, whatever its size; or
+ * @otherwise.
+ */
 static const struct op *same_number(unsigned long request, const struct op *otherwise)
 {
 	int i;
@@ -1225,8 +1230,8 @@ static bool all_tested(void)
 }
 
 /*
- * Goes on for longer on a machine that is slow.  Ends well if each process of its
- * own accord did, and in time.
+ * Goes on for longer on a machine that is slow.  Ends well if each process of
+ * its own accord did, and in time.
  */
 static void storm(int seconds, uint64_t seed)
 {

@@ -3,8 +3,8 @@
  * The machine sleeps and wakes up, and the screens are as they were.
  *
  * QEMU resets the device on the way, so that all has to be made again.  The
- * guest's script has taken care of what does not survive, the shared folders, and
- * of a disk to hibernate to.
+ * guest's script has taken care of what does not survive, the shared folders,
+ * and of a disk to hibernate to.
  */
 
 #include <signal.h>
@@ -180,7 +180,9 @@ static void same_picture(int arg)
 		check_cmp(host_count(slept, woke, "virtio_gpu_update_cursor"),
 			  >, 0);
 
-		/* All goes on: flips, in both directions, and their pictures. */
+		/*
+		 * All goes on: flips, in both directions, and their pictures.
+		 */
 		for (i = 0; i < 9; i++)
 			for (j = 0; j < s.kms.n_outputs; j++)
 				check_ok(kms_flip(&s.kms, &s.kms.out[j],
@@ -296,7 +298,10 @@ static uint32_t start_rendering(int fd)
 	return res.bo_handle;
 }
 
-/* The state of the host's renderer is lost: its users get errors, others start anew. */
+/*
+ * The state of the host's renderer is lost: its users get errors, others start
+ * anew.
+ */
 static void context(int arg)
 {
 	struct drm_virtgpu_3d_transfer_to_host transfer = {

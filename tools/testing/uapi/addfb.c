@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* Framebuffers: which are taken, and with which errno the others are refused. */
+/*
+ * Framebuffers: which are taken, and with which errno the others are refused.
+ */
 
 #include <errno.h>
 #include <string.h>

@@ -186,7 +186,10 @@ static void trace_work(bool on)
 	check_ok(write_file(WORKQUEUE "workqueue_execute_end/enable", on ? "1" : "0"));
 }
 
-/* The longest run of a work item that carries commits out, in us; 0 if none did. */
+/*
+ * The longest run of a work item that carries commits out, in us; 0 if none
+ * did.
+ */
 static double longest_work(void)
 {
 	FILE *f = fopen(TRACING "trace", "r");
@@ -273,8 +276,10 @@ static void need_host_clock(void)
  * struct pace - how frames go through the display at each phase of the host's
  * @slowest: frames a second at the worst phase, of the slowest few
  * @fastest: at the best one, of all
- * @late: from a vsync of the host's until the program has the events, at most, in ns
- * @skew: of an event's timestamp and the nearest vsync of the host's, at most, in ns
+ * @late: from a vsync of the host's until the program has the events, at most,
+ *	in ns
+ * @skew: of an event's timestamp and the nearest vsync of the host's, at most,
+ *	in ns
  * @n: frames measured
  * @n_late: of them so many came later than half a millisecond after the vsync
  * @last_late: the last of those
@@ -321,8 +326,9 @@ static void measure_events(struct scene *s, int64_t period, int64_t phase, struc
 #define FEW_FRAMES	20
 
 /*
- * A host whose period is nearly the mode's goes through all phases by itself, the
- * narrow ones too that eight would leave out: how many frames that takes, or 0.
+ * A host whose period is nearly the mode's goes through all phases by itself,
+ * the narrow ones too that eight would leave out: how many frames that takes,
+ * or 0.
  */
 static int frames_of_all_phases(int us)
 {
@@ -349,7 +355,10 @@ static void measure_rate(const int64_t *came, int n, struct pace *pace)
 
 static void vsync(int arg, enum source source)
 {
-	/* Longer than a driver may take to find out that the host has a rate of its own. */
+	/*
+	 * Longer than a driver may take to find out that the host has a rate of
+	 * its own.
+	 */
 	const int settle = 16, us = arg / 16, n = arg % 16;
 	const int all = frames_of_all_phases(us), phases = us && !all ? PHASES : 1;
 	const int frames = all ? all : EACH_PHASE;
@@ -430,7 +439,10 @@ static long timer_interrupts(void)
 	return sum;
 }
 
-/* Timer interrupts a second, of a program that draws that often a second, or not at all. */
+/*
+ * Timer interrupts a second, of a program that draws that often a second, or
+ * not at all.
+ */
 static double idle_interrupts(struct scene *s, bool draws)
 {
 	const int seconds = 20;
@@ -456,7 +468,10 @@ static void idle(int arg)
 	struct scene s;
 
 	(void)arg;
-	/* What the guest's start and the case before it left to do is not this one's. */
+	/*
+	 * What the guest's start and the case before it left to do is not this
+	 * one's.
+	 */
 	sleep_ms(10000);
 	off = idle_interrupts(NULL, false);
 	set_scene(&s, 1, SOURCE_DUMB, 640, 480);
@@ -558,7 +573,10 @@ static void shown(int height)
 	out = &kms.out[0];
 	set_mode(&kms, out, height * 16 / 9, height);
 	start_count();
-	/* Several at a time, so that the best pieces of memory are soon used up. */
+	/*
+	 * Several at a time, so that the best pieces of memory are soon used
+	 * up.
+	 */
 	for (i = 0; i < times; i++) {
 		buffer_new(&buf[i], &kms, SOURCE_DUMB, height * 16 / 9, height);
 		buffer_import(&buf[i], &kms);
@@ -615,8 +633,8 @@ static void clients(int n)
  */
 
 /*
- * From another device's buffer to its first frame, and the end of it. The buffers
- * have no neighbouring pages, so that the lists are as long every time.
+ * From another device's buffer to its first frame, and the end of it. The
+ * buffers have no neighbouring pages, so that the lists are as long every time.
  */
 static void import(int height)
 {

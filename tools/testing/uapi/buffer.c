@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* Buffers to show, from wherever dma-bufs come from, and what is drawn in them. */
+/*
+ * Buffers to show, from wherever dma-bufs come from, and what is drawn in them.
+ */
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* Buffers to show, from wherever dma-bufs come from, and what is drawn in them. */
+/*
+ * Buffers to show, from wherever dma-bufs come from, and what is drawn in them.
+ */
 #ifndef UAPI_BUFFER_H
 #define UAPI_BUFFER_H
 
@@ -96,7 +98,8 @@ void paint(void *pixels, uint32_t width, uint32_t height, uint32_t stride,
 	   const struct picture *picture);
 
 /*
- * Take a screenshot and note what must be in it, for check-screenshots on the host.
+ * Take a screenshot and note what must be in it, for check-screenshots on the
+ * host.
  * @stamp_of: the exporter's buffer whose stamp must be in it, or NULL.
  */
 void take_screenshot(struct output *out, const char *name,

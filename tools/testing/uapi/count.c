@@ -217,7 +217,10 @@ static int move_hidden(struct buffer *buf)
 	return ret;
 }
 
-/* Each move of an attached buffer is one fenced detach, each use one attachment. */
+/*
+ * Each move of an attached buffer is one fenced detach, each use one
+ * attachment.
+ */
 static void attached_moves(int arg)
 {
 	struct buffer one, two;

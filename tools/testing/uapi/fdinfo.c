@@ -150,7 +150,10 @@ static void dumb(int arg)
 	check_ok(kms_gem_close(kms.fd, large.owner_handle));
 	check_usage(kms.fd, "memory", small.size, 0, small.size);
 
-	/* Being shown adds nothing; but DRM has a handle of its own for a framebuffer. */
+	/*
+	 * Being shown adds nothing; but DRM has a handle of its own for a
+	 * framebuffer.
+	 */
 	buffer_import(&small, &kms);
 	check_ok(kms_modeset(&kms, &kms.out[0], small.fb));
 	check_usage(kms.fd, "memory", small.size, small.size, small.size);
@@ -289,7 +292,10 @@ static int create_dumb(int fd, uint32_t width, uint32_t height, uint32_t *handle
 	return ret;
 }
 
-/* A buffer is charged to who makes it, and bounded by its limit; no one is killed. */
+/*
+ * A buffer is charged to who makes it, and bounded by its limit; no one is
+ * killed.
+ */
 static void charged(int arg)
 {
 	const long long size = 3840ll * 2160 * 4;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * virtgpu-fragment COMMAND...: run a command on a machine whose free memory is in
- * pieces: nearly all of it is taken page by page, then every other page given
- * back, and the rest held until the command ends.
+ * virtgpu-fragment COMMAND...: run a command on a machine whose free memory is
+ * in pieces: nearly all of it is taken page by page, then every other page
+ * given back, and the rest held until the command ends.
  */
 
 #include <stdio.h>
@@ -12,7 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Left alone at the peak; the DMA zone has 16 MiB of it, the kernel needs some. */
+/*
+ * Left alone at the peak; the DMA zone has 16 MiB of it, the kernel needs some.
+ */
 #define SPARE	(44ull << 20)
 #define STEP	0x100000ul
 

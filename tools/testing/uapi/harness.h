@@ -24,7 +24,9 @@ struct test_case {
 	int seconds;
 };
 
-/* The program's tables, each with an empty entry at its end; NULL after them. */
+/*
+ * The program's tables, each with an empty entry at its end; NULL after them.
+ */
 extern const struct test_case * const test_tables[];
 
 /* The case cannot run here; @fmt says what it lacks. */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* Other devices' buffers on our outputs, as a compositor on two GPUs does it. */
+/*
+ * Other devices' buffers on our outputs, as a compositor on two GPUs does it.
+ */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -79,7 +81,9 @@ static void show(int arg)
 		exporter_check_balance(&before);
 }
 
-/* What the plane shows is another device's memory, by the driver's own words. */
+/*
+ * What the plane shows is another device's memory, by the driver's own words.
+ */
 static void check_imported(struct kms *kms, uint32_t fb)
 {
 	char text[16384], name[16];
@@ -104,7 +108,10 @@ static void show_in_place(struct kms *kms, uint32_t fb)
 	drmModeAtomicFree(req);
 }
 
-/* Between two frames of a compositor, which is stopped: on its plane, without a modeset. */
+/*
+ * Between two frames of a compositor, which is stopped: on its plane, without a
+ * modeset.
+ */
 static void desktop(int arg)
 {
 	const char *compositor = getenv("VIRTGPU_COMPOSITOR");

@@ -31,7 +31,10 @@ static void new_screen(struct buffer *buf, struct kms *kms, enum source source,
 	buffer_draw(buf, kms, picture);
 }
 
-/* A commit that had to wait for another may still hold its old buffer for a moment. */
+/*
+ * A commit that had to wait for another may still hold its old buffer for a
+ * moment.
+ */
 static int move_hidden(struct buffer *buf, uint32_t placement)
 {
 	int64_t end = now_ms() + 1000;

@@ -434,9 +434,9 @@ static void submit_points(int arg)
 }
 
 /*
- * Each fence of a polled ring has its event.  virglrenderer's contexts for OpenGL have no
- * ring but the first, and their host does not answer to what names another one; those of
- * others are tried in KUnit.
+ * Each fence of a polled ring has its event.  virglrenderer's contexts for
+ * OpenGL have no ring but the first, and their host does not answer to what
+ * names another one; those of others are tried in KUnit.
  */
 static void submit_rings(int rings)
 {
@@ -457,7 +457,10 @@ static void submit_rings(int rings)
 	check(!signals(fd, 100));
 }
 
-/* Events that nobody reads are no reason to keep a file open, nor the other way round. */
+/*
+ * Events that nobody reads are no reason to keep a file open, nor the other way
+ * round.
+ */
 static void close_early(int arg)
 {
 	struct drm_virtgpu_execbuffer args = { .flags = VIRTGPU_EXECBUF_RING_IDX };
@@ -550,8 +553,8 @@ static void number(int arg)
 }
 
 /*
- * A host has no OpenGL in another device's memory: who asks for it hears so, before the
- * host has ended the context over it.
+ * A host has no OpenGL in another device's memory: who asks for it hears so,
+ * before the host has ended the context over it.
  */
 static void foreign(int arg)
 {

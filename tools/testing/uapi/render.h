@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* The ioctls of <virtgpu_drm.h>.  What returns an int returns 0 or a negative errno. */
+/*
+ * The ioctls of <virtgpu_drm.h>.  What returns an int returns 0 or a negative
+ * errno.
+ */
 #ifndef UAPI_RENDER_H
 #define UAPI_RENDER_H
 
@@ -27,7 +30,10 @@ int map_offset(int fd, uint32_t handle, uint64_t *offset);
 void *map_buffer(int fd, uint32_t handle, size_t size);
 /* Whether the fence signals in that time. */
 bool signals(int fd, int ms);
-/* A file with a context of Venus; skips the case where there is none, or no window. */
+/*
+ * A file with a context of Venus; skips the case where there is none, or no
+ * window.
+ */
 int open_venus(void);
 /* A blob of the host's memory that can be mapped, of Venus. */
 uint32_t new_window_blob(int fd, uint64_t size);

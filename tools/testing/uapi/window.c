@@ -133,7 +133,10 @@ static void kept(int arg)
 	check_eq(window("unmapped"), unmapped);
 }
 
-/* What is mapped has its place; when there is none left, the next one is told so. */
+/*
+ * What is mapped has its place; when there is none left, the next one is told
+ * so.
+ */
 static void full(int arg)
 {
 	int fd = open_venus();

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * virtgpu-vulkan: have the host compute a picture by Vulkan, and look at every pixel of it.
+ * virtgpu-vulkan: have the host compute a picture by Vulkan, and look at every
+ * pixel of it.
  *
- * The picture is in memory that the host has and the guest maps. A second round goes into the
- * same mapping, so what is seen is the host's memory itself and not what it held earlier.
- * Then the program waits for the end of its input: its memory can be looked for meanwhile.
+ * The picture is in memory that the host has and the guest maps. A second round
+ * goes into the same mapping, so what is seen is the host's memory itself and
+ * not what it held earlier. Then the program waits for the end of its input:
+ * its memory can be looked for meanwhile.
  */
 
 #include <stdint.h>
