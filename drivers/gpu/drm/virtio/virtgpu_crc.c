@@ -106,7 +106,7 @@ static struct virtgpu_crc_frame *virtgpu_crc_capture_frame(struct virtgpu_crc *c
 	spin_lock_irq(&crc->lock);
 	frame->cursor = virtgpu_crc_get_fb(cursor);
 	frame->cursor_src = DRM_RECT_INIT(cursor->src_x >> 16, cursor->src_y >> 16,
-				      cursor->src_w >> 16, cursor->src_h >> 16);
+					  cursor->src_w >> 16, cursor->src_h >> 16);
 	frame->cursor_x = cursor->crtc_x;
 	frame->cursor_y = cursor->crtc_y;
 	spin_unlock_irq(&crc->lock);

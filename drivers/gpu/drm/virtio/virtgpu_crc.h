@@ -20,8 +20,7 @@ struct virtgpu_frames;
  * @capturing: user space captures CRCs
  * @queued: frame without a response, or NULL
  * @shown: frame that the host shows, or NULL
- * @computing: frame whose CRC @work computes, or NULL; may be replaced
- *	meanwhile
+ * @computing: frame that @work processes, or NULL; may be replaced meanwhile
  * @flip_deferred: a flip event waits until @work has computed the CRC of the
  *	frame that the flip replaces
  * @free_list: frames to be freed by @work

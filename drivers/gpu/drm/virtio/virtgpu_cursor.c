@@ -280,7 +280,8 @@ int virtgpu_cursor_shadow_check(const struct drm_plane_state *state)
 
 	if (state->src_w >> 16 > VIRTGPU_CURSOR_SIZE || state->src_h >> 16 > VIRTGPU_CURSOR_SIZE ||
 	    (!virtgpu_cursor_shadow_fits(state) && (gem->import || gem->host3d_res))) {
-		drm_dbg_kms(state->plane->dev, "cursor must be %ux%u, or smaller and not imported\n",
+		drm_dbg_kms(state->plane->dev,
+			    "cursor must be %ux%u, or smaller and not imported\n",
 			    VIRTGPU_CURSOR_SIZE, VIRTGPU_CURSOR_SIZE);
 		return -EINVAL;
 	}

@@ -487,7 +487,7 @@ int virtgpu_kms_init(struct virtgpu_device *vgdev)
 	 * Allocate before the action is added: DRM releases in reverse order.
 	 */
 	kms->outputs = drmm_kcalloc(&vgdev->drm, vgdev->features.scanouts,
-				  sizeof(*kms->outputs), GFP_KERNEL);
+				    sizeof(*kms->outputs), GFP_KERNEL);
 	if (!kms->outputs)
 		return -ENOMEM;
 
@@ -508,7 +508,8 @@ int virtgpu_kms_init(struct virtgpu_device *vgdev)
 	if (ret)
 		return ret;
 	for (i = 0; i < kms->count; i++)
-		virtgpu_crc_init(&kms->outputs[i].crc, &kms->outputs[i].crtc, &kms->outputs[i].frames);
+		virtgpu_crc_init(&kms->outputs[i].crc, &kms->outputs[i].crtc,
+				 &kms->outputs[i].frames);
 	drm_mode_config_reset(&vgdev->drm);
 
 	return 0;

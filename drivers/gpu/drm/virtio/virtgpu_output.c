@@ -291,7 +291,8 @@ int virtgpu_output_init(struct virtgpu_output *out, struct virtgpu_device *vgdev
 	out->vgdev = vgdev;
 	out->index = index;
 	out->connector.dev = dev;
-	virtgpu_frames_init(&out->frames, &vgdev->ctrl, &out->crtc, index, &virtgpu_output_frames_ops);
+	virtgpu_frames_init(&out->frames, &vgdev->ctrl, &out->crtc, index,
+			    &virtgpu_output_frames_ops);
 
 	ret = virtgpu_cursor_init(&out->cursor, &vgdev->cursor, &vgdev->ctrl, index);
 	if (ret)
