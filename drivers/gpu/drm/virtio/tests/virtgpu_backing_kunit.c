@@ -13,36 +13,36 @@
 
 #include "virtgpu_backing.h"
 
-static void memory_fini(void *data)
+static void mgr_fini(void *data)
 {
 	virtgpu_backing_mgr_fini(data);
 }
 
-static struct virtgpu_backing_mgr *memory_create(struct kunit *test, enum virtgpu_addr_type which)
+static struct virtgpu_backing_mgr *mgr_create(struct kunit *test, enum virtgpu_addr_type type)
 {
-	struct virtgpu_backing_mgr *mem = kunit_kzalloc(test, sizeof(*mem), GFP_KERNEL);
-	struct device *dev = kunit_device_register(test, "vgdev-test-memory");
+	struct virtgpu_backing_mgr *mgr = kunit_kzalloc(test, sizeof(*mgr), GFP_KERNEL);
+	struct device *dev = kunit_device_register(test, "virtgpu-test-backing");
 
-	KUNIT_ASSERT_NOT_NULL(test, mem);
+	KUNIT_ASSERT_NOT_NULL(test, mgr);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
-	virtgpu_backing_mgr_init(mem, dev, which);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, memory_fini, mem), 0);
+	virtgpu_backing_mgr_init(mgr, dev, type);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, mgr_fini, mgr), 0);
 
-	return mem;
+	return mgr;
 }
 
-/* Of a device that has addresses of its own. */
-static struct virtgpu_backing_mgr *dma_memory_create(struct kunit *test)
+/* A device that uses DMA addresses. */
+static struct virtgpu_backing_mgr *dma_mgr_create(struct kunit *test)
 {
-	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_DMA);
+	struct virtgpu_backing_mgr *mgr = mgr_create(test, VIRTGPU_ADDR_DMA);
 
-	/* As the driver asks of its device. */
-	mem->dev->dma_parms = kunit_kzalloc(test, sizeof(*mem->dev->dma_parms), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, mem->dev->dma_parms);
-	dma_set_max_seg_size(mem->dev, UINT_MAX);
-	KUNIT_ASSERT_EQ(test, dma_coerce_mask_and_coherent(mem->dev, DMA_BIT_MASK(64)), 0);
+	/* The same parameters as set by virtgpu_device_init(). */
+	mgr->dev->dma_parms = kunit_kzalloc(test, sizeof(*mgr->dev->dma_parms), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, mgr->dev->dma_parms);
+	dma_set_max_seg_size(mgr->dev, UINT_MAX);
+	KUNIT_ASSERT_EQ(test, dma_coerce_mask_and_coherent(mgr->dev, DMA_BIT_MASK(64)), 0);
 
-	return mem;
+	return mgr;
 }
 
 static void put_pages(void *data)
@@ -52,8 +52,8 @@ static void put_pages(void *data)
 
 static struct virtgpu_backing *pages_create(struct kunit *test, u64 size)
 {
-	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_GPA);
-	struct virtgpu_backing *b = virtgpu_pages_alloc(mem, size);
+	struct virtgpu_backing_mgr *mgr = mgr_create(test, VIRTGPU_ADDR_GPA);
+	struct virtgpu_backing *b = virtgpu_pages_alloc(mgr, size);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, b);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_pages, b), 0);
@@ -62,16 +62,16 @@ static struct virtgpu_backing *pages_create(struct kunit *test, u64 size)
 }
 
 /*
- * Pages
+ * Guest pages
  */
 
 struct size_case {
 	const char *name;
 	u64 pages;
-	unsigned int most_entries;
+	unsigned int max_entries;
 };
 
-/* A buddy allocator's blocks go up to 4 MiB; each size has so many at best. */
+/* Blocks of the page allocator are at most 4 MiB. */
 static const struct size_case size_cases[] = {
 	{ "one page", 1, 1 },
 	{ "two pages", 2, 2 },
@@ -110,7 +110,7 @@ static void backing_size(struct kunit *test)
 	e = virtgpu_mem_entries_alloc(b->sgt, b->addr_type, 14);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
 	KUNIT_EXPECT_EQ(test, e->bytes, b->size);
-	KUNIT_EXPECT_LE(test, e->count, c->most_entries);
+	KUNIT_EXPECT_LE(test, e->count, c->max_entries);
 	KUNIT_EXPECT_LE(test, e->count, b->sgt->orig_nents);
 	virtgpu_mem_entries_free(e);
 }
@@ -129,7 +129,7 @@ static void zeroed(struct kunit *test)
 	}
 }
 
-/* Every byte has one address, the same as through a mapping in one piece. */
+/* Each byte has the same content as in a contiguous kernel mapping. */
 static void address(struct kunit *test)
 {
 	const struct size_case *c = test->param_value;
@@ -150,7 +150,7 @@ static void address(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 
-	/* Neighbouring bytes, and the edges. */
+	/* Adjacent bytes, and the bounds. */
 	KUNIT_EXPECT_PTR_EQ(test, virtgpu_pages_address(b, 1), virtgpu_pages_address(b, 0) + 1);
 	KUNIT_EXPECT_PTR_EQ(test, virtgpu_pages_address(b, b->size - 1),
 			    virtgpu_pages_address(b, b->size - PAGE_SIZE) + PAGE_SIZE - 1);
@@ -158,53 +158,53 @@ static void address(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, virtgpu_pages_address(b, U64_MAX));
 }
 
-/* Another device's list names the same pages and is its own to free. */
+/* The table for another device has the same pages and is freed separately. */
 static void backing_sg_table(struct kunit *test)
 {
 	const struct size_case *c = test->param_value;
 	struct virtgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
-	struct sg_page_iter ours, theirs;
+	struct sg_page_iter pages, copied;
 	struct sg_table *copy = virtgpu_pages_sg_table(b);
 	u64 n = 0;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, copy);
 	KUNIT_EXPECT_PTR_NE(test, copy, b->sgt);
 	KUNIT_EXPECT_PTR_NE(test, copy->sgl, b->sgt->sgl);
-	__sg_page_iter_start(&theirs, copy->sgl, copy->orig_nents, 0);
-	for_each_sgtable_page(b->sgt, &ours, 0) {
-		if (!__sg_page_iter_next(&theirs))
+	__sg_page_iter_start(&copied, copy->sgl, copy->orig_nents, 0);
+	for_each_sgtable_page(b->sgt, &pages, 0) {
+		if (!__sg_page_iter_next(&copied))
 			break;
-		if (sg_page_iter_page(&ours) != sg_page_iter_page(&theirs))
+		if (sg_page_iter_page(&pages) != sg_page_iter_page(&copied))
 			break;
 		n++;
 	}
 	KUNIT_EXPECT_EQ(test, n, c->pages);
-	KUNIT_EXPECT_FALSE(test, __sg_page_iter_next(&theirs));
+	KUNIT_EXPECT_FALSE(test, __sg_page_iter_next(&copied));
 	sg_free_table(copy);
 	kfree(copy);
 }
 
-/* What the processors have counted by themselves is not in the sum: up to 127 each. */
+/* The sum lacks up to 127 pages in each CPU's counter. */
 static void expect_gpu_pages(struct kunit *test, long expected)
 {
 	long slack = 127L * num_possible_cpus() * num_online_nodes();
-	long seen = global_node_page_state(NR_GPU_ACTIVE);
+	long count = global_node_page_state(NR_GPU_ACTIVE);
 
-	KUNIT_EXPECT_GE(test, seen, expected - slack);
-	KUNIT_EXPECT_LE(test, seen, expected + slack);
+	KUNIT_EXPECT_GE(test, count, expected - slack);
+	KUNIT_EXPECT_LE(test, count, expected + slack);
 }
 
-/* Each page of a buffer is part of GPUActive, for as long as the buffer lives. */
+/* GPUActive includes the pages of a buffer until the buffer is freed. */
 static void backing_counted(struct kunit *test)
 {
-	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_GPA);
+	struct virtgpu_backing_mgr *mgr = mgr_create(test, VIRTGPU_ADDR_GPA);
 	long before = global_node_page_state(NR_GPU_ACTIVE);
 	struct virtgpu_backing *large, *odd;
 
-	large = virtgpu_pages_alloc(mem, 4096 << PAGE_SHIFT);
+	large = virtgpu_pages_alloc(mgr, 4096 << PAGE_SHIFT);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, large);
 	expect_gpu_pages(test, before + 4096);
-	odd = virtgpu_pages_alloc(mem, 2047 << PAGE_SHIFT);
+	odd = virtgpu_pages_alloc(mgr, 2047 << PAGE_SHIFT);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, odd);
 	expect_gpu_pages(test, before + 4096 + 2047);
 	if (!IS_ERR(odd))
@@ -214,39 +214,39 @@ static void backing_counted(struct kunit *test)
 	expect_gpu_pages(test, before);
 }
 
-/* What comes to nothing is not counted, however often it is tried. */
+/* Failed allocations do not change GPUActive. */
 static void failed_not_counted(struct kunit *test)
 {
-	struct virtgpu_backing_mgr *mem = dma_memory_create(test);
+	struct virtgpu_backing_mgr *mgr = dma_mgr_create(test);
 	long before = global_node_page_state(NR_GPU_ACTIVE);
 	unsigned int i;
 
-	virtgpu_backing_mgr_unmap_all(mem);
+	virtgpu_backing_mgr_unmap_all(mgr);
 	for (i = 0; i < 10; i++)
-		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(virtgpu_pages_alloc(mem, 1000 << PAGE_SHIFT)),
+		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(virtgpu_pages_alloc(mgr, 1000 << PAGE_SHIFT)),
 				-ENODEV);
 	expect_gpu_pages(test, before);
 }
 
 static void too_large(struct kunit *test)
 {
-	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_GPA);
+	struct virtgpu_backing_mgr *mgr = mgr_create(test, VIRTGPU_ADDR_GPA);
 	u64 size = ((u64)totalram_pages() + 1) << PAGE_SHIFT;
 
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(virtgpu_pages_alloc(mem, size)), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(virtgpu_pages_alloc(mem, 1ull << 60)), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(virtgpu_pages_alloc(mgr, size)), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(virtgpu_pages_alloc(mgr, 1ull << 60)), -ENOMEM);
 }
 
-/* Where the device has addresses of its own, it is told those. */
+/* A device that uses DMA addresses gets DMA addresses. */
 static void backing_dma(struct kunit *test)
 {
-	struct virtgpu_backing_mgr *mem = dma_memory_create(test);
+	struct virtgpu_backing_mgr *mgr = dma_mgr_create(test);
 	struct virtgpu_backing *b;
 	struct scatterlist *sg;
 	unsigned int i;
 	u64 sum = 0;
 
-	b = virtgpu_pages_alloc(mem, 100 << PAGE_SHIFT);
+	b = virtgpu_pages_alloc(mgr, 100 << PAGE_SHIFT);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, b);
 	KUNIT_EXPECT_EQ(test, b->addr_type, VIRTGPU_ADDR_DMA);
 	for_each_sgtable_dma_sg(b->sgt, sg, i)
@@ -257,13 +257,13 @@ static void backing_dma(struct kunit *test)
 }
 
 /*
- * Life
+ * References
  */
 
 struct counted {
 	struct virtgpu_backing base;
 	unsigned int releases;
-	unsigned int withdrawals;
+	unsigned int unmaps;
 	bool in_process;
 	struct completion released;
 };
@@ -277,28 +277,28 @@ static void count_release(struct virtgpu_backing *b)
 	complete(&c->released);
 }
 
-static struct counted *counted_create(struct kunit *test, struct virtgpu_backing_mgr *mem)
+static struct counted *counted_create(struct kunit *test, struct virtgpu_backing_mgr *mgr)
 {
 	struct counted *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, c);
 	init_completion(&c->released);
-	virtgpu_backing_init(&c->base, mem, count_release);
+	virtgpu_backing_init(&c->base, mgr, count_release);
 
 	return c;
 }
 
-static void backing_kind(struct kunit *test)
+static void backing_addr_type(struct kunit *test)
 {
-	struct counted *c = counted_create(test, memory_create(test, VIRTGPU_ADDR_DMA));
+	struct counted *c = counted_create(test, mgr_create(test, VIRTGPU_ADDR_DMA));
 
 	KUNIT_EXPECT_EQ(test, c->base.addr_type, VIRTGPU_ADDR_DMA);
 	KUNIT_EXPECT_EQ(test, refcount_read(&c->base.ref), 1);
 }
 
-static void put_now(struct kunit *test)
+static void put_sync(struct kunit *test)
 {
-	struct counted *c = counted_create(test, memory_create(test, VIRTGPU_ADDR_GPA));
+	struct counted *c = counted_create(test, mgr_create(test, VIRTGPU_ADDR_GPA));
 
 	KUNIT_EXPECT_PTR_EQ(test, virtgpu_backing_get(&c->base), &c->base);
 	virtgpu_backing_put_sync(&c->base);
@@ -307,11 +307,13 @@ static void put_now(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->releases, 1);
 }
 
-/* The last user was an interrupt: the release comes later, where it may sleep. */
+/*
+ * Dropping the last reference in an interrupt defers the release to a worker.
+ */
 static void put_in_interrupt(struct kunit *test)
 {
-	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_GPA);
-	struct counted *c = counted_create(test, mem);
+	struct virtgpu_backing_mgr *mgr = mgr_create(test, VIRTGPU_ADDR_GPA);
+	struct counted *c = counted_create(test, mgr);
 	unsigned long flags;
 
 	virtgpu_backing_get(&c->base);
@@ -325,60 +327,60 @@ static void put_in_interrupt(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, c->in_process);
 }
 
-/* Nothing is left to the worker when the device goes. */
+/* virtgpu_backing_mgr_fini() waits for the worker. */
 static void fini_releases(struct kunit *test)
 {
-	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_GPA);
+	struct virtgpu_backing_mgr *mgr = mgr_create(test, VIRTGPU_ADDR_GPA);
 	struct counted *c[20];
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(c); i++)
-		c[i] = counted_create(test, mem);
+		c[i] = counted_create(test, mgr);
 	for (i = 0; i < ARRAY_SIZE(c); i++)
 		virtgpu_backing_put(&c[i]->base);
-	virtgpu_backing_mgr_fini(mem);
+	virtgpu_backing_mgr_fini(mgr);
 	for (i = 0; i < ARRAY_SIZE(c); i++)
 		KUNIT_EXPECT_EQ(test, c[i]->releases, 1);
 }
 
-static void count_withdrawal(struct virtgpu_backing *b)
+static void count_unmap(struct virtgpu_backing *b)
 {
-	container_of(b, struct counted, base)->withdrawals++;
+	container_of(b, struct counted, base)->unmaps++;
 }
 
-/* The device goes: mappings of what is still used end, and there are no new ones. */
-static void withdraw(struct kunit *test)
+/* Removal undoes the mappings of backings in use, and new mappings fail. */
+static void unmap_all(struct kunit *test)
 {
-	struct virtgpu_backing_mgr *mem = memory_create(test, VIRTGPU_ADDR_DMA);
-	struct counted *used = counted_create(test, mem);
-	struct counted *released = counted_create(test, mem);
-	struct counted *dying = counted_create(test, mem);
-	struct counted *unmapped = counted_create(test, mem);
-	struct counted *late = counted_create(test, mem);
+	struct virtgpu_backing_mgr *mgr = mgr_create(test, VIRTGPU_ADDR_DMA);
+	struct counted *used = counted_create(test, mgr);
+	struct counted *released = counted_create(test, mgr);
+	struct counted *destroyed = counted_create(test, mgr);
+	struct counted *unmapped = counted_create(test, mgr);
+	struct counted *late = counted_create(test, mgr);
 
-	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&used->base, count_withdrawal), 0);
-	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&released->base, count_withdrawal), 0);
-	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&dying->base, count_withdrawal), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&used->base, count_unmap), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&released->base, count_unmap), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&destroyed->base, count_unmap), 0);
 	virtgpu_backing_put_sync(&released->base);
-	virtgpu_backing_put(&dying->base);
+	virtgpu_backing_put(&destroyed->base);
 
-	virtgpu_backing_mgr_unmap_all(mem);
-	KUNIT_EXPECT_EQ(test, used->withdrawals, 1);
+	virtgpu_backing_mgr_unmap_all(mgr);
+	KUNIT_EXPECT_EQ(test, used->unmaps, 1);
 	KUNIT_EXPECT_EQ(test, used->releases, 0);
-	KUNIT_EXPECT_EQ(test, released->withdrawals, 0);
-	KUNIT_EXPECT_EQ(test, dying->withdrawals, 0);
-	KUNIT_EXPECT_EQ(test, dying->releases, 1);
-	KUNIT_EXPECT_EQ(test, unmapped->withdrawals, 0);
-	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&late->base, count_withdrawal),
+	KUNIT_EXPECT_EQ(test, released->unmaps, 0);
+	KUNIT_EXPECT_EQ(test, destroyed->unmaps, 0);
+	KUNIT_EXPECT_EQ(test, destroyed->releases, 1);
+	KUNIT_EXPECT_EQ(test, unmapped->unmaps, 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_backing_track_mapping(&late->base, count_unmap),
 			-ENODEV);
 
-	virtgpu_backing_mgr_unmap_all(mem);
-	KUNIT_EXPECT_EQ(test, used->withdrawals, 1);
+	virtgpu_backing_mgr_unmap_all(mgr);
+	KUNIT_EXPECT_EQ(test, used->unmaps, 1);
 	virtgpu_backing_put_sync(&used->base);
 	KUNIT_EXPECT_EQ(test, used->releases, 1);
 }
 
-static struct kunit_case memory_tests[] = {
+static struct kunit_case backing_tests[] = {
 	KUNIT_CASE_PARAM(backing_size, size_gen_params),
 	KUNIT_CASE_PARAM(zeroed, size_gen_params),
 	KUNIT_CASE_PARAM(address, size_gen_params),
@@ -387,17 +389,17 @@ static struct kunit_case memory_tests[] = {
 	KUNIT_CASE(failed_not_counted),
 	KUNIT_CASE(too_large),
 	KUNIT_CASE(backing_dma),
-	KUNIT_CASE(backing_kind),
-	KUNIT_CASE(put_now),
+	KUNIT_CASE(backing_addr_type),
+	KUNIT_CASE(put_sync),
 	KUNIT_CASE(put_in_interrupt),
 	KUNIT_CASE(fini_releases),
-	KUNIT_CASE(withdraw),
+	KUNIT_CASE(unmap_all),
 	{}
 };
 
-static struct kunit_suite memory_suite = {
+static struct kunit_suite backing_suite = {
 	.name = "virtio_gpu_backing",
-	.test_cases = memory_tests,
+	.test_cases = backing_tests,
 };
 
-kunit_test_suite(memory_suite);
+kunit_test_suite(backing_suite);

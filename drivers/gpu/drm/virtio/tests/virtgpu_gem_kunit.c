@@ -15,7 +15,9 @@
 #include "virtgpu_resource.h"
 #include "virtgpu_test_client.h"
 
-/* Buffers of the whole driver: made, named, exported, and what the host hears of it. */
+/*
+ * GEM objects through the whole driver: creation, resource IDs, UUIDs, export.
+ */
 
 #define NO_UUID (VIRTGPU_MOCK_FEATURES & ~BIT_ULL(VIRTIO_GPU_F_RESOURCE_UUID))
 
@@ -28,7 +30,7 @@ static struct virtgpu_test_client *start(struct kunit *test, u64 features)
 	return test_client_open(test, virtgpu_mock_start(test, &config));
 }
 
-/* The host has nothing of ours any more. */
+/* All resources and backings are gone on the host. */
 static void expect_nothing_left(struct virtgpu_test_client *u)
 {
 	KUNIT_EXPECT_TRUE(u->test, virtgpu_mock_wait(!virtgpu_mock_resources(u->mock)));
@@ -43,7 +45,7 @@ struct size {
 	const char *name;
 	u32 width, height, bpp;
 	int ret;
-	u64 least;
+	u64 min_size;
 };
 
 static const struct size sizes[] = {
@@ -77,11 +79,11 @@ static void gem_dumb(struct kunit *test)
 		return;
 
 	KUNIT_EXPECT_EQ(test, args.pitch, s->width * 4);
-	KUNIT_EXPECT_EQ(test, args.size, PAGE_ALIGN(s->least));
+	KUNIT_EXPECT_EQ(test, args.size, PAGE_ALIGN(s->min_size));
 	obj = test_client_object(u, args.handle);
 	KUNIT_EXPECT_EQ(test, obj->size, args.size);
 
-	/* The host hears of a buffer when there is something to do with it. */
+	/* A resource is created only on first use. */
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_resources(u->mock), 0);
 	test_client_drop(u, args.handle);
 	virtgpu_mock_wait_idle(u->mock);
@@ -106,14 +108,14 @@ static void vmap_is_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iosys_map_rd(&second, obj->size - 4, u32), 0x12345678);
 	drm_gem_vunmap(obj, &second);
 
-	/* What was written is still there when it is mapped anew. */
+	/* The content stays between mappings. */
 	KUNIT_ASSERT_EQ(test, drm_gem_vmap(obj, &first), 0);
 	KUNIT_EXPECT_EQ(test, iosys_map_rd(&first, obj->size - 4, u32), 0x12345678);
 	drm_gem_vunmap(obj, &first);
 }
 
 /*
- * Numbers
+ * Resources
  */
 
 struct blob_case {
@@ -142,8 +144,9 @@ static const struct blob_case blob_cases[] = {
 	{ "huge", VIRTGPU_MOCK_FEATURES, { .blob_mem = GUEST, .size = U64_MAX }, -EINVAL },
 	{ "large", VIRTGPU_MOCK_FEATURES, { .blob_mem = GUEST, .size = 1ull << 36 }, -ENOMEM },
 	{ "larger", VIRTGPU_MOCK_FEATURES, { .blob_mem = GUEST, .size = 1ull << 50 }, -ENOSPC },
-	{ "host memory", VIRTGPU_MOCK_FEATURES, { .blob_mem = 2, .size = 4096 }, -EINVAL },
-	{ "memory of neither", VIRTGPU_MOCK_FEATURES, { .blob_mem = 0, .size = 4096 }, -EINVAL },
+	{ "host memory", VIRTGPU_MOCK_FEATURES,
+	  { .blob_mem = VIRTGPU_BLOB_MEM_HOST3D, .size = 4096 }, -EINVAL },
+	{ "no memory", VIRTGPU_MOCK_FEATURES, { .blob_mem = 0, .size = 4096 }, -EINVAL },
 	{ "with an id", VIRTGPU_MOCK_FEATURES,
 	  { .blob_mem = GUEST, .size = 4096, .blob_id = 1 }, -EINVAL },
 	{ "with commands", VIRTGPU_MOCK_FEATURES,
@@ -197,34 +200,44 @@ static void gem_blob_alignment(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_resources(u->mock), 1);
 }
 
-struct surface_case {
+/* enum pipe_texture_target of virglrenderer */
+#define TEXTURE_1D 1
+#define TEXTURE_2D 2
+
+#define FORMAT VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM
+
+struct create_2d_case {
 	const char *name;
 	struct drm_virtgpu_resource_create args;
 	int ret;
 };
 
-static const struct surface_case surface_cases[] = {
-	{ "plain", { .target = 2, .format = 2, .width = 64, .height = 64, .size = 16384 }, 0 },
-	{ "depth and array of one", { .target = 2, .format = 1, .width = 8, .height = 8,
+static const struct create_2d_case create_2d_cases[] = {
+	{ "plain", { .target = TEXTURE_2D, .format = FORMAT, .width = 64, .height = 64,
+	  .size = 16384 }, 0 },
+	{ "depth and array of one", { .target = TEXTURE_2D,
+	  .format = VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, .width = 8, .height = 8,
 	  .depth = 1, .array_size = 1, .size = 4096 }, 0 },
-	{ "no size", { .target = 2, .format = 2, .width = 16, .height = 16 }, 0 },
-	{ "no width", { .target = 2, .format = 2, .height = 16, .size = 4096 }, -EINVAL },
-	{ "no height", { .target = 2, .format = 2, .width = 16, .size = 4096 }, -EINVAL },
-	{ "one dimension", { .target = 1, .format = 2, .width = 16, .height = 1, .size = 4096 },
+	{ "no size", { .target = TEXTURE_2D, .format = FORMAT, .width = 16, .height = 16 }, 0 },
+	{ "no width", { .target = TEXTURE_2D, .format = FORMAT, .height = 16, .size = 4096 },
 	  -EINVAL },
-	{ "levels", { .target = 2, .format = 2, .width = 16, .height = 16, .last_level = 2,
+	{ "no height", { .target = TEXTURE_2D, .format = FORMAT, .width = 16, .size = 4096 },
+	  -EINVAL },
+	{ "one dimension", { .target = TEXTURE_1D, .format = FORMAT, .width = 16, .height = 1,
 	  .size = 4096 }, -EINVAL },
-	{ "samples", { .target = 2, .format = 2, .width = 16, .height = 16, .nr_samples = 4,
-	  .size = 4096 }, -EINVAL },
-	{ "depth", { .target = 2, .format = 2, .width = 16, .height = 16, .depth = 2,
-	  .size = 4096 }, -EINVAL },
+	{ "levels", { .target = TEXTURE_2D, .format = FORMAT, .width = 16, .height = 16,
+	  .last_level = 2, .size = 4096 }, -EINVAL },
+	{ "samples", { .target = TEXTURE_2D, .format = FORMAT, .width = 16, .height = 16,
+	  .nr_samples = 4, .size = 4096 }, -EINVAL },
+	{ "depth", { .target = TEXTURE_2D, .format = FORMAT, .width = 16, .height = 16,
+	  .depth = 2, .size = 4096 }, -EINVAL },
 };
 
-KUNIT_ARRAY_PARAM_DESC(surface_case, surface_cases, name);
+KUNIT_ARRAY_PARAM_DESC(create_2d_case, create_2d_cases, name);
 
-static void create_surface(struct kunit *test)
+static void create_2d(struct kunit *test)
 {
-	const struct surface_case *c = test->param_value;
+	const struct create_2d_case *c = test->param_value;
 	struct virtgpu_test_client *u = start(test, VIRTGPU_MOCK_NO_BLOB);
 	struct drm_virtgpu_resource_create args = c->args;
 	struct drm_virtgpu_resource_info info = { };
@@ -248,7 +261,7 @@ static void gem_transfer(struct kunit *test)
 {
 	struct virtgpu_test_client *u = start(test, VIRTGPU_MOCK_NO_BLOB);
 	struct drm_virtgpu_resource_create args = {
-		.target = 2, .format = 2, .width = 64, .height = 64, .size = 16384,
+		.target = TEXTURE_2D, .format = FORMAT, .width = 64, .height = 64, .size = 16384,
 	};
 	struct drm_virtgpu_3d_transfer_to_host transfer = {
 		.box = { .x = 4, .y = 8, .w = 16, .h = 4, .d = 1 },
@@ -263,7 +276,7 @@ static void gem_transfer(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, virtgpu_mock_find(u->mock, 0, CMD(TRANSFER_TO_HOST_2D), &e));
 	KUNIT_EXPECT_EQ(test, e.resource, args.res_handle);
 
-	/* What has no copy on the host has nothing to transfer. */
+	/* A blob has no copy on the host, so there is nothing to transfer. */
 	transfer.bo_handle = test_client_dumb(u, 64, 64);
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_TRANSFER_TO_HOST, &transfer), 0);
 	virtgpu_mock_wait_idle(u->mock);
@@ -274,7 +287,7 @@ static void gem_transfer(struct kunit *test)
 			-ENOENT);
 }
 
-/* What a program may do with handles that are none. */
+/* ioctls with invalid handles fail. */
 static void bad_handles(struct kunit *test)
 {
 	struct virtgpu_test_client *u = start(test, VIRTGPU_MOCK_FEATURES);
@@ -298,21 +311,21 @@ static void bad_handles(struct kunit *test)
 }
 
 /*
- * Names
+ * UUIDs
  */
 
-struct name_case {
+struct uuid_case {
 	const char *name;
 	u64 features;
 	struct virtgpu_mock_rule rule;
 	int ret;
 };
 
-static const struct name_case name_cases[] = {
-	{ "a name", VIRTGPU_MOCK_FEATURES, { }, 0 },
+static const struct uuid_case uuid_cases[] = {
+	{ "assigned", VIRTGPU_MOCK_FEATURES, { }, 0 },
 	{ "no feature", NO_UUID, { }, -EOPNOTSUPP },
 	{ "no blob", VIRTGPU_MOCK_NO_BLOB, { }, -EOPNOTSUPP },
-	{ "refused", VIRTGPU_MOCK_FEATURES,
+	{ "rejected", VIRTGPU_MOCK_FEATURES,
 	  { .type = CMD(RESOURCE_ASSIGN_UUID), .error = VIRTIO_GPU_RESP_ERR_UNSPEC }, -EIO },
 	{ "out of memory", VIRTGPU_MOCK_FEATURES,
 	  { .type = CMD(RESOURCE_ASSIGN_UUID), .error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY },
@@ -323,7 +336,8 @@ static const struct name_case name_cases[] = {
 	{ "bare success", VIRTGPU_MOCK_FEATURES,
 	  { .type = CMD(RESOURCE_ASSIGN_UUID), .error = VIRTIO_GPU_RESP_OK_NODATA }, -EPROTO },
 	{ "cut short", VIRTGPU_MOCK_FEATURES,
-	  { .type = CMD(RESOURCE_ASSIGN_UUID), .cut = 39 }, -EPROTO },
+	  { .type = CMD(RESOURCE_ASSIGN_UUID),
+	    .cut = sizeof(struct virtio_gpu_resp_resource_uuid) - 1 }, -EPROTO },
 	{ "nothing", VIRTGPU_MOCK_FEATURES,
 	  { .type = CMD(RESOURCE_ASSIGN_UUID), .cut = VIRTGPU_MOCK_NOTHING }, -EPROTO },
 	{ "too long", VIRTGPU_MOCK_FEATURES,
@@ -332,11 +346,11 @@ static const struct name_case name_cases[] = {
 	  { .type = CMD(RESOURCE_ASSIGN_UUID), .garble = true }, -EIO },
 };
 
-KUNIT_ARRAY_PARAM_DESC(name_case, name_cases, name);
+KUNIT_ARRAY_PARAM_DESC(uuid_case, uuid_cases, name);
 
 static void gem_uuid(struct kunit *test)
 {
-	const struct name_case *c = test->param_value;
+	const struct uuid_case *c = test->param_value;
 	struct virtgpu_test_client *u = start(test, c->features);
 	u32 handle = test_client_dumb(u, 64, 64);
 	struct dma_buf *dma_buf;
@@ -349,7 +363,7 @@ static void gem_uuid(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is_virtio_dma_buf(dma_buf));
 	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(dma_buf, &uuid), c->ret);
 
-	/* A refusal is not for good, a name is. */
+	/* An error is not sticky; a UUID is kept. */
 	virtgpu_mock_obey(u->mock);
 	if (c->features == VIRTGPU_MOCK_FEATURES) {
 		KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(dma_buf, &again), 0);
@@ -368,8 +382,8 @@ static void gem_uuid(struct kunit *test)
 	expect_nothing_left(u);
 }
 
-/* One's own export comes back as the same buffer. */
-static void import_own(struct kunit *test)
+/* Importing the device's own export returns the same object. */
+static void import_native(struct kunit *test)
 {
 	struct virtgpu_test_client *u = start(test, VIRTGPU_MOCK_FEATURES);
 	u32 handle = test_client_dumb(u, 64, 64), again;
@@ -384,7 +398,7 @@ static void import_own(struct kunit *test)
 	flush_delayed_fput();
 }
 
-/* A device of the same kind is a foreigner. */
+/* A buffer of another virtio GPU is imported like that of any device. */
 static void import_of_another(struct kunit *test)
 {
 	struct virtgpu_test_client *from = start(test, VIRTGPU_MOCK_FEATURES);
@@ -400,7 +414,7 @@ static void import_of_another(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, test_client_object(to, imported), obj);
 	KUNIT_EXPECT_NOT_NULL(test, to_virtgpu_gem(test_client_object(to, imported))->import);
 
-	/* It is shown where the first one has it. */
+	/* The buffer is shown in place. */
 	test_client_fill_pattern(from, test_client_fb(from, handle, 64, 48, 64 * 4, 0), 1);
 	fb = test_client_fb(to, imported, 64, 48, 64 * 4, 0);
 	KUNIT_ASSERT_EQ(test, test_client_show(to, 0, fb), 0);
@@ -412,17 +426,17 @@ static void import_of_another(struct kunit *test)
 }
 
 /*
- * What the host says to a new resource is learned later
+ * Errors of creations
  */
 
-struct late {
+struct late_error {
 	const char *name;
 	u64 features;
 	u32 type;
 	u32 error;
 };
 
-static const struct late lates[] = {
+static const struct late_error late_errors[] = {
 	{ "blob, out of memory", VIRTGPU_MOCK_FEATURES, CMD(RESOURCE_CREATE_BLOB),
 	  VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY },
 	{ "blob, unspecific", VIRTGPU_MOCK_FEATURES, CMD(RESOURCE_CREATE_BLOB),
@@ -431,11 +445,11 @@ static const struct late lates[] = {
 	  VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER },
 };
 
-KUNIT_ARRAY_PARAM_DESC(late, lates, name);
+KUNIT_ARRAY_PARAM_DESC(late_error, late_errors, name);
 
-static void refused_later(struct kunit *test)
+static void rejected_later(struct kunit *test)
 {
-	const struct late *l = test->param_value;
+	const struct late_error *l = test->param_value;
 	struct virtgpu_test_client *u = start(test, l->features);
 	struct drm_virtgpu_resource_create_blob args = { .blob_mem = GUEST, .size = 65536 };
 	struct drm_virtgpu_resource_info info = { };
@@ -449,7 +463,7 @@ static void refused_later(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, READ_ONCE(gem->blob->rejected));
 	KUNIT_EXPECT_NE(test, READ_ONCE(gem->blob->error), 0);
 
-	/* It is without a number from now on, and usable all the same. */
+	/* The buffer has no resource from now on, but stays usable. */
 	info.bo_handle = args.bo_handle;
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.res_handle, 0);
@@ -458,8 +472,8 @@ static void refused_later(struct kunit *test)
 	expect_nothing_left(u);
 }
 
-/* Numbers are given back, so they stay small. */
-static void numbers_come_back(struct kunit *test)
+/* Resource IDs are reused, so they stay small. */
+static void res_id_reused(struct kunit *test)
 {
 	struct virtgpu_test_client *u = start(test, VIRTGPU_MOCK_FEATURES);
 	unsigned int i;
@@ -476,8 +490,8 @@ static void numbers_come_back(struct kunit *test)
 	expect_nothing_left(u);
 }
 
-/* Until CMD(RESOURCE_UNREF) is answered the host may still know the number. */
-static void number_waits_for_answer(struct kunit *test)
+/* A resource ID is reused only when RESOURCE_UNREF has completed. */
+static void res_id_waits_for_unref(struct kunit *test)
 {
 	struct virtgpu_test_client *u = start(test, VIRTGPU_MOCK_FEATURES);
 	struct drm_virtgpu_resource_create_blob args = { .blob_mem = GUEST, .size = 4096 };
@@ -496,7 +510,7 @@ static void number_waits_for_answer(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_resources(u->mock), 1);
 }
 
-/* More requests than a small ring takes, on a host that is asleep meanwhile. */
+/* More requests than a small ring takes, while the host processes none. */
 static void backlog(struct kunit *test)
 {
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
@@ -525,15 +539,15 @@ static struct kunit_case gem_tests[] = {
 	KUNIT_CASE(vmap_is_memory),
 	KUNIT_CASE_PARAM(create_blob, blob_case_gen_params),
 	KUNIT_CASE(gem_blob_alignment),
-	KUNIT_CASE_PARAM(create_surface, surface_case_gen_params),
+	KUNIT_CASE_PARAM(create_2d, create_2d_case_gen_params),
 	KUNIT_CASE(gem_transfer),
 	KUNIT_CASE(bad_handles),
-	KUNIT_CASE_PARAM(gem_uuid, name_case_gen_params),
-	KUNIT_CASE(import_own),
+	KUNIT_CASE_PARAM(gem_uuid, uuid_case_gen_params),
+	KUNIT_CASE(import_native),
 	KUNIT_CASE(import_of_another),
-	KUNIT_CASE_PARAM(refused_later, late_gen_params),
-	KUNIT_CASE(numbers_come_back),
-	KUNIT_CASE(number_waits_for_answer),
+	KUNIT_CASE_PARAM(rejected_later, late_error_gen_params),
+	KUNIT_CASE(res_id_reused),
+	KUNIT_CASE(res_id_waits_for_unref),
 	KUNIT_CASE(backlog),
 	{}
 };

@@ -17,10 +17,9 @@
 #include "virtgpu_test_render.h"
 #include "virtgpu_test_client.h"
 
-/* Memory of the host's, and the window that it is seen through: 16 pages of it. */
+/* Blobs in host memory, and a host-visible region of 16 pages. */
 
 #define PAGES 16
-#define WINDOW (PAGES * PAGE_SIZE)
 
 struct blob {
 	u32 handle;
@@ -48,7 +47,7 @@ static void unmap(struct virtgpu_test_client *u, struct blob *b)
 	KUNIT_EXPECT_EQ(u->test, vm_munmap(b->addr, b->size), 0);
 }
 
-static bool is_in(struct virtgpu_test_client *u, const struct blob *b)
+static bool is_mapped(struct virtgpu_test_client *u, const struct blob *b)
 {
 	u64 offset;
 
@@ -60,7 +59,7 @@ static bool is_in(struct virtgpu_test_client *u, const struct blob *b)
 static void need_memory(struct virtgpu_test_client *u)
 {
 	if (!virtgpu_mock_host_visible_has_memory(u->mock))
-		kunit_skip(u->test, "nothing is in the window on this machine");
+		kunit_skip(u->test, "no memory behind the host-visible region");
 }
 
 static void poke(struct kunit *test, u64 addr, u32 value)
@@ -81,7 +80,9 @@ static void fill(struct virtgpu_test_client *u, const struct blob *b, u32 value)
  * Contents
  */
 
-/* Host and program see the same, also when it was away. */
+/*
+ * Host and user space share the content, also after unmapping from the region.
+ */
 static void contents(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
@@ -97,10 +98,10 @@ static void contents(struct kunit *test)
 	poke(test, b.addr + 3 * PAGE_SIZE, 0x33333333);
 	unmap(u, &b);
 
-	/* This needs all of the room. */
+	/* This blob needs the whole region. */
 	big = new_blob(u, PAGES);
 	KUNIT_ASSERT_EQ(test, map(u, &big), 0);
-	KUNIT_EXPECT_FALSE(test, is_in(u, &b));
+	KUNIT_EXPECT_FALSE(test, is_mapped(u, &b));
 	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, big.addr), 0);
 	unmap(u, &big);
 	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
@@ -108,7 +109,9 @@ static void contents(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, b.addr + 3 * PAGE_SIZE), 0x33333333);
 }
 
-/* A part of it: its beginning, and of its export what is behind that. */
+/*
+ * User mappings of a part: the start of the blob, and the end of its dma-buf.
+ */
 static void host_visible_part(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
@@ -127,7 +130,7 @@ static void host_visible_part(struct kunit *test)
 			     2 * PAGE_SIZE);
 	dma_buf_put(dma_buf);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(last));
-	/* Neither more than there is, nor what would not be seen by the host. */
+	/* No mapping beyond the blob, and no private writable one. */
 	KUNIT_EXPECT_TRUE(test, IS_ERR_VALUE(vm_mmap(u->filp, 0, 5 * PAGE_SIZE, PROT_READ,
 						     MAP_SHARED, args.offset)));
 	KUNIT_EXPECT_EQ(test, (long)vm_mmap(u->filp, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
@@ -140,10 +143,10 @@ static void host_visible_part(struct kunit *test)
 }
 
 /*
- * What is kept
+ * Eviction
  */
 
-/* Who maps and unmaps a lot does not bother the host with it. */
+/* A blob stays in the region between user mappings. */
 static void host_visible_kept(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
@@ -154,7 +157,7 @@ static void host_visible_kept(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, map(u, &b), 0);
 		unmap(u, &b);
 	}
-	KUNIT_EXPECT_TRUE(test, is_in(u, &b));
+	KUNIT_EXPECT_TRUE(test, is_mapped(u, &b));
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 1);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_UNMAP_BLOB)), 0);
 	test_client_drop(u, b.handle);
@@ -162,8 +165,8 @@ static void host_visible_kept(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_UNMAP_BLOB)), 1);
 }
 
-/* Who was used last stays longest. */
-static void oldest_leaves(struct kunit *test)
+/* The least recently used blob is unmapped first. */
+static void evicts_lru(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
 	struct blob b[5];
@@ -178,14 +181,14 @@ static void oldest_leaves(struct kunit *test)
 	unmap(u, &b[0]);
 	b[4] = new_blob(u, PAGES / 4);
 	KUNIT_ASSERT_EQ(test, map(u, &b[4]), 0);
-	KUNIT_EXPECT_TRUE(test, is_in(u, &b[0]));
-	KUNIT_EXPECT_FALSE(test, is_in(u, &b[1]));
-	KUNIT_EXPECT_TRUE(test, is_in(u, &b[2]));
-	KUNIT_EXPECT_TRUE(test, is_in(u, &b[3]));
-	KUNIT_EXPECT_TRUE(test, is_in(u, &b[4]));
+	KUNIT_EXPECT_TRUE(test, is_mapped(u, &b[0]));
+	KUNIT_EXPECT_FALSE(test, is_mapped(u, &b[1]));
+	KUNIT_EXPECT_TRUE(test, is_mapped(u, &b[2]));
+	KUNIT_EXPECT_TRUE(test, is_mapped(u, &b[3]));
+	KUNIT_EXPECT_TRUE(test, is_mapped(u, &b[4]));
 }
 
-/* Blobs take turns, and none loses what is in it. */
+/* Blobs keep their content when they replace each other in the region. */
 static void turns(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
@@ -208,7 +211,7 @@ static void turns(struct kunit *test)
 }
 
 /*
- * No room
+ * No free range
  */
 
 static void host_visible_full(struct kunit *test)
@@ -225,9 +228,9 @@ static void host_visible_full(struct kunit *test)
 	unmap(u, &b[2]);
 	KUNIT_EXPECT_EQ(test, map(u, &b[4]), 0);
 	KUNIT_EXPECT_EQ(test, map(u, &b[2]), -ENOSPC);
-	KUNIT_EXPECT_TRUE(test, is_in(u, &b[0]));
-	KUNIT_EXPECT_TRUE(test, is_in(u, &b[1]));
-	KUNIT_EXPECT_TRUE(test, is_in(u, &b[3]));
+	KUNIT_EXPECT_TRUE(test, is_mapped(u, &b[0]));
+	KUNIT_EXPECT_TRUE(test, is_mapped(u, &b[1]));
+	KUNIT_EXPECT_TRUE(test, is_mapped(u, &b[3]));
 }
 
 static void too_small(struct kunit *test)
@@ -239,7 +242,7 @@ static void too_small(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 0);
 }
 
-/* There is room enough, but in pieces, between what is in use. */
+/* The free pages suffice, but are not contiguous. */
 static void fragmented(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
@@ -260,7 +263,7 @@ static void fragmented(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, n, PAGES / 2);
 	KUNIT_EXPECT_EQ(test, map(u, &two), -ENOSPC);
-	/* One neighbour more makes the room. */
+	/* One adjacent page more is enough. */
 	for (i = 0; i < PAGES; i++) {
 		virtgpu_mock_mapped(u->mock, b[i].resource, &offset);
 		if (offset == 5 * PAGE_SIZE)
@@ -272,11 +275,11 @@ static void fragmented(struct kunit *test)
 }
 
 /*
- * Hosts that are slow, or will not
+ * Late and failed responses
  */
 
-/* The room of what leaves is given to another one when the host has answered. */
-static void leaves_late(struct kunit *test)
+/* A range is reused only when UNMAP has completed. */
+static void unmap_late(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
 	struct blob old = new_blob(u, PAGES), next = new_blob(u, PAGES);
@@ -289,11 +292,11 @@ static void leaves_late(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_UNMAP_BLOB)), 1);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(u->mock, 0), 1);
 	KUNIT_EXPECT_EQ(test, map(u, &next), 0);
-	KUNIT_EXPECT_TRUE(test, is_in(u, &next));
+	KUNIT_EXPECT_TRUE(test, is_mapped(u, &next));
 }
 
-/* What is wanted back while it leaves is brought back. */
-static void wanted_back(struct kunit *test)
+/* A blob can be mapped again while UNMAP is pending. */
+static void remap(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
 	struct blob old = new_blob(u, PAGES), next = new_blob(u, PAGES);
@@ -305,12 +308,12 @@ static void wanted_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_MAP, &args), -ETIMEDOUT);
 	virtgpu_mock_release(u->mock, 0);
 	KUNIT_EXPECT_EQ(test, map(u, &old), 0);
-	KUNIT_EXPECT_TRUE(test, is_in(u, &old));
+	KUNIT_EXPECT_TRUE(test, is_mapped(u, &old));
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 2);
 }
 
-/* It comes when the host says so; who does not wait so long may come again. */
-static void comes_late(struct kunit *test)
+/* A caller that times out can try again. */
+static void map_late(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
 	struct blob b = new_blob(u, 1);
@@ -322,8 +325,8 @@ static void comes_late(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 1);
 }
 
-/* It ends before it is there. */
-static void ends_early(struct kunit *test)
+/* The blob is freed while MAP is pending. */
+static void freed_early(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
 	struct blob b = new_blob(u, PAGES), next = new_blob(u, PAGES);
@@ -335,11 +338,11 @@ static void ends_early(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_mappings(u->mock), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(u->mock, 0), 1);
 	KUNIT_EXPECT_EQ(test, map(u, &next), 0);
-	KUNIT_EXPECT_TRUE(test, is_in(u, &next));
+	KUNIT_EXPECT_TRUE(test, is_mapped(u, &next));
 }
 
-/* The host's error is the caller's, and the next one may have more luck. */
-static void refused(struct kunit *test)
+/* The caller gets the host's error, and a later attempt may succeed. */
+static void map_rejected(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
 	struct blob b = new_blob(u, PAGES), other = new_blob(u, PAGES);
@@ -349,7 +352,7 @@ static void refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map(u, &b), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 2);
 	virtgpu_mock_obey(u->mock);
-	/* It has left its place to others. */
+	/* The range is free for other blobs. */
 	KUNIT_EXPECT_EQ(test, map(u, &other), 0);
 	unmap(u, &other);
 	KUNIT_EXPECT_EQ(test, map(u, &b), 0);
@@ -357,8 +360,8 @@ static void refused(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_resources(u->mock) == 1));
 }
 
-/* An error to UNMAP says that it is not there: its place is free. */
-static void unmap_refused(struct kunit *test)
+/* UNMAP fails only if the blob is not mapped, so the range is free. */
+static void unmap_rejected(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
 	struct blob b = new_blob(u, PAGES), other = new_blob(u, PAGES);
@@ -367,15 +370,16 @@ static void unmap_refused(struct kunit *test)
 	unmap(u, &b);
 	virtgpu_mock_reject(u->mock, CMD(RESOURCE_UNMAP_BLOB), VIRTIO_GPU_RESP_ERR_UNSPEC);
 	KUNIT_EXPECT_EQ(test, map(u, &other), 0);
-	KUNIT_EXPECT_TRUE(test, is_in(u, &other));
+	KUNIT_EXPECT_TRUE(test, is_mapped(u, &other));
 	virtgpu_mock_obey(u->mock);
 }
 
-/* After an answer that says nothing it may be there: its place is free when it has left. */
-static void mistaken(struct kunit *test)
+/* After a malformed response the range is free when the blob was unmapped. */
+static void malformed(struct kunit *test)
 {
 	static const struct virtgpu_mock_rule rules[] = {
-		{ .type = CMD(RESOURCE_MAP_BLOB), .times = 1, .error = 0x11ff },
+		{ .type = CMD(RESOURCE_MAP_BLOB), .times = 1,
+		  .error = VIRTIO_GPU_RESP_OK_NODATA + 0xff },
 		{ .type = CMD(RESOURCE_MAP_BLOB), .times = 1, .cut = VIRTGPU_MOCK_NOTHING },
 	};
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
@@ -385,12 +389,12 @@ static void mistaken(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(rules); i++) {
 		virtgpu_mock_rule(u->mock, &rules[i]);
 		KUNIT_EXPECT_EQ(test, map(u, &b), -EPROTO);
-		KUNIT_EXPECT_FALSE(test, is_in(u, &b));
+		KUNIT_EXPECT_FALSE(test, is_mapped(u, &b));
 		KUNIT_EXPECT_EQ(test, map(u, &other), 0);
-		KUNIT_EXPECT_TRUE(test, is_in(u, &other));
+		KUNIT_EXPECT_TRUE(test, is_mapped(u, &other));
 		unmap(u, &other);
 		KUNIT_EXPECT_EQ(test, map(u, &b), 0);
-		KUNIT_EXPECT_TRUE(test, is_in(u, &b));
+		KUNIT_EXPECT_TRUE(test, is_mapped(u, &b));
 		unmap(u, &b);
 		virtgpu_mock_obey(u->mock);
 		KUNIT_EXPECT_EQ(test, map(u, &other), 0);
@@ -398,8 +402,8 @@ static void mistaken(struct kunit *test)
 	}
 }
 
-/* A blob that the host would not make is not asked for. */
-static void of_nothing(struct kunit *test)
+/* A blob is not mapped if its creation failed. */
+static void creation_rejected(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
 	struct blob b;
@@ -415,10 +419,10 @@ static void of_nothing(struct kunit *test)
 }
 
 /*
- * Kinds of blobs, kinds of devices
+ * Types of blobs and devices
  */
 
-struct kind {
+struct blob_case {
 	const char *name;
 	u32 mem, flags;
 	u64 size;
@@ -431,7 +435,7 @@ struct kind {
 #define MAPPABLE VIRTGPU_BLOB_FLAG_USE_MAPPABLE
 #define CROSS VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE
 
-static const struct kind kinds[] = {
+static const struct blob_case blob_cases[] = {
 	{ "host", HOST, MAPPABLE, PAGE_SIZE, 0, 0 },
 	{ "host, not mappable", HOST, 0, PAGE_SIZE, 0, -EINVAL },
 	{ "host, all flags", HOST, 7, PAGE_SIZE, 0, 0 },
@@ -446,35 +450,35 @@ static const struct kind kinds[] = {
 	{ "unknown flag", HOST, 8, PAGE_SIZE, -EINVAL },
 };
 
-KUNIT_ARRAY_PARAM_DESC(kind, kinds, name);
+KUNIT_ARRAY_PARAM_DESC(blob_case, blob_cases, name);
 
-static void host_visible_kind(struct kunit *test)
+static void host_visible_blob(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
-	const struct kind *k = test->param_value;
+	const struct blob_case *c = test->param_value;
 	struct drm_virtgpu_resource_create_blob args = {
-		.blob_mem = k->mem, .blob_flags = k->flags, .size = k->size,
+		.blob_mem = c->mem, .blob_flags = c->flags, .size = c->size,
 	};
 	struct drm_virtgpu_resource_info info = { };
 	u64 addr;
 
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &args),
-			k->create);
-	if (k->create) {
+			c->create);
+	if (c->create) {
 		KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_BLOB)), 0);
 		return;
 	}
 	info.bo_handle = args.bo_handle;
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
-	KUNIT_EXPECT_EQ(test, info.blob_mem, k->mem);
-	KUNIT_EXPECT_EQ(test, info.size, PAGE_ALIGN(k->size));
-	KUNIT_EXPECT_EQ(test, virtgpu_render_map(u, args.bo_handle, PAGE_SIZE, &addr), k->map);
-	/* Only what is nowhere else comes through the window. */
+	KUNIT_EXPECT_EQ(test, info.blob_mem, c->mem);
+	KUNIT_EXPECT_EQ(test, info.size, PAGE_ALIGN(c->size));
+	KUNIT_EXPECT_EQ(test, virtgpu_render_map(u, args.bo_handle, PAGE_SIZE, &addr), c->map);
+	/* Blobs with guest pages are not mapped into the region. */
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)),
-			k->mem == HOST && !k->map ? 1 : 0);
+			c->mem == HOST && !c->map ? 1 : 0);
 }
 
-/* Without a window such blobs can be made, but not mapped. */
+/* Without a region, blobs can be created but not mapped. */
 static void host_visible_none(struct kunit *test)
 {
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
@@ -489,7 +493,7 @@ static void host_visible_none(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_resources(u->mock), 1);
 }
 
-/* Places in the window are aligned as blobs have to be. */
+/* Ranges in the region have the device's blob alignment. */
 static void aligned(struct kunit *test)
 {
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
@@ -511,10 +515,10 @@ static void aligned(struct kunit *test)
 }
 
 /*
- * The end
+ * Lifetime
  */
 
-/* A mapping outlives the handle; with the last of both the blob goes. */
+/* A user mapping keeps the blob after its handle is closed. */
 static void outlives_handle(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
@@ -522,7 +526,7 @@ static void outlives_handle(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
 	test_client_drop(u, b.handle);
-	KUNIT_EXPECT_TRUE(test, is_in(u, &b));
+	KUNIT_EXPECT_TRUE(test, is_mapped(u, &b));
 	if (virtgpu_mock_host_visible_has_memory(u->mock)) {
 		poke(test, b.addr, 5);
 		KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, b.addr), 5);
@@ -539,7 +543,7 @@ static int touch(u64 addr)
 	return copy_from_user(&value, u64_to_user_ptr(addr), sizeof(value)) ? -EFAULT : 0;
 }
 
-/* When the device goes, so does what was seen of the host. */
+/* Removal zaps the user mappings. */
 static void unplugged(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
@@ -552,8 +556,8 @@ static void unplugged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, touch(b.addr), -EFAULT);
 }
 
-/* A device that sleeps forgets its blobs. */
-static void host_visible_lost(struct kunit *test)
+/* A suspend destroys the blobs on the host. */
+static void host_visible_stale(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0), *other;
 	struct blob b = new_blob(u, PAGES), next;
@@ -564,7 +568,7 @@ static void host_visible_lost(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
 	KUNIT_EXPECT_EQ(test, touch(b.addr), -EFAULT);
 	KUNIT_EXPECT_EQ(test, map(u, &b), -EIO);
-	/* There is room for others. */
+	/* The region is free for other blobs. */
 	other = test_client_open(test, u->mock);
 	next = new_blob(other, PAGES);
 	KUNIT_EXPECT_EQ(test, map(other, &next), 0);
@@ -577,11 +581,11 @@ static void host_visible_lost(struct kunit *test)
 static const struct dma_buf_attach_ops peer_ops = { .allow_peer2peer = true };
 static const struct dma_buf_attach_ops ram_ops = { };
 
-/* A blob stays in the window while another device may reach it there. */
+/* A blob stays mapped while another device is attached. */
 static void shared(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
-	struct device *dev = kunit_device_register(test, "vgdev-peer");
+	struct device *dev = kunit_device_register(test, "virtgpu-test-peer");
 	struct blob b = new_blob(u, PAGES), other = new_blob(u, PAGES);
 	struct dma_buf_attachment *attach;
 	struct dma_buf *dma_buf;
@@ -589,52 +593,52 @@ static void shared(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
 	dma_buf = drm_gem_prime_handle_to_dmabuf(u->drm, u->file, b.handle, O_RDWR);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
-	/* It is no RAM. */
+	/* Attaching needs peer-to-peer DMA. */
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dma_buf_dynamic_attach(dma_buf, dev, &ram_ops, u)),
 			-EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_mappings(u->mock), 0);
 
 	attach = dma_buf_dynamic_attach(dma_buf, dev, &peer_ops, u);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
-	KUNIT_EXPECT_TRUE(test, is_in(u, &b));
+	KUNIT_EXPECT_TRUE(test, is_mapped(u, &b));
 	KUNIT_EXPECT_EQ(test, map(u, &other), -ENOSPC);
 	dma_buf_detach(dma_buf, attach);
 	KUNIT_EXPECT_EQ(test, map(u, &other), 0);
-	KUNIT_EXPECT_FALSE(test, is_in(u, &b));
+	KUNIT_EXPECT_FALSE(test, is_mapped(u, &b));
 	dma_buf_put(dma_buf);
 	flush_delayed_fput();
 }
 
-static struct kunit_case window_tests[] = {
+static struct kunit_case host_visible_tests[] = {
 	KUNIT_CASE(contents),
 	KUNIT_CASE(host_visible_part),
 	KUNIT_CASE(host_visible_kept),
-	KUNIT_CASE(oldest_leaves),
+	KUNIT_CASE(evicts_lru),
 	KUNIT_CASE(turns),
 	KUNIT_CASE(host_visible_full),
 	KUNIT_CASE(too_small),
 	KUNIT_CASE(fragmented),
-	KUNIT_CASE_SLOW(leaves_late),
-	KUNIT_CASE_SLOW(wanted_back),
-	KUNIT_CASE_SLOW(comes_late),
-	KUNIT_CASE_SLOW(ends_early),
-	KUNIT_CASE(refused),
-	KUNIT_CASE(unmap_refused),
-	KUNIT_CASE(mistaken),
-	KUNIT_CASE(of_nothing),
-	KUNIT_CASE_PARAM(host_visible_kind, kind_gen_params),
+	KUNIT_CASE_SLOW(unmap_late),
+	KUNIT_CASE_SLOW(remap),
+	KUNIT_CASE_SLOW(map_late),
+	KUNIT_CASE_SLOW(freed_early),
+	KUNIT_CASE(map_rejected),
+	KUNIT_CASE(unmap_rejected),
+	KUNIT_CASE(malformed),
+	KUNIT_CASE(creation_rejected),
+	KUNIT_CASE_PARAM(host_visible_blob, blob_case_gen_params),
 	KUNIT_CASE(host_visible_none),
 	KUNIT_CASE(aligned),
 	KUNIT_CASE(outlives_handle),
 	KUNIT_CASE(unplugged),
-	KUNIT_CASE(host_visible_lost),
+	KUNIT_CASE(host_visible_stale),
 	KUNIT_CASE(shared),
 	{}
 };
 
-static struct kunit_suite window_suite = {
+static struct kunit_suite host_visible_suite = {
 	.name = "virtio_gpu_host_visible",
-	.test_cases = window_tests,
+	.test_cases = host_visible_tests,
 };
 
-kunit_test_suite(window_suite);
+kunit_test_suite(host_visible_suite);

@@ -14,21 +14,23 @@
 #include "virtgpu_mock_buffer.h"
 #include "virtgpu_test_client.h"
 
-/* Other devices' buffers: shown where they are, and let go of when they move. */
+/*
+ * Imported dma-bufs: shown in place, and detached when the exporter moves them.
+ */
 
 #define W 64
 #define H 48
 #define SIZE (W * H * 4)
 
-struct kind {
+struct exporter_case {
 	const char *name;
 	enum virtgpu_mock_exporter exporter;
 	u64 features;
 	unsigned int ring;
 };
 
-/* The first ones move. */
-static const struct kind kinds[] = {
+/* The first NUM_DYNAMIC ones can move. */
+static const struct exporter_case exporter_cases[] = {
 	{ "dynamic", VIRTGPU_MOCK_DYNAMIC, VIRTGPU_MOCK_FEATURES, 64 },
 	{ "dynamic, no blobs", VIRTGPU_MOCK_DYNAMIC, VIRTGPU_MOCK_NO_BLOB, 64 },
 	{ "dynamic, ring of 16, direct", VIRTGPU_MOCK_DYNAMIC,
@@ -39,28 +41,31 @@ static const struct kind kinds[] = {
 	{ "static, no blobs", VIRTGPU_MOCK_STATIC, VIRTGPU_MOCK_NO_BLOB, 64 },
 };
 
-#define MOVERS 5
+#define NUM_DYNAMIC 5
 
-static void kind_name(const struct kind *k, char *desc)
+static void exporter_desc(const struct exporter_case *c, char *desc)
 {
-	strscpy(desc, k->name, KUNIT_PARAM_DESC_SIZE);
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
 }
 
-KUNIT_ARRAY_PARAM(kind, kinds, kind_name);
+KUNIT_ARRAY_PARAM(exporter, exporter_cases, exporter_desc);
 
-static const void *mover_gen_params(struct kunit *test, const void *prev, char *desc)
+static const void *dynamic_gen_params(struct kunit *test, const void *prev, char *desc)
 {
-	const struct kind *k = prev ? (const struct kind *)prev + 1 : kinds;
+	const struct exporter_case *c = prev ? (const struct exporter_case *)prev + 1 :
+					       exporter_cases;
 
-	if (k == kinds + MOVERS)
+	if (c == exporter_cases + NUM_DYNAMIC)
 		return NULL;
-	kind_name(k, desc);
+	exporter_desc(c, desc);
 
-	return k;
+	return c;
 }
 
-/* A device, another device's buffer, and a program that brings them together. */
-struct scene {
+/*
+ * A device, a buffer of another device, and a client that imports the buffer.
+ */
+struct import_test {
 	struct virtgpu_mock *m;
 	struct virtgpu_mock_buffer *b;
 	struct virtgpu_test_client *u;
@@ -68,56 +73,56 @@ struct scene {
 	struct drm_framebuffer *fb;
 };
 
-static struct virtgpu_mock *start_mock(struct kunit *test, const struct kind *k)
+static struct virtgpu_mock *start_mock(struct kunit *test, const struct exporter_case *c)
 {
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
 
-	config.features = k->features;
-	config.ctrl_size = k->ring;
+	config.features = c->features;
+	config.ctrl_size = c->ring;
 	config.scanouts = 2;
 
 	return virtgpu_mock_start(test, &config);
 }
 
-static void import(struct scene *s)
+static void import(struct import_test *s)
 {
 	KUNIT_ASSERT_EQ(s->u->test, test_client_import(s->u, s->b->dma_buf, &s->handle), 0);
 	s->fb = test_client_fb(s->u, s->handle, W, H, W * 4, 0);
 }
 
-static struct scene set_up(struct kunit *test, const struct kind *k)
+static struct import_test set_up(struct kunit *test, const struct exporter_case *c)
 {
-	struct scene s = { };
+	struct import_test s = { };
 
-	s.m = start_mock(test, k);
-	s.b = virtgpu_mock_buffer_create(test, s.m, k->exporter, SIZE);
+	s.m = start_mock(test, c);
+	s.b = virtgpu_mock_buffer_create(test, s.m, c->exporter, SIZE);
 	s.u = test_client_open(test, s.m);
 	import(&s);
 
 	return s;
 }
 
-static void show(struct scene *s, u32 seed)
+static void show(struct import_test *s, u32 seed)
 {
 	test_client_fill_pattern(s->u, s->fb, seed);
 	KUNIT_ASSERT_EQ(s->u->test, test_client_show(s->u, 0, s->fb), 0);
 	KUNIT_EXPECT_TRUE(s->u->test, test_client_scanout_matches(s->u, 0, seed, 0, 0, W, H));
 }
 
-static void hide(struct scene *s)
+static void hide(struct import_test *s)
 {
 	KUNIT_ASSERT_EQ(s->u->test, test_client_show(s->u, 0, NULL), 0);
 	KUNIT_ASSERT_TRUE(s->u->test, virtgpu_mock_wait(!READ_ONCE(s->b->pins)));
 }
 
-/* The program gives its buffer back. */
-static void drop(struct scene *s)
+/* Free the framebuffer and the handle. */
+static void drop(struct import_test *s)
 {
 	test_client_rmfb(s->u, s->fb);
 	test_client_drop(s->u, s->handle);
 }
 
-static void expect_let_go(struct scene *s)
+static void expect_released(struct import_test *s)
 {
 	KUNIT_EXPECT_TRUE(s->u->test, virtgpu_mock_wait(!READ_ONCE(s->b->attachments)));
 	KUNIT_EXPECT_EQ(s->u->test, s->b->mappings, 0);
@@ -125,42 +130,42 @@ static void expect_let_go(struct scene *s)
 	KUNIT_EXPECT_TRUE(s->u->test, virtgpu_mock_wait(!virtgpu_mock_resources(s->m)));
 }
 
-/* How many blobs and surfaces the host was asked to make. */
+/* Number of blobs and 2D resources created. */
 static unsigned int creations(struct virtgpu_mock *m)
 {
 	return virtgpu_mock_count(m, CMD(RESOURCE_CREATE_BLOB)) +
 		virtgpu_mock_count(m, CMD(RESOURCE_CREATE_2D));
 }
 
-static bool host_has_blobs(const struct scene *s)
+static bool host_has_blobs(const struct import_test *s)
 {
 	return virtgpu_mock_has(s->m, VIRTIO_GPU_F_RESOURCE_BLOB);
 }
 
 /*
- * Shown
+ * Scanout
  */
 
 static void import_show(struct kunit *test)
 {
-	const struct kind *k = test->param_value;
-	struct scene s = set_up(test, k);
+	const struct exporter_case *c = test->param_value;
+	struct import_test s = set_up(test, c);
 
-	/* Nothing is pinned, mapped or told to the host before it has to be. */
+	/* The import alone pins and maps nothing, and creates no resource. */
 	KUNIT_EXPECT_EQ(test, s.b->attachments, 1);
 	KUNIT_EXPECT_EQ(test, s.b->maps, 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_resources(s.m), 0);
 
 	show(&s, 1);
-	KUNIT_EXPECT_EQ(test, s.b->pins, k->exporter == VIRTGPU_MOCK_STATIC ? 0 : 1);
+	KUNIT_EXPECT_EQ(test, s.b->pins, c->exporter == VIRTGPU_MOCK_STATIC ? 0 : 1);
 	KUNIT_EXPECT_EQ(test, s.b->mappings, 1);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_resource_is_blob(s.m, virtgpu_mock_shown(s.m, 0)),
 			host_has_blobs(&s));
-	/* A blob is shown in place; what the host copies has to be transferred. */
+	/* A blob is shown in place; a 2D resource needs a transfer. */
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(TRANSFER_TO_HOST_2D)),
 			host_has_blobs(&s) ? 0 : 1);
 
-	/* It is described once. */
+	/* The mapping and the resource are kept. */
 	hide(&s);
 	KUNIT_EXPECT_EQ(test, s.b->mappings, 1);
 	show(&s, 2);
@@ -168,22 +173,22 @@ static void import_show(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, creations(s.m), 1);
 
 	drop(&s);
-	expect_let_go(&s);
+	expect_released(&s);
 	KUNIT_EXPECT_EQ(test, s.m->state.lost, 0);
 }
 
 static void flips(struct kunit *test)
 {
-	const struct kind *k = test->param_value;
-	struct scene s[2];
+	const struct exporter_case *c = test->param_value;
+	struct import_test s[2];
 	unsigned int i;
 
-	s[0].m = start_mock(test, k);
+	s[0].m = start_mock(test, c);
 	s[1].m = s[0].m;
 	for (i = 0; i < 2; i++)
 		s[i].b = virtgpu_mock_buffer_create(test, s[i].m,
-						    k->exporter == VIRTGPU_MOCK_VRAM && i ?
-						    VIRTGPU_MOCK_DYNAMIC : k->exporter, SIZE);
+						    c->exporter == VIRTGPU_MOCK_VRAM && i ?
+						    VIRTGPU_MOCK_DYNAMIC : c->exporter, SIZE);
 	s[0].u = test_client_open(test, s[0].m);
 	s[1].u = s[0].u;
 	import(&s[0]);
@@ -195,7 +200,7 @@ static void flips(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, test_client_flip(s[0].u, 0, s[i % 2].fb), 0);
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(s[0].u, 0) == i));
 		KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s[0].u, 0, i, 0, 0, W, H));
-		/* The one that was shown before may move again. */
+		/* The previous buffer is unpinned. */
 		KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s[(i + 1) % 2].b->pins)));
 	}
 	KUNIT_EXPECT_EQ(test, creations(s[0].m), 2);
@@ -203,10 +208,10 @@ static void flips(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s[1].b->maps, 1);
 }
 
-/* On two outputs: one pin, and it stays for as long as either shows it. */
+/* On two outputs: one pin, which stays while either output shows the buffer. */
 static void mirror(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 
 	show(&s, 1);
 	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 1, s.fb), 0);
@@ -222,14 +227,14 @@ static void mirror(struct kunit *test)
 
 static void cursor(struct kunit *test)
 {
-	const struct kind *k = test->param_value;
+	const struct exporter_case *c = test->param_value;
 	struct virtgpu_mock_pointer *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
 	struct drm_framebuffer *screen;
-	struct scene s = { };
+	struct import_test s = { };
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
-	s.m = start_mock(test, k);
-	s.b = virtgpu_mock_buffer_create(test, s.m, k->exporter, 64 * 64 * 4);
+	s.m = start_mock(test, c);
+	s.b = virtgpu_mock_buffer_create(test, s.m, c->exporter, 64 * 64 * 4);
 	s.u = test_client_open(test, s.m);
 	KUNIT_ASSERT_EQ(test, test_client_import(s.u, s.b->dma_buf, &s.handle), 0);
 	s.fb = test_client_cursor_fb(s.u, s.handle, 64, 64);
@@ -250,12 +255,12 @@ static void cursor(struct kunit *test)
 }
 
 /*
- * Moved
+ * Invalidation by the exporter
  */
 
-static void move_unseen(struct kunit *test)
+static void move_unused(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 
 	test_client_fill_pattern(s.u, s.fb, 1);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
@@ -268,7 +273,7 @@ static void move_unseen(struct kunit *test)
 
 static void move_hidden(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 	unsigned int i;
 
 	for (i = 0; i < 6; i++) {
@@ -279,11 +284,11 @@ static void move_hidden(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
 		KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
 		KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_DETACH_BACKING)), i + 1);
-		/* Nothing keeps the old place. */
+		/* The old memory is unmapped. */
 		KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->mappings)));
 		KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_resources(s.m)));
 	}
-	/* Nothing is left to detach. */
+	/* A second move has nothing to detach. */
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
 	virtgpu_mock_wait_idle(s.m);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_DETACH_BACKING)), i);
@@ -291,7 +296,7 @@ static void move_hidden(struct kunit *test)
 
 static void move_shown(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 	struct drm_framebuffer *other = test_client_new_fb(s.u, W, H);
 	unsigned int frames;
 
@@ -299,7 +304,10 @@ static void move_shown(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), -EBUSY);
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 0, 1, 0, 0, W, H));
 
-	/* It may go once the next is in the ring; its place is free when the host says so. */
+	/*
+	 * The buffer can move when the next frame is queued, and its fence
+	 * waits for the host.
+	 */
 	virtgpu_mock_wait_idle(s.m);
 	frames = virtgpu_mock_flushes(s.m, 0);
 	virtgpu_mock_freeze(s.m);
@@ -314,10 +322,12 @@ static void move_shown(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
 }
 
-/* The fence in the reservation object is the host's answer, and the mapping waits for it. */
+/*
+ * The fence in the reservation object and the mapping wait for DETACH_BACKING.
+ */
 static void move_waits_for_host(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 
 	show(&s, 1);
 	hide(&s);
@@ -328,7 +338,7 @@ static void move_waits_for_host(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, virtgpu_mock_buffer_is_idle(s.b));
 	KUNIT_EXPECT_EQ(test, s.b->mappings, 1);
 
-	/* It can be shown where it is now all the same. */
+	/* The buffer can be shown at its new address meanwhile. */
 	show(&s, 2);
 	KUNIT_EXPECT_EQ(test, s.b->mappings, 2);
 	KUNIT_EXPECT_FALSE(test, virtgpu_mock_buffer_is_idle(s.b));
@@ -341,14 +351,14 @@ static void move_waits_for_host(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 0, 2, 0, 0, W, H));
 }
 
-/* It moves before the host has answered to its creation. */
+/* The buffer moves while the creation of its resource is pending. */
 static void move_in_creation(struct kunit *test)
 {
 	const u32 types[] = {
 		CMD(RESOURCE_CREATE_BLOB), CMD(RESOURCE_CREATE_2D), CMD(RESOURCE_ATTACH_BACKING),
 		CMD(SET_SCANOUT), CMD(SET_SCANOUT_BLOB), CMD(TRANSFER_TO_HOST_2D),
 	};
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 	struct drm_framebuffer *other = test_client_new_fb(s.u, W, H);
 	unsigned int i;
 
@@ -364,8 +374,8 @@ static void move_in_creation(struct kunit *test)
 	show(&s, 2);
 }
 
-/* The reference to the fence that the exporter waits for. */
-static struct dma_fence *detach_fence(struct scene *s)
+/* Get a reference to the fence that the exporter waits for. */
+static struct dma_fence *detach_fence(struct import_test *s)
 {
 	struct dma_fence *fence = NULL;
 
@@ -378,10 +388,10 @@ static struct dma_fence *detach_fence(struct scene *s)
 	return fence;
 }
 
-/* The exporter gets its memory back from the host, however long that takes. */
+/* The fence of DETACH_BACKING has no timeout. */
 static void move_no_deadline(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 	struct dma_fence *fence;
 
 	show(&s, 1);
@@ -401,17 +411,17 @@ static void move_no_deadline(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->mappings)));
 	show(&s, 2);
 	drop(&s);
-	expect_let_go(&s);
+	expect_released(&s);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_vgdev(s.m)->ctrl.num_pending, 0);
 }
 
 /*
- * The display holds the frame with the import, and the next one waits: the import stays
- * pinned, and moves when the frame that replaces it is in the ring.
+ * The display holds the frame: the import stays pinned until the next frame is
+ * queued.
  */
 static void import_held(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 	struct drm_framebuffer *other = test_client_new_fb(s.u, W, H);
 
 	virtgpu_mock_hold(s.m, CMD(RESOURCE_FLUSH));
@@ -432,9 +442,9 @@ static void import_held(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.m->state.lost, 0);
 }
 
-static void detach_refused(struct kunit *test)
+static void detach_rejected(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 	struct dma_fence *fence;
 
 	show(&s, 1);
@@ -449,7 +459,7 @@ static void detach_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -EIO);
 	dma_fence_put(fence);
 
-	/* The end of the resource is the end of it. */
+	/* The mapping is undone when RESOURCE_UNREF completes. */
 	KUNIT_EXPECT_EQ(test, s.b->mappings, 1);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(s.m, CMD(RESOURCE_UNREF)), 1);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->mappings)));
@@ -457,13 +467,15 @@ static void detach_refused(struct kunit *test)
 }
 
 /*
- * Given back
+ * Release
  */
 
-/* Until the host has answered, what it may use stays as it is. */
+/*
+ * The mapping and the attachment stay until the host has detached the memory.
+ */
 static void drop_waits_for_host(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 
 	show(&s, 1);
 	hide(&s);
@@ -474,31 +486,31 @@ static void drop_waits_for_host(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.b->mappings, 1);
 	KUNIT_EXPECT_EQ(test, s.b->attachments, 1);
 
-	/* It may move meanwhile. */
-	if (((const struct kind *)test->param_value)->exporter != VIRTGPU_MOCK_STATIC)
+	/* The buffer may move meanwhile. */
+	if (((const struct exporter_case *)test->param_value)->exporter != VIRTGPU_MOCK_STATIC)
 		KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(s.m, 0), 2);
-	expect_let_go(&s);
+	expect_released(&s);
 }
 
 static void close(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 
 	show(&s, 1);
 	test_client_close(s.u);
-	expect_let_go(&s);
+	expect_released(&s);
 }
 
-/* Several programs, or devices, may have the same buffer. */
+/* Two devices import the same buffer. */
 static void twice(struct kunit *test)
 {
-	const struct kind *k = test->param_value;
-	struct scene s[2] = { };
+	const struct exporter_case *c = test->param_value;
+	struct import_test s[2] = { };
 
-	s[0].m = start_mock(test, k);
-	s[1].m = start_mock(test, k);
-	s[0].b = virtgpu_mock_buffer_create(test, s[0].m, k->exporter, SIZE);
+	s[0].m = start_mock(test, c);
+	s[1].m = start_mock(test, c);
+	s[0].b = virtgpu_mock_buffer_create(test, s[0].m, c->exporter, SIZE);
 	s[1].b = s[0].b;
 	s[1].m->state.peers[0] = s[0].m->state.peers[0];
 	s[1].m->state.peers[1] = s[0].m->state.peers[1];
@@ -521,10 +533,10 @@ static void twice(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s[1].m, CMD(RESOURCE_DETACH_BACKING)), 1);
 }
 
-/* It is the other device's buffer still, for whoever is next. */
+/* Exporting an import returns the original dma-buf. */
 static void export(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 	struct dma_buf *dma_buf;
 
 	dma_buf = drm_gem_prime_handle_to_dmabuf(s.u->drm, s.u->file, s.handle, 0);
@@ -532,10 +544,10 @@ static void export(struct kunit *test)
 	dma_buf_put(dma_buf);
 }
 
-/* A number only while the host knows it. */
-static void number(struct kunit *test)
+/* RESOURCE_INFO returns a resource ID only while the buffer has a resource. */
+static void res_handle(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 	struct drm_virtgpu_resource_info info = { .bo_handle = s.handle };
 
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
@@ -551,16 +563,16 @@ static void number(struct kunit *test)
 }
 
 /*
- * Refused
+ * Errors
  */
 
 static void not_attached(struct kunit *test)
 {
-	const struct kind *k = test->param_value;
-	struct scene s = { };
+	const struct exporter_case *c = test->param_value;
+	struct import_test s = { };
 
-	s.m = start_mock(test, k);
-	s.b = virtgpu_mock_buffer_create(test, s.m, k->exporter, SIZE);
+	s.m = start_mock(test, c);
+	s.b = virtgpu_mock_buffer_create(test, s.m, c->exporter, SIZE);
 	s.u = test_client_open(test, s.m);
 	s.b->attach_error = -EPERM;
 	KUNIT_EXPECT_EQ(test, test_client_import(s.u, s.b->dma_buf, &s.handle), -EPERM);
@@ -578,7 +590,10 @@ static const struct drm_gem_object_funcs no_sg_table_funcs = {
 	.free = no_sg_table_free,
 };
 
-/* A DRM driver without get_sg_table() exports no scatter list, so there is no import. */
+/*
+ * A DRM driver without get_sg_table() exports no scatter list, so there is no
+ * import.
+ */
 static void no_sg_table(struct kunit *test)
 {
 	struct virtgpu_test_client *from = test_client_start(test, &virtgpu_test_configs[0], 1);
@@ -601,7 +616,7 @@ static void no_sg_table(struct kunit *test)
 
 static void not_pinned(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 
 	s.b->pin_error = -EBUSY;
 	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 0, s.fb), -EBUSY);
@@ -614,7 +629,7 @@ static void not_pinned(struct kunit *test)
 
 static void not_mapped(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 
 	s.b->map_error = -ENOSPC;
 	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 0, s.fb), -ENOSPC);
@@ -624,7 +639,7 @@ static void not_mapped(struct kunit *test)
 	s.b->map_error = 0;
 	show(&s, 1);
 
-	/* Nor again after a move: the host forgets the old place all the same. */
+	/* After a move, too; the old memory is detached nevertheless. */
 	hide(&s);
 	if (virtgpu_mock_buffer_move(s.b))
 		return;
@@ -635,10 +650,10 @@ static void not_mapped(struct kunit *test)
 	show(&s, 2);
 }
 
-/* A host that does not show other devices' memory in place copies it. */
-static void blob_refused(struct kunit *test)
+/* A host that rejects the blob of an import gets a 2D resource. */
+static void blob_rejected(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 
 	virtgpu_mock_reject(s.m, CMD(SET_SCANOUT_BLOB), VIRTIO_GPU_RESP_ERR_UNSPEC);
 	test_client_fill_pattern(s.u, s.fb, 1);
@@ -651,14 +666,14 @@ static void blob_refused(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
 	show(&s, 2);
 	drop(&s);
-	expect_let_go(&s);
+	expect_released(&s);
 }
 
-/* A size that the device takes no blobs of. */
+/* A size that is not aligned for blobs. */
 static void odd_size(struct kunit *test)
 {
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
-	struct scene s = { };
+	struct import_test s = { };
 
 	config.features |= BIT_ULL(VIRTIO_GPU_F_BLOB_ALIGNMENT);
 	config.blob_alignment = 65536;
@@ -671,13 +686,13 @@ static void odd_size(struct kunit *test)
 }
 
 /*
- * Rendering
+ * Implicit fences
  */
 
-/* Nothing is shown before it is painted. */
-static void waits_for_painter(struct kunit *test)
+/* A flip waits for the write fence. */
+static void waits_for_write_fence(struct kunit *test)
 {
-	struct scene s = set_up(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 	struct dma_fence *fence;
 
 	show(&s, 1);
@@ -695,38 +710,38 @@ static void waits_for_painter(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 0, 2, 0, 0, W, H));
 }
 
-static struct kunit_case import_tests[] = {
-	KUNIT_CASE_PARAM(import_show, kind_gen_params),
-	KUNIT_CASE_PARAM(flips, kind_gen_params),
-	KUNIT_CASE_PARAM(mirror, mover_gen_params),
-	KUNIT_CASE_PARAM(cursor, mover_gen_params),
-	KUNIT_CASE_PARAM(move_unseen, mover_gen_params),
-	KUNIT_CASE_PARAM(move_hidden, mover_gen_params),
-	KUNIT_CASE_PARAM(move_shown, mover_gen_params),
-	KUNIT_CASE_PARAM(move_waits_for_host, mover_gen_params),
-	KUNIT_CASE_PARAM(move_in_creation, mover_gen_params),
-	KUNIT_CASE_PARAM(move_no_deadline, mover_gen_params),
-	KUNIT_CASE_PARAM_ATTR(import_held, mover_gen_params,
+static struct kunit_case prime_tests[] = {
+	KUNIT_CASE_PARAM(import_show, exporter_gen_params),
+	KUNIT_CASE_PARAM(flips, exporter_gen_params),
+	KUNIT_CASE_PARAM(mirror, dynamic_gen_params),
+	KUNIT_CASE_PARAM(cursor, dynamic_gen_params),
+	KUNIT_CASE_PARAM(move_unused, dynamic_gen_params),
+	KUNIT_CASE_PARAM(move_hidden, dynamic_gen_params),
+	KUNIT_CASE_PARAM(move_shown, dynamic_gen_params),
+	KUNIT_CASE_PARAM(move_waits_for_host, dynamic_gen_params),
+	KUNIT_CASE_PARAM(move_in_creation, dynamic_gen_params),
+	KUNIT_CASE_PARAM(move_no_deadline, dynamic_gen_params),
+	KUNIT_CASE_PARAM_ATTR(import_held, dynamic_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
-	KUNIT_CASE_PARAM(detach_refused, mover_gen_params),
-	KUNIT_CASE_PARAM(drop_waits_for_host, kind_gen_params),
-	KUNIT_CASE_PARAM(close, kind_gen_params),
-	KUNIT_CASE_PARAM(twice, mover_gen_params),
-	KUNIT_CASE_PARAM(export, kind_gen_params),
-	KUNIT_CASE_PARAM(number, mover_gen_params),
-	KUNIT_CASE_PARAM(not_attached, kind_gen_params),
+	KUNIT_CASE_PARAM(detach_rejected, dynamic_gen_params),
+	KUNIT_CASE_PARAM(drop_waits_for_host, exporter_gen_params),
+	KUNIT_CASE_PARAM(close, exporter_gen_params),
+	KUNIT_CASE_PARAM(twice, dynamic_gen_params),
+	KUNIT_CASE_PARAM(export, exporter_gen_params),
+	KUNIT_CASE_PARAM(res_handle, dynamic_gen_params),
+	KUNIT_CASE_PARAM(not_attached, exporter_gen_params),
 	KUNIT_CASE(no_sg_table),
-	KUNIT_CASE_PARAM(not_pinned, mover_gen_params),
-	KUNIT_CASE_PARAM(not_mapped, kind_gen_params),
-	KUNIT_CASE_PARAM(blob_refused, kind_gen_params),
+	KUNIT_CASE_PARAM(not_pinned, dynamic_gen_params),
+	KUNIT_CASE_PARAM(not_mapped, exporter_gen_params),
+	KUNIT_CASE_PARAM(blob_rejected, exporter_gen_params),
 	KUNIT_CASE(odd_size),
-	KUNIT_CASE_PARAM(waits_for_painter, kind_gen_params),
+	KUNIT_CASE_PARAM(waits_for_write_fence, exporter_gen_params),
 	{}
 };
 
-static struct kunit_suite import_suite = {
+static struct kunit_suite prime_suite = {
 	.name = "virtio_gpu_prime",
-	.test_cases = import_tests,
+	.test_cases = prime_tests,
 };
 
-kunit_test_suite(import_suite);
+kunit_test_suite(prime_suite);

@@ -3,6 +3,7 @@
 #include <kunit/test.h>
 #include <linux/dma-fence.h>
 #include <linux/slab.h>
+#include <linux/unaligned.h>
 #include <uapi/linux/virtio_gpu.h>
 
 #include "virtgpu_backing.h"
@@ -16,10 +17,18 @@
 #define DETACH VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING
 #define UNREF VIRTIO_GPU_CMD_RESOURCE_UNREF
 
+#define OK VIRTIO_GPU_RESP_OK_NODATA
+#define ERR_RESOURCE VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID
+#define ERR_PARAMETER VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER
+
+/* Field @member of struct virtio_gpu_@command in a request. */
+#define FIELD(slot, command, member) \
+	get_unaligned_le32((slot)->request + offsetof(struct virtio_gpu_##command, member))
+
 #define PAGES 6
 #define SIZE (PAGES * 0x1000ull)
 
-/* Six pages in three places, and how often they were given back. */
+/* Six pages in three segments, and a count of releases. */
 struct test_backing {
 	struct virtgpu_backing base;
 	struct sg_table sgt;
@@ -27,11 +36,11 @@ struct test_backing {
 };
 
 struct resource_test {
-	struct virtgpu_resource_mgr pool;
+	struct virtgpu_resource_mgr mgr;
 	struct virtgpu_backing_mgr mem;
 	struct test_ring *r;
 	struct test_backing backing;
-	unsigned int refusals;
+	unsigned int rejections;
 };
 
 static void count_release(struct virtgpu_backing *b)
@@ -39,9 +48,9 @@ static void count_release(struct virtgpu_backing *b)
 	container_of(b, struct test_backing, base)->releases++;
 }
 
-static void count_refusal(struct virtgpu_resource_mgr *pool)
+static void count_rejection(struct virtgpu_resource_mgr *mgr)
 {
-	container_of(pool, struct resource_test, pool)->refusals++;
+	container_of(mgr, struct resource_test, mgr)->rejections++;
 }
 
 static void resource_fini(void *data)
@@ -49,7 +58,7 @@ static void resource_fini(void *data)
 	struct resource_test *t = data;
 
 	virtgpu_backing_mgr_fini(&t->mem);
-	virtgpu_resource_mgr_fini(&t->pool);
+	virtgpu_resource_mgr_fini(&t->mgr);
 	sg_free_table(&t->backing.sgt);
 }
 
@@ -61,11 +70,11 @@ static struct resource_test *resource_create(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	virtgpu_backing_mgr_init(&t->mem, NULL, VIRTGPU_ADDR_DMA);
-	virtgpu_resource_mgr_init(&t->pool, NULL, NULL);
+	virtgpu_resource_mgr_init(&t->mgr, NULL, NULL);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, resource_fini, t), 0);
 	t->r = test_ring_create(test, 64);
-	t->pool.queue = &t->r->q;
-	t->pool.on_rejected = count_refusal;
+	t->mgr.queue = &t->r->q;
+	t->mgr.on_rejected = count_rejection;
 
 	KUNIT_ASSERT_EQ(test, sg_alloc_table(&t->backing.sgt, PAGES, GFP_KERNEL), 0);
 	for_each_sgtable_sg(&t->backing.sgt, sg, i) {
@@ -83,7 +92,7 @@ static struct resource_test *resource_create(struct kunit *test)
 static struct virtgpu_resource *new_blob(struct kunit *test, struct resource_test *t,
 					 bool movable)
 {
-	struct virtgpu_resource *res = virtgpu_resource_create_blob(&t->pool, &t->backing.base,
+	struct virtgpu_resource *res = virtgpu_resource_create_blob(&t->mgr, &t->backing.base,
 								    SIZE, movable);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, res);
@@ -91,23 +100,19 @@ static struct virtgpu_resource *new_blob(struct kunit *test, struct resource_tes
 	return res;
 }
 
-static const struct virtgpu_2d_layout key = { .format = 2, .width = 64, .height = 96 };
+static const struct virtgpu_2d_layout layout = {
+	.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, .width = 64, .height = 96,
+};
 
-static struct virtgpu_resource *new_surface(struct kunit *test, struct resource_test *t,
-					    bool movable)
+static struct virtgpu_resource *new_2d(struct kunit *test, struct resource_test *t,
+				       bool movable)
 {
-	struct virtgpu_resource *res = virtgpu_resource_create_2d(&t->pool, &t->backing.base,
-								  &key, movable);
+	struct virtgpu_resource *res = virtgpu_resource_create_2d(&t->mgr, &t->backing.base,
+								  &layout, movable);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, res);
 
 	return res;
-}
-
-static u32 word(const struct test_slot *slot, unsigned int offset)
-{
-	return slot->request[offset] | slot->request[offset + 1] << 8 |
-	       slot->request[offset + 2] << 16 | (u32)slot->request[offset + 3] << 24;
 }
 
 static void expect_sent(struct kunit *test, struct resource_test *t, unsigned int i,
@@ -115,14 +120,14 @@ static void expect_sent(struct kunit *test, struct resource_test *t, unsigned in
 {
 	KUNIT_ASSERT_LT(test, i, t->r->count);
 	KUNIT_EXPECT_EQ(test, t->r->slots[i].type, type);
-	KUNIT_EXPECT_EQ(test, word(&t->r->slots[i], 24), id);
+	KUNIT_EXPECT_EQ(test, FIELD(&t->r->slots[i], resource_unref, resource_id), id);
 }
 
-/* The test's own reference; after it all have to be gone. */
+/* Only the test's own reference may be left. */
 static void expect_released(struct kunit *test, struct resource_test *t)
 {
-	KUNIT_EXPECT_TRUE(test, list_empty(&t->pool.list));
-	KUNIT_EXPECT_TRUE(test, ida_is_empty(&t->pool.ids));
+	KUNIT_EXPECT_TRUE(test, list_empty(&t->mgr.list));
+	KUNIT_EXPECT_TRUE(test, ida_is_empty(&t->mgr.ids));
 	flush_work(&t->mem.release_work);
 	KUNIT_EXPECT_EQ(test, t->backing.releases, 0);
 	KUNIT_EXPECT_EQ(test, refcount_read(&t->backing.base.ref), 1);
@@ -131,7 +136,7 @@ static void expect_released(struct kunit *test, struct resource_test *t)
 }
 
 /*
- * Birth
+ * Creation
  */
 
 static void resource_blob(struct kunit *test)
@@ -146,17 +151,20 @@ static void resource_blob(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, res->backing, &t->backing.base);
 	KUNIT_EXPECT_NOT_NULL(test, res->unref);
 	KUNIT_EXPECT_NULL(test, res->detach);
-	KUNIT_EXPECT_EQ(test, t->pool.attached, 1);
+	KUNIT_EXPECT_EQ(test, t->mgr.attached, 1);
 
-	/* One command, with the list; the kick is its caller's. */
+	/* One command with all entries; the caller must kick. */
 	KUNIT_ASSERT_EQ(test, t->r->count, 1);
 	expect_sent(test, t, 0, CREATE_BLOB, res->id);
 	KUNIT_EXPECT_NE(test, res->id, 0);
-	KUNIT_EXPECT_EQ(test, word(&t->r->slots[0], 28), VIRTIO_GPU_BLOB_MEM_GUEST);
-	KUNIT_EXPECT_EQ(test, word(&t->r->slots[0], 32), VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE);
-	KUNIT_EXPECT_EQ(test, word(&t->r->slots[0], 36), 3);
-	KUNIT_EXPECT_EQ(test, word(&t->r->slots[0], 48), SIZE);
-	KUNIT_EXPECT_EQ(test, t->r->slots[0].payload_size, 3 * 16);
+	KUNIT_EXPECT_EQ(test, FIELD(&t->r->slots[0], resource_create_blob, blob_mem),
+			VIRTIO_GPU_BLOB_MEM_GUEST);
+	KUNIT_EXPECT_EQ(test, FIELD(&t->r->slots[0], resource_create_blob, blob_flags),
+			VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE);
+	KUNIT_EXPECT_EQ(test, FIELD(&t->r->slots[0], resource_create_blob, nr_entries), 3);
+	KUNIT_EXPECT_EQ(test, FIELD(&t->r->slots[0], resource_create_blob, size), SIZE);
+	KUNIT_EXPECT_EQ(test, t->r->slots[0].payload_size,
+			3 * sizeof(struct virtio_gpu_mem_entry));
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 0);
 
 	virtgpu_resource_destroy(res);
@@ -164,22 +172,24 @@ static void resource_blob(struct kunit *test)
 	expect_released(test, t);
 }
 
-static void resource_surface(struct kunit *test)
+static void resource_2d(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct virtgpu_resource *res = new_surface(test, t, false);
+	struct virtgpu_resource *res = new_2d(test, t, false);
 
 	KUNIT_EXPECT_EQ(test, res->type, VIRTGPU_RES_2D);
-	KUNIT_EXPECT_MEMEQ(test, &res->layout, &key, sizeof(key));
+	KUNIT_EXPECT_MEMEQ(test, &res->layout, &layout, sizeof(layout));
 	KUNIT_EXPECT_FALSE(test, res->has_contents);
 	KUNIT_ASSERT_EQ(test, t->r->count, 2);
 	expect_sent(test, t, 0, CREATE_2D, res->id);
-	KUNIT_EXPECT_EQ(test, word(&t->r->slots[0], 28), 2);
-	KUNIT_EXPECT_EQ(test, word(&t->r->slots[0], 32), 64);
-	KUNIT_EXPECT_EQ(test, word(&t->r->slots[0], 36), 96);
+	KUNIT_EXPECT_EQ(test, FIELD(&t->r->slots[0], resource_create_2d, format),
+			layout.format);
+	KUNIT_EXPECT_EQ(test, FIELD(&t->r->slots[0], resource_create_2d, width), layout.width);
+	KUNIT_EXPECT_EQ(test, FIELD(&t->r->slots[0], resource_create_2d, height), layout.height);
 	expect_sent(test, t, 1, ATTACH, res->id);
-	KUNIT_EXPECT_EQ(test, word(&t->r->slots[1], 28), 3);
-	KUNIT_EXPECT_EQ(test, t->r->slots[1].payload_size, 3 * 16);
+	KUNIT_EXPECT_EQ(test, FIELD(&t->r->slots[1], resource_attach_backing, nr_entries), 3);
+	KUNIT_EXPECT_EQ(test, t->r->slots[1].payload_size,
+			3 * sizeof(struct virtio_gpu_mem_entry));
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 0);
 
 	virtgpu_resource_destroy(res);
@@ -196,17 +206,17 @@ static void excess_desc(const u64 *n, char *desc)
 
 KUNIT_ARRAY_PARAM(excess, excesses, excess_desc);
 
-/* The host is never told of more than there is, and a failure leaves nothing. */
+/* A blob larger than its backing fails without a command. */
 static void backing_too_small(struct kunit *test)
 {
 	const u64 *excess = test->param_value;
 	struct resource_test *t = resource_create(test);
 	struct virtgpu_resource *res;
 
-	res = virtgpu_resource_create_blob(&t->pool, &t->backing.base, SIZE + *excess, true);
+	res = virtgpu_resource_create_blob(&t->mgr, &t->backing.base, SIZE + *excess, true);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(res), -EINVAL);
 	KUNIT_EXPECT_EQ(test, t->r->count, 0);
-	KUNIT_EXPECT_EQ(test, t->pool.attached, 0);
+	KUNIT_EXPECT_EQ(test, t->mgr.attached, 0);
 	expect_released(test, t);
 }
 
@@ -216,35 +226,35 @@ static void no_backing(struct kunit *test)
 	struct virtgpu_resource *res;
 
 	t->backing.sgt.nents = 0;
-	res = virtgpu_resource_create_blob(&t->pool, &t->backing.base, 0, false);
+	res = virtgpu_resource_create_blob(&t->mgr, &t->backing.base, 0, false);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(res), -EINVAL);
-	res = virtgpu_resource_create_2d(&t->pool, &t->backing.base, &key, false);
+	res = virtgpu_resource_create_2d(&t->mgr, &t->backing.base, &layout, false);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(res), -EINVAL);
 	KUNIT_EXPECT_EQ(test, t->r->count, 0);
 	expect_released(test, t);
 }
 
-/* Part of a buffer may be a blob; the list names all the same. */
+/* A blob may be smaller than its backing. */
 static void part_of_backing(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
 	struct virtgpu_resource *res;
 
-	res = virtgpu_resource_create_blob(&t->pool, &t->backing.base, 0x1000, false);
+	res = virtgpu_resource_create_blob(&t->mgr, &t->backing.base, 0x1000, false);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, res);
 	KUNIT_EXPECT_EQ(test, res->size, 0x1000);
-	KUNIT_EXPECT_EQ(test, word(&t->r->slots[0], 48), 0x1000);
+	KUNIT_EXPECT_EQ(test, FIELD(&t->r->slots[0], resource_create_blob, size), 0x1000);
 	virtgpu_resource_destroy(res);
 	test_reply_all(t->r);
 	expect_released(test, t);
 }
 
 /*
- * Death
+ * Destruction
  */
 
-/* The number and the memory are the host's until it has answered to UNREF. */
-static void retire(struct kunit *test)
+/* The resource ID and the backing are free when UNREF completes. */
+static void resource_destroy(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
 	struct virtgpu_resource *first = new_blob(test, t, false), *second;
@@ -256,12 +266,12 @@ static void retire(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 0);
 	KUNIT_EXPECT_EQ(test, refcount_read(&t->backing.base.ref), 2);
 
-	/* The answer to its creation changes nothing. */
-	test_reply(t->r, 0, 0x1100);
+	/* The response to the creation changes nothing. */
+	test_reply(t->r, 0, OK);
 	second = new_blob(test, t, false);
 	KUNIT_EXPECT_NE(test, second->id, id);
 
-	test_reply(t->r, 1, 0x1100);
+	test_reply(t->r, 1, OK);
 	flush_work(&t->mem.release_work);
 	KUNIT_EXPECT_EQ(test, refcount_read(&t->backing.base.ref), 2);
 	virtgpu_resource_destroy(second);
@@ -272,7 +282,9 @@ static void retire(struct kunit *test)
 	expect_released(test, t);
 }
 
-/* A host that answers UNREF first: the message before it still has its resource. */
+/*
+ * UNREF completes first: the message of the creation still holds a reference.
+ */
 static void late_creation(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
@@ -280,52 +292,55 @@ static void late_creation(struct kunit *test)
 	u32 id = res->id;
 
 	virtgpu_resource_destroy(res);
-	test_reply(t->r, 1, 0x1100);
-	KUNIT_EXPECT_FALSE(test, list_empty(&t->pool.list));
+	test_reply(t->r, 1, OK);
+	KUNIT_EXPECT_FALSE(test, list_empty(&t->mgr.list));
 	next = new_blob(test, t, false);
 	KUNIT_EXPECT_NE(test, next->id, id);
-	test_reply(t->r, 0, 0x1203);
+	test_reply(t->r, 0, ERR_RESOURCE);
 	virtgpu_resource_destroy(next);
 	test_reply_all(t->r);
 	expect_released(test, t);
 }
 
+/* @response: 0 to stop the queue instead */
 struct end_case {
 	const char *name;
-	u32 answer;
+	u32 response;
 };
 
 static const struct end_case end_cases[] = {
-	{ "done", 0x1100 },
-	{ "refused", 0x1203 },
+	{ "done", OK },
+	{ "rejected", ERR_RESOURCE },
 	{ "the device is gone", 0 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(end, end_cases, name);
 
-static void end_all(struct resource_test *t, u32 answer)
+static void end_all(struct resource_test *t, u32 response)
 {
-	if (answer) {
-		test_answer_all(t->r, answer);
+	if (response) {
+		test_answer_all(t->r, response);
 		test_interrupt(t->r);
 	} else {
 		virtgpu_vq_stop(&t->r->q);
 	}
 }
 
-/* Whatever becomes of UNREF, nothing is kept for ever. */
+/* Nothing leaks, whatever the response to UNREF. */
 static void unref_ends(struct kunit *test)
 {
 	const struct end_case *c = test->param_value;
 	struct resource_test *t = resource_create(test);
 
 	virtgpu_resource_destroy(new_blob(test, t, true));
-	virtgpu_resource_destroy(new_surface(test, t, false));
-	end_all(t, c->answer);
+	virtgpu_resource_destroy(new_2d(test, t, false));
+	end_all(t, c->response);
 	expect_released(test, t);
 }
 
-/* The memory moves: a fence tells when the host has let go of the old place. */
+/*
+ * The memory moves: the fence of DETACH signals when the host has detached it.
+ */
 static void resource_detach(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
@@ -333,7 +348,7 @@ static void resource_detach(struct kunit *test)
 	struct dma_fence *fence;
 	u32 id = res->id;
 
-	test_reply(t->r, 0, 0x1100);
+	test_reply(t->r, 0, OK);
 	fence = virtgpu_resource_detach_backing(res);
 	KUNIT_ASSERT_NOT_NULL(test, fence);
 	KUNIT_ASSERT_EQ(test, t->r->count, 3);
@@ -342,13 +357,13 @@ static void resource_detach(struct kunit *test)
 	expect_sent(test, t, 2, UNREF, id);
 	KUNIT_EXPECT_EQ(test, t->r->slots[2].flags, 0);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 0);
-	KUNIT_EXPECT_EQ(test, t->pool.detached, 1);
+	KUNIT_EXPECT_EQ(test, t->mgr.detached, 1);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 0);
 
-	test_reply(t->r, 1, 0x1100);
+	test_reply(t->r, 1, OK);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
-	KUNIT_EXPECT_FALSE(test, list_empty(&t->pool.list));
-	test_reply(t->r, 2, 0x1100);
+	KUNIT_EXPECT_FALSE(test, list_empty(&t->mgr.list));
+	test_reply(t->r, 2, OK);
 	expect_released(test, t);
 	dma_fence_put(fence);
 }
@@ -357,16 +372,18 @@ static void detach_ends(struct kunit *test)
 {
 	const struct end_case *c = test->param_value;
 	struct resource_test *t = resource_create(test);
-	struct dma_fence *fence = virtgpu_resource_detach_backing(new_surface(test, t, true));
-	int error = c->answer == 0x1203 ? -ENOENT : -ENODEV;
+	struct dma_fence *fence = virtgpu_resource_detach_backing(new_2d(test, t, true));
+	int status = c->response == OK ? 1 : c->response ? -ENOENT : -ENODEV;
 
-	end_all(t, c->answer);
-	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), c->answer == 0x1100 ? 1 : error);
+	end_all(t, c->response);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), status);
 	expect_released(test, t);
 	dma_fence_put(fence);
 }
 
-/* Several moves: their fences are on one timeline, in the order of the moves. */
+/*
+ * The fences of several moves are on one timeline, in the order of the moves.
+ */
 static void detach_order(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
@@ -379,7 +396,7 @@ static void detach_order(struct kunit *test)
 	for (i = 2; i >= 0; i--)
 		fence[i] = virtgpu_resource_detach_backing(res[i]);
 	for (i = 0; i < 3; i++) {
-		KUNIT_EXPECT_EQ(test, fence[i]->context, t->pool.detaches.context);
+		KUNIT_EXPECT_EQ(test, fence[i]->context, t->mgr.detaches.context);
 		KUNIT_EXPECT_EQ(test, fence[i]->seqno, 3 - i);
 	}
 	test_reply_all(t->r);
@@ -390,7 +407,7 @@ static void detach_order(struct kunit *test)
 	expect_released(test, t);
 }
 
-/* Movable and never moved: its fence was never anyone's. */
+/* A movable resource that never moves does not use its fence. */
 static void never_detached(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
@@ -400,8 +417,8 @@ static void never_detached(struct kunit *test)
 	virtgpu_resource_destroy(res);
 	test_reply_all(t->r);
 	KUNIT_EXPECT_EQ(test, t->r->count, 2);
-	KUNIT_EXPECT_EQ(test, t->pool.detached, 0);
-	KUNIT_EXPECT_EQ(test, t->pool.detaches.seqno, 0);
+	KUNIT_EXPECT_EQ(test, t->mgr.detached, 0);
+	KUNIT_EXPECT_EQ(test, t->mgr.detaches.seqno, 0);
 	expect_released(test, t);
 }
 
@@ -411,23 +428,23 @@ static void never_detached(struct kunit *test)
 
 struct error_case {
 	const char *name;
-	u32 answer;
+	u32 response;
 	int error;
 };
 
 static const struct error_case error_cases[] = {
-	{ "good", 0x1100, 0 },
-	{ "good in the host's own way", 0x11ff, 0 },
-	{ "the output's fault, not the resource's", 0x1202, 0 },
-	{ "ERR_UNSPEC", 0x1200, -EIO },
-	{ "ERR_OUT_OF_MEMORY", 0x1201, -ENOMEM },
-	{ "ERR_INVALID_RESOURCE_ID", 0x1203, -ENOENT },
-	{ "ERR_INVALID_PARAMETER", 0x1205, -EINVAL },
+	{ "OK_NODATA", OK, 0 },
+	{ "unknown OK", OK + 0xff, 0 },
+	{ "ERR_INVALID_SCANOUT_ID", VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID, 0 },
+	{ "ERR_UNSPEC", VIRTIO_GPU_RESP_ERR_UNSPEC, -EIO },
+	{ "ERR_OUT_OF_MEMORY", VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, -ENOMEM },
+	{ "ERR_INVALID_RESOURCE_ID", ERR_RESOURCE, -ENOENT },
+	{ "ERR_INVALID_PARAMETER", ERR_PARAMETER, -EINVAL },
 };
 
 KUNIT_ARRAY_PARAM_DESC(error, error_cases, name);
 
-/* A refused blob is told of at once, and once, so that it can be replaced. */
+/* A rejected blob is reported once, so that 2D resources can replace it. */
 static void blob_error(struct kunit *test)
 {
 	const struct error_case *c = test->param_value;
@@ -437,45 +454,45 @@ static void blob_error(struct kunit *test)
 
 	virtgpu_resource_track(res, msg);
 	virtgpu_vq_queue_msg(&t->r->q, msg);
-	test_reply(t->r, 0, c->answer);
+	test_reply(t->r, 0, c->response);
 	KUNIT_EXPECT_EQ(test, res->error, c->error);
 	KUNIT_EXPECT_EQ(test, res->rejected, c->error != 0);
-	KUNIT_EXPECT_EQ(test, t->refusals, c->error ? 1 : 0);
-	KUNIT_EXPECT_EQ(test, t->pool.rejected, c->error ? 1 : 0);
+	KUNIT_EXPECT_EQ(test, t->rejections, c->error ? 1 : 0);
+	KUNIT_EXPECT_EQ(test, t->mgr.rejected, c->error ? 1 : 0);
 
-	/* The next command fails for another reason, which comes of the first. */
-	test_reply(t->r, 1, 0x1205);
+	/* The first error is sticky. */
+	test_reply(t->r, 1, ERR_PARAMETER);
 	KUNIT_EXPECT_EQ(test, res->error, c->error ?: -EINVAL);
 	KUNIT_EXPECT_TRUE(test, res->rejected);
-	KUNIT_EXPECT_EQ(test, t->refusals, 1);
-	KUNIT_EXPECT_EQ(test, t->pool.rejected, 1);
+	KUNIT_EXPECT_EQ(test, t->rejections, 1);
+	KUNIT_EXPECT_EQ(test, t->mgr.rejected, 1);
 
 	virtgpu_resource_destroy(res);
 	test_reply_all(t->r);
 	expect_released(test, t);
 }
 
-/* There is nothing to replace a surface with: the error is just kept. */
-static void surface_error(struct kunit *test)
+/* A 2D resource has no fallback: the error is only sticky. */
+static void error_2d(struct kunit *test)
 {
 	const struct error_case *c = test->param_value;
 	struct resource_test *t = resource_create(test);
-	struct virtgpu_resource *res = new_surface(test, t, false);
+	struct virtgpu_resource *res = new_2d(test, t, false);
 
-	test_reply(t->r, 0, c->answer);
+	test_reply(t->r, 0, c->response);
 	KUNIT_EXPECT_EQ(test, res->error, c->error);
-	test_reply(t->r, 1, 0x1205);
+	test_reply(t->r, 1, ERR_PARAMETER);
 	KUNIT_EXPECT_EQ(test, res->error, c->error ?: -EINVAL);
 	KUNIT_EXPECT_FALSE(test, res->rejected);
-	KUNIT_EXPECT_EQ(test, t->refusals, 0);
-	KUNIT_EXPECT_EQ(test, t->pool.rejected, 0);
+	KUNIT_EXPECT_EQ(test, t->rejections, 0);
+	KUNIT_EXPECT_EQ(test, t->mgr.rejected, 0);
 
 	virtgpu_resource_destroy(res);
 	test_reply_all(t->r);
 	expect_released(test, t);
 }
 
-/* An answer to UNREF is no concern of the resource's owner, who is gone. */
+/* An error of UNREF is not sticky: the owner is gone. */
 static void error_at_end(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
@@ -483,17 +500,17 @@ static void error_at_end(struct kunit *test)
 
 	virtgpu_resource_get(res);
 	virtgpu_resource_destroy(res);
-	test_reply(t->r, 0, 0x1100);
-	test_reply(t->r, 1, 0x1203);
+	test_reply(t->r, 0, OK);
+	test_reply(t->r, 1, ERR_RESOURCE);
 	KUNIT_EXPECT_EQ(test, res->error, 0);
 	KUNIT_EXPECT_FALSE(test, res->rejected);
-	KUNIT_EXPECT_EQ(test, t->refusals, 0);
+	KUNIT_EXPECT_EQ(test, t->rejections, 0);
 	virtgpu_resource_put(res);
 	expect_released(test, t);
 }
 
-/* By the scanout, not by an answer. */
-static void refuse(struct kunit *test)
+/* The blob is rejected by SET_SCANOUT_BLOB, not by its creation. */
+static void mark_rejected(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
 	struct virtgpu_resource *res = new_blob(test, t, false);
@@ -501,84 +518,88 @@ static void refuse(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_resource_mark_rejected(res));
 	KUNIT_EXPECT_FALSE(test, virtgpu_resource_mark_rejected(res));
 	KUNIT_EXPECT_TRUE(test, res->rejected);
-	KUNIT_EXPECT_EQ(test, t->refusals, 1);
-	KUNIT_EXPECT_EQ(test, t->pool.rejected, 1);
-	t->pool.on_rejected = NULL;
+	KUNIT_EXPECT_EQ(test, t->rejections, 1);
+	KUNIT_EXPECT_EQ(test, t->mgr.rejected, 1);
+	t->mgr.on_rejected = NULL;
 	virtgpu_resource_destroy(res);
 	test_reply_all(t->r);
 	expect_released(test, t);
 }
 
-static void refuse_unheard(struct kunit *test)
+static void rejected_no_callback(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
 	struct virtgpu_resource *res = new_blob(test, t, false);
 
-	t->pool.on_rejected = NULL;
-	test_reply(t->r, 0, 0x1205);
+	t->mgr.on_rejected = NULL;
+	test_reply(t->r, 0, ERR_PARAMETER);
 	KUNIT_EXPECT_TRUE(test, res->rejected);
-	KUNIT_EXPECT_EQ(test, t->refusals, 0);
+	KUNIT_EXPECT_EQ(test, t->rejections, 0);
 	virtgpu_resource_destroy(res);
 	test_reply_all(t->r);
 	expect_released(test, t);
 }
 
-/* That the device is gone is no error of a resource, and no refusal. */
+/* A stopped queue is neither an error of the resource nor a rejection. */
 static void on_dead_queue(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
-	struct virtgpu_resource *blob, *surface;
+	struct virtgpu_resource *blob, *res_2d;
 	struct dma_fence *fence;
 
 	virtgpu_vq_stop(&t->r->q);
 	blob = new_blob(test, t, true);
-	surface = new_surface(test, t, false);
+	res_2d = new_2d(test, t, false);
 	KUNIT_EXPECT_EQ(test, blob->error, 0);
 	KUNIT_EXPECT_FALSE(test, blob->rejected);
-	KUNIT_EXPECT_EQ(test, surface->error, 0);
-	KUNIT_EXPECT_EQ(test, t->refusals, 0);
-	/* Such a device has never heard of them, and there is nothing to wait for. */
+	KUNIT_EXPECT_EQ(test, res_2d->error, 0);
+	KUNIT_EXPECT_EQ(test, t->rejections, 0);
+	/*
+	 * The resources do not exist on the host: there is nothing to wait for.
+	 */
 	KUNIT_EXPECT_TRUE(test, blob->stale);
-	KUNIT_EXPECT_TRUE(test, surface->stale);
+	KUNIT_EXPECT_TRUE(test, res_2d->stale);
 	fence = virtgpu_resource_detach_backing(blob);
 	KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence));
-	virtgpu_resource_destroy(surface);
+	virtgpu_resource_destroy(res_2d);
 	KUNIT_EXPECT_EQ(test, t->r->count, 0);
 	expect_released(test, t);
 	dma_fence_put(fence);
 }
 
-/* After a reset there is nobody to tell, and the exporter has nothing to wait for. */
-static void resource_lost(struct kunit *test)
+/*
+ * After a reset no command is sent, and the exporter has nothing to wait for.
+ */
+static void resource_stale(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
 	struct virtgpu_resource *blob = new_blob(test, t, true);
-	struct virtgpu_resource *surface = new_surface(test, t, false);
-	struct virtgpu_resource *dying = new_blob(test, t, false);
+	struct virtgpu_resource *res_2d = new_2d(test, t, false);
+	struct virtgpu_resource *destroyed = new_blob(test, t, false);
 	struct virtgpu_resource *next;
 	struct dma_fence *fence;
 	unsigned int sent;
 
 	test_reply_all(t->r);
-	virtgpu_resource_destroy(dying);
+	virtgpu_resource_destroy(destroyed);
 	virtgpu_vq_stop(&t->r->q);
-	virtgpu_resources_invalidate(&t->pool);
+	virtgpu_resources_invalidate(&t->mgr);
 	test_ring_start(t->r, 64);
 	sent = t->r->count;
 
-	/* What is made from now on is told as ever, under another number. */
+	/* New resources are created as usual, with other IDs. */
 	next = new_blob(test, t, false);
 	KUNIT_EXPECT_NE(test, next->id, blob->id);
-	KUNIT_EXPECT_NE(test, next->id, surface->id);
+	KUNIT_EXPECT_NE(test, next->id, res_2d->id);
 	KUNIT_EXPECT_FALSE(test, next->stale);
 	expect_sent(test, t, sent, CREATE_BLOB, next->id);
 
 	fence = virtgpu_resource_detach_backing(blob);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
 	dma_fence_put(fence);
-	virtgpu_resource_destroy(surface);
+	virtgpu_resource_destroy(res_2d);
 	KUNIT_EXPECT_EQ(test, t->r->count, sent + 1);
-	KUNIT_EXPECT_EQ(test, t->pool.detached, 0);
+	KUNIT_EXPECT_EQ(test, t->mgr.detached, 0);
 
 	virtgpu_resource_destroy(next);
 	KUNIT_EXPECT_EQ(test, t->r->count, sent + 2);
@@ -586,7 +607,7 @@ static void resource_lost(struct kunit *test)
 	expect_released(test, t);
 }
 
-/* Many at once: each has a number of its own, and all come back. */
+/* Each of many resources has an ID of its own, and all IDs are freed. */
 static void resource_many(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
@@ -594,7 +615,7 @@ static void resource_many(struct kunit *test)
 	unsigned int i, k;
 
 	for (i = 0; i < ARRAY_SIZE(res); i++) {
-		res[i] = i % 2 ? new_blob(test, t, i % 3) : new_surface(test, t, i % 3);
+		res[i] = i % 2 ? new_blob(test, t, i % 3) : new_2d(test, t, i % 3);
 		for (k = 0; k < i; k++)
 			KUNIT_ASSERT_NE(test, res[i]->id, res[k]->id);
 	}
@@ -605,17 +626,17 @@ static void resource_many(struct kunit *test)
 			virtgpu_resource_destroy(res[i]);
 	}
 	test_reply_all(t->r);
-	KUNIT_EXPECT_EQ(test, t->pool.attached, ARRAY_SIZE(res));
+	KUNIT_EXPECT_EQ(test, t->mgr.attached, ARRAY_SIZE(res));
 	expect_released(test, t);
 }
 
 static struct kunit_case resource_tests[] = {
 	KUNIT_CASE(resource_blob),
-	KUNIT_CASE(resource_surface),
+	KUNIT_CASE(resource_2d),
 	KUNIT_CASE_PARAM(backing_too_small, excess_gen_params),
 	KUNIT_CASE(no_backing),
 	KUNIT_CASE(part_of_backing),
-	KUNIT_CASE(retire),
+	KUNIT_CASE(resource_destroy),
 	KUNIT_CASE(late_creation),
 	KUNIT_CASE_PARAM(unref_ends, end_gen_params),
 	KUNIT_CASE(resource_detach),
@@ -623,12 +644,12 @@ static struct kunit_case resource_tests[] = {
 	KUNIT_CASE(detach_order),
 	KUNIT_CASE(never_detached),
 	KUNIT_CASE_PARAM(blob_error, error_gen_params),
-	KUNIT_CASE_PARAM(surface_error, error_gen_params),
+	KUNIT_CASE_PARAM(error_2d, error_gen_params),
 	KUNIT_CASE(error_at_end),
-	KUNIT_CASE(refuse),
-	KUNIT_CASE(refuse_unheard),
+	KUNIT_CASE(mark_rejected),
+	KUNIT_CASE(rejected_no_callback),
 	KUNIT_CASE(on_dead_queue),
-	KUNIT_CASE(resource_lost),
+	KUNIT_CASE(resource_stale),
 	KUNIT_CASE(resource_many),
 	{}
 };
