@@ -2,18 +2,18 @@
 
 ifneq ($(KERNELRELEASE),)
 
-# ---- kbuild's entry, reached through "make modules" below --------------------
+# ---- kbuild, called by "make modules" ------------------------------------------
 
 obj-m := drivers/gpu/drm/virtio/
 
-# What an older kernel lacks comes from outside; the driver's text has none of it.
+# Compatibility with older kernels, which the source itself does not contain.
 subdir-ccflags-y += -I$(VIRTGPU_TOP)/include/compat/include -I$(VIRTGPU_TOP)/include/uapi -I$(VIRTGPU_COMPAT)
 subdir-ccflags-y += -include $(VIRTGPU_TOP)/include/compat/compat.h
 subdir-ccflags-y += -DCONFIG_DRM_VIRTIO_GPU_KMS=1 -DVIRTGPU_VERSION=$(VIRTGPU_VERSION)
 
 else
 
-# ---- the user's commands ------------------------------------------------------
+# ---- targets --------------------------------------------------------------------
 
 running := /lib/modules/$(shell uname -r)/build
 KDIR ?= $(if $(wildcard $(running)/Makefile),$(running),build/lts/kdir)
@@ -30,28 +30,28 @@ define HELP
 On this machine                                               minutes  disk
   modules [KDIR=...]  virtio_gpu.ko out of tree, for a kernel >= 6.12 1   20 MB
   modules_install     install it below /lib/modules (root)            0    1 MB
-  install-to-tree TREE=...  put the driver into a kernel tree         0    1 MB
+  install-to-tree TREE=...  install the driver into a kernel tree     0    1 MB
   patch-series TREE=...     format-patch output, build/patch-series   1    1 MB
   dist                source tarball, build/dist                      0    1 MB
   deb                 Debian package virtio-gpu-dkms, build/dist      1    1 MB
   doc                 the guide as HTML, build/doc                    1    2 MB
-In virtual machines; the first of them fetches and builds what it needs
-  setup               fetch and build all of it now                  30   10 GB
+In virtual machines; the first target downloads and builds the dependencies
+  setup               download and build all dependencies now        30   10 GB
   demo                Weston across two GPUs, build/demo              2   20 MB
   vm                  a shell in a guest with the driver loaded       1   20 MB
   kunit               unit tests                                      1    1 GB
-  kunit COVERAGE=1    the same, and how much of the driver they run   1    1 GB
+  kunit COVERAGE=1    the same, with code coverage                    1    1 GB
   igt                 all IGT tests, against expectation lists       30    2 GB
-  igt BASELINE=1      the same, and on the in-tree driver beside it   60    2 GB
-  igt DEVICE=...      the same on a device without blobs (2d) or
-                      with 3D (virgl), or OUTPUTS=2 connected         30    3 GB
+  igt BASELINE=1      the same, also with the in-tree driver         60    2 GB
+  igt DEVICE=...      the same with a device without blobs (2d) or
+                      with 3D (virgl), or with OUTPUTS=2             30    3 GB
   sparse              static checks                                   2    1 GB
-  bench               what it costs against the in-tree driver        8    2 GB
-  check [STAGES=...]  the tests (tools/check --list names them)      25    8 GB
-  check FULL=1        also those that take longer                   180   12 GB
-  clean               remove build/; the cache stays                  0    none
-The minutes are those of two processors without KVM, after setup. The kernel that modules
-are built for is the running one; without its headers, Debian's LTS kernel.
+  bench               performance, against the in-tree driver         8    2 GB
+  check [STAGES=...]  all tests (see tools/check --list)             25    8 GB
+  check FULL=1        including long tests                          180   12 GB
+  clean               remove build/, but not the cache                0    none
+Minutes are for two CPUs without KVM, after setup. Modules are built for the running kernel,
+or without its headers for Debian's LTS kernel.
 endef
 export HELP
 
@@ -92,7 +92,7 @@ deb:
 doc:
 	tools/setup doc source
 	PYTHONPATH=$(CURDIR)/build/source/Documentation/sphinx sphinx-build -q -W --keep-going -c tools/doc Documentation/gpu build/doc
-	@echo 'built build/doc/virtio-gpu.html'
+	@echo 'built build/doc/virtio-gpu/index.html'
 
 setup:
 	tools/setup all
