@@ -52,11 +52,6 @@
 #define invalidate_mappings move_notify
 #endif
 
-/* 6.13: bochs moved to shmem helpers, whose dma-bufs have scatter lists. */
-#ifndef HAVE_BOCHS_SHMEM
-#include "vram_dma_buf.h"
-#endif
-
 /* 6.13: MODULE_IMPORT_NS() takes a string. */
 #include <linux/module.h>
 #undef MODULE_IMPORT_NS
@@ -179,6 +174,14 @@ static inline void virtgpu_compat_fence_release(struct dma_fence *fence)
 #include <linux/slab.h>
 #define kmalloc_obj(obj) kmalloc(sizeof(obj), GFP_KERNEL)
 #define kzalloc_obj(obj) kzalloc(sizeof(obj), GFP_KERNEL)
+#endif
+
+/*
+ * 6.13: bochs moved to shmem helpers, and its dma-bufs have scatter lists.  The
+ * shim needs kzalloc_obj().
+ */
+#ifndef HAVE_BOCHS_SHMEM
+#include "vram_dma_buf.h"
 #endif
 
 /* 7.1: the node statistics NR_GPU_ACTIVE were added. */

@@ -4,9 +4,9 @@
  * drm_gem_vram, which have no scatter list, so no device could attach to their
  * dma-bufs.
  *
- * These functions attach to such a dma-buf all the same: a mapping is the pages
- * behind the object's kernel mapping, and the object is pinned while it is
- * mapped.  For other dma-bufs they are the functions of the dma-buf core.
+ * These functions add attachments to such dma-bufs: a mapping consists of the
+ * pages behind the object's kernel mapping, and the object is pinned while it is
+ * mapped.  All other dma-bufs are passed to the functions of the dma-buf core.
  */
 #ifndef VIRTGPU_COMPAT_VRAM_DMA_BUF_H
 #define VIRTGPU_COMPAT_VRAM_DMA_BUF_H
@@ -25,10 +25,7 @@ struct virtgpu_compat_vram_attachment {
 	struct sg_table sgt;
 };
 
-/*
- * Return: the object behind a dma-buf of a DRM driver without scatter lists, or
- * NULL.
- */
+/* Return: the object of a DRM driver without scatter lists, or NULL. */
 static inline struct drm_gem_object *virtgpu_compat_vram_object(struct dma_buf *dma_buf)
 {
 	struct drm_gem_object *obj = dma_buf->priv;
@@ -56,9 +53,7 @@ virtgpu_compat_dma_buf_dynamic_attach(struct dma_buf *dma_buf, struct device *de
 	struct virtgpu_compat_vram_attachment *vram;
 
 	attach = dma_buf_dynamic_attach(dma_buf, dev, ops, priv);
-	/*
-	 * The mapping has physical addresses: the device must have no others.
-	 */
+	/* The mapping has physical addresses, so the device must use them. */
 	if (!IS_ERR(attach) || !virtgpu_compat_vram_object(dma_buf) ||
 	    device_iommu_mapped(dev) || dma_max_mapping_size(dev) != SIZE_MAX)
 		return attach;

@@ -62,9 +62,7 @@ static const void *dynamic_gen_params(struct kunit *test, const void *prev, char
 	return c;
 }
 
-/*
- * A device, a buffer of another device, and a client that imports the buffer.
- */
+/* A device, a buffer of another device, and a client that imports it. */
 struct import_test {
 	struct virtgpu_mock *m;
 	struct virtgpu_mock_buffer *b;
