@@ -9,9 +9,9 @@
 #include "virtgpu_msg.h"
 
 /*
- * The bytes of each command, in little endian, by the virtio specification, 5.7.6.8
- * to 5.7.6.10.  The numbers are literals so that an error in a shared header or in
- * VIRTGPU_COMMANDS() fails a case.
+ * The bytes of each command, in little endian, by the virtio specification,
+ * 5.7.6.8 to 5.7.6.10.  The numbers are literals so that an error in a shared
+ * header or in VIRTGPU_COMMANDS() fails a case.
  */
 
 #define REQUEST_MAX sizeof_field(struct virtgpu_msg, request)
@@ -358,7 +358,7 @@ static const struct cmd_case cmd_cases[] = {
 			[44] = 0x0d, 0x0c, 0x0b, 0x0a,		/* resource_id */
 		},
 	}, {
-		.name = "SET_SCANOUT, nothing",
+		.name = "SET_SCANOUT, disable",
 		.fill = fill_scanout_off,
 		.size = 48,
 		.resp_type = 0x1100,
@@ -678,7 +678,7 @@ static const struct cmd_case cmd_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(cmd, cmd_cases, name);
 
-static struct virtgpu_msg *filled(struct kunit *test)
+static struct virtgpu_msg *alloc_filled(struct kunit *test)
 {
 	const struct cmd_case *c = test->param_value;
 	struct virtgpu_msg *msg = virtgpu_msg_alloc();
@@ -689,40 +689,40 @@ static struct virtgpu_msg *filled(struct kunit *test)
 	return msg;
 }
 
-/* The list in this file's static memory is not the message's to free. */
-static void drop(struct virtgpu_msg *msg)
+/* The static payload must not be freed. */
+static void free_filled(struct virtgpu_msg *msg)
 {
 	msg->payload = NULL;
 	virtgpu_msg_put(msg);
 }
 
-/* The bytes that are sent, and zeroes in what follows them. */
+/* Golden bytes of the request, followed by zeroes. */
 static void cmd_bytes(struct kunit *test)
 {
 	const struct cmd_case *c = test->param_value;
-	struct virtgpu_msg *msg = filled(test);
+	struct virtgpu_msg *msg = alloc_filled(test);
 
 	KUNIT_EXPECT_EQ(test, msg->cmd->request_size, c->size);
 	KUNIT_EXPECT_MEMEQ(test, (const u8 *)&msg->request, c->bytes, REQUEST_MAX);
-	drop(msg);
+	free_filled(msg);
 }
 
-/* What is known about the answer before there is one. */
-static void reply(struct kunit *test)
+/* The expected response. */
+static void cmd_response(struct kunit *test)
 {
 	const struct cmd_case *c = test->param_value;
-	struct virtgpu_msg *msg = filled(test);
+	struct virtgpu_msg *msg = alloc_filled(test);
 
 	KUNIT_EXPECT_EQ(test, msg->cmd->resp_type, c->resp_type);
 	KUNIT_EXPECT_EQ(test, msg->cmd->resp_min_size, c->resp_min_size);
 	KUNIT_EXPECT_EQ(test, msg->resp_size, c->resp_size);
 	KUNIT_EXPECT_EQ(test, msg->cursor, c->cursor);
 	KUNIT_EXPECT_EQ(test, virtgpu_msg_type(msg), c->bytes[0] | c->bytes[1] << 8);
-	drop(msg);
+	free_filled(msg);
 }
 
-/* A command that is filled once more leaves nothing of the first in it. */
-static void after_recycle(struct kunit *test)
+/* A reused message keeps no bytes of its first command. */
+static void cmd_reinit(struct kunit *test)
 {
 	const struct cmd_case *c = test->param_value;
 	struct virtgpu_msg *msg = virtgpu_msg_alloc();
@@ -732,14 +732,14 @@ static void after_recycle(struct kunit *test)
 	virtgpu_msg_reinit(msg);
 	c->fill(msg);
 	KUNIT_EXPECT_MEMEQ(test, (const u8 *)&msg->request, c->bytes, REQUEST_MAX);
-	drop(msg);
+	free_filled(msg);
 }
 
-/* A list goes along with those commands that name its length, and no other. */
+/* Only commands with a payload length in the request carry a payload. */
 static void cmd_payload(struct kunit *test)
 {
 	const struct cmd_case *c = test->param_value;
-	struct virtgpu_msg *msg = filled(test);
+	struct virtgpu_msg *msg = alloc_filled(test);
 	struct virtgpu_mem_entries *payload = NULL;
 
 	if (c->fill == fill_create_blob || c->fill == fill_attach)
@@ -749,7 +749,7 @@ static void cmd_payload(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, msg->payload, payload);
 	KUNIT_EXPECT_EQ(test, msg->state, VIRTGPU_MSG_RESERVED);
 	KUNIT_EXPECT_NULL(test, msg->fence);
-	drop(msg);
+	free_filled(msg);
 }
 
 static bool has_golden_bytes(const struct virtgpu_cmd_info *cmd)
@@ -778,8 +778,8 @@ static void cmd_table(struct kunit *test)
 static struct kunit_case cmd_tests[] = {
 	KUNIT_CASE(cmd_table),
 	KUNIT_CASE_PARAM(cmd_bytes, cmd_gen_params),
-	KUNIT_CASE_PARAM(reply, cmd_gen_params),
-	KUNIT_CASE_PARAM(after_recycle, cmd_gen_params),
+	KUNIT_CASE_PARAM(cmd_response, cmd_gen_params),
+	KUNIT_CASE_PARAM(cmd_reinit, cmd_gen_params),
 	KUNIT_CASE_PARAM(cmd_payload, cmd_gen_params),
 	{}
 };

@@ -84,7 +84,7 @@ static struct cursor_test *cursor_shown(struct kunit *test)
 	struct cursor_test *t = cursor_create(test);
 
 	set(t, 5, 10, 20, true);
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	KUNIT_ASSERT_EQ(test, t->r->count, 1);
 
 	return t;
@@ -129,7 +129,7 @@ static void cursor_change(struct kunit *test)
 		expect_sent(test, t, 1, c->type, c->resource, c->x, c->y);
 
 	/* The same once more is no change, not even after the answer. */
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	set(t, c->resource, c->x, c->y, false);
 	KUNIT_EXPECT_EQ(test, t->r->count, c->type ? 2 : 1);
 }
@@ -181,13 +181,13 @@ static void last_move_wins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->r->q.num_pending, 1);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 2);
 
-	test_reply(t->r, 1, 0);
+	test_complete(t->r, 1, 0);
 	if (*n > 1) {
 		KUNIT_ASSERT_EQ(test, t->r->count, 3);
 		expect_sent(test, t, 2, MOVE, 5, 10 + *n, 20);
 		KUNIT_EXPECT_EQ(test, t->r->kicks, 3);
 	}
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	KUNIT_EXPECT_EQ(test, t->r->count, *n > 1 ? 3 : 2);
 	KUNIT_EXPECT_EQ(test, t->r->q.num_pending, 0);
 }
@@ -217,7 +217,7 @@ static void there_and_back(struct kunit *test)
 	set(t, 5, 50, 60, false);
 	set(t, 5, 70, 80, false);
 	set(t, 5, 50, 60, false);
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	KUNIT_EXPECT_EQ(test, t->r->count, 2);
 }
 
@@ -229,7 +229,7 @@ static void image_survives_moves(struct kunit *test)
 	set(t, 5, 11, 20, false);
 	set(t, 5, 11, 20, true);
 	set(t, 5, 12, 20, false);
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	KUNIT_ASSERT_EQ(test, t->r->count, 3);
 	expect_sent(test, t, 1, MOVE, 5, 11, 20);
 	expect_sent(test, t, 2, UPDATE, 5, 12, 20);
@@ -243,7 +243,7 @@ static void hide_and_show(struct kunit *test)
 	set(t, 5, 11, 20, false);
 	set(t, 0, 0, 0, false);
 	set(t, 6, 12, 20, true);
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	KUNIT_ASSERT_EQ(test, t->r->count, 3);
 	expect_sent(test, t, 2, UPDATE, 6, 12, 20);
 }
@@ -278,7 +278,7 @@ static void after_transfer(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 0);
 
 	if (c->answer)
-		test_reply(t->ctrl, 0, c->answer);
+		test_complete(t->ctrl, 0, c->answer);
 	else
 		virtgpu_vq_stop(&t->ctrl->q);
 	KUNIT_ASSERT_EQ(test, t->r->count, 1);
@@ -294,9 +294,9 @@ static void transfer_and_answer(struct kunit *test)
 	set(t, 5, 11, 20, false);
 	load(test, t);
 	set(t, 6, 11, 20, true);
-	test_reply(t->r, 1, 0);
+	test_complete(t->r, 1, 0);
 	KUNIT_EXPECT_EQ(test, t->r->count, 2);
-	test_reply(t->ctrl, 0, 0x1100);
+	test_complete(t->ctrl, 0, 0x1100);
 	KUNIT_ASSERT_EQ(test, t->r->count, 3);
 	expect_sent(test, t, 2, UPDATE, 6, 11, 20);
 }
@@ -309,9 +309,9 @@ static void transfer_while_busy(struct kunit *test)
 	set(t, 5, 11, 20, false);
 	load(test, t);
 	set(t, 6, 11, 20, true);
-	test_reply(t->ctrl, 0, 0x1100);
+	test_complete(t->ctrl, 0, 0x1100);
 	KUNIT_EXPECT_EQ(test, t->r->count, 2);
-	test_reply(t->r, 1, 0);
+	test_complete(t->r, 1, 0);
 	KUNIT_ASSERT_EQ(test, t->r->count, 3);
 	expect_sent(test, t, 2, UPDATE, 6, 11, 20);
 }
@@ -327,10 +327,10 @@ static void many_transfers(struct kunit *test)
 		set(t, 5 + i, 10, 20, true);
 	}
 	KUNIT_EXPECT_EQ(test, t->ctrl->count, 1);
-	test_reply(t->ctrl, 0, 0x1100);
+	test_complete(t->ctrl, 0, 0x1100);
 	KUNIT_EXPECT_EQ(test, t->ctrl->count, 2);
 	KUNIT_EXPECT_EQ(test, t->r->count, 0);
-	test_reply(t->ctrl, 1, 0x1100);
+	test_complete(t->ctrl, 1, 0x1100);
 	KUNIT_EXPECT_EQ(test, t->ctrl->count, 2);
 	KUNIT_ASSERT_EQ(test, t->r->count, 1);
 	expect_sent(test, t, 0, UPDATE, 104, 10, 20);
@@ -346,7 +346,7 @@ static void hide_while_loading(struct kunit *test)
 	load(test, t);
 	set(t, 7, 10, 20, true);
 	virtgpu_cursor_hide(&t->c);
-	test_reply(t->ctrl, 0, 0x1100);
+	test_complete(t->ctrl, 0, 0x1100);
 	KUNIT_EXPECT_EQ(test, t->ctrl->count, 1);
 	KUNIT_ASSERT_EQ(test, t->r->count, 2);
 	expect_sent(test, t, 1, UPDATE, 0, 0, 0);
@@ -422,7 +422,7 @@ static void one_message(struct kunit *test)
 
 	for (i = 0; i < 50; i++) {
 		set(t, 5, i, i, i % 5 == 0);
-		test_reply_all(t->r);
+		test_complete_all(t->r);
 	}
 	KUNIT_EXPECT_EQ(test, t->r->count, 51);
 	KUNIT_EXPECT_PTR_EQ(test, t->r->slots[50].msg, msg);

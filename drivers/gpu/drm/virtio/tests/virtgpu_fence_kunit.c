@@ -29,8 +29,8 @@ static void expect_names(struct kunit *test, struct virtgpu_fence *f, const char
 	rcu_read_unlock();
 }
 
-/* Made, not armed: nobody can have seen it, and it may just be dropped. */
-static void unarmed(struct kunit *test)
+/* A fence that was not emitted may be freed unsignalled. */
+static void not_emitted(struct kunit *test)
 {
 	struct virtgpu_timeline tl;
 	struct virtgpu_fence *f;
@@ -54,8 +54,8 @@ static void names(struct kunit *test)
 	dma_fence_put(&f->base);
 }
 
-/* Numbers follow the order of arming, not that of allocation. */
-static void numbers(struct kunit *test)
+/* Sequence numbers follow the order of emission, not of allocation. */
+static void seqnos(struct kunit *test)
 {
 	struct virtgpu_fence *f[4];
 	struct virtgpu_timeline tl;
@@ -77,7 +77,7 @@ static void numbers(struct kunit *test)
 	}
 }
 
-static void timelines_apart(struct kunit *test)
+static void separate_timelines(struct kunit *test)
 {
 	struct virtgpu_timeline a, b;
 	struct virtgpu_fence *fa, *fb;
@@ -98,22 +98,22 @@ static void timelines_apart(struct kunit *test)
 	dma_fence_put(&fb->base);
 }
 
-/* The first result counts, whatever comes after it. */
-struct twice_case {
+/* The first result counts. */
+struct signal_pair {
 	const char *name;
 	int first;
 	int second;
 };
 
-static const struct twice_case twice_cases[] = {
-	{ "good, then good", 0, 0 },
-	{ "good, then bad", 0, -EIO },
-	{ "cancelled, then answered", -ECANCELED, 0 },
-	{ "cancelled, then refused", -ECANCELED, -EINVAL },
-	{ "refused, then gone", -ENOMEM, -ENODEV },
+static const struct signal_pair signal_pairs[] = {
+	{ "success, then success", 0, 0 },
+	{ "success, then error", 0, -EIO },
+	{ "cancelled, then completed", -ECANCELED, 0 },
+	{ "cancelled, then rejected", -ECANCELED, -EINVAL },
+	{ "rejected, then stopped", -ENOMEM, -ENODEV },
 };
 
-KUNIT_ARRAY_PARAM_DESC(twice, twice_cases, name);
+KUNIT_ARRAY_PARAM_DESC(pair, signal_pairs, name);
 
 struct watcher {
 	struct dma_fence_cb cb;
@@ -131,7 +131,7 @@ static void watch(struct dma_fence *fence, struct dma_fence_cb *cb)
 
 static void fence_twice(struct kunit *test)
 {
-	const struct twice_case *c = test->param_value;
+	const struct signal_pair *c = test->param_value;
 	struct watcher w = {};
 	struct virtgpu_timeline tl;
 	struct virtgpu_fence *f;
@@ -150,7 +150,7 @@ static void fence_twice(struct kunit *test)
 	dma_fence_put(&f->base);
 }
 
-/* A fence is good for its holders when timeline and device are gone. */
+/* A fence outlives its timeline and its device. */
 static void outlives(struct kunit *test)
 {
 	struct virtgpu_timeline *tl = kunit_kzalloc(test, sizeof(*tl), GFP_KERNEL);
@@ -167,11 +167,7 @@ static void outlives(struct kunit *test)
 	dma_fence_put(&f->base);
 }
 
-/*
- * With messages
- */
-
-/* The numbers are in ring order, also for those that had to wait for room. */
+/* Sequence numbers are in ring order, also for messages from the backlog. */
 static void ring_order(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 6);
@@ -185,10 +181,10 @@ static void ring_order(struct kunit *test)
 		msg[i] = test_msg_fenced(test, NULL, &tl);
 		fence[i] = dma_fence_get(&msg[i]->fence->base);
 	}
-	/* Published in another order than they were made. */
+	/* Queued in another order than allocated. */
 	for (i = 0; i < 8; i++)
 		virtgpu_vq_queue_msg(&r->q, msg[i ^ 1]);
-	test_reply_all(r);
+	test_complete_all(r);
 
 	KUNIT_ASSERT_EQ(test, r->count, 8);
 	for (i = 0; i < 8; i++) {
@@ -199,7 +195,7 @@ static void ring_order(struct kunit *test)
 	}
 }
 
-/* What is sent: a flag, and numbers that never repeat, in one order for all. */
+/* All timelines of a queue share one sequence of fence IDs. */
 static void on_the_wire(struct kunit *test)
 {
 	static const u8 first[16] = { [0] = 0x02, 0x01, [4] = 0x01, [8] = 0x01 };
@@ -217,11 +213,11 @@ static void on_the_wire(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, (const u8 *)r->slots[0].request, first, 16);
 	KUNIT_EXPECT_MEMEQ(test, (const u8 *)r->slots[1].request, bare, 16);
 	KUNIT_EXPECT_MEMEQ(test, (const u8 *)r->slots[2].request, second, 16);
-	test_reply_all(r);
+	test_complete_all(r);
 }
 
-/* The id is 64 bits wide and little endian. */
-static void wide_id(struct kunit *test)
+/* The fence ID has 64 bits, in little endian. */
+static void fence_id_64bit(struct kunit *test)
 {
 	static const u8 id[8] = { 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11 };
 	struct test_ring *r = test_ring_create(test, 16);
@@ -232,53 +228,58 @@ static void wide_id(struct kunit *test)
 	virtgpu_vq_queue_msg(&r->q, test_msg_fenced(test, NULL, &tl));
 	KUNIT_ASSERT_EQ(test, r->count, 1);
 	KUNIT_EXPECT_MEMEQ(test, (const u8 *)r->slots[0].request + 8, id, 8);
-	test_reply_all(r);
+	test_complete_all(r);
 }
 
-/* Each fence has the result of its own command, and its callback runs once. */
+/* Each fence has the result of its own command, and one callback. */
 static void own_result(struct kunit *test)
 {
 	static const struct {
 		u32 type;
 		int error;
-	} answers[] = { { 0x1100, 0 }, { 0x1201, -ENOMEM }, { 0x11ff, 0 }, { 0x1205, -EINVAL } };
+	} responses[] = {
+		{ VIRTIO_GPU_RESP_OK_NODATA, 0 },
+		{ VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, -ENOMEM },
+		{ VIRTIO_GPU_RESP_OK_EDID, 0 },
+		{ VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, -EINVAL },
+	};
 	struct test_ring *r = test_ring_create(test, 16);
-	struct watcher w[ARRAY_SIZE(answers)] = {};
-	struct dma_fence *fence[ARRAY_SIZE(answers)];
+	struct watcher w[ARRAY_SIZE(responses)] = {};
+	struct dma_fence *fence[ARRAY_SIZE(responses)];
 	struct virtgpu_timeline tl;
 	unsigned int i;
 
 	virtgpu_timeline_init(&tl, "test");
-	for (i = 0; i < ARRAY_SIZE(answers); i++) {
+	for (i = 0; i < ARRAY_SIZE(responses); i++) {
 		struct virtgpu_msg *msg = test_msg_fenced(test, NULL, &tl);
 
 		fence[i] = dma_fence_get(&msg->fence->base);
 		KUNIT_ASSERT_EQ(test, dma_fence_add_callback(fence[i], &w[i].cb, watch), 0);
 		virtgpu_vq_queue_msg(&r->q, msg);
 	}
-	/* Answered from the last to the first. */
-	for (i = ARRAY_SIZE(answers); i--;) {
+	/* Responses from the last to the first. */
+	for (i = ARRAY_SIZE(responses); i--;) {
 		KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence[i]));
-		test_reply(r, i, answers[i].type);
+		test_complete(r, i, responses[i].type);
 		KUNIT_EXPECT_TRUE(test, dma_fence_is_signaled(fence[i]));
 	}
-	for (i = 0; i < ARRAY_SIZE(answers); i++) {
+	for (i = 0; i < ARRAY_SIZE(responses); i++) {
 		KUNIT_EXPECT_EQ(test, w[i].calls, 1);
-		KUNIT_EXPECT_EQ(test, w[i].error, answers[i].error);
+		KUNIT_EXPECT_EQ(test, w[i].error, responses[i].error);
 		dma_fence_put(fence[i]);
 	}
 }
 
 static struct kunit_case fence_tests[] = {
-	KUNIT_CASE(unarmed),
+	KUNIT_CASE(not_emitted),
 	KUNIT_CASE(names),
-	KUNIT_CASE(numbers),
-	KUNIT_CASE(timelines_apart),
-	KUNIT_CASE_PARAM(fence_twice, twice_gen_params),
+	KUNIT_CASE(seqnos),
+	KUNIT_CASE(separate_timelines),
+	KUNIT_CASE_PARAM(fence_twice, pair_gen_params),
 	KUNIT_CASE(outlives),
 	KUNIT_CASE(ring_order),
 	KUNIT_CASE(on_the_wire),
-	KUNIT_CASE(wide_id),
+	KUNIT_CASE(fence_id_64bit),
 	KUNIT_CASE(own_result),
 	{}
 };

@@ -19,7 +19,7 @@ struct merge_case {
 	struct run out[12];
 };
 
-/* 5.7.6.8: an entry is le64 addr, le32 length, le32 padding. */
+/* Virtio specification, 5.7.6.8: le64 addr, le32 length, le32 padding. */
 static const struct merge_case merge_cases[] = {
 	{
 		.name = "one page",
@@ -30,7 +30,7 @@ static const struct merge_case merge_cases[] = {
 		.in = { { 0x1000, 0x1000 }, { 0x2000, 0x1000 } },
 		.out = { { 0x1000, 0x2000 } },
 	}, {
-		.name = "two neighbours, the wrong way round",
+		.name = "two neighbours in reverse order",
 		.in = { { 0x2000, 0x1000 }, { 0x1000, 0x1000 } },
 		.out = { { 0x2000, 0x1000 }, { 0x1000, 0x1000 } },
 	}, {
@@ -55,11 +55,11 @@ static const struct merge_case merge_cases[] = {
 			{ 0xa000, 0x6000 }, { 0x10000, 0x1000 }, { 0x4000, 0x1000 } },
 		.out = { { 0x1000, 0x3000 }, { 0x9000, 0x8000 }, { 0x4000, 0x1000 } },
 	}, {
-		.name = "nothing between neighbours",
+		.name = "empty element between neighbours",
 		.in = { { 0x1000, 0x1000 }, { 0x7000, 0 }, { 0x2000, 0x1000 } },
 		.out = { { 0x1000, 0x2000 } },
 	}, {
-		.name = "nothing at both ends",
+		.name = "empty elements at both ends",
 		.in = { { 0x7000, 0 }, { 0x1000, 0x1000 }, { 0x8000, 0x1000 }, { 0x9000, 0 } },
 		.out = { { 0x1000, 0x1000 }, { 0x8000, 0x1000 } },
 	}, {
@@ -142,27 +142,24 @@ static struct sg_table *table_of(struct kunit *test, const struct run *runs,
 	return sgt;
 }
 
-/*
- * Reads the list as the device does: piece by piece to the end of the scatter
- * list, and every byte of every entry.
- */
+/* Compare all bytes of all segments, as the device reads them. */
 static void expect_list(struct kunit *test, const struct virtgpu_mem_entries *e,
-			const struct run *want, u32 count, unsigned int max_pieces)
+			const struct run *want, u32 count, unsigned int max_segs)
 {
-	struct scatterlist *piece = e->sgt.sgl;
-	unsigned int pieces = 0;
+	struct scatterlist *seg = e->sgt.sgl;
+	unsigned int segs = 0;
 	u64 bytes = 0;
 	u32 i = 0;
 
 	KUNIT_ASSERT_EQ(test, e->count, count);
 
-	for (; piece; piece = sg_next(piece), pieces++) {
-		const u8 *p = sg_virt(piece);
+	for (; seg; seg = sg_next(seg), segs++) {
+		const u8 *p = sg_virt(seg);
 		u32 at;
 
-		KUNIT_ASSERT_GT(test, piece->length, 0);
-		KUNIT_ASSERT_EQ(test, piece->length % 16, 0);
-		for (at = 0; at < piece->length; at += 16, i++) {
+		KUNIT_ASSERT_GT(test, seg->length, 0);
+		KUNIT_ASSERT_EQ(test, seg->length % 16, 0);
+		for (at = 0; at < seg->length; at += 16, i++) {
 			u8 raw[16] = {};
 			unsigned int k;
 
@@ -182,8 +179,8 @@ static void expect_list(struct kunit *test, const struct virtgpu_mem_entries *e,
 
 	KUNIT_EXPECT_EQ(test, i, count);
 	KUNIT_EXPECT_EQ(test, e->bytes, bytes);
-	KUNIT_EXPECT_EQ(test, e->sgt.nents, pieces);
-	KUNIT_EXPECT_LE(test, pieces, max_pieces);
+	KUNIT_EXPECT_EQ(test, e->sgt.nents, segs);
+	KUNIT_EXPECT_LE(test, segs, max_segs);
 }
 
 static unsigned int runs_in(const struct run *runs, unsigned int max)
@@ -218,17 +215,13 @@ static void empty(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(virtgpu_mem_entries_alloc(sgt, VIRTGPU_ADDR_DMA, 14)),
 			-EINVAL);
-	/* Harmless, as for kfree(). */
+	/* Has no effect, as for kfree(). */
 	virtgpu_mem_entries_free(NULL);
 }
 
-/*
- * Long lists
- */
-
 struct long_case {
 	u32 count;
-	unsigned int max_pieces;
+	unsigned int max_segs;
 };
 
 static const struct long_case long_cases[] = {
@@ -240,8 +233,8 @@ static const struct long_case long_cases[] = {
 
 static void long_desc(const struct long_case *c, char *desc)
 {
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u entries in at most %u pieces",
-		 c->count, c->max_pieces);
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u entries in at most %u segments",
+		 c->count, c->max_segs);
 }
 
 KUNIT_ARRAY_PARAM(long, long_cases, long_desc);
@@ -263,17 +256,14 @@ static void mem_entries_long(struct kunit *test)
 			in[n++] = (struct run) { runs[i].addr + part * 0x1000, 0x1000 };
 	}
 
-	e = virtgpu_mem_entries_alloc(table_of(test, in, n), VIRTGPU_ADDR_DMA, c->max_pieces);
+	e = virtgpu_mem_entries_alloc(table_of(test, in, n), VIRTGPU_ADDR_DMA, c->max_segs);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
-	expect_list(test, e, runs, c->count, c->max_pieces);
+	expect_list(test, e, runs, c->count, c->max_segs);
 	virtgpu_mem_entries_free(e);
 }
 
-/*
- * Any list, against the plainest way to merge one
- */
-
-static u32 merge_plainly(const struct run *in, unsigned int n, struct run *out)
+/* A reference implementation of merging. */
+static u32 merge_reference(const struct run *in, unsigned int n, struct run *out)
 {
 	u32 count = 0;
 	unsigned int i;
@@ -326,23 +316,19 @@ static void random(struct kunit *test)
 		in[i].addr = next;
 		if (dice % 10)
 			in[i].len = (1 + prandom_u32_state(&rnd) % 64) << 12;
-		/* Now and then so large that runs pass 4 GiB. */
+		/* A few are so large that merged runs exceed 4 GiB. */
 		if (dice == 99)
 			in[i].len = 0xc0000000;
 		next += in[i].len;
 	}
 
-	count = merge_plainly(in, n, out);
+	count = merge_reference(in, n, out);
 	sgt = table_of(test, in, n);
 	e = virtgpu_mem_entries_alloc(sgt, VIRTGPU_ADDR_DMA, 14);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
 	expect_list(test, e, out, count, 14);
 	virtgpu_mem_entries_free(e);
 }
-
-/*
- * Which addresses
- */
 
 #define BLOCK_ORDER 3
 
@@ -361,8 +347,8 @@ static struct page *new_block(struct kunit *test)
 	return block;
 }
 
-/* Pages with physical addresses, mapped for DMA to two places far away. */
-static void kinds_of_address(struct kunit *test)
+/* Pages that are mapped for DMA to two distant ranges. */
+static void address_types(struct kunit *test)
 {
 	struct page *block = new_block(test);
 	u64 phys = page_to_phys(block);
@@ -384,7 +370,7 @@ static void kinds_of_address(struct kunit *test)
 	expect_list(test, e, physical, ARRAY_SIZE(physical), 14);
 	virtgpu_mem_entries_free(e);
 
-	/* The mapping has its own idea of how many elements there are. */
+	/* A mapping may have another number of elements. */
 	sgt->nents = 4;
 	sg = sgt->sgl;
 	sg_dma_address(sg) = 0xabcd00000;
@@ -400,7 +386,7 @@ static void kinds_of_address(struct kunit *test)
 	virtgpu_mem_entries_free(e);
 }
 
-/* A mapping that took fewer elements than there are pages, and the reverse. */
+/* A mapping may have fewer elements than pages. */
 static void fewer_mapped(struct kunit *test)
 {
 	struct page *block = new_block(test);
@@ -450,7 +436,7 @@ static struct kunit_case entries_tests[] = {
 	KUNIT_CASE(empty),
 	KUNIT_CASE_PARAM(mem_entries_long, long_gen_params),
 	KUNIT_CASE_PARAM(random, seed_gen_params),
-	KUNIT_CASE(kinds_of_address),
+	KUNIT_CASE(address_types),
 	KUNIT_CASE(fewer_mapped),
 	KUNIT_CASE(mem_entries_offset_in_page),
 	{}

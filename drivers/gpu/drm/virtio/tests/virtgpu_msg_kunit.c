@@ -1,87 +1,96 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <kunit/test.h>
-#include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
+#include <linux/swab.h>
+#include <drm/drm_edid.h>
 #include <uapi/linux/virtio_gpu.h>
 
 #include "virtgpu_cmd.h"
 #include "virtgpu_msg.h"
 
-#define HDR 24
+#define HDR sizeof(struct virtio_gpu_ctrl_hdr)
+#define UUID sizeof(struct virtio_gpu_resp_resource_uuid)
+#define INFO sizeof(struct virtio_gpu_resp_display_info)
+#define EDID sizeof(struct virtio_gpu_resp_edid)
+#define EDID_MIN offsetof(struct virtio_gpu_resp_edid, edid)
 
-/*
- * The judgement on an answer
- */
+#define OK(name) VIRTIO_GPU_RESP_OK_##name
+#define OK_UUID OK(RESOURCE_UUID)
+#define ERR(name) VIRTIO_GPU_RESP_ERR_##name
 
-struct reply_case {
+/* A private success code, as at least one host uses. */
+#define OK_PRIVATE (VIRTIO_GPU_RESP_ERR_UNSPEC - 1)
+
+struct resp_case {
 	const char *name;
 	u32 type;
 	u32 used;
 	u32 size;
-	u32 expect;
-	u32 least;
+	u32 resp_type;
+	u32 min_size;
 	bool cursor;
 	int error;
 };
 
-static const struct reply_case reply_cases[] = {
-	/* Success, however a host spells it. */
-	{ "OK_NODATA", 0x1100, HDR, HDR },
-	{ "OK of another kind", 0x1106, HDR, HDR },
-	{ "a success of the host's own", 0x11ff, HDR, HDR },
-	{ "type 0", 0, HDR, HDR },
-	{ "the command echoed", 0x0102, HDR, HDR },
+static const struct resp_case resp_cases[] = {
+	/* Success of any type. */
+	{ "OK_NODATA", OK(NODATA), HDR, HDR },
+	{ "OK of another type", OK(MAP_INFO), HDR, HDR },
+	{ "private success code", OK_PRIVATE, HDR, HDR },
+	{ "type 0", VIRTIO_GPU_UNDEFINED, HDR, HDR },
+	{ "the command echoed", VIRTIO_GPU_CMD_RESOURCE_UNREF, HDR, HDR },
 
-	/* The host's errors. */
-	{ "ERR_UNSPEC", 0x1200, HDR, HDR, .error = -EIO },
-	{ "ERR_OUT_OF_MEMORY", 0x1201, HDR, HDR, .error = -ENOMEM },
-	{ "ERR_INVALID_SCANOUT_ID", 0x1202, HDR, HDR, .error = -ENXIO },
-	{ "ERR_INVALID_RESOURCE_ID", 0x1203, HDR, HDR, .error = -ENOENT },
-	{ "ERR_INVALID_CONTEXT_ID", 0x1204, HDR, HDR, .error = -ENOENT },
-	{ "ERR_INVALID_PARAMETER", 0x1205, HDR, HDR, .error = -EINVAL },
-	{ "an error of the future", 0x1206, HDR, HDR, .error = -EIO },
+	/* Errors of the host. */
+	{ "ERR_UNSPEC", ERR(UNSPEC), HDR, HDR, .error = -EIO },
+	{ "ERR_OUT_OF_MEMORY", ERR(OUT_OF_MEMORY), HDR, HDR, .error = -ENOMEM },
+	{ "INVALID_SCANOUT_ID", ERR(INVALID_SCANOUT_ID), HDR, HDR, .error = -ENXIO },
+	{ "INVALID_RESOURCE_ID", ERR(INVALID_RESOURCE_ID), HDR, HDR, .error = -ENOENT },
+	{ "INVALID_CONTEXT_ID", ERR(INVALID_CONTEXT_ID), HDR, HDR, .error = -ENOENT },
+	{ "INVALID_PARAMETER", ERR(INVALID_PARAMETER), HDR, HDR, .error = -EINVAL },
+	{ "unknown error", ERR(INVALID_PARAMETER) + 1, HDR, HDR, .error = -EIO },
 	{ "type of all ones", 0xffffffff, HDR, HDR, .error = -EIO },
-	{ "type in the wrong byte order", 0x00110000, HDR, HDR, .error = -EIO },
+	{ "type in the wrong byte order", swab32(OK(NODATA)), HDR, HDR, .error = -EIO },
 
-	/* Lengths that no honest host tells. */
-	{ "nothing", 0x1100, 0, HDR, .error = -EPROTO },
-	{ "one byte", 0x1100, 1, HDR, .error = -EPROTO },
-	{ "header less a byte", 0x1100, HDR - 1, HDR, .error = -EPROTO },
-	{ "error, but short", 0x1201, HDR - 1, HDR, .error = -EPROTO },
-	{ "one byte too many", 0x1100, HDR + 1, HDR, .error = -EPROTO },
-	{ "error, but long", 0x1201, HDR + 1, HDR, .error = -EPROTO },
-	{ "length of all ones", 0x1100, 0xffffffff, HDR, .error = -EPROTO },
+	/* Malformed lengths. */
+	{ "nothing", OK(NODATA), 0, HDR, .error = -EPROTO },
+	{ "one byte", OK(NODATA), 1, HDR, .error = -EPROTO },
+	{ "header less a byte", OK(NODATA), HDR - 1, HDR, .error = -EPROTO },
+	{ "error, but short", ERR(OUT_OF_MEMORY), HDR - 1, HDR, .error = -EPROTO },
+	{ "one byte too many", OK(NODATA), HDR + 1, HDR, .error = -EPROTO },
+	{ "error, but long", ERR(OUT_OF_MEMORY), HDR + 1, HDR, .error = -EPROTO },
+	{ "length of all ones", OK(NODATA), 0xffffffff, HDR, .error = -EPROTO },
 
-	/* Answers with data. */
-	{ "data", 0x1105, 40, 40, 0x1105, 40 },
-	{ "data, one byte short", 0x1105, 39, 40, 0x1105, 40, .error = -EPROTO },
-	{ "data, header only", 0x1105, HDR, 40, 0x1105, 40, .error = -EPROTO },
-	{ "data, one byte long", 0x1105, 41, 40, 0x1105, 40, .error = -EPROTO },
-	{ "data of another type", 0x1104, 40, 40, 0x1105, 40, .error = -EPROTO },
-	{ "no data where some was to be", 0x1100, 40, 40, 0x1105, 40, .error = -EPROTO },
-	{ "own success where data was to be", 0x11ff, 40, 40, 0x1105, 40, .error = -EPROTO },
-	{ "error instead of data", 0x1203, HDR, 40, 0x1105, 40, .error = -ENOENT },
-	{ "error as long as data", 0x1203, 40, 40, 0x1105, 40, .error = -ENOENT },
-	{ "large data, as short as allowed", 0x1104, 32, 1056, 0x1104, 32 },
-	{ "large data, all of it", 0x1104, 1056, 1056, 0x1104, 32 },
-	{ "large data, too short", 0x1104, 31, 1056, 0x1104, 32, .error = -EPROTO },
-	{ "large data, too long", 0x1104, 1057, 1056, 0x1104, 32, .error = -EPROTO },
+	/* Responses with data. */
+	{ "data", OK_UUID, UUID, UUID, OK_UUID, UUID },
+	{ "data, short", OK_UUID, UUID - 1, UUID, OK_UUID, UUID, .error = -EPROTO },
+	{ "data, header only", OK_UUID, HDR, UUID, OK_UUID, UUID, .error = -EPROTO },
+	{ "data, long", OK_UUID, UUID + 1, UUID, OK_UUID, UUID, .error = -EPROTO },
+	{ "data of another type", OK(EDID), UUID, UUID, OK_UUID, UUID, .error = -EPROTO },
+	{ "success without data", OK(NODATA), UUID, UUID, OK_UUID, UUID, .error = -EPROTO },
+	{ "private code, no data", OK_PRIVATE, UUID, UUID, OK_UUID, UUID, .error = -EPROTO },
+	{ "error, no data", ERR(INVALID_RESOURCE_ID), HDR, UUID, OK_UUID, UUID, .error = -ENOENT },
+	{ "long error", ERR(INVALID_RESOURCE_ID), UUID, UUID, OK_UUID, UUID, .error = -ENOENT },
+	{ "large, minimum", OK(EDID), EDID_MIN, EDID, OK(EDID), EDID_MIN },
+	{ "large, complete", OK(EDID), EDID, EDID, OK(EDID), EDID_MIN },
+	{ "large, short", OK(EDID), EDID_MIN - 1, EDID, OK(EDID), EDID_MIN, .error = -EPROTO },
+	{ "large, long", OK(EDID), EDID + 1, EDID, OK(EDID), EDID_MIN, .error = -EPROTO },
 
-	/* The cursor queue has no answers. */
+	/* The cursor queue has no responses. */
 	{ "cursor, nothing", 0, 0, 0, .cursor = true },
-	{ "cursor, nothing but a length", 0, 4096, 0, .cursor = true },
+	{ "cursor, length only", 0, 4096, 0, .cursor = true },
 };
 
-KUNIT_ARRAY_PARAM_DESC(reply, reply_cases, name);
+KUNIT_ARRAY_PARAM_DESC(resp, resp_cases, name);
 
-/* KASAN sees it if the check looks beyond the answer's memory. */
-static void reply_check(struct kunit *test)
+/* KASAN reports accesses beyond the response buffer. */
+static void response_check(struct kunit *test)
 {
-	const struct reply_case *c = test->param_value;
+	const struct resp_case *c = test->param_value;
 	struct virtgpu_cmd_info cmd = {
-		.resp_type = c->expect ?: VIRTIO_GPU_RESP_OK_NODATA,
-		.resp_min_size = c->least,
+		.resp_type = c->resp_type ?: OK(NODATA),
+		.resp_min_size = c->min_size,
 	};
 	struct virtgpu_msg *msg = virtgpu_msg_alloc_resp(c->size);
 	__le32 type = cpu_to_le32(c->type);
@@ -96,8 +105,8 @@ static void reply_check(struct kunit *test)
 	virtgpu_msg_put(msg);
 }
 
-/* The type is read as little endian from the first bytes of the answer. */
-static void reply_byte_order(struct kunit *test)
+/* The type is the first little-endian word of the response. */
+static void response_byte_order(struct kunit *test)
 {
 	static const u8 no_memory[HDR] = { 0x01, 0x12 };
 	struct virtgpu_msg *msg = virtgpu_msg_alloc();
@@ -109,14 +118,11 @@ static void reply_byte_order(struct kunit *test)
 	virtgpu_msg_put(msg);
 }
 
-/*
- * What the command functions expect is what a host of the specification says
- */
-
-struct spoken_case {
+/* Responses to commands, as the virtio specification describes them. */
+struct response_case {
 	const char *name;
 	void (*fill)(struct virtgpu_msg *msg);
-	u32 room;
+	u32 size;
 	u32 type;
 	u32 used;
 	int error;
@@ -142,73 +148,70 @@ static void fill_unref(struct virtgpu_msg *msg)
 	virtgpu_cmd_unref(msg, 1);
 }
 
-static const struct spoken_case spoken_cases[] = {
-	{ "display info", fill_info, 408, 0x1101, 408 },
-	{ "display info of fifteen outputs", fill_info, 408, 0x1101, 384, -EPROTO },
-	{ "display info without outputs", fill_info, 408, 0x1100, 24, -EPROTO },
-	{ "EDID", fill_edid, 1056, 0x1104, 1056 },
-	{ "EDID, only what there is", fill_edid, 1056, 0x1104, 32 + 128 },
-	{ "EDID without its length", fill_edid, 1056, 0x1104, 28, -EPROTO },
-	{ "EDID of no such output", fill_edid, 1056, 0x1202, 24, -ENXIO },
-	{ "UUID", fill_uuid, 40, 0x1105, 40 },
-	{ "half a UUID", fill_uuid, 40, 0x1105, 32, -EPROTO },
-	{ "UUID of no such resource", fill_uuid, 40, 0x1203, 24, -ENOENT },
-	{ "UNREF", fill_unref, 24, 0x1100, 24 },
-	{ "UNREF of no such resource", fill_unref, 24, 0x1203, 24, -ENOENT },
+static const struct response_case response_cases[] = {
+	{ "display info", fill_info, INFO, OK(DISPLAY_INFO), INFO },
+	{ "display info, 15 outputs", fill_info, INFO, OK(DISPLAY_INFO), INFO - HDR, -EPROTO },
+	{ "display info without outputs", fill_info, INFO, OK(NODATA), HDR, -EPROTO },
+	{ "EDID", fill_edid, EDID, OK(EDID), EDID },
+	{ "EDID, only what there is", fill_edid, EDID, OK(EDID), EDID_MIN + EDID_LENGTH },
+	{ "EDID without its length", fill_edid, EDID, OK(EDID), EDID_MIN - 4, -EPROTO },
+	{ "EDID of no such output", fill_edid, EDID, ERR(INVALID_SCANOUT_ID), HDR, -ENXIO },
+	{ "UUID", fill_uuid, UUID, OK_UUID, UUID },
+	{ "half a UUID", fill_uuid, UUID, OK_UUID, UUID - 8, -EPROTO },
+	{ "UUID of no such resource", fill_uuid, UUID, ERR(INVALID_RESOURCE_ID), HDR, -ENOENT },
+	{ "UNREF", fill_unref, HDR, OK(NODATA), HDR },
+	{ "UNREF of no such resource", fill_unref, HDR, ERR(INVALID_RESOURCE_ID), HDR, -ENOENT },
 };
 
-KUNIT_ARRAY_PARAM_DESC(spoken, spoken_cases, name);
+KUNIT_ARRAY_PARAM_DESC(response, response_cases, name);
 
-static void reply_of_command(struct kunit *test)
+static void response_of_command(struct kunit *test)
 {
-	const struct spoken_case *c = test->param_value;
-	struct virtgpu_msg *msg = virtgpu_msg_alloc_resp(c->room);
+	const struct response_case *c = test->param_value;
+	struct virtgpu_msg *msg = virtgpu_msg_alloc_resp(c->size);
 	struct virtio_gpu_ctrl_hdr hdr = { .type = cpu_to_le32(c->type) };
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
 	c->fill(msg);
-	memset(msg->resp, 0, c->room);
+	memset(msg->resp, 0, c->size);
 	memcpy(msg->resp, &hdr, sizeof(hdr));
 	msg->resp_len = c->used;
 	KUNIT_EXPECT_EQ(test, virtgpu_msg_check_response(msg), c->error);
 	virtgpu_msg_put(msg);
 }
 
-/*
- * The message itself
- */
+/* Around the size of the inline response, 64 bytes, and far beyond. */
+static const u32 resp_sizes[] = { HDR, UUID, 63, 64, 65, INFO, EDID, SZ_64K };
 
-static const u32 rooms[] = { 24, 40, 63, 64, 65, 408, 1056, 65536 };
-
-static void room_desc(const u32 *room, char *desc)
+static void size_desc(const u32 *size, char *desc)
 {
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "answer of %u bytes", *room);
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "response of %u bytes", *size);
 }
 
-KUNIT_ARRAY_PARAM(room, rooms, room_desc);
+KUNIT_ARRAY_PARAM(size, resp_sizes, size_desc);
 
-/* There is room for the answer, apart from what the device only reads. */
-static void msg_room(struct kunit *test)
+/* The response buffer does not overlap the request. */
+static void msg_resp_buffer(struct kunit *test)
 {
-	const u32 *room = test->param_value;
-	struct virtgpu_msg *msg = virtgpu_msg_alloc_resp(*room);
-	u8 *request, *reply;
+	const u32 *size = test->param_value;
+	struct virtgpu_msg *msg = virtgpu_msg_alloc_resp(*size);
+	u8 *request, *resp;
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
 	request = (u8 *)&msg->request;
-	reply = msg->resp;
-	KUNIT_EXPECT_EQ(test, msg->resp_size, *room);
+	resp = msg->resp;
+	KUNIT_EXPECT_EQ(test, msg->resp_size, *size);
 	KUNIT_EXPECT_EQ(test, refcount_read(&msg->ref), 1);
 	KUNIT_EXPECT_EQ(test, msg->state, VIRTGPU_MSG_RESERVED);
 	KUNIT_EXPECT_NULL(test, memchr_inv(request, 0, sizeof(msg->request)));
-	KUNIT_EXPECT_TRUE(test, reply >= request + sizeof(msg->request) ||
-			  reply + *room <= request);
-	memset(reply, 0xff, *room);
+	KUNIT_EXPECT_TRUE(test, resp >= request + sizeof(msg->request) ||
+			  resp + *size <= request);
+	memset(resp, 0xff, *size);
 	KUNIT_EXPECT_NULL(test, memchr_inv(request, 0, sizeof(msg->request)));
 	virtgpu_msg_put(msg);
 }
 
-/* A cache line that the device writes to holds nothing that the driver reads. */
+/* The inline response shares no cache line with other members. */
 static void cache_lines(struct kunit *test)
 {
 	struct virtgpu_msg *msg = virtgpu_msg_alloc();
@@ -220,7 +223,7 @@ static void cache_lines(struct kunit *test)
 	virtgpu_msg_put(msg);
 }
 
-static void put_nothing(struct kunit *test)
+static void msg_refs(struct kunit *test)
 {
 	struct virtgpu_msg *msg = virtgpu_msg_alloc();
 
@@ -243,7 +246,7 @@ static void msg_client(struct kunit *test)
 	virtgpu_msg_set_client(msg, NULL);
 	KUNIT_EXPECT_NULL(test, msg->client);
 	virtgpu_msg_set_client(msg, client);
-	/* The first one counts. */
+	/* The first client counts. */
 	virtgpu_msg_set_client(msg, other);
 	KUNIT_EXPECT_PTR_EQ(test, msg->client, client);
 	KUNIT_EXPECT_EQ(test, refcount_read(&client->ref), 2);
@@ -256,12 +259,12 @@ static void msg_client(struct kunit *test)
 }
 
 static struct kunit_case msg_tests[] = {
-	KUNIT_CASE_PARAM(reply_check, reply_gen_params),
-	KUNIT_CASE(reply_byte_order),
-	KUNIT_CASE_PARAM(reply_of_command, spoken_gen_params),
-	KUNIT_CASE_PARAM(msg_room, room_gen_params),
+	KUNIT_CASE_PARAM(response_check, resp_gen_params),
+	KUNIT_CASE(response_byte_order),
+	KUNIT_CASE_PARAM(response_of_command, response_gen_params),
+	KUNIT_CASE_PARAM(msg_resp_buffer, size_gen_params),
 	KUNIT_CASE(cache_lines),
-	KUNIT_CASE(put_nothing),
+	KUNIT_CASE(msg_refs),
 	KUNIT_CASE(msg_client),
 	{}
 };

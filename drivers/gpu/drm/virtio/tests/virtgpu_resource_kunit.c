@@ -168,7 +168,7 @@ static void resource_blob(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 0);
 
 	virtgpu_resource_destroy(res);
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	expect_released(test, t);
 }
 
@@ -193,7 +193,7 @@ static void resource_2d(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 0);
 
 	virtgpu_resource_destroy(res);
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	expect_released(test, t);
 }
 
@@ -245,7 +245,7 @@ static void part_of_backing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, res->size, 0x1000);
 	KUNIT_EXPECT_EQ(test, FIELD(&t->r->slots[0], resource_create_blob, size), 0x1000);
 	virtgpu_resource_destroy(res);
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	expect_released(test, t);
 }
 
@@ -267,18 +267,18 @@ static void resource_destroy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refcount_read(&t->backing.base.ref), 2);
 
 	/* The response to the creation changes nothing. */
-	test_reply(t->r, 0, OK);
+	test_complete(t->r, 0, OK);
 	second = new_blob(test, t, false);
 	KUNIT_EXPECT_NE(test, second->id, id);
 
-	test_reply(t->r, 1, OK);
+	test_complete(t->r, 1, OK);
 	flush_work(&t->mem.release_work);
 	KUNIT_EXPECT_EQ(test, refcount_read(&t->backing.base.ref), 2);
 	virtgpu_resource_destroy(second);
 	second = new_blob(test, t, false);
 	KUNIT_EXPECT_EQ(test, second->id, id);
 	virtgpu_resource_destroy(second);
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	expect_released(test, t);
 }
 
@@ -292,13 +292,13 @@ static void late_creation(struct kunit *test)
 	u32 id = res->id;
 
 	virtgpu_resource_destroy(res);
-	test_reply(t->r, 1, OK);
+	test_complete(t->r, 1, OK);
 	KUNIT_EXPECT_FALSE(test, list_empty(&t->mgr.list));
 	next = new_blob(test, t, false);
 	KUNIT_EXPECT_NE(test, next->id, id);
-	test_reply(t->r, 0, ERR_RESOURCE);
+	test_complete(t->r, 0, ERR_RESOURCE);
 	virtgpu_resource_destroy(next);
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	expect_released(test, t);
 }
 
@@ -319,7 +319,7 @@ KUNIT_ARRAY_PARAM_DESC(end, end_cases, name);
 static void end_all(struct resource_test *t, u32 response)
 {
 	if (response) {
-		test_answer_all(t->r, response);
+		test_respond_all(t->r, response);
 		test_interrupt(t->r);
 	} else {
 		virtgpu_vq_stop(&t->r->q);
@@ -348,7 +348,7 @@ static void resource_detach(struct kunit *test)
 	struct dma_fence *fence;
 	u32 id = res->id;
 
-	test_reply(t->r, 0, OK);
+	test_complete(t->r, 0, OK);
 	fence = virtgpu_resource_detach_backing(res);
 	KUNIT_ASSERT_NOT_NULL(test, fence);
 	KUNIT_ASSERT_EQ(test, t->r->count, 3);
@@ -360,10 +360,10 @@ static void resource_detach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->mgr.detached, 1);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 0);
 
-	test_reply(t->r, 1, OK);
+	test_complete(t->r, 1, OK);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
 	KUNIT_EXPECT_FALSE(test, list_empty(&t->mgr.list));
-	test_reply(t->r, 2, OK);
+	test_complete(t->r, 2, OK);
 	expect_released(test, t);
 	dma_fence_put(fence);
 }
@@ -399,7 +399,7 @@ static void detach_order(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, fence[i]->context, t->mgr.detaches.context);
 		KUNIT_EXPECT_EQ(test, fence[i]->seqno, 3 - i);
 	}
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence[i]), 1);
 		dma_fence_put(fence[i]);
@@ -415,7 +415,7 @@ static void never_detached(struct kunit *test)
 
 	KUNIT_EXPECT_NOT_NULL(test, res->detach);
 	virtgpu_resource_destroy(res);
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	KUNIT_EXPECT_EQ(test, t->r->count, 2);
 	KUNIT_EXPECT_EQ(test, t->mgr.detached, 0);
 	KUNIT_EXPECT_EQ(test, t->mgr.detaches.seqno, 0);
@@ -454,21 +454,21 @@ static void blob_error(struct kunit *test)
 
 	virtgpu_resource_track(res, msg);
 	virtgpu_vq_queue_msg(&t->r->q, msg);
-	test_reply(t->r, 0, c->response);
+	test_complete(t->r, 0, c->response);
 	KUNIT_EXPECT_EQ(test, res->error, c->error);
 	KUNIT_EXPECT_EQ(test, res->rejected, c->error != 0);
 	KUNIT_EXPECT_EQ(test, t->rejections, c->error ? 1 : 0);
 	KUNIT_EXPECT_EQ(test, t->mgr.rejected, c->error ? 1 : 0);
 
 	/* The first error is sticky. */
-	test_reply(t->r, 1, ERR_PARAMETER);
+	test_complete(t->r, 1, ERR_PARAMETER);
 	KUNIT_EXPECT_EQ(test, res->error, c->error ?: -EINVAL);
 	KUNIT_EXPECT_TRUE(test, res->rejected);
 	KUNIT_EXPECT_EQ(test, t->rejections, 1);
 	KUNIT_EXPECT_EQ(test, t->mgr.rejected, 1);
 
 	virtgpu_resource_destroy(res);
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	expect_released(test, t);
 }
 
@@ -479,16 +479,16 @@ static void error_2d(struct kunit *test)
 	struct resource_test *t = resource_create(test);
 	struct virtgpu_resource *res = new_2d(test, t, false);
 
-	test_reply(t->r, 0, c->response);
+	test_complete(t->r, 0, c->response);
 	KUNIT_EXPECT_EQ(test, res->error, c->error);
-	test_reply(t->r, 1, ERR_PARAMETER);
+	test_complete(t->r, 1, ERR_PARAMETER);
 	KUNIT_EXPECT_EQ(test, res->error, c->error ?: -EINVAL);
 	KUNIT_EXPECT_FALSE(test, res->rejected);
 	KUNIT_EXPECT_EQ(test, t->rejections, 0);
 	KUNIT_EXPECT_EQ(test, t->mgr.rejected, 0);
 
 	virtgpu_resource_destroy(res);
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	expect_released(test, t);
 }
 
@@ -500,8 +500,8 @@ static void error_at_end(struct kunit *test)
 
 	virtgpu_resource_get(res);
 	virtgpu_resource_destroy(res);
-	test_reply(t->r, 0, OK);
-	test_reply(t->r, 1, ERR_RESOURCE);
+	test_complete(t->r, 0, OK);
+	test_complete(t->r, 1, ERR_RESOURCE);
 	KUNIT_EXPECT_EQ(test, res->error, 0);
 	KUNIT_EXPECT_FALSE(test, res->rejected);
 	KUNIT_EXPECT_EQ(test, t->rejections, 0);
@@ -522,7 +522,7 @@ static void mark_rejected(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->mgr.rejected, 1);
 	t->mgr.on_rejected = NULL;
 	virtgpu_resource_destroy(res);
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	expect_released(test, t);
 }
 
@@ -532,11 +532,11 @@ static void rejected_no_callback(struct kunit *test)
 	struct virtgpu_resource *res = new_blob(test, t, false);
 
 	t->mgr.on_rejected = NULL;
-	test_reply(t->r, 0, ERR_PARAMETER);
+	test_complete(t->r, 0, ERR_PARAMETER);
 	KUNIT_EXPECT_TRUE(test, res->rejected);
 	KUNIT_EXPECT_EQ(test, t->rejections, 0);
 	virtgpu_resource_destroy(res);
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	expect_released(test, t);
 }
 
@@ -580,7 +580,7 @@ static void resource_stale(struct kunit *test)
 	struct dma_fence *fence;
 	unsigned int sent;
 
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	virtgpu_resource_destroy(destroyed);
 	virtgpu_vq_stop(&t->r->q);
 	virtgpu_resources_invalidate(&t->mgr);
@@ -603,7 +603,7 @@ static void resource_stale(struct kunit *test)
 
 	virtgpu_resource_destroy(next);
 	KUNIT_EXPECT_EQ(test, t->r->count, sent + 2);
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	expect_released(test, t);
 }
 
@@ -625,7 +625,7 @@ static void resource_many(struct kunit *test)
 		else
 			virtgpu_resource_destroy(res[i]);
 	}
-	test_reply_all(t->r);
+	test_complete_all(t->r);
 	KUNIT_EXPECT_EQ(test, t->mgr.attached, ARRAY_SIZE(res));
 	expect_released(test, t);
 }

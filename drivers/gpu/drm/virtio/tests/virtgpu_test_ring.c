@@ -62,10 +62,10 @@ static int ring_add(struct virtgpu_vq *q, struct scatterlist *sgs[],
 	slot->descs = descs;
 	read_request(slot, sgs[0]);
 	if (out > 1)
-		slot->pieces = chain_length(sgs[1], &slot->payload_size);
+		slot->segs = chain_length(sgs[1], &slot->payload_size);
 	if (in) {
-		slot->reply = sg_virt(sgs[out]);
-		slot->reply_size = sgs[out]->length;
+		slot->resp = sg_virt(sgs[out]);
+		slot->resp_size = sgs[out]->length;
 	}
 	r->free -= descs;
 	r->count++;
@@ -194,7 +194,7 @@ const struct virtgpu_vq_ops test_ring_ops = {
 	.info = ring_info,
 };
 
-/* A test that failed half-way leaves messages behind; the queue ends them. */
+/* Completes messages that a failed test has left in the queue. */
 static void stop_queue(void *data)
 {
 	struct test_ring *r = data;
@@ -202,7 +202,7 @@ static void stop_queue(void *data)
 	virtgpu_vq_stop(&r->q);
 }
 
-/* A queue that is not started. */
+/* A size of 0 leaves the queue stopped. */
 struct test_ring *test_ring_create(struct kunit *test, unsigned int size)
 {
 	struct test_ring *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
@@ -211,7 +211,7 @@ struct test_ring *test_ring_create(struct kunit *test, unsigned int size)
 	char name[24];
 
 	KUNIT_ASSERT_NOT_NULL(test, r);
-	/* A test may have more than one. */
+	/* Device names must be unique, and a test may have several rings. */
 	snprintf(name, sizeof(name), "vgdev-test-%u", number++);
 	dev = kunit_device_register(test, name);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
@@ -235,45 +235,45 @@ void test_ring_start(struct test_ring *r, unsigned int size)
 	virtgpu_vq_start(&r->q, &test_ring_ops, r, size);
 }
 
-/* The host writes @size bytes, and tells the driver that they are @used. */
-void test_answer_raw(struct test_ring *r, unsigned int i, const void *bytes,
-		     u32 size, u32 used)
+/* The host writes @size bytes, with a used length of @used. */
+void test_respond_raw(struct test_ring *r, unsigned int i, const void *bytes,
+		      u32 size, u32 used)
 {
 	struct test_slot *slot = &r->slots[i];
 
 	KUNIT_ASSERT_LT(r->test, i, r->count);
 	KUNIT_ASSERT_EQ(r->test, slot->state, TEST_SLOT_HELD);
-	KUNIT_ASSERT_LE(r->test, size, slot->reply_size);
+	KUNIT_ASSERT_LE(r->test, size, slot->resp_size);
 
 	if (size)
-		memcpy(slot->reply, bytes, size);
+		memcpy(slot->resp, bytes, size);
 	slot->used = used;
 	slot->state = TEST_SLOT_USED;
 	r->used[r->used_count++] = i;
 }
 
-/* A bare header, or nothing where the driver wants no answer. */
-void test_answer(struct test_ring *r, unsigned int i, u32 type)
+/* The host responds with a header, or without one if there is no buffer. */
+void test_respond(struct test_ring *r, unsigned int i, u32 type)
 {
 	struct virtio_gpu_ctrl_hdr hdr = { .type = cpu_to_le32(type) };
 	u32 size;
 
 	KUNIT_ASSERT_LT(r->test, i, r->count);
-	size = min_t(u32, r->slots[i].reply_size, sizeof(hdr));
-	test_answer_raw(r, i, &hdr, size, size);
+	size = min_t(u32, r->slots[i].resp_size, sizeof(hdr));
+	test_respond_raw(r, i, &hdr, size, size);
 }
 
-/* All that the host has not answered. */
-void test_answer_all(struct test_ring *r, u32 type)
+/* The host responds to all held requests. */
+void test_respond_all(struct test_ring *r, u32 type)
 {
 	unsigned int i;
 
 	for (i = 0; i < r->count; i++)
 		if (r->slots[i].state == TEST_SLOT_HELD)
-			test_answer(r, i, type);
+			test_respond(r, i, type);
 }
 
-/* As the transport calls it: with interrupts off. */
+/* The transport calls the virtqueue callback with interrupts disabled. */
 void test_interrupt(struct test_ring *r)
 {
 	unsigned long flags;
@@ -283,66 +283,66 @@ void test_interrupt(struct test_ring *r)
 	local_irq_restore(flags);
 }
 
-void test_reply(struct test_ring *r, unsigned int i, u32 type)
+void test_complete(struct test_ring *r, unsigned int i, u32 type)
 {
-	test_answer(r, i, type);
+	test_respond(r, i, type);
 	test_interrupt(r);
 }
 
-/* Until nothing is left, the backlog included. */
-void test_reply_all(struct test_ring *r)
+/* Respond until the backlog is empty too. */
+void test_complete_all(struct test_ring *r)
 {
 	unsigned int seen;
 
 	do {
 		seen = r->count;
-		test_answer_all(r, VIRTIO_GPU_RESP_OK_NODATA);
+		test_respond_all(r, VIRTIO_GPU_RESP_OK_NODATA);
 		test_interrupt(r);
 	} while (r->count != seen);
 }
 
-static void note_end(struct virtgpu_msg *msg)
+static void record_completion(struct virtgpu_msg *msg)
 {
-	struct test_completion *end = msg->priv;
+	struct test_completion *completion = msg->priv;
 
-	end->ends++;
-	end->error = msg->error;
-	if (end->clock)
-		end->order = ++*end->clock;
+	completion->calls++;
+	completion->error = msg->error;
+	if (completion->order_counter)
+		completion->order = ++*completion->order_counter;
 }
 
-/* A filled message; @end notes how it ends, and may be NULL. */
-struct virtgpu_msg *test_msg(struct kunit *test, struct test_completion *end)
+/* A RESOURCE_UNREF; @completion may be NULL. */
+struct virtgpu_msg *test_msg(struct kunit *test, struct test_completion *completion)
 {
 	struct virtgpu_msg *msg = virtgpu_msg_alloc();
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
 	virtgpu_cmd_unref(msg, 1);
-	if (end) {
-		msg->priv = end;
-		msg->complete = note_end;
+	if (completion) {
+		msg->priv = completion;
+		msg->complete = record_completion;
 	}
 
 	return msg;
 }
 
-struct virtgpu_msg *test_msg_fenced(struct kunit *test, struct test_completion *end,
+struct virtgpu_msg *test_msg_fenced(struct kunit *test, struct test_completion *completion,
 				    struct virtgpu_timeline *tl)
 {
-	struct virtgpu_msg *msg = test_msg(test, end);
+	struct virtgpu_msg *msg = test_msg(test, completion);
 
 	msg->fence = virtgpu_fence_alloc(tl);
 	if (!msg->fence) {
 		virtgpu_msg_put(msg);
-		KUNIT_FAIL_AND_ABORT(test, "no memory for a fence");
+		KUNIT_FAIL_AND_ABORT(test, "out of memory");
 	}
 
 	return msg;
 }
 
-/* A list of @count entries that have nothing to do with each other. */
+/* @count entries that cannot be merged. */
 struct virtgpu_mem_entries *test_entries(struct kunit *test, unsigned int count,
-					 unsigned int max_pieces)
+					 unsigned int max_segs)
 {
 	struct virtgpu_mem_entries *e;
 	struct scatterlist *sg;
@@ -355,7 +355,7 @@ struct virtgpu_mem_entries *test_entries(struct kunit *test, unsigned int count,
 		sg->length = 0x1000;
 		sg_dma_len(sg) = 0x1000;
 	}
-	e = virtgpu_mem_entries_alloc(&sgt, VIRTGPU_ADDR_DMA, max_pieces);
+	e = virtgpu_mem_entries_alloc(&sgt, VIRTGPU_ADDR_DMA, max_segs);
 	sg_free_table(&sgt);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, e);
 

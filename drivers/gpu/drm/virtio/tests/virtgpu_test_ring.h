@@ -12,14 +12,14 @@ struct task_struct;
 struct virtgpu_mem_entries;
 struct virtgpu_timeline;
 
-/* All that a test may put into one ring in its life. */
+/* Maximum number of requests that a test may add to one ring. */
 #define TEST_RING_MAX 1100
 
 /**
- * enum test_slot_state - where a request is, as the host sees it
- * @TEST_SLOT_HELD: the host has not answered
- * @TEST_SLOT_USED: answered, the driver has not looked yet
- * @TEST_SLOT_TAKEN: the driver has the answer, or took the request back
+ * enum test_slot_state - State of a request in the host
+ * @TEST_SLOT_HELD: without a response
+ * @TEST_SLOT_USED: with a response that the driver has not read
+ * @TEST_SLOT_TAKEN: response read, or request detached after a reset
  */
 enum test_slot_state {
 	TEST_SLOT_HELD,
@@ -28,20 +28,20 @@ enum test_slot_state {
 };
 
 /**
- * struct test_slot - what the host was given in one descriptor chain
- * @msg: the message, which may be freed once the slot is taken
+ * struct test_slot - Descriptor chain of one request
+ * @msg: the message, which may be freed in TEST_SLOT_TAKEN
  * @state: see enum test_slot_state
- * @type: the command
- * @flags: of the header
- * @fence_id: of the header
- * @request: a copy of the request's first part
- * @request_size: its length
- * @payload_size: bytes in the second part
- * @pieces: descriptors of the second part
- * @reply: where the answer goes
- * @reply_size: its length
+ * @type: type in the header
+ * @flags: flags in the header
+ * @fence_id: fence ID in the header
+ * @request: copy of the request without payload
+ * @request_size: size of the request without payload, in bytes
+ * @payload_size: size of the payload, in bytes
+ * @segs: descriptors of the payload
+ * @resp: response buffer
+ * @resp_size: size of the response buffer, in bytes
  * @descs: length of the chain
- * @used: bytes of the answer, as told to the driver
+ * @used: used length in the used ring
  */
 struct test_slot {
 	struct virtgpu_msg *msg;
@@ -52,39 +52,39 @@ struct test_slot {
 	u8 request[128];
 	u32 request_size;
 	u32 payload_size;
-	u32 pieces;
-	void *reply;
-	u32 reply_size;
+	u32 segs;
+	void *resp;
+	u32 resp_size;
 	u32 descs;
 	u32 used;
 };
 
 /**
- * struct test_ring - a host that does what the test says, and a queue to it
+ * struct test_ring - A scripted host and its queue
  * @test: the running test
  * @drm: for log messages of @q
  * @q: the queue
- * @slots: all that was put into the ring, in order
+ * @slots: all requests that were added to the ring, in order
  * @count: number of @slots
- * @free: descriptors that are free
- * @used: indices of answered slots, in the order of the answers
- * @used_count: number of answers
- * @taken: how many of them the driver has taken
- * @add_error: what add returns for the next @add_errors messages
- * @add_errors: see there
- * @dead: the device is broken and takes nothing any more
- * @quiet: the host wants no notifications
- * @asked: how often the driver asked whether the host wants one
+ * @free: free descriptors
+ * @used: the used ring: indices of slots with a response
+ * @used_count: number of entries in @used
+ * @taken: number of entries in @used that the driver has read
+ * @add_error: error of the next @add_errors calls of add()
+ * @add_errors: remaining calls of add() that fail with @add_error
+ * @dead: the device is broken
+ * @quiet: the host suppresses notifications
+ * @asked: calls of prepare_kick()
  * @kicks: notifications
- * @interrupts_on: the driver wants interrupts
- * @interrupt_at: answers until the interrupt that the driver wants comes
- * @per_round: answers that the driver sees before it has to look again, 0: all
- * @round: answers that it has seen in this round
- * @taken_here: how many answers the test's own thread has taken
- * @thread: the test's own
- * @detached: requests that were taken back after the reset
- * @on_kick: the host at work, or NULL
- * @wedged: how often the queue has found the host silent
+ * @interrupts_on: the interrupt is enabled
+ * @interrupt_at: number of responses at which the interrupt is due
+ * @per_round: responses that get() returns per round, 0 for all
+ * @round: responses that get() has returned in this round
+ * @taken_here: responses that @thread has read
+ * @thread: the test thread
+ * @detached: requests that were detached after a reset
+ * @on_kick: called at each notification, or NULL
+ * @wedged: calls of &virtgpu_vq.on_wedged
  */
 struct test_ring {
 	struct kunit *test;
@@ -114,17 +114,17 @@ struct test_ring {
 };
 
 /**
- * struct test_completion - how a message ended
- * @ends: how often its callback ran
- * @error: its error then
- * @order: when, among all messages of the test that share @clock
- * @clock: counts ends
+ * struct test_completion - Result of a message
+ * @calls: calls of the completion callback
+ * @error: error of the message
+ * @order: position among all completions that share @order_counter
+ * @order_counter: counts completions, or NULL
  */
 struct test_completion {
-	unsigned int ends;
+	unsigned int calls;
 	int error;
 	unsigned int order;
-	unsigned int *clock;
+	unsigned int *order_counter;
 };
 
 extern const struct virtgpu_vq_ops test_ring_ops;
@@ -132,18 +132,18 @@ extern const struct virtgpu_vq_ops test_ring_ops;
 struct test_ring *test_ring_create(struct kunit *test, unsigned int size);
 void test_ring_start(struct test_ring *r, unsigned int size);
 
-void test_answer_raw(struct test_ring *r, unsigned int i, const void *bytes,
-		     u32 size, u32 used);
-void test_answer(struct test_ring *r, unsigned int i, u32 type);
-void test_answer_all(struct test_ring *r, u32 type);
+void test_respond_raw(struct test_ring *r, unsigned int i, const void *bytes,
+		      u32 size, u32 used);
+void test_respond(struct test_ring *r, unsigned int i, u32 type);
+void test_respond_all(struct test_ring *r, u32 type);
 void test_interrupt(struct test_ring *r);
-void test_reply(struct test_ring *r, unsigned int i, u32 type);
-void test_reply_all(struct test_ring *r);
+void test_complete(struct test_ring *r, unsigned int i, u32 type);
+void test_complete_all(struct test_ring *r);
 
-struct virtgpu_msg *test_msg(struct kunit *test, struct test_completion *end);
-struct virtgpu_msg *test_msg_fenced(struct kunit *test, struct test_completion *end,
+struct virtgpu_msg *test_msg(struct kunit *test, struct test_completion *completion);
+struct virtgpu_msg *test_msg_fenced(struct kunit *test, struct test_completion *completion,
 				    struct virtgpu_timeline *tl);
 struct virtgpu_mem_entries *test_entries(struct kunit *test, unsigned int count,
-					 unsigned int max_pieces);
+					 unsigned int max_segs);
 
 #endif

@@ -15,24 +15,24 @@
 #include "virtgpu_msg.h"
 #include "virtgpu_test_ring.h"
 
-/* As in virtgpu_vq.c: length of a congested queue. */
+/* As in virtgpu_vq.c: pending messages of a congested queue. */
 #define CONGESTED_THRESHOLD 2048
 
 /* Watchdog periods in ten minutes. */
 #define TEN_MINUTES (600 * HZ / VIRTGPU_WATCHDOG_PERIOD)
 
-static void publish_many(struct test_ring *r, struct test_completion *ends, unsigned int n)
+static void queue_many(struct test_ring *r, struct test_completion *done, unsigned int n)
 {
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		virtgpu_vq_queue_msg(&r->q, test_msg(r->test, ends ? &ends[i] : NULL));
+		virtgpu_vq_queue_msg(&r->q, test_msg(r->test, done ? &done[i] : NULL));
 }
 
-static struct dma_fence *publish_fenced(struct test_ring *r, struct test_completion *end,
-					struct virtgpu_timeline *tl)
+static struct dma_fence *queue_fenced(struct test_ring *r, struct test_completion *done,
+				      struct virtgpu_timeline *tl)
 {
-	struct virtgpu_msg *msg = test_msg_fenced(r->test, end, tl);
+	struct virtgpu_msg *msg = test_msg_fenced(r->test, done, tl);
 	struct dma_fence *fence = dma_fence_get(&msg->fence->base);
 
 	virtgpu_vq_queue_msg(&r->q, msg);
@@ -40,47 +40,54 @@ static struct dma_fence *publish_fenced(struct test_ring *r, struct test_complet
 	return fence;
 }
 
+/* A private success code, as at least one host uses. */
+#define RESP_OK_PRIVATE (VIRTIO_GPU_RESP_ERR_UNSPEC - 1)
+
+#define HDR_SIZE sizeof(struct virtio_gpu_ctrl_hdr)
+
 /*
- * What goes into the ring
+ * Queueing
  */
 
 static void chain(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
-	struct virtgpu_cmd_cursor where = { .resource = 1 };
+	struct virtgpu_cmd_cursor cursor = { .resource = 1 };
 	struct virtgpu_msg *msg;
 
-	/* A request and its answer. */
-	publish_many(r, NULL, 1);
+	/* A request and its response. */
+	queue_many(r, NULL, 1);
 	KUNIT_ASSERT_EQ(test, r->count, 1);
-	KUNIT_EXPECT_EQ(test, r->slots[0].type, 0x102);
-	KUNIT_EXPECT_EQ(test, r->slots[0].request_size, 32);
-	KUNIT_EXPECT_EQ(test, r->slots[0].pieces, 0);
-	KUNIT_EXPECT_EQ(test, r->slots[0].reply_size, 24);
+	KUNIT_EXPECT_EQ(test, r->slots[0].type, VIRTIO_GPU_CMD_RESOURCE_UNREF);
+	KUNIT_EXPECT_EQ(test, r->slots[0].request_size,
+			sizeof(struct virtio_gpu_resource_unref));
+	KUNIT_EXPECT_EQ(test, r->slots[0].segs, 0);
+	KUNIT_EXPECT_EQ(test, r->slots[0].resp_size, HDR_SIZE);
 	KUNIT_EXPECT_EQ(test, r->slots[0].descs, 2);
 
-	/* One that expects more of an answer. */
+	/* A command with a larger response. */
 	msg = virtgpu_msg_alloc_resp(sizeof(struct virtio_gpu_resp_display_info));
 	KUNIT_ASSERT_NOT_NULL(test, msg);
 	virtgpu_cmd_get_display_info(msg);
 	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_ASSERT_EQ(test, r->count, 2);
-	KUNIT_EXPECT_EQ(test, r->slots[1].request_size, 24);
-	KUNIT_EXPECT_EQ(test, r->slots[1].reply_size, 408);
+	KUNIT_EXPECT_EQ(test, r->slots[1].request_size, HDR_SIZE);
+	KUNIT_EXPECT_EQ(test, r->slots[1].resp_size,
+			sizeof(struct virtio_gpu_resp_display_info));
 
-	/* A cursor command is answered with nothing at all. */
+	/* A cursor command has no response. */
 	msg = virtgpu_msg_alloc();
 	KUNIT_ASSERT_NOT_NULL(test, msg);
-	virtgpu_cmd_move_cursor(msg, &where);
+	virtgpu_cmd_move_cursor(msg, &cursor);
 	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_ASSERT_EQ(test, r->count, 3);
-	KUNIT_EXPECT_EQ(test, r->slots[2].request_size, 56);
-	KUNIT_EXPECT_EQ(test, r->slots[2].reply_size, 0);
+	KUNIT_EXPECT_EQ(test, r->slots[2].request_size, sizeof(struct virtio_gpu_update_cursor));
+	KUNIT_EXPECT_EQ(test, r->slots[2].resp_size, 0);
 	KUNIT_EXPECT_EQ(test, r->slots[2].descs, 1);
-	test_reply_all(r);
+	test_complete_all(r);
 }
 
-/* Lists of every length that the ring can carry, in as many pieces. */
+/* Lists of many lengths, in as many segments as the ring can carry. */
 static const unsigned int payloads[] = { 1, 14, 256, 1000, 4096, 8100, 16384 };
 
 static void payload_desc(const unsigned int *n, char *desc)
@@ -99,11 +106,12 @@ static void vq_payload(struct kunit *test)
 	virtgpu_cmd_attach_backing(msg, 7, test_entries(test, *n, virtgpu_vq_max_segs(&r->q)));
 	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_ASSERT_EQ(test, r->count, 1);
-	KUNIT_EXPECT_EQ(test, r->slots[0].type, 0x106);
-	KUNIT_EXPECT_EQ(test, r->slots[0].payload_size, *n * 16);
-	KUNIT_EXPECT_EQ(test, r->slots[0].descs, r->slots[0].pieces + 2);
+	KUNIT_EXPECT_EQ(test, r->slots[0].type, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING);
+	KUNIT_EXPECT_EQ(test, r->slots[0].payload_size,
+			*n * sizeof(struct virtio_gpu_mem_entry));
+	KUNIT_EXPECT_EQ(test, r->slots[0].descs, r->slots[0].segs + 2);
 	KUNIT_EXPECT_LE(test, r->slots[0].descs, 16);
-	test_reply_all(r);
+	test_complete_all(r);
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 }
 
@@ -116,8 +124,8 @@ static void size_desc(const unsigned int *n, char *desc)
 
 KUNIT_ARRAY_PARAM(size, ring_sizes, size_desc);
 
-/* The longest payload together with its request and answer fills the ring. */
-static void max_pieces(struct kunit *test)
+/* The longest payload together with request and response fills the ring. */
+static void max_segs(struct kunit *test)
 {
 	const unsigned int *size = test->param_value;
 	struct test_ring *r = test_ring_create(test, *size);
@@ -125,7 +133,7 @@ static void max_pieces(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_max_segs(&r->q) + 2, *size);
 }
 
-/* Each command has a counter of its own. */
+/* Each command has its own counter. */
 static void command_counters(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
@@ -136,50 +144,50 @@ static void command_counters(struct kunit *test)
 	for (i = 0; i < VIRTGPU_NUM_CMDS; i++)
 		KUNIT_EXPECT_EQ(test, r->q.stats.commands[i],
 				i == VIRTGPU_CMD_RESOURCE_UNREF ? 2 : 0);
-	test_reply_all(r);
+	test_complete_all(r);
 }
 
 /*
- * The end of a message
+ * Completion
  */
 
-struct answer_case {
+struct resp_case {
 	const char *name;
 	u32 type;
 	u32 used;
 	int error;
 };
 
-static const struct answer_case answer_cases[] = {
-	{ "good", 0x1100, 24, 0 },
-	{ "good in the host's own way", 0x11ff, 24, 0 },
-	{ "ERR_UNSPEC", 0x1200, 24, -EIO },
-	{ "ERR_OUT_OF_MEMORY", 0x1201, 24, -ENOMEM },
-	{ "ERR_INVALID_SCANOUT_ID", 0x1202, 24, -ENXIO },
-	{ "ERR_INVALID_RESOURCE_ID", 0x1203, 24, -ENOENT },
-	{ "ERR_INVALID_CONTEXT_ID", 0x1204, 24, -ENOENT },
-	{ "ERR_INVALID_PARAMETER", 0x1205, 24, -EINVAL },
-	{ "short", 0x1100, 23, -EPROTO },
-	{ "empty", 0x1100, 0, -EPROTO },
-	{ "oversized", 0x1100, 25, -EPROTO },
-	{ "absurd", 0x1100, 0x80000000, -EPROTO },
+static const struct resp_case resp_cases[] = {
+	{ "success", VIRTIO_GPU_RESP_OK_NODATA, HDR_SIZE, 0 },
+	{ "private success code", RESP_OK_PRIVATE, HDR_SIZE, 0 },
+	{ "ERR_UNSPEC", VIRTIO_GPU_RESP_ERR_UNSPEC, HDR_SIZE, -EIO },
+	{ "ERR_OUT_OF_MEMORY", VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, HDR_SIZE, -ENOMEM },
+	{ "ERR_INVALID_SCANOUT_ID", VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID, HDR_SIZE, -ENXIO },
+	{ "ERR_INVALID_RESOURCE_ID", VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID, HDR_SIZE, -ENOENT },
+	{ "ERR_INVALID_CONTEXT_ID", VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID, HDR_SIZE, -ENOENT },
+	{ "ERR_INVALID_PARAMETER", VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, HDR_SIZE, -EINVAL },
+	{ "short", VIRTIO_GPU_RESP_OK_NODATA, HDR_SIZE - 1, -EPROTO },
+	{ "empty", VIRTIO_GPU_RESP_OK_NODATA, 0, -EPROTO },
+	{ "oversized", VIRTIO_GPU_RESP_OK_NODATA, HDR_SIZE + 1, -EPROTO },
+	{ "absurd length", VIRTIO_GPU_RESP_OK_NODATA, 0x80000000, -EPROTO },
 };
 
-KUNIT_ARRAY_PARAM_DESC(answer, answer_cases, name);
+KUNIT_ARRAY_PARAM_DESC(resp, resp_cases, name);
 
-/* Callback, fence and waiter learn the same, and learn it once. */
+/* Callback, fence and waiter get the same result, once. */
 static void exactly_once(struct kunit *test)
 {
-	const struct answer_case *c = test->param_value;
+	const struct resp_case *c = test->param_value;
 	struct virtio_gpu_ctrl_hdr hdr = { .type = cpu_to_le32(c->type) };
 	struct test_ring *r = test_ring_create(test, 16);
-	struct test_completion end = {};
+	struct test_completion done = {};
 	struct dma_fence *fence;
 	struct virtgpu_timeline tl;
 	struct virtgpu_msg *msg;
 
 	virtgpu_timeline_init(&tl, "test");
-	msg = test_msg_fenced(test, &end, &tl);
+	msg = test_msg_fenced(test, &done, &tl);
 	fence = dma_fence_get(&msg->fence->base);
 	virtgpu_msg_get(msg);
 	virtgpu_vq_queue_msg(&r->q, msg);
@@ -187,30 +195,30 @@ static void exactly_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, 1);
 
 	test_interrupt(r);
-	KUNIT_EXPECT_EQ(test, end.ends, 0);
+	KUNIT_EXPECT_EQ(test, done.calls, 0);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
 
-	test_answer_raw(r, 0, &hdr, sizeof(hdr), c->used);
-	KUNIT_EXPECT_EQ(test, end.ends, 0);
+	test_respond_raw(r, 0, &hdr, sizeof(hdr), c->used);
+	KUNIT_EXPECT_EQ(test, done.calls, 0);
 	test_interrupt(r);
 	test_interrupt(r);
-	KUNIT_EXPECT_EQ(test, end.ends, 1);
-	KUNIT_EXPECT_EQ(test, end.error, c->error);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
+	KUNIT_EXPECT_EQ(test, done.error, c->error);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), c->error ?: 1);
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_wait_msg(&r->q, msg), c->error);
 	KUNIT_EXPECT_EQ(test, msg->state, VIRTGPU_MSG_COMPLETED);
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 	KUNIT_EXPECT_EQ(test, r->q.stats.errors, c->error ? 1 : 0);
 
-	/* The death of the queue has nothing left to end. */
+	/* Stopping the queue has nothing left to complete. */
 	virtgpu_vq_stop(&r->q);
-	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
 	KUNIT_EXPECT_EQ(test, refcount_read(&msg->ref), 1);
 	virtgpu_msg_put(msg);
 	dma_fence_put(fence);
 }
 
-/* Without a waiter the message goes with its end, with all that it owns. */
+/* Without a waiter the message is freed at completion, with its fence. */
 static void drops_reference(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
@@ -218,9 +226,9 @@ static void drops_reference(struct kunit *test)
 	struct virtgpu_timeline tl;
 
 	virtgpu_timeline_init(&tl, "test");
-	fence = publish_fenced(r, NULL, &tl);
+	fence = queue_fenced(r, NULL, &tl);
 	KUNIT_EXPECT_EQ(test, kref_read(&fence->refcount), 2);
-	test_reply(r, 0, 0x1100);
+	test_complete(r, 0, VIRTIO_GPU_RESP_OK_NODATA);
 	KUNIT_EXPECT_EQ(test, kref_read(&fence->refcount), 1);
 	dma_fence_put(fence);
 }
@@ -238,36 +246,40 @@ static void vq_order(struct kunit *test)
 	}
 	KUNIT_ASSERT_EQ(test, r->count, 20);
 	for (i = 0; i < 20; i++)
-		KUNIT_EXPECT_EQ(test, r->slots[i].request[24], 100 + i);
-	test_reply_all(r);
+		KUNIT_EXPECT_EQ(test, r->slots[i].request[HDR_SIZE], 100 + i);
+	test_complete_all(r);
 }
 
-/* Each message has its own answer, in whatever order a host finishes them. */
+/* Each message gets its own response, in whatever order they arrive. */
 static void out_of_order(struct kunit *test)
 {
 	static const unsigned int order[] = { 3, 0, 4, 2, 1 };
-	static const u32 type[] = { 0x1100, 0x1200, 0x1201, 0x1202, 0x1205 };
-	static const int error[] = { 0, -EIO, -ENOMEM, -ENXIO, -EINVAL };
+	static const struct {
+		u32 type;
+		int error;
+	} resps[] = {
+		{ VIRTIO_GPU_RESP_OK_NODATA, 0 },
+		{ VIRTIO_GPU_RESP_ERR_UNSPEC, -EIO },
+		{ VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, -ENOMEM },
+		{ VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID, -ENXIO },
+		{ VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, -EINVAL },
+	};
 	struct test_ring *r = test_ring_create(test, 16);
-	struct test_completion ends[5] = {};
-	unsigned int clock = 0, i;
+	struct test_completion done[5] = {};
+	unsigned int order_counter = 0, i;
 
 	for (i = 0; i < 5; i++)
-		ends[i].clock = &clock;
-	publish_many(r, ends, 5);
+		done[i].order_counter = &order_counter;
+	queue_many(r, done, 5);
 	for (i = 0; i < 5; i++)
-		test_answer(r, order[i], type[order[i]]);
+		test_respond(r, order[i], resps[order[i]].type);
 	test_interrupt(r);
 	for (i = 0; i < 5; i++) {
-		KUNIT_EXPECT_EQ(test, ends[i].ends, 1);
-		KUNIT_EXPECT_EQ(test, ends[i].error, error[i]);
-		KUNIT_EXPECT_EQ(test, ends[order[i]].order, i + 1);
+		KUNIT_EXPECT_EQ(test, done[i].calls, 1);
+		KUNIT_EXPECT_EQ(test, done[i].error, resps[i].error);
+		KUNIT_EXPECT_EQ(test, done[order[i]].order, i + 1);
 	}
 }
-
-/*
- * Notifications
- */
 
 struct batch_case {
 	unsigned int messages;
@@ -290,67 +302,63 @@ static void one_kick(struct kunit *test)
 	const struct batch_case *c = test->param_value;
 	struct test_ring *r = test_ring_create(test, 128);
 
-	publish_many(r, NULL, c->messages);
+	queue_many(r, NULL, c->messages);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
 	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->kicks, c->kicks);
-	/* Nothing new, nothing to tell. */
+	/* Without new messages there is no notification. */
 	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->kicks, c->kicks);
-	test_reply_all(r);
+	test_complete_all(r);
 	KUNIT_EXPECT_EQ(test, r->kicks, c->kicks);
 	KUNIT_EXPECT_EQ(test, r->q.stats.kicks, c->kicks);
 }
 
-/* An answer in the middle of a batch is no reason to tell of half of it. */
+/* A response in the middle of a batch does not cause a notification. */
 static void interrupt_in_batch(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
 
-	publish_many(r, NULL, 1);
+	queue_many(r, NULL, 1);
 	virtgpu_vq_kick(&r->q);
-	publish_many(r, NULL, 2);
-	test_reply(r, 0, 0x1100);
+	queue_many(r, NULL, 2);
+	test_complete(r, 0, VIRTIO_GPU_RESP_OK_NODATA);
 	KUNIT_EXPECT_EQ(test, r->kicks, 1);
-	publish_many(r, NULL, 1);
+	queue_many(r, NULL, 1);
 	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->kicks, 2);
 	KUNIT_EXPECT_EQ(test, r->q.stats.kicks, 2);
-	test_reply_all(r);
+	test_complete_all(r);
 }
 
-/* A host that polls is not disturbed; it may change its mind. */
+/* The host may suppress notifications, and enable them again. */
 static void quiet_host(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 128);
 
 	r->quiet = true;
-	publish_many(r, NULL, 2);
+	queue_many(r, NULL, 2);
 	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->asked, 1);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
 	KUNIT_EXPECT_EQ(test, r->q.stats.kicks, 0);
 	r->quiet = false;
-	publish_many(r, NULL, 1);
+	queue_many(r, NULL, 1);
 	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->kicks, 1);
-	test_reply_all(r);
+	test_complete_all(r);
 }
-
-/*
- * A full ring
- */
 
 /* Two of six fit; the others follow one by one, in order, with a kick each. */
 static void backlog(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 4);
-	struct test_completion ends[6] = {};
-	unsigned int clock = 0, i;
+	struct test_completion done[6] = {};
+	unsigned int order_counter = 0, i;
 
 	for (i = 0; i < 6; i++)
-		ends[i].clock = &clock;
-	publish_many(r, ends, 6);
+		done[i].order_counter = &order_counter;
+	queue_many(r, done, 6);
 	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->count, 2);
 	KUNIT_EXPECT_EQ(test, r->kicks, 1);
@@ -359,28 +367,30 @@ static void backlog(struct kunit *test)
 
 	for (i = 0; i < 6; i++) {
 		KUNIT_ASSERT_EQ(test, r->count, min(i + 2, 6U));
-		test_reply(r, i, 0x1100);
-		KUNIT_EXPECT_EQ(test, ends[i].ends, 1);
-		KUNIT_EXPECT_EQ(test, ends[i].order, i + 1);
+		test_complete(r, i, VIRTIO_GPU_RESP_OK_NODATA);
+		KUNIT_EXPECT_EQ(test, done[i].calls, 1);
+		KUNIT_EXPECT_EQ(test, done[i].order, i + 1);
 		KUNIT_EXPECT_EQ(test, r->q.num_pending, 5 - i);
 		KUNIT_EXPECT_EQ(test, r->kicks, 1 + min(i + 1, 4U));
 	}
 }
 
-/* Many answers in one interrupt make room for many, and one kick tells. */
+/*
+ * Many responses in one interrupt make room for many messages, with one kick.
+ */
 static void backlog_one_kick(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
 
-	publish_many(r, NULL, 16);
+	queue_many(r, NULL, 16);
 	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->count, 8);
-	test_answer_all(r, 0x1100);
+	test_respond_all(r, VIRTIO_GPU_RESP_OK_NODATA);
 	test_interrupt(r);
 	KUNIT_EXPECT_EQ(test, r->count, 16);
 	KUNIT_EXPECT_EQ(test, r->kicks, 2);
 	KUNIT_EXPECT_EQ(test, r->q.stats.kicks, 2);
-	test_reply_all(r);
+	test_complete_all(r);
 }
 
 /* A short message does not overtake a long one that waits for room. */
@@ -389,19 +399,19 @@ static void no_overtaking(struct kunit *test)
 	struct test_ring *r = test_ring_create(test, 16);
 	struct virtgpu_msg *msg = test_msg(test, NULL);
 
-	/* 2 descriptors, then one piece short of all of them, then 2. */
-	publish_many(r, NULL, 1);
+	/* 2 descriptors, then all descriptors but one, then 2. */
+	queue_many(r, NULL, 1);
 	virtgpu_cmd_attach_backing(msg, 1, test_entries(test, 13 * 4096, 13));
 	KUNIT_ASSERT_GT(test, msg->payload->sgt.nents, 12);
 	virtgpu_vq_queue_msg(&r->q, msg);
-	publish_many(r, NULL, 1);
+	queue_many(r, NULL, 1);
 	KUNIT_EXPECT_EQ(test, r->count, 1);
-	test_reply(r, 0, 0x1100);
+	test_complete(r, 0, VIRTIO_GPU_RESP_OK_NODATA);
 	KUNIT_ASSERT_GE(test, r->count, 2);
-	KUNIT_EXPECT_EQ(test, r->slots[1].type, 0x106);
-	test_reply_all(r);
+	KUNIT_EXPECT_EQ(test, r->slots[1].type, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING);
+	test_complete_all(r);
 	KUNIT_ASSERT_EQ(test, r->count, 3);
-	KUNIT_EXPECT_EQ(test, r->slots[2].type, 0x102);
+	KUNIT_EXPECT_EQ(test, r->slots[2].type, VIRTIO_GPU_CMD_RESOURCE_UNREF);
 }
 
 static const int add_errors[] = { -ENOSPC, -ENOMEM, -EIO };
@@ -413,98 +423,94 @@ static void add_desc(const int *error, char *desc)
 
 KUNIT_ARRAY_PARAM(add, add_errors, add_desc);
 
-/* With answers to come there will be another chance. */
+/* While messages are in flight, a failed one is retried. */
 static void add_fails_in_flight(struct kunit *test)
 {
 	const int *error = test->param_value;
 	struct test_ring *r = test_ring_create(test, 16);
-	struct test_completion ends[3] = {};
+	struct test_completion done[3] = {};
 
-	publish_many(r, ends, 1);
+	queue_many(r, done, 1);
 	r->add_error = *error;
 	r->add_errors = 1;
-	publish_many(r, ends + 1, 2);
+	queue_many(r, done + 1, 2);
 	KUNIT_EXPECT_EQ(test, r->count, 1);
-	KUNIT_EXPECT_EQ(test, ends[1].ends, 0);
-	test_reply(r, 0, 0x1100);
+	KUNIT_EXPECT_EQ(test, done[1].calls, 0);
+	test_complete(r, 0, VIRTIO_GPU_RESP_OK_NODATA);
 	KUNIT_EXPECT_EQ(test, r->count, 3);
-	test_reply_all(r);
-	KUNIT_EXPECT_EQ(test, ends[1].ends, 1);
-	KUNIT_EXPECT_EQ(test, ends[1].error, 0);
-	KUNIT_EXPECT_EQ(test, ends[2].ends, 1);
-	KUNIT_EXPECT_EQ(test, ends[2].error, 0);
+	test_complete_all(r);
+	KUNIT_EXPECT_EQ(test, done[1].calls, 1);
+	KUNIT_EXPECT_EQ(test, done[1].error, 0);
+	KUNIT_EXPECT_EQ(test, done[2].calls, 1);
+	KUNIT_EXPECT_EQ(test, done[2].error, 0);
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 }
 
-/* With none to come nobody would try again: it ends now, with that error. */
+/* With an empty ring nothing would retry, so the message fails at once. */
 static void add_fails_alone(struct kunit *test)
 {
 	const int *error = test->param_value;
 	struct test_ring *r = test_ring_create(test, 16);
-	struct test_completion end = {}, next = {};
+	struct test_completion done = {}, next = {};
 	struct virtgpu_timeline tl;
 	struct dma_fence *fence;
 
 	virtgpu_timeline_init(&tl, "test");
 	r->add_error = *error;
 	r->add_errors = 1;
-	fence = publish_fenced(r, &end, &tl);
-	KUNIT_EXPECT_EQ(test, end.ends, 1);
-	KUNIT_EXPECT_EQ(test, end.error, *error);
+	fence = queue_fenced(r, &done, &tl);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
+	KUNIT_EXPECT_EQ(test, done.error, *error);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), *error);
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 	KUNIT_EXPECT_EQ(test, r->q.stats.errors, 1);
 	dma_fence_put(fence);
 
-	publish_many(r, &next, 1);
-	test_reply_all(r);
-	KUNIT_EXPECT_EQ(test, end.ends, 1);
-	KUNIT_EXPECT_EQ(test, next.ends, 1);
+	queue_many(r, &next, 1);
+	test_complete_all(r);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
+	KUNIT_EXPECT_EQ(test, next.calls, 1);
 	KUNIT_EXPECT_EQ(test, next.error, 0);
 }
 
-/* The head of the backlog fails for good in the interrupt; the rest goes on. */
+/* The head of the backlog fails in the interrupt; the rest goes on. */
 static void add_fails_in_interrupt(struct kunit *test)
 {
 	const int *error = test->param_value;
 	struct test_ring *r = test_ring_create(test, 2);
-	struct test_completion ends[3] = {};
+	struct test_completion done[3] = {};
 
-	publish_many(r, ends, 3);
+	queue_many(r, done, 3);
 	KUNIT_EXPECT_EQ(test, r->count, 1);
 	r->add_error = *error;
 	r->add_errors = 1;
-	test_reply(r, 0, 0x1100);
-	KUNIT_EXPECT_EQ(test, ends[0].error, 0);
-	KUNIT_EXPECT_EQ(test, ends[1].ends, 1);
-	KUNIT_EXPECT_EQ(test, ends[1].error, *error);
-	KUNIT_EXPECT_EQ(test, ends[2].ends, 0);
+	test_complete(r, 0, VIRTIO_GPU_RESP_OK_NODATA);
+	KUNIT_EXPECT_EQ(test, done[0].error, 0);
+	KUNIT_EXPECT_EQ(test, done[1].calls, 1);
+	KUNIT_EXPECT_EQ(test, done[1].error, *error);
+	KUNIT_EXPECT_EQ(test, done[2].calls, 0);
 	KUNIT_ASSERT_EQ(test, r->count, 2);
-	test_reply_all(r);
-	KUNIT_EXPECT_EQ(test, ends[2].ends, 1);
-	KUNIT_EXPECT_EQ(test, ends[2].error, 0);
+	test_complete_all(r);
+	KUNIT_EXPECT_EQ(test, done[2].calls, 1);
+	KUNIT_EXPECT_EQ(test, done[2].error, 0);
 }
 
-/* A chain that is longer than the ring can never go in, and holds nobody up. */
+/* A chain longer than the ring fails, and does not block later messages. */
 static void too_long(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 4);
-	struct test_completion end = {};
-	struct virtgpu_msg *msg = test_msg(test, &end);
+	struct test_completion done = {};
+	struct virtgpu_msg *msg = test_msg(test, &done);
 
 	virtgpu_cmd_attach_backing(msg, 1, test_entries(test, 4 * 4096, 1022));
 	KUNIT_ASSERT_GT(test, msg->payload->sgt.nents, 2);
 	virtgpu_vq_queue_msg(&r->q, msg);
-	KUNIT_EXPECT_EQ(test, end.ends, 1);
-	KUNIT_EXPECT_EQ(test, end.error, -ENOSPC);
-	publish_many(r, NULL, 1);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
+	KUNIT_EXPECT_EQ(test, done.error, -ENOSPC);
+	queue_many(r, NULL, 1);
 	KUNIT_EXPECT_EQ(test, r->count, 1);
-	test_reply_all(r);
+	test_complete_all(r);
 }
-
-/*
- * Interrupts
- */
 
 static void interrupt_alone(struct kunit *test)
 {
@@ -528,71 +534,75 @@ static struct virtgpu_msg *flush_msg(struct kunit *test)
 	return msg;
 }
 
-static void publish_frame(struct test_ring *r, unsigned int n)
+static void queue_frame(struct test_ring *r, unsigned int n)
 {
 	struct virtgpu_msg *msgs[3];
-	LIST_HEAD(ended);
+	LIST_HEAD(completed);
 	unsigned int i;
 
 	for (i = 0; i < n - 1; i++)
 		msgs[i] = test_msg(r->test, NULL);
 	msgs[n - 1] = flush_msg(r->test);
-	virtgpu_vq_queue_batch(&r->q, msgs, n, &ended);
-	virtgpu_vq_complete_batch(&r->q, &ended);
+	virtgpu_vq_queue_batch(&r->q, msgs, n, &completed);
+	virtgpu_vq_complete_batch(&r->q, &completed);
 }
 
-/* One interrupt for a frame: that of its flush. */
+/* A frame has one interrupt: that of its RESOURCE_FLUSH. */
 static void interrupt_of_frame(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 64);
 	unsigned int n;
 
 	for (n = 2; n <= 3; n++) {
-		publish_frame(r, n);
+		queue_frame(r, n);
 		KUNIT_EXPECT_EQ(test, r->interrupt_at, r->count);
-		test_reply_all(r);
+		test_complete_all(r);
 		KUNIT_EXPECT_EQ(test, r->interrupt_at, r->taken + 1);
 	}
 
-	/* Not if something else is outstanding, or is queued before the flush is answered. */
-	publish_many(r, NULL, 1);
-	publish_frame(r, 3);
+	/*
+	 * Not if other messages are pending or queued before the flush
+	 * completes.
+	 */
+	queue_many(r, NULL, 1);
+	queue_frame(r, 3);
 	KUNIT_EXPECT_EQ(test, r->interrupt_at, r->taken + 1);
-	test_reply_all(r);
-	publish_frame(r, 3);
-	publish_many(r, NULL, 1);
+	test_complete_all(r);
+	queue_frame(r, 3);
+	queue_many(r, NULL, 1);
 	KUNIT_EXPECT_EQ(test, r->interrupt_at, r->taken + 1);
 
-	/* What was answered by then is taken. */
-	test_reply_all(r);
-	publish_frame(r, 3);
-	test_answer(r, r->count - 3, 0x1100);
-	publish_many(r, NULL, 1);
+	/* Messages used by then are completed. */
+	test_complete_all(r);
+	queue_frame(r, 3);
+	test_respond(r, r->count - 3, VIRTIO_GPU_RESP_OK_NODATA);
+	queue_many(r, NULL, 1);
 	flush_work(&r->q.drain);
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, 3);
 
-	/* And what was answered without an interrupt is no reason to give the device up. */
-	test_reply_all(r);
-	publish_frame(r, 3);
-	test_answer(r, r->count - 3, 0x1100);
-	test_answer(r, r->count - 2, 0x1100);
+	/* The watchdog completes messages used without an interrupt. */
+	test_complete_all(r);
+	queue_frame(r, 3);
+	test_respond(r, r->count - 3, VIRTIO_GPU_RESP_OK_NODATA);
+	test_respond(r, r->count - 2, VIRTIO_GPU_RESP_OK_NODATA);
 	flush_delayed_work(&r->q.watchdog);
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, 1);
-	test_reply_all(r);
+	test_complete_all(r);
 }
 
 static const unsigned int backlog_sizes[] = { 1, 3, 4, 5, 9, 40 };
 
-static void flood_desc(const unsigned int *n, char *desc)
+static void drain_desc(const unsigned int *n, char *desc)
 {
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u rounds", *n);
 }
 
-KUNIT_ARRAY_PARAM(flood, backlog_sizes, flood_desc);
+KUNIT_ARRAY_PARAM(drain, backlog_sizes, drain_desc);
 
 /*
- * A host that answers as fast as it is read does not keep the processor in the
- * interrupt; a worker takes what is left, and interrupts are on at the end.
+ * A host that responds as fast as the ring is read does not keep the processor
+ * in the interrupt: a worker completes the rest, and the interrupt is enabled
+ * again.
  */
 static void vq_drain(struct kunit *test)
 {
@@ -601,8 +611,8 @@ static void vq_drain(struct kunit *test)
 	unsigned int i;
 
 	r->per_round = 1;
-	publish_many(r, NULL, *n);
-	test_answer_all(r, 0x1100);
+	queue_many(r, NULL, *n);
+	test_respond_all(r, VIRTIO_GPU_RESP_OK_NODATA);
 	test_interrupt(r);
 	KUNIT_EXPECT_EQ(test, r->taken_here, min(*n, 4U));
 	for (i = 0; i < 100 && READ_ONCE(r->q.num_pending); i++)
@@ -617,14 +627,14 @@ static void vq_drain(struct kunit *test)
 struct echo {
 	struct test_ring *r;
 	unsigned int left;
-	unsigned int ends;
+	unsigned int calls;
 };
 
 static void echo_done(struct virtgpu_msg *msg)
 {
 	struct echo *e = msg->priv;
 
-	e->ends++;
+	e->calls++;
 	if (!e->left)
 		return;
 
@@ -635,8 +645,8 @@ static void echo_done(struct virtgpu_msg *msg)
 	virtgpu_vq_queue_msg(&e->r->q, msg);
 }
 
-/* A callback may publish its own message again. */
-static void republish(struct kunit *test)
+/* A callback may queue its own message again. */
+static void requeue(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 2);
 	struct echo e = { .r = r, .left = 3 };
@@ -646,16 +656,16 @@ static void republish(struct kunit *test)
 	msg->complete = echo_done;
 	virtgpu_msg_get(msg);
 	virtgpu_vq_queue_msg(&r->q, msg);
-	test_reply_all(r);
-	KUNIT_EXPECT_EQ(test, e.ends, 4);
+	test_complete_all(r);
+	KUNIT_EXPECT_EQ(test, e.calls, 4);
 	KUNIT_EXPECT_EQ(test, r->count, 4);
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 	KUNIT_EXPECT_EQ(test, refcount_read(&msg->ref), 1);
 	virtgpu_msg_put(msg);
 }
 
-/* On a dead queue that ends as well, in the publisher's own context. */
-static void republish_dead(struct kunit *test)
+/* On a stopped queue such messages complete in the context of the caller. */
+static void requeue_stopped(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 2);
 	struct echo e = { .r = r, .left = 3 };
@@ -665,16 +675,16 @@ static void republish_dead(struct kunit *test)
 	msg->complete = echo_done;
 	virtgpu_vq_queue_msg(&r->q, msg);
 	virtgpu_vq_stop(&r->q);
-	KUNIT_EXPECT_EQ(test, e.ends, 4);
+	KUNIT_EXPECT_EQ(test, e.calls, 4);
 	KUNIT_EXPECT_EQ(test, r->count, 1);
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 }
 
 /*
- * Time
+ * Timeouts
  */
 
-/* As if so many periods of the watchdog had passed. */
+/* Run the watchdog @n times. */
 static void ticks(struct test_ring *r, unsigned int n)
 {
 	while (n--)
@@ -728,95 +738,95 @@ struct late_case {
 };
 
 static const struct late_case late_cases[] = {
-	{ "good", 0x1100, 24, 0 },
-	{ "refused", 0x1203, 24, -ENOENT },
-	{ "short", 0x1100, 3, -EPROTO },
+	{ "success", VIRTIO_GPU_RESP_OK_NODATA, HDR_SIZE, 0 },
+	{ "rejected", VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID, HDR_SIZE, -ENOENT },
+	{ "short", VIRTIO_GPU_RESP_OK_NODATA, 3, -EPROTO },
 };
 
 KUNIT_ARRAY_PARAM_DESC(late, late_cases, name);
 
-/* A fence has no deadline: after ten minutes it is signalled by the response, once. */
-static void late_answer(struct kunit *test)
+/* A fence has no timeout: after ten minutes the response signals it, once. */
+static void late_response(struct kunit *test)
 {
 	const struct late_case *c = test->param_value;
 	struct virtio_gpu_ctrl_hdr hdr = { .type = cpu_to_le32(c->type) };
 	struct test_ring *r = watched_ring(test, 16);
-	struct test_completion end = {};
+	struct test_completion done = {};
 	struct virtgpu_timeline tl;
 	struct dma_fence *fence;
 
 	virtgpu_timeline_init(&tl, "test");
-	fence = publish_fenced(r, &end, &tl);
+	fence = queue_fenced(r, &done, &tl);
 	ticks(r, TEN_MINUTES);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
-	KUNIT_EXPECT_EQ(test, end.ends, 0);
+	KUNIT_EXPECT_EQ(test, done.calls, 0);
 
-	test_answer_raw(r, 0, &hdr, sizeof(hdr), c->used);
+	test_respond_raw(r, 0, &hdr, sizeof(hdr), c->used);
 	test_interrupt(r);
 	ticks(r, 1);
-	KUNIT_EXPECT_EQ(test, end.ends, 1);
-	KUNIT_EXPECT_EQ(test, end.error, c->error);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
+	KUNIT_EXPECT_EQ(test, done.error, c->error);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), c->error ?: 1);
-	test_reply_all(r);
+	test_complete_all(r);
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 	dma_fence_put(fence);
 }
 
-/* Without a response, the reset of the device ends the message and its fence. */
-static void never_answered(struct kunit *test)
+/* Without a response, a reset completes the message and signals its fence. */
+static void never_completed(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
-	struct test_completion end = {};
+	struct test_completion done = {};
 	struct virtgpu_timeline tl;
 	struct dma_fence *fence;
 
 	virtgpu_timeline_init(&tl, "test");
-	fence = publish_fenced(r, &end, &tl);
+	fence = queue_fenced(r, &done, &tl);
 	ticks(r, TEN_MINUTES);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 0);
 	virtgpu_vq_stop(&r->q);
-	KUNIT_EXPECT_EQ(test, end.ends, 1);
-	KUNIT_EXPECT_EQ(test, end.error, -ENODEV);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
+	KUNIT_EXPECT_EQ(test, done.error, -ENODEV);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
 	dma_fence_put(fence);
 }
 
-/* What waits for room in the ring is not given up either. */
+/* Messages in the backlog do not time out either. */
 static void backlog_waits(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 2);
-	struct test_completion ends[2] = {};
+	struct test_completion done[2] = {};
 	struct dma_fence *fence[2];
 	struct virtgpu_timeline tl;
 	unsigned int i;
 
 	virtgpu_timeline_init(&tl, "test");
 	for (i = 0; i < 2; i++)
-		fence[i] = publish_fenced(r, &ends[i], &tl);
+		fence[i] = queue_fenced(r, &done[i], &tl);
 	KUNIT_EXPECT_EQ(test, r->count, 1);
 	ticks(r, TEN_MINUTES);
 	for (i = 0; i < 2; i++) {
 		KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence[i]), 0);
-		KUNIT_EXPECT_EQ(test, ends[i].ends, 0);
+		KUNIT_EXPECT_EQ(test, done[i].calls, 0);
 	}
-	/* The device responds again: both commands are done, in order. */
-	test_reply_all(r);
+	/* When the device responds again, both commands complete in order. */
+	test_complete_all(r);
 	KUNIT_EXPECT_EQ(test, r->count, 2);
 	for (i = 0; i < 2; i++) {
-		KUNIT_EXPECT_EQ(test, ends[i].ends, 1);
-		KUNIT_EXPECT_EQ(test, ends[i].error, 0);
+		KUNIT_EXPECT_EQ(test, done[i].calls, 1);
+		KUNIT_EXPECT_EQ(test, done[i].error, 0);
 		KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence[i]), 1);
 		dma_fence_put(fence[i]);
 	}
 }
 
-/* No response for ten seconds to what hosts respond to at once. */
+/* No response for ten seconds to a command that hosts respond to at once. */
 static void vq_wedged(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
-	struct virtgpu_msg *refused = test_msg(test, NULL);
+	struct virtgpu_msg *rejected = test_msg(test, NULL);
 
-	publish_many(r, NULL, 2);
+	queue_many(r, NULL, 2);
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, NULL), 0);
 	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS - 1);
 	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
@@ -825,37 +835,37 @@ static void vq_wedged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->wedged, 1);
 	KUNIT_EXPECT_EQ(test, r->q.stats.probes, 1);
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, NULL), -EIO);
-	KUNIT_EXPECT_EQ(test, virtgpu_vq_send_sync(&r->q, refused), -EIO);
+	KUNIT_EXPECT_EQ(test, virtgpu_vq_send_sync(&r->q, rejected), -EIO);
 	KUNIT_EXPECT_EQ(test, r->count, 3);
-	virtgpu_msg_put(refused);
+	virtgpu_msg_put(rejected);
 
-	/* It is reported once. */
+	/* An unresponsive device is reported once. */
 	ticks(r, TEN_MINUTES);
 	KUNIT_EXPECT_EQ(test, r->wedged, 1);
 
-	test_reply(r, 1, 0x1100);
+	test_complete(r, 1, VIRTIO_GPU_RESP_OK_NODATA);
 	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, NULL), 0);
-	test_reply_all(r);
+	test_complete_all(r);
 
-	publish_many(r, NULL, 1);
+	queue_many(r, NULL, 1);
 	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS + 1);
 	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 2);
 
-	/* A device that is started again is not. */
+	/* A restarted queue is not wedged. */
 	virtgpu_vq_stop(&r->q);
 	test_ring_start(r, 16);
 	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 }
 
-/* The display holds a frame: no error for as long as it lasts, whatever stands behind. */
+/* A frame held by the display is no error, whatever is queued behind it. */
 static void vq_held(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
 
 	virtgpu_vq_queue_msg(&r->q, flush_msg(test));
-	publish_many(r, NULL, 3);
+	queue_many(r, NULL, 3);
 	ticks(r, TEN_MINUTES);
 	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 0);
@@ -863,8 +873,8 @@ static void vq_held(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->q.stats.probes, 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, NULL), 0);
 
-	/* The ten seconds begin when the display has taken the frame. */
-	test_reply(r, 0, 0x1100);
+	/* The ten seconds begin when the flush completes. */
+	test_complete(r, 0, VIRTIO_GPU_RESP_OK_NODATA);
 	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS - 1);
 	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 	ticks(r, 2);
@@ -877,34 +887,34 @@ static void wedged_after_progress(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
 
-	publish_many(r, NULL, 2);
+	queue_many(r, NULL, 2);
 	virtgpu_vq_queue_msg(&r->q, flush_msg(test));
 	ticks(r, 1);
-	test_reply(r, 0, 0x1100);
+	test_complete(r, 0, VIRTIO_GPU_RESP_OK_NODATA);
 	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS + 1);
 	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 1);
 }
 
-/* A display that does not stop the queue hides no device that has died. */
+/* A flush that later commands overtake does not hide an unresponsive device. */
 static void flush_overtaken(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 64);
 
 	virtgpu_vq_queue_msg(&r->q, flush_msg(test));
-	publish_many(r, NULL, 1);
+	queue_many(r, NULL, 1);
 	ticks(r, 2);
-	test_reply(r, 1, 0x1100);
+	test_complete(r, 1, VIRTIO_GPU_RESP_OK_NODATA);
 	ticks(r, 2);
 	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
-	publish_many(r, NULL, 1);
+	queue_many(r, NULL, 1);
 	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS + 1);
 	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
-	test_reply_all(r);
+	test_complete_all(r);
 }
 
-/* With a renderer the flush itself may be answered: then nothing behind it is. */
+/* With a renderer the flush may complete while the display holds the frame. */
 static void held_renderer(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
@@ -912,22 +922,24 @@ static void held_renderer(struct kunit *test)
 	r->q.renders = true;
 	virtgpu_vq_queue_msg(&r->q, submit_msg(test, 64));
 	virtgpu_vq_queue_msg(&r->q, flush_msg(test));
-	publish_many(r, NULL, 2);
-	test_reply(r, 1, 0x1100);
+	queue_many(r, NULL, 2);
+	test_complete(r, 1, VIRTIO_GPU_RESP_OK_NODATA);
 	ticks(r, TEN_MINUTES);
 	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 
-	/* Rendering may still end meanwhile; anything else says that the display goes on. */
-	test_reply(r, 0, 0x1100);
+	/*
+	 * Rendering may complete meanwhile; other commands only after the hold.
+	 */
+	test_complete(r, 0, VIRTIO_GPU_RESP_OK_NODATA);
 	ticks(r, TEN_MINUTES);
 	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
-	test_reply(r, 2, 0x1100);
+	test_complete(r, 2, VIRTIO_GPU_RESP_OK_NODATA);
 	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS + 1);
 	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 1);
 }
 
-/* Rendering takes as long as it takes, while the device responds to probes behind it. */
+/* Rendering has no time limit while the device responds to probes behind it. */
 static void long_job(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 256);
@@ -938,20 +950,22 @@ static void long_job(struct kunit *test)
 		ticks(r, 1);
 		for (n = 1; n < r->count; n++)
 			if (r->slots[n].state == TEST_SLOT_HELD)
-				test_reply(r, n, VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+				test_complete(r, n, VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
 	}
 	KUNIT_EXPECT_GT(test, r->q.stats.probes, 10);
 	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 0);
 	KUNIT_EXPECT_EQ(test, r->slots[0].state, TEST_SLOT_HELD);
 
-	/* A probe that the device does not respond to for ten seconds decides. */
+	/*
+	 * A probe without a response for ten seconds makes the device wedged.
+	 */
 	ticks(r, 2 * VIRTGPU_UNRESPONSIVE_TICKS + 1);
 	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 1);
 }
 
-/* Unless the display holds a frame between the job and the probe. */
+/* A frame held between the job and the probe makes the probe meaningless. */
 static void long_job_held(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
@@ -963,7 +977,7 @@ static void long_job_held(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->q.stats.probes, 1);
 }
 
-/* With a renderer, responses to fenced commands wait for what was submitted before. */
+/* With a renderer, fenced commands wait for earlier rendering. */
 static void fenced_renders(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
@@ -971,14 +985,14 @@ static void fenced_renders(struct kunit *test)
 
 	virtgpu_timeline_init(&tl, "test");
 	r->q.renders = true;
-	dma_fence_put(publish_fenced(r, NULL, &tl));
+	dma_fence_put(queue_fenced(r, NULL, &tl));
 	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS + 1);
 	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS);
 	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
 }
 
-/* Only a long job needs no look four times a second. */
+/* While only rendering is pending the watchdog runs less often. */
 static void relaxed(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
@@ -988,12 +1002,12 @@ static void relaxed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->q.ticks, 1);
 	ticks(r, 1);
 	KUNIT_EXPECT_GT(test, r->q.ticks, 1);
-	publish_many(r, NULL, 1);
+	queue_many(r, NULL, 1);
 	KUNIT_EXPECT_EQ(test, r->q.ticks, 1);
 }
 
-/* A host that skips one command and responds to others: only that one's waiter returns. */
-static void forgetful(struct kunit *test)
+/* If the host skips a command, only the waiter of that command returns. */
+static void skipped_command(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 256);
 	struct virtgpu_msg *msg = test_msg(test, NULL);
@@ -1002,8 +1016,8 @@ static void forgetful(struct kunit *test)
 	virtgpu_msg_get(msg);
 	virtgpu_vq_queue_msg(&r->q, msg);
 	for (i = 0; i < VIRTGPU_UNRESPONSIVE_TICKS + 1; i++) {
-		publish_many(r, NULL, 1);
-		test_reply(r, i + 1, 0x1100);
+		queue_many(r, NULL, 1);
+		test_complete(r, i + 1, VIRTIO_GPU_RESP_OK_NODATA);
 		ticks(r, 1);
 	}
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_wait_msg(&r->q, msg), -ETIMEDOUT);
@@ -1012,13 +1026,13 @@ static void forgetful(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, r->wedged, 0);
 
-	/* The response may still come. */
-	test_reply(r, 0, 0x1201);
+	/* The response may still arrive. */
+	test_complete(r, 0, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_wait_msg(&r->q, msg), -ENOMEM);
 	virtgpu_msg_put(msg);
 }
 
-/* One that was answered in time is left alone by the watchdog. */
+/* The watchdog ignores completed messages. */
 static void watchdog_idle(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
@@ -1026,23 +1040,23 @@ static void watchdog_idle(struct kunit *test)
 	struct dma_fence *fence;
 
 	virtgpu_timeline_init(&tl, "test");
-	fence = publish_fenced(r, NULL, &tl);
-	test_reply(r, 0, 0x1100);
+	fence = queue_fenced(r, NULL, &tl);
+	test_complete(r, 0, VIRTIO_GPU_RESP_OK_NODATA);
 	KUNIT_EXPECT_TRUE(test, delayed_work_pending(&r->q.watchdog));
 	flush_delayed_work(&r->q.watchdog);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
 	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 0);
-	/* With nothing to look after it rests. */
+	/* The watchdog stops while nothing is pending. */
 	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&r->q.watchdog));
 	dma_fence_put(fence);
 }
 
-/* Waiters return when the device is unresponsive, and so do those that come later. */
+/* Waiters return when the device becomes wedged, and later ones at once. */
 static void wait_wedged(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 16);
-	struct test_completion end = {};
-	struct virtgpu_msg *msg = test_msg(test, &end), *late = test_msg(test, NULL);
+	struct test_completion done = {};
+	struct virtgpu_msg *msg = test_msg(test, &done), *late = test_msg(test, NULL);
 
 	virtgpu_msg_get(msg);
 	virtgpu_msg_get(late);
@@ -1054,36 +1068,34 @@ static void wait_wedged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_wait_msg(&r->q, late), -ETIMEDOUT);
 	virtgpu_msg_put(late);
 
-	test_reply(r, 0, 0x1201);
+	test_complete(r, 0, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_wait_msg(&r->q, msg), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
 	virtgpu_msg_put(msg);
-	test_reply_all(r);
+	test_complete_all(r);
 }
 
-/* A waiter that was killed: the response still has memory to go to. */
+/* After a waiter was killed the response buffer stays allocated. */
 static void wait_killed(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
-	struct test_completion end = {};
-	struct virtgpu_msg *msg = test_msg(test, &end);
+	struct test_completion done = {};
+	struct virtgpu_msg *msg = test_msg(test, &done);
 
 	virtgpu_msg_get(msg);
 	virtgpu_vq_queue_msg(&r->q, msg);
-	/* Test threads are kernel threads, which signals do not reach unasked. */
+	/*
+	 * Kernel threads, such as the test thread, ignore signals by default.
+	 */
 	allow_signal(SIGKILL);
 	send_sig(SIGKILL, current, 1);
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_wait_msg(&r->q, msg), -EINTR);
 	flush_signals(current);
 	disallow_signal(SIGKILL);
 	virtgpu_msg_put(msg);
-	test_reply(r, 0, 0x1100);
-	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	test_complete(r, 0, VIRTIO_GPU_RESP_OK_NODATA);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
 }
-
-/*
- * Shares of the ring
- */
 
 static struct virtgpu_client *test_client(struct test_ring *r)
 {
@@ -1094,7 +1106,7 @@ static struct virtgpu_client *test_client(struct test_ring *r)
 	return client;
 }
 
-/* Queue jobs of a program for as long as it may; returns how many. */
+/* Queue jobs of a client while the client has room; returns their number. */
 static unsigned int fill_share(struct test_ring *r, struct virtgpu_client *client)
 {
 	struct virtgpu_msg *msg;
@@ -1119,7 +1131,7 @@ static void share_desc(const unsigned int *n, char *desc)
 
 KUNIT_ARRAY_PARAM(share, share_rings, share_desc);
 
-/* However much some have outstanding, others and the display find room in the ring. */
+/* However much some clients have pending, others and the display find room. */
 static void shares(struct kunit *test)
 {
 	const unsigned int *size = test->param_value;
@@ -1133,16 +1145,18 @@ static void shares(struct kunit *test)
 		KUNIT_EXPECT_GE(test, fill_share(r, clients[i]), 1);
 		KUNIT_EXPECT_LE(test, r->q.client_slots, *size - *size / 4 + 2);
 	}
-	/* A program that has no context yet finds room, too, but for the smallest ring. */
+	/*
+	 * Callers without a client find room too, except in the smallest ring.
+	 */
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_has_room(&r->q, NULL), *size > 16);
-	/* Nothing of it waits for room, nor does a frame. */
+	/* Neither the jobs nor a frame wait for ring space. */
 	KUNIT_EXPECT_EQ(test, r->q.stats.backlogged, 0);
 	before = r->count;
 	virtgpu_vq_queue_msg(&r->q, flush_msg(test));
 	KUNIT_EXPECT_EQ(test, r->count, before + 1);
 	KUNIT_EXPECT_EQ(test, r->q.stats.backlogged, 0);
 
-	test_reply_all(r);
+	test_complete_all(r);
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, clients[i]->slots, 0);
 		KUNIT_EXPECT_EQ(test, clients[i]->bytes, 0);
@@ -1152,7 +1166,7 @@ static void shares(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->q.client_slots, 0);
 }
 
-/* With indirect descriptors a chain takes one place in the ring, however long it is. */
+/* With indirect descriptors a chain of any length takes one descriptor. */
 static void share_indirect(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 64);
@@ -1167,13 +1181,13 @@ static void share_indirect(struct kunit *test)
 	virtgpu_msg_set_client(msg, client);
 	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_EXPECT_EQ(test, client->slots, 4);
-	/* What was counted is what is taken off, whatever the device is now. */
-	test_reply_all(r);
+	/* The accounting subtracts what was added at queueing. */
+	test_complete_all(r);
 	KUNIT_EXPECT_EQ(test, client->slots, 0);
 	virtgpu_client_put(client);
 }
 
-/* A few large jobs are bounded as well as many small ones. */
+/* Few large jobs are bounded like many small jobs. */
 static void share_bytes(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 256);
@@ -1189,29 +1203,29 @@ static void share_bytes(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, n, VIRTGPU_CLIENT_BYTES / SZ_8M);
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, other), 0);
-	test_reply_all(r);
+	test_complete_all(r);
 	KUNIT_EXPECT_TRUE(test, virtgpu_vq_has_room(&r->q, client));
 	virtgpu_client_put(client);
 	virtgpu_client_put(other);
 }
 
-/* The host has ended a context: what it does not respond to any more is cancelled. */
+/* Fences of a destroyed context are cancelled after ten seconds. */
 static void client_closed(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 64);
 	struct virtgpu_client *client = test_client(r);
-	struct test_completion end = {};
+	struct test_completion done = {};
 	struct dma_fence *fence, *other;
 	struct virtgpu_timeline tl;
 	struct virtgpu_msg *msg;
 
 	virtgpu_timeline_init(&tl, "test");
-	msg = test_msg_fenced(test, &end, &tl);
+	msg = test_msg_fenced(test, &done, &tl);
 	virtgpu_msg_set_client(msg, client);
 	fence = dma_fence_get(&msg->fence->base);
 	virtgpu_vq_queue_msg(&r->q, msg);
 	r->q.renders = true;
-	other = publish_fenced(r, NULL, &tl);
+	other = queue_fenced(r, NULL, &tl);
 	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS - 2);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
 
@@ -1221,33 +1235,33 @@ static void client_closed(struct kunit *test)
 	ticks(r, 1);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ECANCELED);
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(other));
-	KUNIT_EXPECT_EQ(test, end.ends, 0);
+	KUNIT_EXPECT_EQ(test, done.calls, 0);
 
-	/* The message keeps its memory until the device has given it back. */
-	test_reply(r, 0, 0x1100);
-	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	/* The message keeps its memory until the device has used it. */
+	test_complete(r, 0, VIRTIO_GPU_RESP_OK_NODATA);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ECANCELED);
-	test_reply_all(r);
+	test_complete_all(r);
 	dma_fence_put(fence);
 	dma_fence_put(other);
 	virtgpu_client_put(client);
 }
 
 /*
- * The dead device
+ * Stopped queues and broken devices
  */
 
 static void not_started(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 0);
-	struct test_completion end = {};
+	struct test_completion done = {};
 	struct virtgpu_timeline tl;
 	struct dma_fence *fence;
 
 	virtgpu_timeline_init(&tl, "test");
-	fence = publish_fenced(r, &end, &tl);
-	KUNIT_EXPECT_EQ(test, end.ends, 1);
-	KUNIT_EXPECT_EQ(test, end.error, -ENODEV);
+	fence = queue_fenced(r, &done, &tl);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
+	KUNIT_EXPECT_EQ(test, done.error, -ENODEV);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
 	virtgpu_vq_kick(&r->q);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
@@ -1255,54 +1269,56 @@ static void not_started(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* All that was published ends, in that order: the device's, and the backlog. */
+/* All queued messages fail in order: those in the ring, then the backlog. */
 static void vq_stop(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 6);
-	struct test_completion ends[7] = {};
+	struct test_completion done[7] = {};
 	struct dma_fence *fence[7];
 	struct virtgpu_timeline tl;
-	unsigned int clock = 0, i;
+	unsigned int order_counter = 0, i;
 
 	virtgpu_timeline_init(&tl, "test");
 	for (i = 0; i < 7; i++) {
-		ends[i].clock = &clock;
-		fence[i] = publish_fenced(r, &ends[i], &tl);
+		done[i].order_counter = &order_counter;
+		fence[i] = queue_fenced(r, &done[i], &tl);
 	}
 	KUNIT_ASSERT_EQ(test, r->count, 3);
-	/* Answered, but the driver has not heard of it before the reset. */
-	test_answer(r, 1, 0x1100);
+	/*
+	 * The device has responded, but without an interrupt before the reset.
+	 */
+	test_respond(r, 1, VIRTIO_GPU_RESP_OK_NODATA);
 	virtgpu_vq_stop(&r->q);
 
 	KUNIT_EXPECT_EQ(test, r->detached, 3);
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 	for (i = 0; i < 7; i++) {
-		KUNIT_EXPECT_EQ(test, ends[i].ends, 1);
-		KUNIT_EXPECT_EQ(test, ends[i].error, -ENODEV);
-		KUNIT_EXPECT_EQ(test, ends[i].order, i + 1);
+		KUNIT_EXPECT_EQ(test, done[i].calls, 1);
+		KUNIT_EXPECT_EQ(test, done[i].error, -ENODEV);
+		KUNIT_EXPECT_EQ(test, done[i].order, i + 1);
 		KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence[i]), -ENODEV);
 		dma_fence_put(fence[i]);
 	}
 	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&r->q.watchdog));
 
-	/* What comes later is harmless. */
+	/* Later calls have no effect. */
 	test_interrupt(r);
 	virtgpu_vq_kick(&r->q);
 	virtgpu_vq_stop(&r->q);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
-	KUNIT_EXPECT_EQ(test, clock, 7);
+	KUNIT_EXPECT_EQ(test, order_counter, 7);
 }
 
-static void publish_stopped(struct kunit *test)
+static void queue_stopped(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
-	struct test_completion end = {};
+	struct test_completion done = {};
 	struct virtgpu_msg *msg;
 
 	virtgpu_vq_stop(&r->q);
-	msg = test_msg(test, &end);
+	msg = test_msg(test, &done);
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_send_sync(&r->q, msg), -ENODEV);
-	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
 	KUNIT_EXPECT_EQ(test, r->count, 0);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
@@ -1310,39 +1326,39 @@ static void publish_stopped(struct kunit *test)
 	virtgpu_msg_put(msg);
 }
 
-/* After a reset the queue is as new, but its fence numbers go on. */
+/* After a restart fence IDs and sequence numbers continue. */
 static void restart(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
-	struct test_completion end = {};
+	struct test_completion done = {};
 	struct virtgpu_timeline tl;
 	struct dma_fence *fence;
 
 	virtgpu_timeline_init(&tl, "test");
-	dma_fence_put(publish_fenced(r, NULL, &tl));
+	dma_fence_put(queue_fenced(r, NULL, &tl));
 	virtgpu_vq_stop(&r->q);
 	test_ring_start(r, 16);
-	fence = publish_fenced(r, &end, &tl);
+	fence = queue_fenced(r, &done, &tl);
 	KUNIT_ASSERT_EQ(test, r->count, 2);
 	KUNIT_EXPECT_EQ(test, r->slots[1].fence_id, 2);
 	KUNIT_EXPECT_EQ(test, fence->seqno, 2);
-	test_reply(r, 1, 0x1100);
-	KUNIT_EXPECT_EQ(test, end.ends, 1);
-	KUNIT_EXPECT_EQ(test, end.error, 0);
+	test_complete(r, 1, VIRTIO_GPU_RESP_OK_NODATA);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
+	KUNIT_EXPECT_EQ(test, done.error, 0);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
 	dma_fence_put(fence);
 }
 
 static const unsigned int in_flight_counts[] = { 0, 1, 5 };
 
-static void flight_desc(const unsigned int *n, char *desc)
+static void in_flight_desc(const unsigned int *n, char *desc)
 {
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u in flight", *n);
 }
 
-KUNIT_ARRAY_PARAM(flight, in_flight_counts, flight_desc);
+KUNIT_ARRAY_PARAM(in_flight, in_flight_counts, in_flight_desc);
 
-/* A broken device will answer nothing, so nothing waits for its answers. */
+/* New messages to a broken device fail at once. */
 static void broken(struct kunit *test)
 {
 	const unsigned int *n = test->param_value;
@@ -1353,55 +1369,51 @@ static void broken(struct kunit *test)
 	unsigned int i;
 
 	virtgpu_timeline_init(&tl, "test");
-	publish_many(r, old, *n);
+	queue_many(r, old, *n);
 	r->dead = true;
-	fence = publish_fenced(r, &new, &tl);
-	KUNIT_EXPECT_EQ(test, new.ends, 1);
+	fence = queue_fenced(r, &new, &tl);
+	KUNIT_EXPECT_EQ(test, new.calls, 1);
 	KUNIT_EXPECT_EQ(test, new.error, -ENODEV);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, *n);
 	dma_fence_put(fence);
 
-	/* What the device had before may still be in its hands until the reset. */
+	/* Messages in flight may be accessed by the device until the reset. */
 	for (i = 0; i < *n; i++)
-		KUNIT_EXPECT_EQ(test, old[i].ends, 0);
+		KUNIT_EXPECT_EQ(test, old[i].calls, 0);
 	virtgpu_vq_stop(&r->q);
 	for (i = 0; i < *n; i++)
-		KUNIT_EXPECT_EQ(test, old[i].ends, 1);
-	KUNIT_EXPECT_EQ(test, new.ends, 1);
+		KUNIT_EXPECT_EQ(test, old[i].calls, 1);
+	KUNIT_EXPECT_EQ(test, new.calls, 1);
 }
 
-/* And it is found out by the next look at it, not by a time-out. */
+/* The watchdog detects a broken device in its next run. */
 static void broken_in_flight(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
-	struct test_completion end = {};
+	struct test_completion done = {};
 	struct virtgpu_timeline tl;
 	struct dma_fence *fence;
 
 	virtgpu_timeline_init(&tl, "test");
-	fence = publish_fenced(r, &end, &tl);
-	publish_many(r, NULL, 1);
-	/* The last answer. */
-	test_reply(r, 1, 0x1100);
+	fence = queue_fenced(r, &done, &tl);
+	queue_many(r, NULL, 1);
+	/* The last response. */
+	test_complete(r, 1, VIRTIO_GPU_RESP_OK_NODATA);
 	r->dead = true;
 	flush_delayed_work(&r->q.watchdog);
 	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, NULL), -EIO);
-	/* The memory may be the device's until it is reset. */
+	/* The device may access the memory until the reset. */
 	KUNIT_EXPECT_FALSE(test, dma_fence_is_signaled(fence));
-	KUNIT_EXPECT_EQ(test, end.ends, 0);
+	KUNIT_EXPECT_EQ(test, done.calls, 0);
 	virtgpu_vq_stop(&r->q);
-	KUNIT_EXPECT_EQ(test, end.ends, 1);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
 	dma_fence_put(fence);
 }
 
-/*
- * Waiting
- */
-
-/* A host at work beside the test, some time after it was notified. */
+/* A host that runs beside the test, some time after each notification. */
 struct host {
 	struct delayed_work work;
 	struct test_ring *r;
@@ -1421,7 +1433,7 @@ static void host_work(struct work_struct *work)
 	if (h->dies)
 		virtgpu_vq_stop(&h->r->q);
 	else if (!h->silent)
-		test_reply_all(h->r);
+		test_complete_all(h->r);
 }
 
 static void host_wakes(struct test_ring *r)
@@ -1472,7 +1484,7 @@ static void send_sync_dies(struct kunit *test)
 	virtgpu_msg_put(msg);
 }
 
-/* Below its share a program is not held up, and the device not notified early. */
+/* Below its share a client does not wait, and the device is not notified. */
 static void throttle_below(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
@@ -1484,11 +1496,11 @@ static void throttle_below(struct kunit *test)
 	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, client), 0);
 	KUNIT_EXPECT_EQ(test, r->kicks, 0);
-	test_reply_all(r);
+	test_complete_all(r);
 	virtgpu_client_put(client);
 }
 
-/* Beyond its share the device is notified, and its first responses let the program go on. */
+/* Beyond its share a client notifies the device and waits for responses. */
 static void throttle_waits(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
@@ -1502,14 +1514,13 @@ static void throttle_waits(struct kunit *test)
 	virtgpu_client_put(client);
 }
 
-/* Cursors have room left where others have to wait. */
-static void crowded(struct kunit *test)
+static void congested(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
 
-	publish_many(r, NULL, CONGESTED_THRESHOLD - 1);
+	queue_many(r, NULL, CONGESTED_THRESHOLD - 1);
 	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_congested(&r->q));
-	publish_many(r, NULL, 1);
+	queue_many(r, NULL, 1);
 	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_congested(&r->q));
 	virtgpu_vq_stop(&r->q);
 	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_congested(&r->q));
@@ -1538,29 +1549,25 @@ static void throttle_killed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, client), -EINTR);
 	flush_signals(current);
 	disallow_signal(SIGKILL);
-	test_reply_all(r);
+	test_complete_all(r);
 	virtgpu_client_put(client);
 }
 
-/* It ends when the device is found unresponsive. */
+/* Throttling ends when the device becomes wedged. */
 static void throttle_wedged(struct kunit *test)
 {
 	struct test_ring *r = watched_ring(test, 64);
 	struct virtgpu_client *client = test_client(r);
 
 	host_create(r)->silent = true;
-	/* The probe would come after ten seconds, and decide after ten more. */
+	/* Skip the time until the probe, and most of the time behind it. */
 	r->q.stalled = 2 * VIRTGPU_UNRESPONSIVE_TICKS - 2;
 	fill_share(r, client);
 	KUNIT_EXPECT_EQ(test, virtgpu_vq_throttle(&r->q, client), -EIO);
 	KUNIT_EXPECT_TRUE(test, virtgpu_vq_is_wedged(&r->q));
-	test_reply_all(r);
+	test_complete_all(r);
 	virtgpu_client_put(client);
 }
-
-/*
- * Panic
- */
 
 static void vq_panic(struct kunit *test)
 {
@@ -1579,27 +1586,26 @@ static void vq_panic(struct kunit *test)
 	}
 }
 
-/* No picture is better than a machine that hangs instead of going down. */
-/* Without room in the ring the messages wait like all others. */
+/* Without room in the ring the messages wait in the backlog. */
 static void panic_full(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 2);
 	struct virtgpu_msg *msg = test_msg(test, NULL);
 	unsigned int count;
 
-	publish_many(r, NULL, 1);
+	queue_many(r, NULL, 1);
 	count = r->count;
 	KUNIT_EXPECT_TRUE(test, virtgpu_vq_panic_send(&r->q, &msg, 1));
 	KUNIT_EXPECT_EQ(test, r->count, count);
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, 2);
-	test_reply_all(r);
+	test_complete_all(r);
 	KUNIT_EXPECT_EQ(test, r->count, count + 1);
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 	KUNIT_EXPECT_EQ(test, msg->state, VIRTGPU_MSG_COMPLETED);
 	virtgpu_msg_put(msg);
 }
 
-static void panic_refused(struct kunit *test)
+static void panic_stopped(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 2);
 	struct virtgpu_msg *msg = test_msg(test, NULL);
@@ -1620,7 +1626,7 @@ static void panic_locked(struct kunit *test)
 	bool sent;
 
 	if (!IS_ENABLED(CONFIG_SMP))
-		kunit_skip(test, "the locks of one processor can always be taken");
+		kunit_skip(test, "spinlocks are not contended without SMP");
 
 	r = test_ring_create(test, 16);
 	msg = test_msg(test, NULL);
@@ -1636,9 +1642,9 @@ static void panic_locked(struct kunit *test)
 static struct kunit_case queue_tests[] = {
 	KUNIT_CASE(chain),
 	KUNIT_CASE_PARAM(vq_payload, payload_gen_params),
-	KUNIT_CASE_PARAM(max_pieces, size_gen_params),
+	KUNIT_CASE_PARAM(max_segs, size_gen_params),
 	KUNIT_CASE(command_counters),
-	KUNIT_CASE_PARAM(exactly_once, answer_gen_params),
+	KUNIT_CASE_PARAM(exactly_once, resp_gen_params),
 	KUNIT_CASE(drops_reference),
 	KUNIT_CASE(vq_order),
 	KUNIT_CASE(out_of_order),
@@ -1654,11 +1660,11 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE(too_long),
 	KUNIT_CASE(interrupt_alone),
 	KUNIT_CASE(interrupt_of_frame),
-	KUNIT_CASE_PARAM(vq_drain, flood_gen_params),
-	KUNIT_CASE(republish),
-	KUNIT_CASE(republish_dead),
-	KUNIT_CASE_PARAM(late_answer, late_gen_params),
-	KUNIT_CASE(never_answered),
+	KUNIT_CASE_PARAM(vq_drain, drain_gen_params),
+	KUNIT_CASE(requeue),
+	KUNIT_CASE(requeue_stopped),
+	KUNIT_CASE_PARAM(late_response, late_gen_params),
+	KUNIT_CASE(never_completed),
 	KUNIT_CASE(backlog_waits),
 	KUNIT_CASE(vq_wedged),
 	KUNIT_CASE(vq_held),
@@ -1669,7 +1675,7 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE(long_job_held),
 	KUNIT_CASE(fenced_renders),
 	KUNIT_CASE(relaxed),
-	KUNIT_CASE(forgetful),
+	KUNIT_CASE(skipped_command),
 	KUNIT_CASE(watchdog_idle),
 	KUNIT_CASE(wait_wedged),
 	KUNIT_CASE(wait_killed),
@@ -1679,21 +1685,21 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE(client_closed),
 	KUNIT_CASE(not_started),
 	KUNIT_CASE(vq_stop),
-	KUNIT_CASE(publish_stopped),
+	KUNIT_CASE(queue_stopped),
 	KUNIT_CASE(restart),
-	KUNIT_CASE_PARAM(broken, flight_gen_params),
+	KUNIT_CASE_PARAM(broken, in_flight_gen_params),
 	KUNIT_CASE(broken_in_flight),
 	KUNIT_CASE(send_sync),
 	KUNIT_CASE(send_sync_dies),
 	KUNIT_CASE(throttle_below),
 	KUNIT_CASE(throttle_waits),
-	KUNIT_CASE(crowded),
+	KUNIT_CASE(congested),
 	KUNIT_CASE(throttle_dies),
 	KUNIT_CASE(throttle_killed),
 	KUNIT_CASE(throttle_wedged),
 	KUNIT_CASE(vq_panic),
 	KUNIT_CASE(panic_full),
-	KUNIT_CASE(panic_refused),
+	KUNIT_CASE(panic_stopped),
 	KUNIT_CASE(panic_locked),
 	{}
 };
