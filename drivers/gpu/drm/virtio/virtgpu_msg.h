@@ -47,7 +47,7 @@ enum virtgpu_msg_class {
  * struct virtgpu_client - Accounting of the pending messages of one program
  * @ref: one reference of the program, and one per message
  * @bound: maximum number of pending messages, including the backlog; 0 for a
- *	client whose messages may take long and which has a share of the ring
+ *	client with long-running messages, which has a share of the ring
  * @slots: pending messages if @bound is set, otherwise descriptors of pending
  *	messages; protected by &virtgpu_vq.lock
  * @bytes: payload of pending messages; protected by &virtgpu_vq.lock
@@ -70,7 +70,7 @@ struct virtgpu_client {
  * @error: 0 or negative error code, final in VIRTGPU_MSG_COMPLETED
  * @timed_out: the device has skipped the message; waiters have returned, but
  *	the message may still complete
- * @cursor: command of the cursor queue, whose response has no content
+ * @cursor: command of the cursor queue; the response has no content
  * @fenced: the request has VIRTIO_GPU_FLAG_FENCE, with or without @fence
  * @seen: the watchdog has found the message in the ring
  * @class: what the response depends on; set when the message is queued
@@ -90,12 +90,8 @@ struct virtgpu_client {
  * @cmd: entry of the command in virtgpu_cmd_table
  * @resp_size: bytes that the device may write to @resp
  * @resp_len: bytes that the device claims to have written
- * @resp: @inline_resp or a separate allocation
+ * @resp: inline_resp or a separate allocation
  * @request: the command
- * @inline_resp: response buffer for all small responses
- *
- * @inline_resp does not share cache lines with the other members, because the
- *	device writes it.
  */
 struct virtgpu_msg {
 	struct list_head link;
@@ -125,6 +121,7 @@ struct virtgpu_msg {
 
 	union virtgpu_request request;
 
+	/* private: written by the device, so it must not share cache lines */
 	__dma_from_device_group_begin();
 	u8 inline_resp[64] __aligned(8);
 	__dma_from_device_group_end();
@@ -141,7 +138,7 @@ void virtgpu_msg_put(struct virtgpu_msg *msg);
 
 /**
  * virtgpu_msg_set_command() - Set the command of a message
- * @msg: reserved message whose request is zeroed
+ * @msg: reserved message with a zeroed request
  * @cmd: entry of virtgpu_cmd_table
  */
 static inline void virtgpu_msg_set_command(struct virtgpu_msg *msg,

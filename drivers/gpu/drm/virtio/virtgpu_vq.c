@@ -563,7 +563,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_has_room);
 /**
  * virtgpu_vq_throttle() - Wait until a client may queue further messages
  * @q: the queue
- * @client: the client, or NULL for callers whose messages are not counted
+ * @client: the client, or NULL for callers without accounting
  *
  * To be called first in operations that user space can repeat without limit.
  *
