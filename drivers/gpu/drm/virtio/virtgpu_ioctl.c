@@ -26,9 +26,6 @@
  * resources and pass their resource IDs to other virtio devices.
  */
 
-/* PIPE_TEXTURE_2D of Gallium, a target of RESOURCE_CREATE. */
-#define VIRTGPU_PIPE_TEXTURE_2D 2
-
 /* Upper limit of DRM_IOCTL_VIRTGPU_WAIT. */
 #define WAIT_TIMEOUT (15 * HZ)
 

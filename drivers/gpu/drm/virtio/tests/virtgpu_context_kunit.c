@@ -11,6 +11,7 @@
 
 #include "virtgpu_device.h"
 #include "virtgpu_file.h"
+#include "virtgpu_ioctl.h"
 #include "virtgpu_mock.h"
 #include "virtgpu_mock_buffer.h"
 #include "virtgpu_test_render.h"
@@ -21,8 +22,6 @@
 #define SIZE 8192
 #define W 64
 #define H 48
-/* Target of RESOURCE_CREATE, from Gallium. */
-#define PIPE_TEXTURE_2D 2
 
 /*
  * Capability sets
@@ -474,7 +473,7 @@ static void lost_shown(struct kunit *test)
 {
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
 	struct drm_virtgpu_resource_create args = {
-		.target = PIPE_TEXTURE_2D,
+		.target = VIRTGPU_PIPE_TEXTURE_2D,
 		.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
 		.width = W,
 		.height = H,

@@ -17,7 +17,7 @@
 #include "virtgpu_test_render.h"
 #include "virtgpu_test_client.h"
 
-/* Usage stats of an open file, as /proc/PID/fdinfo shows them. */
+/* Client usage stats in /proc/PID/fdinfo. */
 
 #define W 64
 #define H 48
@@ -38,7 +38,7 @@ static const char *read_fdinfo(struct virtgpu_test_client *u)
 	return m.buf;
 }
 
-/* What follows the key, or NULL without such a line. */
+/* Find the value of a key, or NULL. */
 static const char *find_key(const char *text, const char *key)
 {
 	size_t len = strlen(key);
@@ -53,7 +53,7 @@ static const char *find_key(const char *text, const char *key)
 	return NULL;
 }
 
-/* In bytes. */
+/* Read a value in bytes. */
 static u64 read_stat(struct virtgpu_test_client *u, const char *stat, const char *region)
 {
 	char key[32], unit[4] = "";
@@ -75,11 +75,11 @@ static u64 read_stat(struct virtgpu_test_client *u, const char *stat, const char
 }
 
 /**
- * struct usage - what one region is expected to say, in bytes
+ * struct usage - Expected values of one region, in bytes
  * @total: all buffers
- * @shared: those that others have too
- * @resident: those whose memory is there
- * @active: those with unsignalled fences
+ * @shared: buffers that are shared
+ * @resident: buffers that have memory
+ * @active: buffers with unsignalled fences
  */
 struct usage {
 	u64 total, shared, resident, active;
@@ -98,7 +98,7 @@ static void expect_usage(struct virtgpu_test_client *u, const char *region, stru
 			    "%s", region);
 }
 
-/* Memory of no other region. */
+/* Expect no memory in other regions. */
 static void expect_only(struct virtgpu_test_client *u, const char *region, struct usage expected)
 {
 	unsigned int i;
@@ -117,7 +117,10 @@ static void fdinfo_keys(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, value);
 	KUNIT_EXPECT_EQ(test, strncmp(value, "virtio_gpu\n", 11), 0);
 	KUNIT_EXPECT_NOT_NULL(test, find_key(text, "drm-client-id"));
-	/* The mock is not a PCI device, and the host does not report engine time. */
+	/*
+	 * The mock is not a PCI device, and the host does not report engine
+	 * time.
+	 */
 	KUNIT_EXPECT_NULL(test, find_key(text, "drm-pdev"));
 	KUNIT_EXPECT_NULL(test, strstr(text, "drm-engine"));
 	expect_only(u, "memory", USAGE(0, 0, 0, 0));
@@ -134,7 +137,7 @@ static void fdinfo_dumb(struct kunit *test)
 	expect_only(u, "memory", USAGE(SIZE + size, 0, SIZE + size, 0));
 	expect_only(other, "memory", USAGE(0, 0, 0, 0));
 
-	/* Being shown adds nothing; but a framebuffer holds a handle of DRM's own. */
+	/* Scanout adds no memory, but a framebuffer holds a handle. */
 	fb = test_client_fb(u, small, W, H, W * 4, 0);
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
 	expect_only(u, "memory", USAGE(SIZE + size, SIZE, SIZE + size, 0));
@@ -147,7 +150,7 @@ static void fdinfo_dumb(struct kunit *test)
 	expect_only(u, "memory", USAGE(0, 0, 0, 0));
 }
 
-/* A buffer counts for each program that has it, as shared. */
+/* A buffer with handles in two files is shared in both. */
 static void fdinfo_shared(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
@@ -177,8 +180,8 @@ static void fdinfo_active(struct kunit *test)
 	expect_only(u, "memory", USAGE(2 * SIZE, 0, 2 * SIZE, 0));
 }
 
-/* An import is resident from when it is mapped until it moves. */
-static void import(struct kunit *test)
+/* An import is resident while it is mapped for the device. */
+static void fdinfo_import(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	struct virtgpu_mock_buffer *b = virtgpu_mock_buffer_create(test, u->mock,
@@ -209,35 +212,35 @@ static void import(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(b->attachments)));
 }
 
-/* What is only with the host, and what has pages of the guest besides. */
+/* Host blobs, and 3D resources, which have guest pages. */
 static void fdinfo_host(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_VENUS, 0, 0);
 	u64 size = 4 * PAGE_SIZE, pages;
-	u32 blob, texture, resource;
+	u32 blob, res_3d, resource;
 
 	KUNIT_ASSERT_EQ(test, virtgpu_render_blob(u, size, &blob, &resource), 0);
 	virtgpu_mock_wait_idle(u->mock);
 	expect_only(u, "host", USAGE(size, 0, size, 0));
 
-	texture = virtgpu_render_buffer(u, PAGE_SIZE, &resource);
-	pages = test_client_object(u, texture)->size;
+	res_3d = virtgpu_render_buffer(u, PAGE_SIZE, &resource);
+	pages = test_client_object(u, res_3d)->size;
 	virtgpu_mock_wait_idle(u->mock);
 	expect_usage(u, "host", USAGE(size, 0, size, 0));
 	expect_usage(u, "memory", USAGE(pages, 0, pages, 0));
 
-	/* The host forgets its memory in a reset; that of the guest stays. */
+	/* A reset frees the host memory, but not the guest pages. */
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
 	expect_usage(u, "host", USAGE(size, 0, 0, 0));
 	expect_usage(u, "memory", USAGE(pages, 0, pages, 0));
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
 
 	test_client_drop(u, blob);
-	test_client_drop(u, texture);
+	test_client_drop(u, res_3d);
 	expect_only(u, "memory", USAGE(0, 0, 0, 0));
 }
 
-static void unplugged(struct kunit *test)
+static void fdinfo_unplug(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
 
@@ -251,9 +254,9 @@ static struct kunit_case fdinfo_tests[] = {
 	KUNIT_CASE_PARAM(fdinfo_dumb, virtgpu_test_config_gen_params),
 	KUNIT_CASE(fdinfo_shared),
 	KUNIT_CASE(fdinfo_active),
-	KUNIT_CASE_PARAM(import, virtgpu_test_config_gen_params),
+	KUNIT_CASE_PARAM(fdinfo_import, virtgpu_test_config_gen_params),
 	KUNIT_CASE(fdinfo_host),
-	KUNIT_CASE(unplugged),
+	KUNIT_CASE(fdinfo_unplug),
 	{}
 };
 

@@ -155,7 +155,7 @@ void virtgpu_mock_contexts_reset(struct virtgpu_mock *m)
 }
 
 /*
- * Capability sets
+ * Commands
  */
 
 u32 virtgpu_mock_capset_info(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
@@ -197,8 +197,7 @@ u32 virtgpu_mock_get_capset(struct virtgpu_mock *m, struct virtgpu_mock_request 
 	    rq->room < sizeof(*resp) + set->size) {
 		virtgpu_mock_spec_violation(m, "version %u of capability set %u, %u bytes",
 					    le32_to_cpu(c->capset_version),
-						    le32_to_cpu(c->capset_id),
-					    rq->room);
+					    le32_to_cpu(c->capset_id), rq->room);
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
 	for (i = 0; i < set->size; i++)
@@ -208,10 +207,6 @@ u32 virtgpu_mock_get_capset(struct virtgpu_mock *m, struct virtgpu_mock_request 
 	return VIRTIO_GPU_RESP_OK_CAPSET;
 }
 
-/*
- * Contexts
- */
-
 u32 virtgpu_mock_ctx_create(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {
 	const struct virtio_gpu_ctx_create *c = rq->bytes;
@@ -219,10 +214,9 @@ u32 virtgpu_mock_ctx_create(struct virtgpu_mock *m, struct virtgpu_mock_request 
 	struct virtgpu_mock_context *ctx;
 
 	if (len > sizeof(c->debug_name) ||
-	    (capset && (!virtgpu_mock_has(m, VIRTIO_GPU_F_CONTEXT_INIT) || !find_capset(m,
-											capset)))) {
-		virtgpu_mock_spec_violation(m,
-					    "context of capability set %u, its name has %u bytes",
+	    (capset && (!virtgpu_mock_has(m, VIRTIO_GPU_F_CONTEXT_INIT) ||
+			!find_capset(m, capset)))) {
+		virtgpu_mock_spec_violation(m, "context with capset %u and a name of %u bytes",
 					    capset, len);
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}

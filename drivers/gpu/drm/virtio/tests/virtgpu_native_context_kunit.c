@@ -12,14 +12,16 @@
 #include "virtgpu_test_client.h"
 
 /*
- * Native contexts, as Mesa's drivers use them: memory that a command stream makes and a
- * blob names, seen through the window; several timelines, and events of them.
+ * Native contexts as used by Mesa: blobs of memory that a command buffer
+ * allocates, host-visible mappings, several rings and their events.
  */
 
 #define SIZE (2 * PAGE_SIZE)
 #define RING VIRTGPU_EXECBUF_RING_IDX
 
-/* As Mesa does it: the stream that makes the memory comes with the blob. */
+/*
+ * Like Mesa, pass the command buffer that allocates the memory with the blob.
+ */
 static int create(struct virtgpu_test_client *u, const struct virtgpu_mock_op *ops,
 		  unsigned int count, u64 id,
 		  struct drm_virtgpu_resource_create_blob *args)
@@ -36,16 +38,17 @@ static int create(struct virtgpu_test_client *u, const struct virtgpu_mock_op *o
 	return test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, args);
 }
 
-static int create_made(struct virtgpu_test_client *u, u64 id,
-		       struct drm_virtgpu_resource_create_blob *args)
+/* Allocate the memory and create the blob of it. */
+static int create_allocated(struct virtgpu_test_client *u, u64 id,
+			    struct drm_virtgpu_resource_create_blob *args)
 {
-	struct virtgpu_mock_op make = { VIRTGPU_MOCK_ALLOC, id, SIZE };
+	struct virtgpu_mock_op alloc = { VIRTGPU_MOCK_ALLOC, id, SIZE };
 
-	return create(u, &make, 1, id, args);
+	return create(u, &alloc, 1, id, args);
 }
 
-/* What the host has to say about a blob comes with the next use. */
-static int host_says(struct virtgpu_test_client *u, u32 handle)
+/* Get the sticky error of a blob, which the next submission returns. */
+static int blob_error(struct virtgpu_test_client *u, u32 handle)
 {
 	struct drm_virtgpu_execbuffer args = {
 		.num_bo_handles = 1,
@@ -57,7 +60,10 @@ static int host_says(struct virtgpu_test_client *u, u32 handle)
 	return virtgpu_render_submit(u, &args, NULL, 0);
 }
 
-/* Stream, blob and the context's use of it: in this order, with one notification. */
+/*
+ * SUBMIT_3D, RESOURCE_CREATE_BLOB and CTX_ATTACH_RESOURCE with one
+ * notification.
+ */
 static void native_context_create(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 2, 0);
@@ -71,9 +77,9 @@ static void native_context_create(struct kunit *test)
 	virtgpu_mock_wait_idle(u->mock);
 	from = virtgpu_mock_log_pos(u->mock);
 	kicks = virtgpu_mock_kicks(u->mock, 0);
-	/* So that what was published at once is taken at once. */
+	/* The device must see all three commands at once. */
 	virtgpu_mock_freeze(u->mock);
-	KUNIT_ASSERT_EQ(test, create_made(u, 17, &args), 0);
+	KUNIT_ASSERT_EQ(test, create_allocated(u, 17, &args), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_run(u->mock), ARRAY_SIZE(order));
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_kicks(u->mock, 0) - kicks, 1);
 	for (i = 0; i < ARRAY_SIZE(order); i++) {
@@ -82,12 +88,14 @@ static void native_context_create(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, e.context, virtgpu_render_context(u));
 	}
 	virtgpu_mock_thaw(u->mock);
-	KUNIT_EXPECT_EQ(test, host_says(u, args.bo_handle), 0);
+	KUNIT_EXPECT_EQ(test, blob_error(u, args.bo_handle), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_attached(u->mock, virtgpu_render_context(u),
 						      args.res_handle));
 }
 
-/* Number 0 is the memory that guest and host talk through. */
+/*
+ * Blob ID 0 is the memory shared by the guest driver and the host's renderer.
+ */
 static void shared_memory(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 1, 0);
@@ -103,61 +111,61 @@ static void shared_memory(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, virtgpu_render_submit(u, &exec, &op, 1), 0);
 	virtgpu_mock_wait_idle(u->mock);
 	if (!virtgpu_mock_host_visible_has_memory(u->mock))
-		kunit_skip(test, "nothing is in the window on this machine");
+		kunit_skip(test, "no memory in the host-visible region on this machine");
 	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, addr), 0xcafe);
 }
 
 /*
- * Creation that fails
+ * Failing creation
  */
 
-/* A number that no stream has made. */
-static void unknown_capset(struct kunit *test)
+/* A blob ID that no command buffer has allocated. */
+static void unknown_blob_id(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 1, 0);
 	struct drm_virtgpu_resource_create_blob args;
 	u64 addr;
 
 	KUNIT_ASSERT_EQ(test, create(u, NULL, 0, 5, &args), 0);
-	KUNIT_EXPECT_EQ(test, host_says(u, args.bo_handle), -EINVAL);
+	KUNIT_EXPECT_EQ(test, blob_error(u, args.bo_handle), -EINVAL);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_map(u, args.bo_handle, SIZE, &addr), -EINVAL);
 	test_client_drop(u, args.bo_handle);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_vgdev(u->mock)->ctrl.num_pending));
-	KUNIT_ASSERT_EQ(test, create_made(u, 5, &args), 0);
-	KUNIT_EXPECT_EQ(test, host_says(u, args.bo_handle), 0);
+	KUNIT_ASSERT_EQ(test, create_allocated(u, 5, &args), 0);
+	KUNIT_EXPECT_EQ(test, blob_error(u, args.bo_handle), 0);
 }
 
-/* Memory is made into one blob, once. */
-static void twice(struct kunit *test)
+/* A blob ID can be used once. */
+static void blob_id_reused(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 1, 0);
 	struct drm_virtgpu_resource_create_blob first, second;
 
-	KUNIT_ASSERT_EQ(test, create_made(u, 5, &first), 0);
+	KUNIT_ASSERT_EQ(test, create_allocated(u, 5, &first), 0);
 	KUNIT_ASSERT_EQ(test, create(u, NULL, 0, 5, &second), 0);
-	KUNIT_EXPECT_EQ(test, host_says(u, first.bo_handle), 0);
-	KUNIT_EXPECT_EQ(test, host_says(u, second.bo_handle), -EINVAL);
+	KUNIT_EXPECT_EQ(test, blob_error(u, first.bo_handle), 0);
+	KUNIT_EXPECT_EQ(test, blob_error(u, second.bo_handle), -EINVAL);
 }
 
-/* Another context's is not ours. */
-static void of_others(struct kunit *test)
+/* A blob ID is valid only in the context that allocated the memory. */
+static void blob_id_of_other_context(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 1, 0);
 	struct virtgpu_test_client *other = test_client_open(test, u->mock);
-	struct drm_virtgpu_resource_create_blob mine, theirs;
-	struct virtgpu_mock_op make = { VIRTGPU_MOCK_ALLOC, 9, SIZE };
+	struct drm_virtgpu_resource_create_blob valid, invalid;
+	struct virtgpu_mock_op alloc = { VIRTGPU_MOCK_ALLOC, 9, SIZE };
 	struct drm_virtgpu_execbuffer exec = { };
 
 	KUNIT_ASSERT_EQ(test, virtgpu_render_init(other, VIRTIO_GPU_CAPSET_DRM, 1, 0), 0);
-	KUNIT_ASSERT_EQ(test, virtgpu_render_submit(u, &exec, &make, 1), 0);
-	KUNIT_ASSERT_EQ(test, create(other, NULL, 0, 9, &theirs), 0);
-	KUNIT_EXPECT_EQ(test, host_says(other, theirs.bo_handle), -EINVAL);
-	KUNIT_ASSERT_EQ(test, create(u, NULL, 0, 9, &mine), 0);
-	KUNIT_EXPECT_EQ(test, host_says(u, mine.bo_handle), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_render_submit(u, &exec, &alloc, 1), 0);
+	KUNIT_ASSERT_EQ(test, create(other, NULL, 0, 9, &invalid), 0);
+	KUNIT_EXPECT_EQ(test, blob_error(other, invalid.bo_handle), -EINVAL);
+	KUNIT_ASSERT_EQ(test, create(u, NULL, 0, 9, &valid), 0);
+	KUNIT_EXPECT_EQ(test, blob_error(u, valid.bo_handle), 0);
 }
 
-/* A stream that the host does not like makes no memory, so there is no blob. */
-static void stream_fails(struct kunit *test)
+/* A failed command buffer allocates no memory, so creating the blob fails. */
+static void cmdbuf_fails(struct kunit *test)
 {
 	static const struct virtgpu_mock_op ops[] = {
 		{ VIRTGPU_MOCK_FAIL }, { VIRTGPU_MOCK_ALLOC, 5, SIZE },
@@ -166,11 +174,11 @@ static void stream_fails(struct kunit *test)
 	struct drm_virtgpu_resource_create_blob args;
 
 	KUNIT_ASSERT_EQ(test, create(u, ops, ARRAY_SIZE(ops), 5, &args), 0);
-	KUNIT_EXPECT_EQ(test, host_says(u, args.bo_handle), -EINVAL);
+	KUNIT_EXPECT_EQ(test, blob_error(u, args.bo_handle), -EINVAL);
 }
 
-/* A stream that cannot be read is not sent, nor is the blob made. */
-static void stream_bad(struct kunit *test)
+/* Nothing is queued for a command buffer that is not valid. */
+static void cmdbuf_invalid(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 1, 0);
 	struct drm_virtgpu_resource_create_blob args = {
@@ -194,29 +202,31 @@ static void stream_bad(struct kunit *test)
 }
 
 /*
- * Timelines
+ * Rings and buffers
  */
 
-struct rings {
+struct ring_case {
 	const char *name;
 	u32 count;
 	u64 polled;
 };
 
-static const struct rings rings[] = {
+static const struct ring_case ring_cases[] = {
 	{ "one", 1, 1 },
 	{ "CPU and GPU", 2, 2 },
 	{ "three, not polled", 3, 0 },
-	{ "16, every other", 16, 0x5555 },
+	{ "16, every other polled", 16, 0x5555 },
 	{ "64", 64, ~0ull },
 };
 
-KUNIT_ARRAY_PARAM_DESC(rings, rings, name);
+KUNIT_ARRAY_PARAM_DESC(ring_case, ring_cases, name);
 
-/* Each polled timeline tells of each fence, when it signals; the others say nothing. */
-static void events(struct kunit *test)
+/*
+ * Polled rings send an event for each signalled fence; other rings send none.
+ */
+static void ring_events(struct kunit *test)
 {
-	const struct rings *r = test->param_value;
+	const struct ring_case *r = test->param_value;
 	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, r->count,
 							     r->polled);
 	struct drm_virtgpu_execbuffer args = { .flags = RING };
@@ -233,7 +243,7 @@ static void events(struct kunit *test)
 		seen += !!(r->polled & BIT_ULL(args.ring_idx));
 		KUNIT_EXPECT_EQ(test, test_client_signals(u), seen);
 	}
-	/* What names no timeline polls none. */
+	/* A submission without a ring index sends no event. */
 	args.flags = 0;
 	virtgpu_mock_obey(u->mock);
 	KUNIT_ASSERT_EQ(test, virtgpu_render_submit(u, &args, NULL, 0), 0);
@@ -241,8 +251,10 @@ static void events(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_client_signals(u), seen);
 }
 
-/* Who does not read his events gets no more of them, and keeps nobody from closing. */
-static void unread(struct kunit *test)
+/*
+ * Unread events limit further submissions, but do not block closing the file.
+ */
+static void unread_events(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 1, 1);
 	struct drm_virtgpu_execbuffer args = { .flags = RING };
@@ -266,7 +278,7 @@ static void unread(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_contexts(m)));
 }
 
-/* A buffer is waited for on whichever timeline it was used. */
+/* WAIT covers the submissions of all rings that use the buffer. */
 static void native_context_wait(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 2, 0);
@@ -274,7 +286,7 @@ static void native_context_wait(struct kunit *test)
 	struct drm_virtgpu_3d_wait wait = { .flags = VIRTGPU_WAIT_NOWAIT };
 	struct drm_virtgpu_resource_create_blob args;
 
-	KUNIT_ASSERT_EQ(test, create_made(u, 3, &args), 0);
+	KUNIT_ASSERT_EQ(test, create_allocated(u, 3, &args), 0);
 	virtgpu_mock_wait_idle(u->mock);
 	wait.handle = args.bo_handle;
 	exec.bo_handles = test_client_memory(test, &args.bo_handle, sizeof(args.bo_handle));
@@ -289,8 +301,8 @@ static void native_context_wait(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_WAIT, &wait), 0);
 }
 
-/* Buffers come and go, mapped and not, and nothing of them stays. */
-static void come_and_go(struct kunit *test)
+/* Create, map and destroy blobs in a loop without leaking any. */
+static void create_destroy(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 1, 0);
 	struct drm_virtgpu_resource_create_blob args;
@@ -298,7 +310,7 @@ static void come_and_go(struct kunit *test)
 	u64 addr;
 
 	for (i = 1; i <= 200; i++) {
-		KUNIT_ASSERT_EQ(test, create_made(u, i, &args), 0);
+		KUNIT_ASSERT_EQ(test, create_allocated(u, i, &args), 0);
 		if (i % 3 == 0)
 			KUNIT_ASSERT_EQ(test, virtgpu_render_map(u, args.bo_handle, SIZE, &addr),
 					0);
@@ -314,15 +326,15 @@ static void come_and_go(struct kunit *test)
 static struct kunit_case native_tests[] = {
 	KUNIT_CASE(native_context_create),
 	KUNIT_CASE(shared_memory),
-	KUNIT_CASE(unknown_capset),
-	KUNIT_CASE(twice),
-	KUNIT_CASE(of_others),
-	KUNIT_CASE(stream_fails),
-	KUNIT_CASE(stream_bad),
-	KUNIT_CASE_PARAM(events, rings_gen_params),
-	KUNIT_CASE(unread),
+	KUNIT_CASE(unknown_blob_id),
+	KUNIT_CASE(blob_id_reused),
+	KUNIT_CASE(blob_id_of_other_context),
+	KUNIT_CASE(cmdbuf_fails),
+	KUNIT_CASE(cmdbuf_invalid),
+	KUNIT_CASE_PARAM(ring_events, ring_case_gen_params),
+	KUNIT_CASE(unread_events),
 	KUNIT_CASE(native_context_wait),
-	KUNIT_CASE(come_and_go),
+	KUNIT_CASE(create_destroy),
 	{}
 };
 

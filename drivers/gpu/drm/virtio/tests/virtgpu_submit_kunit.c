@@ -19,7 +19,7 @@
 #include "virtgpu_test_render.h"
 #include "virtgpu_test_client.h"
 
-/* EXECBUFFER: what it does, in which order, and that it does nothing if it fails. */
+/* EXECBUFFER: effects, ordering, fences, and no effect on failure. */
 
 #define SIZE 8192
 #define RING VIRTGPU_EXECBUF_RING_IDX
@@ -27,20 +27,20 @@
 #define FENCE_OUT VIRTGPU_EXECBUF_FENCE_FD_OUT
 #define RESET VIRTGPU_EXECBUF_SYNCOBJ_RESET
 
-static const struct virtgpu_mock_op nothing = { VIRTGPU_MOCK_NOP };
+static const struct virtgpu_mock_op nop = { VIRTGPU_MOCK_NOP };
 
 /*
- * Streams
+ * Command buffers and failure
  */
 
-struct stream {
+struct cmdbuf_case {
 	const char *name;
 	u32 count;
 	u64 features;
 	unsigned int ring;
 };
 
-static const struct stream streams[] = {
+static const struct cmdbuf_case cmdbuf_cases[] = {
 	{ "one command", 1, VIRTGPU_MOCK_3D, 256 },
 	{ "a page", 341, VIRTGPU_MOCK_3D, 256 },
 	{ "some pages", 2000, VIRTGPU_MOCK_3D, 256 },
@@ -51,12 +51,12 @@ static const struct stream streams[] = {
 	{ "16 MiB", SZ_16M / 12, VIRTGPU_MOCK_3D, 256 },
 };
 
-KUNIT_ARRAY_PARAM_DESC(stream, streams, name);
+KUNIT_ARRAY_PARAM_DESC(cmdbuf_case, cmdbuf_cases, name);
 
-/* It arrives whole: its last command is the one that does something. */
-static void submit_stream(struct kunit *test)
+/* All of the command buffer arrives: only its last command has an effect. */
+static void submit_cmdbuf(struct kunit *test)
 {
-	const struct stream *s = test->param_value;
+	const struct cmdbuf_case *s = test->param_value;
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
 	struct drm_virtgpu_execbuffer args = { };
 	struct drm_virtgpu_3d_wait wait = { };
@@ -79,15 +79,15 @@ static void submit_stream(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_WAIT, &wait), 0);
 
 	if (!virtgpu_mock_host_visible_has_memory(u->mock))
-		kunit_skip(test, "nothing is in the window on this machine");
+		kunit_skip(test, "no memory in the host-visible region on this machine");
 	KUNIT_ASSERT_EQ(test, virtgpu_render_map(u, wait.handle, SIZE, &addr), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, addr + SIZE - 4), 0x12345678);
 }
 
 /* One submission is one command and one notification. */
-static void costs(struct kunit *test)
+static void one_command(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 1, 1);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 1, 1);
 	struct drm_virtgpu_execbuffer args = { .flags = RING };
 	unsigned int from, kicks, i;
 
@@ -95,7 +95,7 @@ static void costs(struct kunit *test)
 	from = virtgpu_mock_log_pos(u->mock);
 	kicks = virtgpu_mock_kicks(u->mock, 0);
 	for (i = 0; i < 10; i++) {
-		KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, &nothing, 1), 0);
+		KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, &nop, 1), 0);
 		virtgpu_mock_wait_idle(u->mock);
 	}
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_log_pos(u->mock) - from, 10);
@@ -103,18 +103,15 @@ static void costs(struct kunit *test)
 }
 
 /*
- * Failure
+ * A submission that uses all features, and the state that a failure must keep.
  */
-
-/* A submission that wants everything, and what is to be as it was if it fails. */
-struct all {
+struct full_submit {
 	struct virtgpu_test_client *u;
 	struct drm_virtgpu_execbuffer args;
 	struct drm_virtgpu_execbuffer_syncobj in;
 	struct drm_virtgpu_execbuffer_syncobj out[2];
 	u32 bos[2];
-	struct dma_fence *before;
-	struct dma_fence *last;
+	struct dma_fence *old_fence;
 	int in_fd;
 };
 
@@ -130,21 +127,21 @@ static int new_sync_file(struct kunit *test, struct dma_fence *fence)
 	return fd;
 }
 
-static void start_all(struct kunit *test, struct all *a)
+static void full_submit_init(struct kunit *test, struct full_submit *a)
 {
 	u32 resource;
 
 	memset(a, 0, sizeof(*a));
-	a->u = virtgpu_render_start(test, 6, 2, 3);
-	a->before = dma_fence_get_stub();
-	a->in.handle = virtgpu_render_syncobj(a->u, a->before);
+	a->u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 2, 3);
+	a->old_fence = dma_fence_get_stub();
+	a->in.handle = virtgpu_render_syncobj(a->u, a->old_fence);
 	a->in.flags = RESET;
-	a->out[0].handle = virtgpu_render_syncobj(a->u, a->before);
+	a->out[0].handle = virtgpu_render_syncobj(a->u, a->old_fence);
 	a->out[1].handle = virtgpu_render_syncobj(a->u, NULL);
 	a->out[1].point = 7;
 	a->bos[0] = virtgpu_render_buffer(a->u, SIZE, &resource);
 	a->bos[1] = test_client_dumb(a->u, 64, 48);
-	a->in_fd = new_sync_file(test, a->before);
+	a->in_fd = new_sync_file(test, a->old_fence);
 	a->args = (struct drm_virtgpu_execbuffer) {
 		.flags = RING | FENCE_IN | FENCE_OUT,
 		.fence_fd = a->in_fd,
@@ -156,19 +153,19 @@ static void start_all(struct kunit *test, struct all *a)
 		.out_syncobjs = test_client_memory(test, a->out, sizeof(a->out)),
 		.num_bo_handles = 2,
 		.bo_handles = test_client_memory(test, a->bos, sizeof(a->bos)),
-		.size = sizeof(nothing),
-		.command = test_client_memory(test, &nothing, sizeof(nothing)),
+		.size = sizeof(nop),
+		.command = test_client_memory(test, &nop, sizeof(nop)),
 	};
 	virtgpu_mock_wait_idle(a->u->mock);
 }
 
-static void finish_all(struct kunit *test, struct all *a)
+static void full_submit_fini(struct kunit *test, struct full_submit *a)
 {
 	KUNIT_EXPECT_EQ(test, close_fd(a->in_fd), 0);
-	dma_fence_put(a->before);
+	dma_fence_put(a->old_fence);
 }
 
-/* Which number the next file would have, or 0 if there is none left. */
+/* The next free file descriptor, or a negative errno. */
 static int next_fd(void)
 {
 	int fd = get_unused_fd_flags(O_CLOEXEC);
@@ -197,24 +194,25 @@ static bool is_idle(struct virtgpu_test_client *u, u32 handle)
 	return !test_client_ioctl(u, DRM_VIRTGPU_WAIT, &wait);
 }
 
-/* Nothing has come of it. */
-static void expect_nothing(struct kunit *test, struct all *a, unsigned int submits,
-			   int fd)
+/* The submission had no effect. */
+static void expect_no_effect(struct kunit *test, struct full_submit *a, unsigned int submits,
+			     int fd)
 {
 	virtgpu_mock_wait_idle(a->u->mock);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(a->u->mock, CMD(SUBMIT_3D)), submits);
 	KUNIT_EXPECT_EQ(test, test_client_signals(a->u), 0);
 	KUNIT_EXPECT_EQ(test, next_fd(), fd);
-	expect_fence(test, a->u, a->in.handle, a->before);
-	expect_fence(test, a->u, a->out[0].handle, a->before);
+	expect_fence(test, a->u, a->in.handle, a->old_fence);
+	expect_fence(test, a->u, a->out[0].handle, a->old_fence);
 	expect_fence(test, a->u, a->out[1].handle, NULL);
 	KUNIT_EXPECT_TRUE(test, is_idle(a->u, a->bos[0]));
 	KUNIT_EXPECT_TRUE(test, is_idle(a->u, a->bos[1]));
 	KUNIT_EXPECT_LE(test, virtgpu_mock_vgdev(a->u->mock)->ctrl.num_pending, 0);
 }
 
-/* All of it has happened. */
-static void expect_all(struct kunit *test, struct all *a, const struct drm_virtgpu_execbuffer *args)
+/* The submission had all effects. */
+static void expect_effects(struct kunit *test, struct full_submit *a,
+			   const struct drm_virtgpu_execbuffer *args)
 {
 	struct dma_fence *fence = virtgpu_render_take_fd(test, args->fence_fd), *point;
 
@@ -231,192 +229,190 @@ static void expect_all(struct kunit *test, struct all *a, const struct drm_virtg
 	dma_fence_put(fence);
 }
 
-/* What programs do wrong. */
-struct wrong {
+/* Invalid arguments. */
+struct bad_args {
 	const char *name;
-	void (*spoil)(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args);
+	void (*mutate)(struct full_submit *a, struct drm_virtgpu_execbuffer *args);
 	int ret;
 };
 
-#define NOWHERE 16
+/* An address that is not mapped, and a handle that does not exist. */
+#define BAD_ADDRESS 16
+#define BAD_HANDLE 4711
 
-static void unknown_flag(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void unknown_flag(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
 	args->flags |= 8;
 }
 
-static void no_such_ring(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void invalid_ring(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
 	args->ring_idx = 2;
 }
 
-static void huge_ring(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void huge_ring(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
 	args->ring_idx = 0x80000000;
 }
 
-static void stream_nowhere(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void cmdbuf_address(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
-	args->command = NOWHERE;
+	args->command = BAD_ADDRESS;
 }
 
-static void stream_huge(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void cmdbuf_huge(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
 	args->size = SZ_16M + 4;
 }
 
-static void no_such_fd(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void invalid_fd(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
 	args->fence_fd = -1;
 }
 
-static void bos_nowhere(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void bos_address(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
-	args->bo_handles = NOWHERE;
+	args->bo_handles = BAD_ADDRESS;
 }
 
-static void no_such_bo(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void invalid_bo(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
-	u32 bos[2] = { a->bos[0], 4711 };
+	u32 bos[2] = { a->bos[0], BAD_HANDLE };
 
-	args->bo_handles = test_client_memory(test, bos, sizeof(bos));
+	args->bo_handles = test_client_memory(a->u->test, bos, sizeof(bos));
 }
 
-static void many_bos(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void many_bos(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
 	args->num_bo_handles = U32_MAX;
 }
 
-static void in_nowhere(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void in_address(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
-	args->in_syncobjs = NOWHERE;
+	args->in_syncobjs = BAD_ADDRESS;
 }
 
-static void many_in(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void many_in(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
 	args->num_in_syncobjs = U32_MAX;
 }
 
-static void give_in(struct kunit *test, struct drm_virtgpu_execbuffer *args, u32 handle, u32 flags,
-		    u64 point)
+static void set_in(struct full_submit *a, struct drm_virtgpu_execbuffer *args, u32 handle,
+		   u32 flags, u64 point)
 {
 	struct drm_virtgpu_execbuffer_syncobj in = { handle, flags, point };
 
-	args->in_syncobjs = test_client_memory(test, &in, sizeof(in));
+	args->in_syncobjs = test_client_memory(a->u->test, &in, sizeof(in));
 }
 
-static void no_such_in(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void invalid_in(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
-	give_in(test, args, 4711, 0, 0);
+	set_in(a, args, BAD_HANDLE, 0, 0);
 }
 
-static void in_flags(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void in_flags(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
-	give_in(test, args, a->in.handle, 0x80, 0);
+	set_in(a, args, a->in.handle, 0x80, 0);
 }
 
-static void in_point(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void in_point(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
-	give_in(test, args, a->out[1].handle, 0, 9);
+	set_in(a, args, a->out[1].handle, 0, 9);
 }
 
-static void in_empty(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void in_empty(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
-	give_in(test, args, a->out[1].handle, 0, 0);
+	set_in(a, args, a->out[1].handle, 0, 0);
 }
 
-static void out_nowhere(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void out_address(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
-	args->out_syncobjs = NOWHERE;
+	args->out_syncobjs = BAD_ADDRESS;
 }
 
-static void many_out(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void many_out(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
 	args->num_out_syncobjs = U32_MAX;
 }
 
-static void no_such_out(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void invalid_out(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
-	struct drm_virtgpu_execbuffer_syncobj out[2] = { a->out[0], { .handle = 4711 } };
+	struct drm_virtgpu_execbuffer_syncobj out[2] = { a->out[0], { .handle = BAD_HANDLE } };
 
-	args->out_syncobjs = test_client_memory(test, out, sizeof(out));
+	args->out_syncobjs = test_client_memory(a->u->test, out, sizeof(out));
 }
 
-static void out_flags(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void out_flags(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
 	struct drm_virtgpu_execbuffer_syncobj out[2] = { a->out[0], a->out[1] };
 
 	out[1].flags = RESET;
-	args->out_syncobjs = test_client_memory(test, out, sizeof(out));
+	args->out_syncobjs = test_client_memory(a->u->test, out, sizeof(out));
 }
 
-static void no_stride(struct kunit *test, struct all *a, struct drm_virtgpu_execbuffer *args)
+static void no_stride(struct full_submit *a, struct drm_virtgpu_execbuffer *args)
 {
 	args->syncobj_stride = 0;
 }
 
-static const struct wrong wrongs[] = {
+static const struct bad_args bad_args[] = {
 	{ "unknown flag", unknown_flag, -EINVAL },
-	{ "no such timeline", no_such_ring, -EINVAL },
-	{ "huge timeline", huge_ring, -EINVAL },
-	{ "stream from nowhere", stream_nowhere, -EFAULT },
-	{ "huge stream", stream_huge, -E2BIG },
-	{ "no such fence fd", no_such_fd, -EINVAL },
-	{ "buffers from nowhere", bos_nowhere, -EFAULT },
-	{ "no such buffer", no_such_bo, -ENOENT },
-	{ "many buffers", many_bos, -E2BIG },
-	{ "in from nowhere", in_nowhere, -EFAULT },
-	{ "many in", many_in, -E2BIG },
-	{ "no such in", no_such_in, -ENOENT },
-	{ "in with flags", in_flags, -EINVAL },
-	{ "in with a point to come", in_point, -EINVAL },
-	{ "in without a fence", in_empty, -EINVAL },
-	{ "out to nowhere", out_nowhere, -EFAULT },
-	{ "many out", many_out, -E2BIG },
-	{ "no such out", no_such_out, -EINVAL },
-	{ "out with flags", out_flags, -EINVAL },
-	{ "no stride", no_stride, -EINVAL },
+	{ "invalid ring", invalid_ring, -EINVAL },
+	{ "huge ring", huge_ring, -EINVAL },
+	{ "command buffer at a bad address", cmdbuf_address, -EFAULT },
+	{ "huge command buffer", cmdbuf_huge, -E2BIG },
+	{ "invalid fence fd", invalid_fd, -EINVAL },
+	{ "handles at a bad address", bos_address, -EFAULT },
+	{ "invalid handle", invalid_bo, -ENOENT },
+	{ "too many handles", many_bos, -E2BIG },
+	{ "in-syncobjs at a bad address", in_address, -EFAULT },
+	{ "too many in-syncobjs", many_in, -E2BIG },
+	{ "invalid in-syncobj", invalid_in, -ENOENT },
+	{ "in-syncobj with invalid flags", in_flags, -EINVAL },
+	{ "in-syncobj with a future point", in_point, -EINVAL },
+	{ "in-syncobj without a fence", in_empty, -EINVAL },
+	{ "out-syncobjs at a bad address", out_address, -EFAULT },
+	{ "too many out-syncobjs", many_out, -E2BIG },
+	{ "invalid out-syncobj", invalid_out, -EINVAL },
+	{ "out-syncobj with flags", out_flags, -EINVAL },
+	{ "stride of 0", no_stride, -EINVAL },
 };
 
-KUNIT_ARRAY_PARAM_DESC(wrong, wrongs, name);
+KUNIT_ARRAY_PARAM_DESC(bad_args, bad_args, name);
 
-static void submit_wrong(struct kunit *test)
+static void submit_bad_args(struct kunit *test)
 {
-	const struct wrong *w = test->param_value;
+	const struct bad_args *w = test->param_value;
 	struct drm_virtgpu_execbuffer args;
-	struct all a;
+	struct full_submit a;
 	int fd;
 
-	start_all(test, &a);
+	full_submit_init(test, &a);
 	fd = next_fd();
 	args = a.args;
-	w->spoil(test, &a, &args);
+	w->mutate(&a, &args);
 	a.args.fence_fd = args.fence_fd;
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(a.u, DRM_VIRTGPU_EXECBUFFER, &args), w->ret);
 	KUNIT_EXPECT_EQ(test, args.fence_fd, a.args.fence_fd);
-	expect_nothing(test, &a, 0, fd);
+	expect_no_effect(test, &a, 0, fd);
 
-	if (a.last) {
-		dma_fence_signal(a.last);
-		dma_fence_put(a.last);
-	}
-	/* And what is right does all of it. */
+	/* The same submission succeeds with valid arguments. */
 	args = a.args;
 	args.fence_fd = a.in_fd;
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(a.u, DRM_VIRTGPU_EXECBUFFER, &args), 0);
-	expect_all(test, &a, &args);
-	finish_all(test, &a);
+	expect_effects(test, &a, &args);
+	full_submit_fini(test, &a);
 }
 
-/* No file descriptor is left: the last that can be asked of the process. */
+/* The process has no file descriptor left for the out-fence. */
 static void no_fd(struct kunit *test)
 {
 	struct drm_virtgpu_execbuffer args;
 	struct rlimit old;
-	struct all a;
+	struct full_submit a;
 	int fd;
 
-	start_all(test, &a);
+	full_submit_init(test, &a);
 	fd = next_fd();
 	task_lock(current->group_leader);
 	old = current->signal->rlim[RLIMIT_NOFILE];
@@ -428,27 +424,27 @@ static void no_fd(struct kunit *test)
 	current->signal->rlim[RLIMIT_NOFILE] = old;
 	task_unlock(current->group_leader);
 	KUNIT_EXPECT_EQ(test, args.fence_fd, a.in_fd);
-	expect_nothing(test, &a, 0, fd);
-	finish_all(test, &a);
+	expect_no_effect(test, &a, 0, fd);
+	full_submit_fini(test, &a);
 }
 
-/* More allocations than it makes. */
-#define STEPS_MAX 500
+/* Upper limit of the allocations of one submission. */
+#define ALLOCS_MAX 500
 
-/* Each allocation fails in turn; the first try that needs no more of them succeeds. */
-static void each_step(struct kunit *test)
+/* Fail each allocation in turn, until a submission succeeds. */
+static void each_alloc_fails(struct kunit *test)
 {
 	struct drm_virtgpu_execbuffer args;
-	unsigned int nth, refused = 0;
+	unsigned int nth, failures = 0;
 	bool failed = true;
-	struct all a;
+	struct full_submit a;
 	int fd, ret;
 
 	if (virtgpu_fault_init(test))
 		return;
-	start_all(test, &a);
+	full_submit_init(test, &a);
 	fd = next_fd();
-	for (nth = 1; failed && nth < STEPS_MAX; nth++) {
+	for (nth = 1; failed && nth < ALLOCS_MAX; nth++) {
 		args = a.args;
 		virtgpu_fault_next(nth);
 		ret = test_client_ioctl(a.u, DRM_VIRTGPU_EXECBUFFER, &args);
@@ -457,25 +453,27 @@ static void each_step(struct kunit *test)
 			break;
 		KUNIT_EXPECT_EQ_MSG(test, ret, -ENOMEM, "allocation %u", nth);
 		KUNIT_EXPECT_EQ_MSG(test, args.fence_fd, a.in_fd, "allocation %u", nth);
-		expect_nothing(test, &a, 0, fd);
-		refused++;
+		expect_no_effect(test, &a, 0, fd);
+		failures++;
 	}
-	KUNIT_EXPECT_LT(test, nth, STEPS_MAX);
-	/* Stream, lists, message, fence, event, sync file, a link of the timeline. */
-	KUNIT_EXPECT_GT(test, refused, 8);
-	expect_all(test, &a, &args);
-	finish_all(test, &a);
-	kunit_info(test, "%u refusals\n", refused);
+	KUNIT_EXPECT_LT(test, nth, ALLOCS_MAX);
+	/*
+	 * Command buffer, lists, message, fence, event, sync file, fence chain.
+	 */
+	KUNIT_EXPECT_GT(test, failures, 8);
+	expect_effects(test, &a, &args);
+	full_submit_fini(test, &a);
+	kunit_info(test, "%u allocations\n", failures);
 }
 
 /*
- * Order
+ * Ordering
  */
 
-/* On a timeline: whoever knows that the last has signalled knows it of all. */
+/* Fences of one ring signal in order: the last one implies all others. */
 static void order_on_a_ring(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 1, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 1, 0);
 	struct dma_fence *fence[3];
 	unsigned int i;
 
@@ -496,15 +494,15 @@ static void order_on_a_ring(struct kunit *test)
 	}
 }
 
-/* Timelines do not wait for each other, nor do contexts. */
+/* Fences of different rings or contexts signal independently. */
 static void order_across_rings(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 64, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 64, 0);
 	struct virtgpu_test_client *other = test_client_open(test, u->mock);
 	struct dma_fence *fence[4];
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, virtgpu_render_init(other, 4, 1, 0), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_render_init(other, VIRTIO_GPU_CAPSET_VENUS, 1, 0), 0);
 	virtgpu_mock_hold(u->mock, CMD(SUBMIT_3D));
 	fence[0] = virtgpu_render_fence(u, 0);
 	fence[1] = virtgpu_render_fence(u, 63);
@@ -520,10 +518,10 @@ static void order_across_rings(struct kunit *test)
 		dma_fence_put(fence[i]);
 }
 
-/* What names no timeline is on that of all contexts. */
-static void order_of_all(struct kunit *test)
+/* Submissions without a ring index share one timeline across contexts. */
+static void order_default_timeline(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 1, 0, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_VIRGL, 0, 0);
 	struct virtgpu_test_client *other = test_client_open(test, u->mock);
 	struct dma_fence *fence[2];
 
@@ -540,10 +538,10 @@ static void order_of_all(struct kunit *test)
 	dma_fence_put(fence[1]);
 }
 
-/* The wire says which timeline it is, and only if one was named. */
+/* The command header has a ring index only if user space set one. */
 static void order_on_the_wire(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 64, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 64, 0);
 	static const int rings[] = { 0, 63, -1 };
 	struct virtgpu_mock_log_entry e;
 	unsigned int i, from;
@@ -559,11 +557,11 @@ static void order_on_the_wire(struct kunit *test)
 	}
 }
 
-/* An error is that of one fence, in its turn; those behind it know nothing of it. */
-static void error_in_turn(struct kunit *test)
+/* An error is set on one fence and held back until earlier fences signal. */
+static void error_in_order(struct kunit *test)
 {
 	static const struct virtgpu_mock_op fail = { VIRTGPU_MOCK_FAIL };
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 1, 1);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 1, 1);
 	struct drm_virtgpu_execbuffer args = { .flags = RING | FENCE_OUT };
 	struct dma_fence *first, *bad, *last;
 	struct virtgpu_mock_rule rule = { .type = CMD(SUBMIT_3D), .times = 1, .hold = true };
@@ -586,11 +584,11 @@ static void error_in_turn(struct kunit *test)
 	dma_fence_put(last);
 }
 
-/* Who waits for a syncobj or a buffer hears of it, too. */
-static void error_is_seen(struct kunit *test)
+/* The error is visible on the fence of the out-syncobj. */
+static void error_on_syncobj(struct kunit *test)
 {
 	static const struct virtgpu_mock_op fail = { VIRTGPU_MOCK_FAIL };
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 1, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 1, 0);
 	struct drm_virtgpu_execbuffer_syncobj out = { .handle = virtgpu_render_syncobj(u, NULL) };
 	struct drm_virtgpu_execbuffer args = {
 		.syncobj_stride = sizeof(out),
@@ -608,13 +606,13 @@ static void error_is_seen(struct kunit *test)
 }
 
 /*
- * A cross-domain poll: the host responds when its compositor has something to say.  No
- * deadline, no error, and just one event.
+ * The host completes a cross-domain poll when its compositor sends an event.
+ * There is no timeout, no error, and exactly one DRM event.
  */
 static void poll_ten_minutes(struct kunit *test)
 {
 	struct virtgpu_mock_rule rule = { .type = CMD(SUBMIT_3D), .hold = true, .times = 1 };
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 2, 2);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 2, 2);
 	struct virtgpu_vq *ctrl = &to_virtgpu(u->drm)->ctrl;
 	struct dma_fence *poll, *fence;
 
@@ -627,7 +625,7 @@ static void poll_ten_minutes(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(ctrl));
 	KUNIT_EXPECT_EQ(test, ctrl->stats.timeouts, 0);
 
-	/* Meanwhile other timelines go on. */
+	/* Other rings are not blocked meanwhile. */
 	fence = virtgpu_render_fence(u, 0);
 	KUNIT_EXPECT_GT(test, dma_fence_wait_timeout(fence, false, HZ), 0);
 	dma_fence_put(fence);
@@ -641,7 +639,7 @@ static void poll_ten_minutes(struct kunit *test)
 }
 
 /*
- * Fences to wait for
+ * Waiting and buffers
  */
 
 static int submit_behind(struct virtgpu_test_client *u, struct dma_fence *fence, u32 ring)
@@ -650,17 +648,17 @@ static int submit_behind(struct virtgpu_test_client *u, struct dma_fence *fence,
 		.flags = RING | FENCE_IN, .ring_idx = ring,
 		.fence_fd = new_sync_file(u->test, fence),
 	};
-	int fd = args.fence_fd, ret = virtgpu_render_submit(u, &args, &nothing, 1);
+	int fd = args.fence_fd, ret = virtgpu_render_submit(u, &args, &nop, 1);
 
 	KUNIT_EXPECT_EQ(u->test, close_fd(fd), 0);
 
 	return ret;
 }
 
-/* The host ends the fence of the same timeline first anyway: nobody waits for it. */
+/* An in-fence of the same ring is not waited for: the host keeps the order. */
 static void wait_same_ring(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 2, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 2, 0);
 	struct dma_fence *fence;
 
 	virtgpu_mock_hold(u->mock, CMD(SUBMIT_3D));
@@ -672,17 +670,17 @@ static void wait_same_ring(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* The event that a submission waits for, some time later. */
-struct later {
+/* Signals a fence, or releases the held commands, after a delay. */
+struct delayed_signal {
 	struct delayed_work work;
 	struct virtgpu_mock *mock;
 	struct dma_fence *fence;
 	bool done;
 };
 
-static void later_work(struct work_struct *work)
+static void delayed_signal_work(struct work_struct *work)
 {
-	struct later *l = container_of(to_delayed_work(work), struct later, work);
+	struct delayed_signal *l = container_of(to_delayed_work(work), struct delayed_signal, work);
 
 	WRITE_ONCE(l->done, true);
 	if (l->fence)
@@ -691,44 +689,44 @@ static void later_work(struct work_struct *work)
 		virtgpu_mock_release(l->mock, 0);
 }
 
-static void do_later(struct later *l)
+static void delayed_signal_start(struct delayed_signal *l)
 {
-	INIT_DELAYED_WORK_ONSTACK(&l->work, later_work);
+	INIT_DELAYED_WORK_ONSTACK(&l->work, delayed_signal_work);
 	schedule_delayed_work(&l->work, HZ / 20);
 }
 
-static void end_later(struct later *l)
+static void delayed_signal_finish(struct delayed_signal *l)
 {
 	flush_delayed_work(&l->work);
 	destroy_delayed_work_on_stack(&l->work);
 }
 
-/* Of another timeline there is no such promise, so it is waited for. */
+/* An in-fence of another ring is waited for. */
 static void wait_other_ring(struct kunit *test)
 {
 	struct virtgpu_mock_rule rule = { .type = CMD(SUBMIT_3D), .times = 1, .hold = true };
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 2, 0);
-	struct later l = { .mock = u->mock };
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 2, 0);
+	struct delayed_signal l = { .mock = u->mock };
 	struct dma_fence *fence;
 
 	virtgpu_mock_rule(u->mock, &rule);
 	fence = virtgpu_render_fence(u, 0);
 	virtgpu_mock_wait_idle(u->mock);
-	do_later(&l);
+	delayed_signal_start(&l);
 	KUNIT_EXPECT_EQ(test, submit_behind(u, fence, 1), 0);
 	KUNIT_EXPECT_TRUE(test, l.done);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), 1);
-	end_later(&l);
+	delayed_signal_finish(&l);
 	dma_fence_put(fence);
 	virtgpu_mock_wait_idle(u->mock);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(SUBMIT_3D)), 2);
 }
 
-/* A signal ends the wait, and nothing was submitted. */
+/* A signal interrupts the wait, and nothing is submitted. */
 static void wait_interrupted(struct kunit *test)
 {
 	struct virtgpu_mock_rule rule = { .type = CMD(SUBMIT_3D), .times = 1, .hold = true };
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 6, 2, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 2, 0);
 	struct dma_fence *fence;
 
 	virtgpu_mock_rule(u->mock, &rule);
@@ -745,43 +743,43 @@ static void wait_interrupted(struct kunit *test)
 	dma_fence_put(fence);
 }
 
-/* Another device paints a buffer that the submission names. */
-static void wait_for_painter(struct kunit *test)
+/* A submission waits for another device to write to an import. */
+static void wait_for_writer(struct kunit *test)
 {
 	struct virtgpu_mock *m = virtgpu_render_host(test);
 	struct virtgpu_mock_buffer *b = virtgpu_mock_buffer_create(test, m, VIRTGPU_MOCK_DYNAMIC,
 								   SIZE);
 	struct virtgpu_test_client *u = test_client_open(test, m);
 	struct drm_virtgpu_execbuffer args = { .num_bo_handles = 1 };
-	struct later l = { };
+	struct delayed_signal l = { };
 	u32 handle;
 
 	KUNIT_ASSERT_EQ(test, test_client_import(u, b->dma_buf, &handle), 0);
 	args.bo_handles = test_client_memory(test, &handle, sizeof(handle));
 	l.fence = test_client_add_write_fence(u, test_client_object(u, handle)->resv);
-	do_later(&l);
-	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, &nothing, 1), 0);
+	delayed_signal_start(&l);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, &nop, 1), 0);
 	KUNIT_EXPECT_TRUE(test, l.done);
-	end_later(&l);
+	delayed_signal_finish(&l);
 	dma_fence_put(l.fence);
 	virtgpu_mock_wait_idle(m);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(SUBMIT_3D)), 1);
 }
 
-/* One program's long jobs fill its share; others render, and frames are shown. */
+/* Long jobs fill one file's share of the ring; other files render and flip. */
 static void share_of_the_ring(struct kunit *test)
 {
 	struct virtgpu_mock *m = virtgpu_render_host(test);
-	struct virtgpu_test_client *u = test_client_open(test, m), *other = test_client_open(test,
-											     m);
+	struct virtgpu_test_client *u = test_client_open(test, m);
+	struct virtgpu_test_client *other = test_client_open(test, m);
 	struct virtgpu_vq *ctrl = &virtgpu_mock_vgdev(m)->ctrl;
 	struct virtgpu_client *client;
 	struct drm_framebuffer *fb;
 	struct dma_fence *fence;
 	unsigned int n = 0, i;
 
-	KUNIT_ASSERT_EQ(test, virtgpu_render_init(u, 6, 1, 0), 0);
-	KUNIT_ASSERT_EQ(test, virtgpu_render_init(other, 6, 1, 0), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_render_init(u, VIRTIO_GPU_CAPSET_DRM, 1, 0), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_render_init(other, VIRTIO_GPU_CAPSET_DRM, 1, 0), 0);
 	fb = test_client_new_fb(other, 64, 48);
 	test_client_fill_pattern(other, fb, 3);
 	KUNIT_ASSERT_EQ(test, test_client_show(other, 0, fb), 0);
@@ -810,14 +808,10 @@ static void share_of_the_ring(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_file_client(other->file)->slots, 0);
 }
 
-/*
- * Buffers
- */
-
-/* They are busy until the host has answered, however often they are named. */
+/* Buffers are busy until the command completes; handles may be repeated. */
 static void buffers_are_busy(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 1, 0, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_VIRGL, 0, 0);
 	struct drm_virtgpu_execbuffer args = { };
 	u32 resource, bos[4];
 
@@ -828,7 +822,7 @@ static void buffers_are_busy(struct kunit *test)
 	args.num_bo_handles = ARRAY_SIZE(bos);
 	args.bo_handles = test_client_memory(test, bos, sizeof(bos));
 	virtgpu_mock_hold(u->mock, CMD(SUBMIT_3D));
-	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, &nothing, 1), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, &nop, 1), 0);
 	KUNIT_EXPECT_FALSE(test, is_idle(u, bos[0]));
 	KUNIT_EXPECT_FALSE(test, is_idle(u, bos[1]));
 	virtgpu_mock_wait_idle(u->mock);
@@ -837,10 +831,10 @@ static void buffers_are_busy(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is_idle(u, bos[1]));
 }
 
-/* One that the host would not make cannot be rendered to. */
-static void buffer_refused(struct kunit *test)
+/* A buffer that the host rejected fails the submission. */
+static void buffer_rejected(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 1, 0, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_VIRGL, 0, 0);
 	struct drm_virtgpu_execbuffer args = { .num_bo_handles = 1 };
 	u32 resource, handle;
 
@@ -848,30 +842,30 @@ static void buffer_refused(struct kunit *test)
 	handle = virtgpu_render_buffer(u, SIZE, &resource);
 	virtgpu_mock_wait_idle(u->mock);
 	args.bo_handles = test_client_memory(test, &handle, sizeof(handle));
-	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, &nothing, 1), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, &nop, 1), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(SUBMIT_3D)), 0);
 }
 
 static struct kunit_case submit_tests[] = {
-	KUNIT_CASE_PARAM(submit_stream, stream_gen_params),
-	KUNIT_CASE(costs),
-	KUNIT_CASE_PARAM(submit_wrong, wrong_gen_params),
+	KUNIT_CASE_PARAM(submit_cmdbuf, cmdbuf_case_gen_params),
+	KUNIT_CASE(one_command),
+	KUNIT_CASE_PARAM(submit_bad_args, bad_args_gen_params),
 	KUNIT_CASE(no_fd),
-	KUNIT_CASE(each_step),
+	KUNIT_CASE(each_alloc_fails),
 	KUNIT_CASE(order_on_a_ring),
 	KUNIT_CASE(order_across_rings),
-	KUNIT_CASE(order_of_all),
+	KUNIT_CASE(order_default_timeline),
 	KUNIT_CASE(order_on_the_wire),
-	KUNIT_CASE(error_in_turn),
-	KUNIT_CASE(error_is_seen),
+	KUNIT_CASE(error_in_order),
+	KUNIT_CASE(error_on_syncobj),
 	KUNIT_CASE(poll_ten_minutes),
 	KUNIT_CASE(wait_same_ring),
 	KUNIT_CASE(wait_other_ring),
 	KUNIT_CASE(wait_interrupted),
-	KUNIT_CASE(wait_for_painter),
+	KUNIT_CASE(wait_for_writer),
 	KUNIT_CASE(share_of_the_ring),
 	KUNIT_CASE(buffers_are_busy),
-	KUNIT_CASE(buffer_refused),
+	KUNIT_CASE(buffer_rejected),
 	{}
 };
 

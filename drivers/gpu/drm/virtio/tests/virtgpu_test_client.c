@@ -28,22 +28,22 @@
 #include "virtgpu_test_client.h"
 
 /*
- * A program, as seen from below the system calls: it opens the device, makes
- * buffers and shows them, by the functions that the system calls end in.
+ * A simulated user space client: opens the device, creates buffers and commits
+ * framebuffers through the functions that implement the system calls.
  */
 
 const struct virtgpu_test_config virtgpu_test_configs[] = {
 	{ "blobs", VIRTGPU_MOCK_FEATURES, 64 },
-	{ "surfaces", VIRTGPU_MOCK_NO_BLOB, 64 },
+	{ "2D resources", VIRTGPU_MOCK_NO_BLOB, 64 },
 	{ "blobs, ring of 16, direct",
 	  VIRTGPU_MOCK_FEATURES & ~BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC), 16 },
-	{ "surfaces, ring of 16, no event_idx, no EDID",
+	{ "2D resources, ring of 16, no event_idx, no EDID",
 	  VIRTGPU_MOCK_NO_BLOB & ~BIT_ULL(VIRTIO_RING_F_EVENT_IDX) & ~BIT_ULL(VIRTIO_GPU_F_EDID),
 	  16 },
 	{ "blobs, DMA addresses", VIRTGPU_MOCK_FEATURES | BIT_ULL(VIRTIO_F_ACCESS_PLATFORM), 64 },
 };
 
-/* For KUNIT_CASE_PARAM(): each of them in turn. */
+/* Parameter generator for KUNIT_CASE_PARAM(). */
 const void *virtgpu_test_config_gen_params(struct kunit *test, const void *prev, char *desc)
 {
 	const struct virtgpu_test_config *h =
@@ -56,7 +56,7 @@ const void *virtgpu_test_config_gen_params(struct kunit *test, const void *prev,
 	return h;
 }
 
-static void user_close(void *data)
+static void client_close(void *data)
 {
 	struct virtgpu_test_client *u = data;
 
@@ -67,11 +67,11 @@ static void user_close(void *data)
 }
 
 /**
- * test_client_open - open a device
+ * test_client_open() - Open a device
  * @test: the running test
- * @m: a device to which the driver is bound
+ * @m: a mock device that is bound to the driver
  *
- * Return: the program, which ends with the test.
+ * Return: the client, which is closed at the end of the test.
  */
 struct virtgpu_test_client *test_client_open(struct kunit *test, struct virtgpu_mock *m)
 {
@@ -84,22 +84,22 @@ struct virtgpu_test_client *test_client_open(struct kunit *test, struct virtgpu_
 	KUNIT_ASSERT_NOT_NULL(test, u->drm);
 	u->filp = mock_drm_getfile(u->drm->primary, O_RDWR);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, u->filp);
-	/* As opening the device node does. */
+	/* Opening the device node increments open_count. */
 	atomic_inc(&u->drm->open_count);
 	u->file = u->filp->private_data;
 	drm_dev_get(u->drm);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, user_close, u), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, client_close, u), 0);
 
 	return u;
 }
 
 /**
- * test_client_start - make a device, have the driver take it, and open it
+ * test_client_start() - Create a device, bind it and open it
  * @test: the running test
- * @h: the host
- * @scanouts: outputs
+ * @h: configuration of the mock device
+ * @scanouts: number of scanouts
  *
- * Return: the program, which ends with the test.
+ * Return: the client, which is closed at the end of the test.
  */
 struct virtgpu_test_client *test_client_start(struct kunit *test,
 					      const struct virtgpu_test_config *h, u32 scanouts)
@@ -115,7 +115,7 @@ struct virtgpu_test_client *test_client_start(struct kunit *test,
 
 void test_client_close(struct virtgpu_test_client *u)
 {
-	kunit_release_action(u->test, user_close, u);
+	kunit_release_action(u->test, client_close, u);
 }
 
 /*
@@ -132,7 +132,7 @@ u32 test_client_dumb(struct virtgpu_test_client *u, u32 width, u32 height)
 	return args.handle;
 }
 
-/* A buffer, borrowed from its handle. */
+/* Get the object of a handle, without a reference. */
 struct drm_gem_object *test_client_object(struct virtgpu_test_client *u, u32 handle)
 {
 	struct drm_gem_object *obj = drm_gem_object_lookup(u->file, handle);
@@ -175,8 +175,7 @@ struct drm_framebuffer *test_client_add_fb(struct virtgpu_test_client *u,
 }
 
 struct drm_framebuffer *test_client_fb(struct virtgpu_test_client *u, u32 handle, u32 width,
-				       u32 height,
-				       u32 pitch, u32 offset)
+				       u32 height, u32 pitch, u32 offset)
 {
 	struct drm_mode_fb_cmd2 cmd = {
 		.width = width,
@@ -190,7 +189,7 @@ struct drm_framebuffer *test_client_fb(struct virtgpu_test_client *u, u32 handle
 	return test_client_add_fb(u, &cmd);
 }
 
-/* In the one format that cursors have. */
+/* Add a framebuffer in the format of cursors. */
 struct drm_framebuffer *test_client_cursor_fb(struct virtgpu_test_client *u, u32 handle, u32 width,
 					      u32 height)
 {
@@ -205,7 +204,7 @@ struct drm_framebuffer *test_client_cursor_fb(struct virtgpu_test_client *u, u32
 	return test_client_add_fb(u, &cmd);
 }
 
-/* A framebuffer in a dumb buffer that nothing else refers to. */
+/* Create a framebuffer of a dumb buffer that has no other reference. */
 struct drm_framebuffer *test_client_new_fb(struct virtgpu_test_client *u, u32 width, u32 height)
 {
 	u32 handle = test_client_dumb(u, width, height);
@@ -226,7 +225,7 @@ struct drm_framebuffer *test_client_new_cursor(struct virtgpu_test_client *u, u3
 	return fb;
 }
 
-/* Whoever shows it shows nothing afterwards. */
+/* Remove a framebuffer, which disables the outputs that show it. */
 void test_client_rmfb(struct virtgpu_test_client *u, struct drm_framebuffer *fb)
 {
 	unsigned int i;
@@ -238,17 +237,14 @@ void test_client_rmfb(struct virtgpu_test_client *u, struct drm_framebuffer *fb)
 	drm_framebuffer_remove(fb);
 }
 
-/*
- * Pictures in which no two pixels are alike
- */
-
-u32 test_client_color(u32 seed, u32 x, u32 y)
+/* A pattern in which all pixels differ. */
+u32 test_client_color(u32 pattern_id, u32 x, u32 y)
 {
-	return seed << 24 | y << 12 | x;
+	return pattern_id << 24 | y << 12 | x;
 }
 
-void test_client_fill(struct virtgpu_test_client *u, struct drm_framebuffer *fb, u32 seed,
-		      u32 (*color)(u32 seed, u32 x, u32 y))
+void test_client_fill(struct virtgpu_test_client *u, struct drm_framebuffer *fb, u32 pattern_id,
+		      u32 (*color)(u32 pattern_id, u32 x, u32 y))
 {
 	struct iosys_map map;
 	u32 x, y;
@@ -257,17 +253,18 @@ void test_client_fill(struct virtgpu_test_client *u, struct drm_framebuffer *fb,
 	for (y = 0; y < fb->height; y++)
 		for (x = 0; x < fb->width; x++)
 			iosys_map_wr(&map, fb->offsets[0] + y * fb->pitches[0] + x * 4, u32,
-				     color(seed, x, y));
+				     color(pattern_id, x, y));
 	drm_gem_vunmap(fb->obj[0], &map);
 }
 
-void test_client_fill_pattern(struct virtgpu_test_client *u, struct drm_framebuffer *fb, u32 seed)
+void test_client_fill_pattern(struct virtgpu_test_client *u, struct drm_framebuffer *fb,
+			      u32 pattern_id)
 {
-	test_client_fill(u, fb, seed, test_client_color);
+	test_client_fill(u, fb, pattern_id, test_client_color);
 }
 
-/* Does an output show this part, @w times @h, of that picture, and no more? */
-bool test_client_scanout_matches(struct virtgpu_test_client *u, unsigned int output, u32 seed,
+/* Check whether an output shows this part of a pattern. */
+bool test_client_scanout_matches(struct virtgpu_test_client *u, unsigned int output, u32 pattern_id,
 				 u32 x, u32 y, u32 w, u32 h)
 {
 	u32 i, j;
@@ -275,37 +272,37 @@ bool test_client_scanout_matches(struct virtgpu_test_client *u, unsigned int out
 	for (j = 0; j < h; j++)
 		for (i = 0; i < w; i++)
 			if (virtgpu_mock_pixel(u->mock, output, i, j) !=
-			    test_client_color(seed, x + i, y + j))
+			    test_client_color(pattern_id, x + i, y + j))
 				return false;
 
 	return true;
 }
 
-static const char *painter_name(struct dma_fence *fence)
+static const char *writer_name(struct dma_fence *fence)
 {
-	return "painter";
+	return "writer";
 }
 
-static const struct dma_fence_ops painter_ops = {
-	.get_driver_name = painter_name,
-	.get_timeline_name = painter_name,
+static const struct dma_fence_ops writer_ops = {
+	.get_driver_name = writer_name,
+	.get_timeline_name = writer_name,
 };
 
-static DEFINE_SPINLOCK(painter_lock);
+static DEFINE_SPINLOCK(writer_lock);
 
 /**
- * test_client_add_write_fence - a program that takes its time to paint a buffer
- * @u: the program
- * @resv: the buffer's, or NULL
+ * test_client_add_write_fence() - Add an unsignalled write fence to a buffer
+ * @u: the client
+ * @resv: reservation object of the buffer, or NULL
  *
- * Return: a reference to its fence, which the test signals.
+ * Return: the fence, with a reference. The test must signal the fence.
  */
 struct dma_fence *test_client_add_write_fence(struct virtgpu_test_client *u, struct dma_resv *resv)
 {
 	struct dma_fence *fence = kzalloc_obj(*fence);
 
 	KUNIT_ASSERT_NOT_NULL(u->test, fence);
-	dma_fence_init(fence, &painter_ops, &painter_lock, dma_fence_context_alloc(1), 1);
+	dma_fence_init(fence, &writer_ops, &writer_lock, dma_fence_context_alloc(1), 1);
 	if (!resv)
 		return fence;
 
@@ -359,7 +356,7 @@ static struct drm_pending_vblank_event *new_event(struct virtgpu_test_client *u,
 	return e;
 }
 
-/* What was not sent is ours. */
+/* Free the events that the commit has not sent. */
 static void cancel_events(struct virtgpu_test_client *u, struct drm_atomic_commit *state)
 {
 	struct drm_crtc_state *crtc_state;
@@ -442,17 +439,16 @@ static int add_show(struct virtgpu_test_client *u, struct drm_atomic_commit *sta
 }
 
 /**
- * test_client_commit - change what outputs show, all at once
- * @u: the program
- * @shows: what they are to show
- * @n: how many
+ * test_client_commit() - Commit one or more outputs atomically
+ * @u: the client
+ * @shows: the new states of the outputs
+ * @n: number of @shows
  * @how: see enum virtgpu_how
  *
- * Return: what DRM says.
+ * Return: the result of the commit.
  */
 int test_client_commit(struct virtgpu_test_client *u, const struct virtgpu_show *shows,
-		       unsigned int n,
-		       enum virtgpu_how how)
+		       unsigned int n, enum virtgpu_how how)
 {
 	struct drm_modeset_acquire_ctx ctx;
 	struct drm_atomic_commit *state;
@@ -469,7 +465,7 @@ retry:
 	ret = 0;
 	for (i = 0; i < n && !ret; i++) {
 		ret = add_show(u, state, &shows[i], how);
-		/* Compositors do not ask for more than they need. */
+		/* Like compositors, allow a modeset only if needed. */
 		if (!shows[i].fb || !output(u, shows[i].output)->frames.scanout_state.resource)
 			state->allow_modeset = true;
 	}
@@ -506,10 +502,9 @@ int test_client_flip(struct virtgpu_test_client *u, unsigned int output, struct 
 	return test_client_commit(u, &show, 1, VIRTGPU_FLIP);
 }
 
-/* As the old ioctl does: without waiting for a frame where that can be. */
+/* Update the cursor like the legacy ioctl, asynchronously if possible. */
 int test_client_cursor(struct virtgpu_test_client *u, unsigned int index,
-		       struct drm_framebuffer *fb,
-		       int x, int y)
+		       struct drm_framebuffer *fb, int x, int y)
 {
 	struct virtgpu_output *out = output(u, index);
 	struct drm_plane *plane = out->crtc.cursor;
@@ -557,11 +552,11 @@ static void read_events(struct virtgpu_test_client *u)
 }
 
 /**
- * test_client_flips - the flip events of an output
- * @u: the program
- * @index: the output
+ * test_client_flips() - Count the flip events of an output
+ * @u: the client
+ * @index: index of the output
  *
- * Return: how many have come until now.
+ * Return: the number of events since the client was opened.
  */
 unsigned int test_client_flips(struct virtgpu_test_client *u, unsigned int index)
 {
@@ -571,10 +566,10 @@ unsigned int test_client_flips(struct virtgpu_test_client *u, unsigned int index
 }
 
 /**
- * test_client_signals - the events of rendering timelines
- * @u: the program
+ * test_client_signals() - Count the events of polled rings
+ * @u: the client
  *
- * Return: how many have come until now.
+ * Return: the number of events since the client was opened.
  */
 unsigned int test_client_signals(struct virtgpu_test_client *u)
 {
@@ -583,7 +578,7 @@ unsigned int test_client_signals(struct virtgpu_test_client *u)
 	return u->signals;
 }
 
-/* One of the driver's own ioctls, its parameters in kernel memory. */
+/* Call an ioctl of the driver with arguments in kernel memory. */
 int test_client_ioctl(struct virtgpu_test_client *u, unsigned int nr, void *data)
 {
 	const struct drm_driver *driver = u->drm->driver;
@@ -596,12 +591,12 @@ int test_client_ioctl(struct virtgpu_test_client *u, unsigned int nr, void *data
 }
 
 /**
- * test_client_memory - memory of a program's
- * @test: the running test, at whose end it is gone
- * @data: what is in it, or NULL
- * @size: of it, in bytes
+ * test_client_memory() - Allocate user memory
+ * @test: the running test; the memory is freed at its end
+ * @data: initial contents, or NULL
+ * @size: size in bytes
  *
- * Return: its address, as the ioctls want it.
+ * Return: the user address.
  */
 u64 test_client_memory(struct kunit *test, const void *data, size_t size)
 {

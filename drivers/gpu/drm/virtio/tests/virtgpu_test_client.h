@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-#ifndef VIRTGPU_TEST_USER_H
-#define VIRTGPU_TEST_USER_H
+#ifndef VIRTGPU_TEST_CLIENT_H
+#define VIRTGPU_TEST_CLIENT_H
 
 #include <linux/types.h>
 #include <uapi/linux/virtio_gpu.h>
@@ -21,10 +21,10 @@ struct virtgpu_mock;
 #define TEST_CLIENT_FBS 32
 
 /**
- * struct virtgpu_test_config - a kind of host
- * @name: for people
- * @features: what it offers
- * @ring: entries of the control queue's ring
+ * struct virtgpu_test_config - A configuration of the mock device
+ * @name: name of the test parameter
+ * @features: features offered by the device
+ * @ring: number of descriptors of the control queue
  */
 struct virtgpu_test_config {
 	const char *name;
@@ -32,20 +32,22 @@ struct virtgpu_test_config {
 	unsigned int ring;
 };
 
-/* With blobs and without, with large rings and with small ones, and behind an IOMMU. */
+/*
+ * With and without blobs, with large and small rings, and with DMA addresses.
+ */
 extern const struct virtgpu_test_config virtgpu_test_configs[5];
 
 /**
- * struct virtgpu_test_client - a program that has the device open
+ * struct virtgpu_test_client - A user space client with an open device
  * @test: the running test
- * @mock: the device
- * @drm: likewise; a reference is held
+ * @mock: the mock device
+ * @drm: the DRM device, with a reference
  * @filp: the open file
- * @file: DRM's part of it
+ * @file: DRM's data of @filp
  * @fbs: framebuffers, removed when the file is closed
- * @fb_count: how many
- * @flips: events that have come, for each output
- * @signals: events of rendering timelines that have come
+ * @fb_count: number of @fbs
+ * @flips: number of flip events for each output
+ * @signals: number of events of polled rings
  */
 struct virtgpu_test_client {
 	struct kunit *test;
@@ -60,15 +62,15 @@ struct virtgpu_test_client {
 };
 
 /**
- * struct virtgpu_show - what an output is to show
- * @output: which
- * @fb: the framebuffer, NULL to turn the output off
- * @x: left edge of what is shown of it
- * @y: upper edge
- * @w: width shown, 0 for all of @fb
- * @h: height shown
- * @clip: what has changed, or NULL
- * @out_fence: signalled with the flip event, as programs ask for by OUT_FENCE_PTR, or NULL
+ * struct virtgpu_show - The state to commit on an output
+ * @output: index of the output
+ * @fb: the framebuffer, or NULL to disable the output
+ * @x: left edge of the source rectangle
+ * @y: upper edge of the source rectangle
+ * @w: width of the source rectangle, 0 for all of @fb
+ * @h: height of the source rectangle
+ * @clip: damage, or NULL
+ * @out_fence: fence to signal with the flip event (OUT_FENCE_PTR), or NULL
  */
 struct virtgpu_show {
 	unsigned int output;
@@ -79,9 +81,9 @@ struct virtgpu_show {
 };
 
 /**
- * enum virtgpu_how - how to carry a commit out
- * @VIRTGPU_WAIT: return when it is shown
- * @VIRTGPU_FLIP: return at once; an event comes when it is shown
+ * enum virtgpu_how - Mode of a commit
+ * @VIRTGPU_WAIT: blocking
+ * @VIRTGPU_FLIP: nonblocking, with a flip event
  */
 enum virtgpu_how {
 	VIRTGPU_WAIT,
@@ -102,33 +104,31 @@ int test_client_import(struct virtgpu_test_client *u, struct dma_buf *dma_buf, u
 struct drm_framebuffer *test_client_add_fb(struct virtgpu_test_client *u,
 					   const struct drm_mode_fb_cmd2 *cmd);
 struct drm_framebuffer *test_client_fb(struct virtgpu_test_client *u, u32 handle, u32 width,
-				       u32 height,
-				       u32 pitch, u32 offset);
+				       u32 height, u32 pitch, u32 offset);
 struct drm_framebuffer *test_client_new_fb(struct virtgpu_test_client *u, u32 width, u32 height);
 struct drm_framebuffer *test_client_cursor_fb(struct virtgpu_test_client *u, u32 handle, u32 width,
 					      u32 height);
 struct drm_framebuffer *test_client_new_cursor(struct virtgpu_test_client *u, u32 width,
 					       u32 height);
 void test_client_rmfb(struct virtgpu_test_client *u, struct drm_framebuffer *fb);
-void test_client_fill(struct virtgpu_test_client *u, struct drm_framebuffer *fb, u32 seed,
-		      u32 (*color)(u32 seed, u32 x, u32 y));
-void test_client_fill_pattern(struct virtgpu_test_client *u, struct drm_framebuffer *fb, u32 seed);
-u32 test_client_color(u32 seed, u32 x, u32 y);
-bool test_client_scanout_matches(struct virtgpu_test_client *u, unsigned int output, u32 seed,
+void test_client_fill(struct virtgpu_test_client *u, struct drm_framebuffer *fb, u32 pattern_id,
+		      u32 (*color)(u32 pattern_id, u32 x, u32 y));
+void test_client_fill_pattern(struct virtgpu_test_client *u, struct drm_framebuffer *fb,
+			      u32 pattern_id);
+u32 test_client_color(u32 pattern_id, u32 x, u32 y);
+bool test_client_scanout_matches(struct virtgpu_test_client *u, unsigned int output, u32 pattern_id,
 				 u32 x, u32 y, u32 w, u32 h);
 
 struct dma_fence *test_client_add_write_fence(struct virtgpu_test_client *u, struct dma_resv *resv);
 
 int test_client_commit(struct virtgpu_test_client *u, const struct virtgpu_show *shows,
-		       unsigned int n,
-		       enum virtgpu_how how);
+		       unsigned int n, enum virtgpu_how how);
 int test_client_show(struct virtgpu_test_client *u, unsigned int output,
 		     struct drm_framebuffer *fb);
 int test_client_flip(struct virtgpu_test_client *u, unsigned int output,
 		     struct drm_framebuffer *fb);
 int test_client_cursor(struct virtgpu_test_client *u, unsigned int output,
-		       struct drm_framebuffer *fb,
-		       int x, int y);
+		       struct drm_framebuffer *fb, int x, int y);
 unsigned int test_client_flips(struct virtgpu_test_client *u, unsigned int output);
 unsigned int test_client_signals(struct virtgpu_test_client *u);
 int test_client_ioctl(struct virtgpu_test_client *u, unsigned int nr, void *data);

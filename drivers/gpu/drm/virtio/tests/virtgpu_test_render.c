@@ -15,13 +15,13 @@
 #include "virtgpu_test_render.h"
 #include "virtgpu_test_client.h"
 
-/* A program that has the host render. */
+/* Helpers for tests that use 3D. */
 
 /**
- * virtgpu_render_host - make a device that renders in all ways, and have the driver take it
+ * virtgpu_render_host() - Create a mock device with all 3D features and bind it
  * @test: the running test
  *
- * Return: the device, which goes away with the test.
+ * Return: the device, which is removed at the end of the test.
  */
 struct virtgpu_mock *virtgpu_render_host(struct kunit *test)
 {
@@ -30,7 +30,7 @@ struct virtgpu_mock *virtgpu_render_host(struct kunit *test)
 	return virtgpu_mock_start(test, &config);
 }
 
-/* A program with a context of its own, on a device of its own. */
+/* Create a mock device and a client with a context. */
 struct virtgpu_test_client *virtgpu_render_start(struct kunit *test, u32 capset, u32 rings,
 						 u64 polled)
 {
@@ -56,7 +56,7 @@ int virtgpu_render_init(struct virtgpu_test_client *u, u32 capset, u32 rings, u6
 	return test_client_ioctl(u, DRM_VIRTGPU_CONTEXT_INIT, &args);
 }
 
-/* By which number the host knows it; 0 if the program has none. */
+/* Get the context ID of a client, or 0 without a context. */
 u32 virtgpu_render_context(struct virtgpu_test_client *u)
 {
 	const struct virtgpu_file *vf = u->file->driver_priv;
@@ -65,13 +65,13 @@ u32 virtgpu_render_context(struct virtgpu_test_client *u)
 }
 
 /**
- * virtgpu_render_submit - DRM_IOCTL_VIRTGPU_EXECBUFFER
- * @u: the program
- * @args: its parameters, but for the stream
- * @ops: the stream
- * @count: its length
+ * virtgpu_render_submit() - Call DRM_IOCTL_VIRTGPU_EXECBUFFER
+ * @u: the client
+ * @args: the arguments; the command buffer is filled in
+ * @ops: commands for the mock renderer
+ * @count: number of @ops
  *
- * Return: what the driver says.
+ * Return: the ioctl's result.
  */
 int virtgpu_render_submit(struct virtgpu_test_client *u, struct drm_virtgpu_execbuffer *args,
 			  const struct virtgpu_mock_op *ops, unsigned int count)
@@ -83,11 +83,11 @@ int virtgpu_render_submit(struct virtgpu_test_client *u, struct drm_virtgpu_exec
 }
 
 /**
- * virtgpu_render_fence - submit nothing, to have a fence
- * @u: the program
- * @ring: a timeline of its context, or -1
+ * virtgpu_render_fence() - Submit an empty command buffer with an out-fence
+ * @u: the client
+ * @ring: ring index, or -1
  *
- * Return: a reference to the fence.
+ * Return: the fence, with a reference.
  */
 struct dma_fence *virtgpu_render_fence(struct virtgpu_test_client *u, int ring)
 {
@@ -102,11 +102,18 @@ struct dma_fence *virtgpu_render_fence(struct virtgpu_test_client *u, int ring)
 	return virtgpu_render_take_fd(u->test, args.fence_fd);
 }
 
-/* A texture that is bytes.  Returns a handle. */
+/* PIPE_BUFFER of Gallium with this format is a resource of plain bytes. */
+#define VIRGL_FORMAT_R8_UNORM 64
+
+/* Create a 3D resource of plain bytes and return its handle. */
 u32 virtgpu_render_buffer(struct virtgpu_test_client *u, u32 size, u32 *resource)
 {
 	struct drm_virtgpu_resource_create args = {
-		.format = 64, .width = size, .height = 1, .depth = 1, .array_size = 1,
+		.format = VIRGL_FORMAT_R8_UNORM,
+		.width = size,
+		.height = 1,
+		.depth = 1,
+		.array_size = 1,
 		.size = size,
 	};
 
@@ -116,7 +123,7 @@ u32 virtgpu_render_buffer(struct virtgpu_test_client *u, u32 size, u32 *resource
 	return args.bo_handle;
 }
 
-/* Memory of the host's that can be mapped. */
+/* Create a mappable blob of host memory. */
 int virtgpu_render_blob(struct virtgpu_test_client *u, u64 size, u32 *handle, u32 *resource)
 {
 	struct drm_virtgpu_resource_create_blob args = {
@@ -132,7 +139,7 @@ int virtgpu_render_blob(struct virtgpu_test_client *u, u64 size, u32 *handle, u3
 	return ret;
 }
 
-/* Map all of a buffer.  What is mapped may be unmapped by vm_munmap(). */
+/* Map all of a buffer. The mapping may be removed with vm_munmap(). */
 int virtgpu_render_map(struct virtgpu_test_client *u, u32 handle, u64 size, u64 *addr)
 {
 	struct drm_virtgpu_map args = { .handle = handle };
@@ -146,7 +153,7 @@ int virtgpu_render_map(struct virtgpu_test_client *u, u32 handle, u64 size, u64 
 	return IS_ERR_VALUE((unsigned long)*addr) ? (long)*addr : 0;
 }
 
-/* A word of a program's memory. */
+/* Read 32 bits of user memory. */
 u32 virtgpu_render_peek(struct kunit *test, u64 addr)
 {
 	u32 value = 0;
@@ -157,11 +164,11 @@ u32 virtgpu_render_peek(struct kunit *test, u64 addr)
 }
 
 /**
- * virtgpu_render_syncobj - DRM_IOCTL_SYNCOBJ_CREATE
- * @u: the program
- * @fence: what it holds, or NULL
+ * virtgpu_render_syncobj() - Create a syncobj
+ * @u: the client
+ * @fence: initial fence, or NULL
  *
- * Return: a handle.
+ * Return: the handle.
  */
 u32 virtgpu_render_syncobj(struct virtgpu_test_client *u, struct dma_fence *fence)
 {
@@ -175,7 +182,7 @@ u32 virtgpu_render_syncobj(struct virtgpu_test_client *u, struct dma_fence *fenc
 	return handle;
 }
 
-/* A reference to what it holds, or NULL. */
+/* Get the fence of a syncobj with a reference, or NULL. */
 struct dma_fence *virtgpu_render_syncobj_fence(struct virtgpu_test_client *u, u32 handle)
 {
 	struct drm_syncobj *syncobj = drm_syncobj_find(u->file, handle);
@@ -188,7 +195,7 @@ struct dma_fence *virtgpu_render_syncobj_fence(struct virtgpu_test_client *u, u3
 	return fence;
 }
 
-/* A reference to the fence of a sync file, which is closed. */
+/* Get the fence of a sync file with a reference, and close the file. */
 struct dma_fence *virtgpu_render_take_fd(struct kunit *test, int fd)
 {
 	struct dma_fence *fence = sync_file_get_fence(fd);

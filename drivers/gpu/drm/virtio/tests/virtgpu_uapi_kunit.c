@@ -6,6 +6,7 @@
 #include <linux/dma-resv.h>
 #include <linux/mman.h>
 #include <linux/seq_file.h>
+#include <linux/sizes.h>
 #include <linux/uaccess.h>
 #include <linux/virtio_dma_buf.h>
 #include <drm/drm_debugfs.h>
@@ -21,7 +22,7 @@
 #include "virtgpu_mock_buffer.h"
 #include "virtgpu_test_client.h"
 
-/* What programs and people see: parameters, mappings, debugfs. */
+/* GETPARAM, WAIT, mmap and debugfs. */
 
 #define W 64
 #define H 48
@@ -33,7 +34,7 @@
 #define ALIGNED (VIRTGPU_MOCK_FEATURES | BIT_ULL(VIRTIO_GPU_F_BLOB_ALIGNMENT))
 #define THREE_D (VIRTGPU_MOCK_FEATURES | BIT_ULL(VIRTIO_GPU_F_VIRGL) |	\
 		 BIT_ULL(VIRTIO_GPU_F_CONTEXT_INIT))
-#define NO_NAMES (VIRTGPU_MOCK_FEATURES & ~BIT_ULL(VIRTIO_GPU_F_RESOURCE_UUID))
+#define NO_UUID (VIRTGPU_MOCK_FEATURES & ~BIT_ULL(VIRTIO_GPU_F_RESOURCE_UUID))
 
 struct param {
 	const char *name;
@@ -51,14 +52,14 @@ static const struct param params[] = {
 	{ "no blobs", VIRTGPU_MOCK_NO_BLOB, VIRTGPU_PARAM_RESOURCE_BLOB, 0, 0 },
 	{ "host visible", VIRTGPU_MOCK_FEATURES, VIRTGPU_PARAM_HOST_VISIBLE, 0, 0 },
 	{ "cross device", VIRTGPU_MOCK_FEATURES, VIRTGPU_PARAM_CROSS_DEVICE, 0, 1 },
-	{ "no cross device", NO_NAMES, VIRTGPU_PARAM_CROSS_DEVICE, 0, 0 },
+	{ "no cross device", NO_UUID, VIRTGPU_PARAM_CROSS_DEVICE, 0, 0 },
 	{ "no context init", VIRTGPU_MOCK_FEATURES, VIRTGPU_PARAM_CONTEXT_INIT, 0, 0 },
 	{ "context init", THREE_D, VIRTGPU_PARAM_CONTEXT_INIT, 0, 1 },
 	{ "capsets", VIRTGPU_MOCK_FEATURES, VIRTGPU_PARAM_SUPPORTED_CAPSET_IDs, 0, 0 },
 	{ "debug name", THREE_D, VIRTGPU_PARAM_EXPLICIT_DEBUG_NAME, 0, 1 },
 	{ "no alignment", VIRTGPU_MOCK_FEATURES, VIRTGPU_PARAM_BLOB_ALIGNMENT, -ENOENT },
-	{ "alignment", ALIGNED, VIRTGPU_PARAM_BLOB_ALIGNMENT, 0, 65536 },
-	{ "unknown", VIRTGPU_MOCK_FEATURES, 4711, -EINVAL },
+	{ "alignment", ALIGNED, VIRTGPU_PARAM_BLOB_ALIGNMENT, 0, SZ_64K },
+	{ "unknown parameter", VIRTGPU_MOCK_FEATURES, 4711, -EINVAL },
 };
 
 KUNIT_ARRAY_PARAM_DESC(param, params, name);
@@ -72,7 +73,7 @@ static void getparam(struct kunit *test)
 	struct virtgpu_test_client *u;
 
 	config.features = p->features;
-	config.blob_alignment = 65536;
+	config.blob_alignment = SZ_64K;
 	u = test_client_open(test, virtgpu_mock_start(test, &config));
 
 	args.value = test_client_memory(test, &value, sizeof(value));
@@ -81,7 +82,7 @@ static void getparam(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, get_user(value, user), 0);
 	KUNIT_EXPECT_EQ(test, value, p->ret ? -1 : p->value);
 
-	/* Nowhere to write it to. */
+	/* Bad address of the value. */
 	args.value = 0;
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_GETPARAM, &args), p->ret ?: -EFAULT);
 }
@@ -107,7 +108,7 @@ static void no_3d(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, test_client_ioctl(u, calls[i].cmd, args), calls[i].ret);
 }
 
-/* A buffer that somebody paints is busy. */
+/* WAIT fails with -EBUSY while a buffer has an unsignalled fence. */
 static void uapi_wait(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
@@ -138,13 +139,13 @@ struct mapping {
 	bool ok;
 };
 
-/* Of a buffer of 20 pages, which are more than one block. */
+/* Mappings of a buffer of 20 pages, which is larger than one block. */
 static const struct mapping mappings[] = {
-	{ "all", 0, 20 * PAGE_SIZE, MAP_SHARED, true },
-	{ "the first page", 0, PAGE_SIZE, MAP_SHARED, true },
-	{ "too much", 0, 21 * PAGE_SIZE, MAP_SHARED, false },
+	{ "whole buffer", 0, 20 * PAGE_SIZE, MAP_SHARED, true },
+	{ "first page", 0, PAGE_SIZE, MAP_SHARED, true },
+	{ "beyond the end", 0, 21 * PAGE_SIZE, MAP_SHARED, false },
 	{ "private", 0, 20 * PAGE_SIZE, MAP_PRIVATE, false },
-	{ "behind it", 20 * PAGE_SIZE, PAGE_SIZE, MAP_SHARED, false },
+	{ "after the end", 20 * PAGE_SIZE, PAGE_SIZE, MAP_SHARED, false },
 };
 
 KUNIT_ARRAY_PARAM_DESC(mapping, mappings, name);
@@ -179,7 +180,7 @@ static void uapi_mmap(struct kunit *test)
 	drm_gem_vunmap(obj, &kernel);
 }
 
-/* A part of an export is mapped from where it starts. */
+/* mmap of an export respects the offset. */
 static void mmap_export(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
@@ -205,7 +206,7 @@ static void mmap_export(struct kunit *test)
 	dma_buf_put(dma_buf);
 }
 
-/* An import is mapped through its own dma-buf, not through us. */
+/* Imports must be mapped through their dma-buf. */
 static void mmap_import(struct kunit *test)
 {
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
@@ -225,7 +226,7 @@ static void mmap_import(struct kunit *test)
 
 #define TEXT_SIZE 8192
 
-/* What a file of the device's says. */
+/* Read a debugfs file of the device. */
 static const char *read_file(struct virtgpu_test_client *u, const char *name)
 {
 	struct seq_file m = { .buf = kunit_kzalloc(u->test, TEXT_SIZE, GFP_KERNEL) };
@@ -288,19 +289,19 @@ static void uapi_debugfs(struct kunit *test)
 	expect_line(u, read_file(u, "virtio-gpu-irq-fence"), "fence 1 1\n");
 	expect_line(u, read_file(u, "virtio-gpu-host-visible-mm"), "no host-visible region\n");
 
-	/* Of a resource that the host has lost. */
+	/* After a reset. */
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
 	expect_line(u, read_file(u, "virtio-gpu-resources"), "state=stale");
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
 
-	/* Of one that it has not answered about. */
+	/* While RESOURCE_UNREF is pending. */
 	virtgpu_mock_hold(u->mock, CMD(RESOURCE_UNREF));
 	test_client_rmfb(u, fb);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_held(u->mock, 0)));
 	expect_line(u, read_file(u, "virtio-gpu-resources"), "state=destroying");
 }
 
-/* DRM's own list of buffers. */
+/* GEM objects in DRM's debugfs file. */
 static void uapi_print_info(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
@@ -315,7 +316,7 @@ static void uapi_print_info(struct kunit *test)
 	expect_line(u, m.buf, "blob_unsupported=0\n");
 }
 
-/* Without outputs there is nothing to list. */
+/* Without outputs the file is empty and no command is queued. */
 static void no_outputs(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 0);
@@ -330,7 +331,7 @@ static void no_outputs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_log_pos(u->mock), 0);
 }
 
-static struct kunit_case front_tests[] = {
+static struct kunit_case uapi_tests[] = {
 	KUNIT_CASE_PARAM(getparam, param_gen_params),
 	KUNIT_CASE(no_3d),
 	KUNIT_CASE_SLOW(uapi_wait),
@@ -343,9 +344,9 @@ static struct kunit_case front_tests[] = {
 	{}
 };
 
-static struct kunit_suite front_suite = {
+static struct kunit_suite uapi_suite = {
 	.name = "virtio_gpu_uapi",
-	.test_cases = front_tests,
+	.test_cases = uapi_tests,
 };
 
-kunit_test_suite(front_suite);
+kunit_test_suite(uapi_suite);
