@@ -16,7 +16,7 @@
 #include "virtgpu_output.h"
 #include "virtgpu_test_client.h"
 
-/* Checksums of what an output shows, as who reads crtc-0/crc/data gets them. */
+/* CRCs of an output, as read from crtc-0/crc/data in debugfs. */
 
 #define W 64
 #define H 48
@@ -25,10 +25,10 @@
 
 #define CMD(name) VIRTIO_GPU_CMD_##name
 
-struct listener {
+struct crc_reader {
 	struct kunit *test;
 	struct drm_crtc *crtc;
-	bool on;
+	bool enabled;
 };
 
 static struct drm_crtc *first_crtc(struct virtgpu_test_client *u)
@@ -36,16 +36,17 @@ static struct drm_crtc *first_crtc(struct virtgpu_test_client *u)
 	return &to_virtgpu(u->drm)->kms.outputs[0].crtc;
 }
 
-/* As closing the file does. */
-static void stop_listening(void *data)
+/* Do what closing crc/data does. */
+static void close_reader(void *data)
 {
-	struct listener *l = data;
-	struct drm_crtc_crc *crc = &l->crtc->crc;
+	struct crc_reader *reader = data;
+	struct drm_crtc_crc *crc = &reader->crtc->crc;
 	struct drm_crtc_crc_entry *entries;
 
-	if (l->on)
-		KUNIT_EXPECT_EQ(l->test, l->crtc->funcs->set_crc_source(l->crtc, NULL), 0);
-	l->on = false;
+	if (reader->enabled)
+		KUNIT_EXPECT_EQ(reader->test,
+				reader->crtc->funcs->set_crc_source(reader->crtc, NULL), 0);
+	reader->enabled = false;
 
 	spin_lock_irq(&crc->lock);
 	entries = crc->entries;
@@ -55,18 +56,18 @@ static void stop_listening(void *data)
 	kfree(entries);
 }
 
-/* As opening it does: what the driver says is in @ret. */
-static struct listener *try_to_listen(struct virtgpu_test_client *u, int *ret)
+/* Do what opening crc/data does.  @ret is the result of set_crc_source(). */
+static struct crc_reader *try_open_reader(struct virtgpu_test_client *u, int *ret)
 {
-	struct listener *l = kunit_kzalloc(u->test, sizeof(*l), GFP_KERNEL);
+	struct crc_reader *reader = kunit_kzalloc(u->test, sizeof(*reader), GFP_KERNEL);
 	struct drm_crtc_crc_entry *entries = kcalloc(DRM_CRC_ENTRIES_NR, sizeof(*entries),
 						     GFP_KERNEL);
 	struct drm_crtc_crc *crc = &first_crtc(u)->crc;
 
-	KUNIT_ASSERT_NOT_NULL(u->test, l);
+	KUNIT_ASSERT_NOT_NULL(u->test, reader);
 	KUNIT_ASSERT_NOT_NULL(u->test, entries);
-	l->test = u->test;
-	l->crtc = first_crtc(u);
+	reader->test = u->test;
+	reader->crtc = first_crtc(u);
 
 	spin_lock_irq(&crc->lock);
 	crc->entries = entries;
@@ -75,27 +76,27 @@ static struct listener *try_to_listen(struct virtgpu_test_client *u, int *ret)
 	crc->tail = 0;
 	crc->opened = true;
 	spin_unlock_irq(&crc->lock);
-	*ret = l->crtc->funcs->set_crc_source(l->crtc, "auto");
-	l->on = !*ret;
-	KUNIT_ASSERT_EQ(u->test, kunit_add_action_or_reset(u->test, stop_listening, l), 0);
+	*ret = reader->crtc->funcs->set_crc_source(reader->crtc, "auto");
+	reader->enabled = !*ret;
+	KUNIT_ASSERT_EQ(u->test, kunit_add_action_or_reset(u->test, close_reader, reader), 0);
 
-	return l;
+	return reader;
 }
 
-static struct listener *listen(struct virtgpu_test_client *u)
+static struct crc_reader *open_reader(struct virtgpu_test_client *u)
 {
-	struct listener *l;
+	struct crc_reader *reader;
 	int ret;
 
-	l = try_to_listen(u, &ret);
+	reader = try_open_reader(u, &ret);
 	KUNIT_ASSERT_EQ(u->test, ret, 0);
 
-	return l;
+	return reader;
 }
 
-static bool take_entry(struct listener *l, struct drm_crtc_crc_entry *entry)
+static bool take_entry(struct crc_reader *reader, struct drm_crtc_crc_entry *entry)
 {
-	struct drm_crtc_crc *crc = &l->crtc->crc;
+	struct drm_crtc_crc *crc = &reader->crtc->crc;
 	bool any;
 
 	spin_lock_irq(&crc->lock);
@@ -109,58 +110,57 @@ static bool take_entry(struct listener *l, struct drm_crtc_crc_entry *entry)
 	return any;
 }
 
-static struct drm_crtc_crc_entry next_entry(struct listener *l)
+static struct drm_crtc_crc_entry next_entry(struct crc_reader *reader)
 {
 	struct drm_crtc_crc_entry entry = {};
 
-	KUNIT_ASSERT_TRUE(l->test, virtgpu_mock_wait(take_entry(l, &entry)));
-	KUNIT_EXPECT_TRUE(l->test, entry.has_frame_counter);
+	KUNIT_ASSERT_TRUE(reader->test, virtgpu_mock_wait(take_entry(reader, &entry)));
+	KUNIT_EXPECT_TRUE(reader->test, entry.has_frame_counter);
 
 	return entry;
 }
 
-/* Look on until this is told, and no vblank is left out or told twice. */
-static void hear_in_row(struct listener *l, u32 value, u32 *frame)
+/* Read entries of consecutive vblanks until @value is reported. */
+static void expect_consecutive(struct crc_reader *reader, u32 value, u32 *frame)
 {
 	struct drm_crtc_crc_entry entry;
 
 	do {
-		entry = next_entry(l);
-		KUNIT_ASSERT_EQ(l->test, entry.frame, ++*frame);
+		entry = next_entry(reader);
+		KUNIT_ASSERT_EQ(reader->test, entry.frame, ++*frame);
 	} while (entry.crcs[0] != value);
 }
 
-static void forget_entries(struct listener *l)
+static void drop_entries(struct crc_reader *reader)
 {
 	struct drm_crtc_crc_entry entry;
 
-	while (take_entry(l, &entry))
+	while (take_entry(reader, &entry))
 		;
 }
 
-/* Is this told of a vblank before long? */
-static bool hears(struct listener *l, u32 value)
+static bool crc_arrives(struct crc_reader *reader, u32 value)
 {
 	struct drm_crtc_crc_entry entry;
 
-	return virtgpu_mock_wait(take_entry(l, &entry) && entry.crcs[0] == value);
+	return virtgpu_mock_wait(take_entry(reader, &entry) && entry.crcs[0] == value);
 }
 
-static bool hears_nothing(struct listener *l)
+static bool no_entry_arrives(struct crc_reader *reader)
 {
 	struct drm_crtc_crc_entry entry;
 
-	/* Several frames. */
+	/* Wait for several vblanks. */
 	msleep(200);
 
-	return !take_entry(l, &entry);
+	return !take_entry(reader, &entry);
 }
 
 /*
- * What it has to be
+ * Values
  */
 
-struct scene {
+struct crc_case {
 	const char *name;
 	u32 format;
 	u32 x, y, w, h;
@@ -169,7 +169,7 @@ struct scene {
 	int cursor_x, cursor_y;
 };
 
-static const struct scene crc_scenes[] = {
+static const struct crc_case crc_cases[] = {
 	{ "all of it", DRM_FORMAT_XRGB8888, 0, 0, W, H, W * 4, 0 },
 	{ "with alpha", DRM_FORMAT_ARGB8888, 0, 0, W, H, W * 4, 0 },
 	{ "blue first", DRM_FORMAT_XBGR8888, 0, 0, W, H, W * 4, 0 },
@@ -187,41 +187,41 @@ static const struct scene crc_scenes[] = {
 	  W - 5, H - 7 },
 };
 
-KUNIT_ARRAY_PARAM_DESC(scene, crc_scenes, name);
+KUNIT_ARRAY_PARAM_DESC(crc_case, crc_cases, name);
 
 static u32 pack(u32 alpha, u32 red, u32 green, u32 blue)
 {
 	return alpha << 24 | red << 16 | green << 8 | blue;
 }
 
-/* From transparent on the left to opaque on the right; no colour is above its alpha. */
-static u32 cursor_color(u32 seed, u32 x, u32 y)
+/* Premultiplied, from transparent on the left to opaque on the right. */
+static u32 cursor_color(u32 pattern_id, u32 x, u32 y)
 {
 	u32 alpha = x * 255 / (CURSOR - 1);
 
-	return pack(alpha, alpha * y / CURSOR, alpha * seed / 8, alpha);
+	return pack(alpha, alpha * y / CURSOR, alpha * pattern_id / 8, alpha);
 }
 
-/* No two pixels alike, nor two seeds. */
-static u32 image_color(u32 seed, u32 x, u32 y)
+/* Pixels and patterns differ from each other. */
+static u32 fb_color(u32 pattern_id, u32 x, u32 y)
 {
-	return pack(x * y, x * 3 + seed, y * 5, x ^ y);
+	return pack(x * y, x * 3 + pattern_id, y * 5, x ^ y);
 }
 
-static struct drm_framebuffer *painted(struct virtgpu_test_client *u, u32 seed)
+static struct drm_framebuffer *new_fb(struct virtgpu_test_client *u, u32 pattern_id)
 {
 	struct drm_framebuffer *fb = test_client_new_fb(u, W, H);
 
-	test_client_fill(u, fb, seed, image_color);
+	test_client_fill(u, fb, pattern_id, fb_color);
 
 	return fb;
 }
 
-static struct drm_framebuffer *painted_cursor(struct virtgpu_test_client *u, u32 seed)
+static struct drm_framebuffer *new_cursor(struct virtgpu_test_client *u, u32 pattern_id)
 {
 	struct drm_framebuffer *fb = test_client_new_cursor(u, CURSOR, CURSOR);
 
-	test_client_fill(u, fb, seed, cursor_color);
+	test_client_fill(u, fb, pattern_id, cursor_color);
 
 	return fb;
 }
@@ -233,10 +233,11 @@ static u32 over(u32 cursor, u32 under, unsigned int shift)
 	return (c * 255 + u * (255 - alpha) + 127) / 255 << shift;
 }
 
-/* The colour at a place of the output: 0, red, green, blue from the highest byte down. */
-static u32 expected_color(const struct scene *s, u32 seed, u32 cursor_seed, u32 x, u32 y)
+/* XRGB8888 color of a pixel of the output, with a zero X. */
+static u32 expected_color(const struct crc_case *s, u32 pattern_id, u32 cursor_pattern_id,
+			  u32 x, u32 y)
 {
-	u32 v = image_color(seed, s->x + x, s->y + y), c;
+	u32 v = fb_color(pattern_id, s->x + x, s->y + y), c;
 	int cx = (int)x - s->cursor_x, cy = (int)y - s->cursor_y;
 
 	if (s->format == DRM_FORMAT_XBGR8888 || s->format == DRM_FORMAT_ABGR8888)
@@ -244,18 +245,18 @@ static u32 expected_color(const struct scene *s, u32 seed, u32 cursor_seed, u32 
 	v &= 0xffffff;
 	if (!s->cursor || cx < 0 || cx >= CURSOR || cy < 0 || cy >= CURSOR)
 		return v;
-	c = cursor_color(cursor_seed, cx, cy);
+	c = cursor_color(cursor_pattern_id, cx, cy);
 
 	return over(c, v, 16) | over(c, v, 8) | over(c, v, 0);
 }
 
-static u32 expected(const struct scene *s, u32 seed, u32 cursor_seed)
+static u32 expected(const struct crc_case *s, u32 pattern_id, u32 cursor_pattern_id)
 {
 	u32 crc = ~0, x, y;
 
 	for (y = 0; y < s->h; y++) {
 		for (x = 0; x < s->w; x++) {
-			u32 v = expected_color(s, seed, cursor_seed, x, y);
+			u32 v = expected_color(s, pattern_id, cursor_pattern_id, x, y);
 			u8 bytes[] = { v, v >> 8, v >> 16, 0 };
 
 			crc = crc32_le(crc, bytes, sizeof(bytes));
@@ -265,16 +266,16 @@ static u32 expected(const struct scene *s, u32 seed, u32 cursor_seed)
 	return ~crc;
 }
 
-static u32 expected_plain(u32 seed)
+static u32 expected_plain(u32 pattern_id)
 {
-	return expected(&crc_scenes[0], seed, 0);
+	return expected(&crc_cases[0], pattern_id, 0);
 }
 
 static void crc_value(struct kunit *test)
 {
-	const struct scene *s = test->param_value;
+	const struct crc_case *s = test->param_value;
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
-	/* Enough for the last line of the largest. */
+	/* Large enough for all cases. */
 	u32 handle = test_client_dumb(u, LINE / 4, H + 1);
 	struct drm_mode_fb_cmd2 cmd = {
 		.width = W,
@@ -286,60 +287,60 @@ static void crc_value(struct kunit *test)
 	};
 	struct drm_framebuffer *fb = test_client_add_fb(u, &cmd);
 	struct virtgpu_show show = { .fb = fb, .x = s->x, .y = s->y, .w = s->w, .h = s->h };
-	struct listener *l;
+	struct crc_reader *reader;
 
-	test_client_fill(u, fb, 3, image_color);
+	test_client_fill(u, fb, 3, fb_color);
 	KUNIT_ASSERT_EQ(test, test_client_commit(u, &show, 1, VIRTGPU_WAIT), 0);
 	if (s->cursor)
-		KUNIT_ASSERT_EQ(test, test_client_cursor(u, 0, painted_cursor(u, 5), s->cursor_x,
+		KUNIT_ASSERT_EQ(test, test_client_cursor(u, 0, new_cursor(u, 5), s->cursor_x,
 							 s->cursor_y), 0);
 
-	/* Of what is shown already, and of what is shown next. */
-	l = listen(u);
-	KUNIT_EXPECT_EQ(test, next_entry(l).crcs[0], expected(s, 3, 5));
+	/* Test the frame that is shown already, and the next one. */
+	reader = open_reader(u);
+	KUNIT_EXPECT_EQ(test, next_entry(reader).crcs[0], expected(s, 3, 5));
 	KUNIT_ASSERT_NE(test, expected(s, 3, 5), expected(s, 4, 5));
-	test_client_fill(u, fb, 4, image_color);
+	test_client_fill(u, fb, 4, fb_color);
 	KUNIT_ASSERT_EQ(test, test_client_commit(u, &show, 1, VIRTGPU_WAIT), 0);
-	KUNIT_EXPECT_TRUE(test, hears(l, expected(s, 4, 5)));
+	KUNIT_EXPECT_TRUE(test, crc_arrives(reader, expected(s, 4, 5)));
 }
 
 /*
- * When there is one
+ * Entries
  */
 
-/* An entry for each vblank, and the same as long as the picture is. */
+/* Each vblank has an entry, with the same CRC until the frame changes. */
 static void each_vblank(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
 	struct drm_crtc_crc_entry first, entry;
-	struct listener *l;
+	struct crc_reader *reader;
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, painted(u, 1)), 0);
-	l = listen(u);
-	first = next_entry(l);
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, new_fb(u, 1)), 0);
+	reader = open_reader(u);
+	first = next_entry(reader);
 	for (i = 1; i < 20; i++) {
-		entry = next_entry(l);
+		entry = next_entry(reader);
 		KUNIT_EXPECT_EQ(test, entry.frame, first.frame + i);
 		KUNIT_EXPECT_EQ(test, entry.crcs[0], first.crcs[0]);
 	}
 }
 
-/* A frame counts from when the host shows it, and not when it was sent there. */
+/* A frame is shown from the response on, not from queueing. */
 static void crc_flip(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	struct drm_crtc_crc_entry entry;
-	struct listener *l;
+	struct crc_reader *reader;
 	unsigned int i;
 	u32 last = 0;
 
-	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, painted(u, 1)), 0);
-	l = listen(u);
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, new_fb(u, 1)), 0);
+	reader = open_reader(u);
 	virtgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
-	KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, painted(u, 2)), 0);
+	KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, new_fb(u, 2)), 0);
 	for (i = 0; i < 10; i++) {
-		entry = next_entry(l);
+		entry = next_entry(reader);
 		KUNIT_EXPECT_EQ(test, entry.crcs[0], expected_plain(1));
 		last = entry.frame;
 	}
@@ -347,68 +348,68 @@ static void crc_flip(struct kunit *test)
 	virtgpu_mock_obey(u->mock);
 	virtgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH));
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 1));
-	hear_in_row(l, expected_plain(2), &last);
+	expect_consecutive(reader, expected_plain(2), &last);
 	for (i = 0; i < 5; i++)
-		KUNIT_EXPECT_EQ(test, next_entry(l).crcs[0], expected_plain(2));
+		KUNIT_EXPECT_EQ(test, next_entry(reader).crcs[0], expected_plain(2));
 }
 
-/* The host looks at a buffer when it is told to. */
-static void painted_behind(struct kunit *test)
+/* Drawing without a flip does not change the CRC. */
+static void drawn_without_flip(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
-	struct drm_framebuffer *fb = painted(u, 1);
-	struct listener *l;
+	struct drm_framebuffer *fb = new_fb(u, 1);
+	struct crc_reader *reader;
 	unsigned int i;
 
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
-	l = listen(u);
-	test_client_fill(u, fb, 2, image_color);
-	forget_entries(l);
+	reader = open_reader(u);
+	test_client_fill(u, fb, 2, fb_color);
+	drop_entries(reader);
 	for (i = 0; i < 5; i++)
-		KUNIT_EXPECT_EQ(test, next_entry(l).crcs[0], expected_plain(1));
+		KUNIT_EXPECT_EQ(test, next_entry(reader).crcs[0], expected_plain(1));
 	KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, fb), 0);
-	KUNIT_EXPECT_TRUE(test, hears(l, expected_plain(2)));
+	KUNIT_EXPECT_TRUE(test, crc_arrives(reader, expected_plain(2)));
 }
 
-/* It is seen where it is, and no longer when it has gone. */
+/* The CRC follows moves, images and hiding of the cursor. */
 static void crc_cursor(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
-	struct scene s = crc_scenes[0];
+	struct crc_case s = crc_cases[0];
 	struct drm_framebuffer *cursor;
-	struct listener *l;
+	struct crc_reader *reader;
 
-	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, painted(u, 1)), 0);
-	l = listen(u);
-	cursor = painted_cursor(u, 2);
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, new_fb(u, 1)), 0);
+	reader = open_reader(u);
+	cursor = new_cursor(u, 2);
 	s.cursor = true;
 	for (s.cursor_x = 3; s.cursor_x < 10; s.cursor_x++) {
 		s.cursor_y = 2 * s.cursor_x;
 		KUNIT_EXPECT_EQ(test, test_client_cursor(u, 0, cursor, s.cursor_x, s.cursor_y), 0);
-		KUNIT_EXPECT_TRUE(test, hears(l, expected(&s, 1, 2)));
+		KUNIT_EXPECT_TRUE(test, crc_arrives(reader, expected(&s, 1, 2)));
 	}
-	KUNIT_EXPECT_EQ(test, test_client_cursor(u, 0, painted_cursor(u, 7), 3, 6), 0);
+	KUNIT_EXPECT_EQ(test, test_client_cursor(u, 0, new_cursor(u, 7), 3, 6), 0);
 	s.cursor_x = 3;
 	s.cursor_y = 6;
-	KUNIT_EXPECT_TRUE(test, hears(l, expected(&s, 1, 7)));
+	KUNIT_EXPECT_TRUE(test, crc_arrives(reader, expected(&s, 1, 7)));
 	KUNIT_EXPECT_EQ(test, test_client_cursor(u, 0, NULL, 0, 0), 0);
-	KUNIT_EXPECT_TRUE(test, hears(l, expected_plain(1)));
+	KUNIT_EXPECT_TRUE(test, crc_arrives(reader, expected_plain(1)));
 }
 
-/* Without vblanks there are no entries. */
+/* A disabled output has no vblanks and no entries. */
 static void output_off(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
-	struct drm_framebuffer *fb = painted(u, 1);
-	struct listener *l = listen(u);
+	struct drm_framebuffer *fb = new_fb(u, 1);
+	struct crc_reader *reader = open_reader(u);
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
-		KUNIT_EXPECT_TRUE(test, hears_nothing(l));
+		KUNIT_EXPECT_TRUE(test, no_entry_arrives(reader));
 		KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
-		KUNIT_EXPECT_TRUE(test, hears(l, expected_plain(1)));
+		KUNIT_EXPECT_TRUE(test, crc_arrives(reader, expected_plain(1)));
 		KUNIT_ASSERT_EQ(test, test_client_show(u, 0, NULL), 0);
-		forget_entries(l);
+		drop_entries(reader);
 	}
 }
 
@@ -428,22 +429,22 @@ static void sources(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, crtc->funcs->verify_crc_source(crtc, "pipe", &values), -EINVAL);
 }
 
-/* The device goes while somebody listens. */
+/* The device is removed during CRC capture. */
 static void unplug(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
-	struct listener *l;
+	struct crc_reader *reader;
 
-	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, painted(u, 1)), 0);
-	l = listen(u);
-	next_entry(l);
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, new_fb(u, 1)), 0);
+	reader = open_reader(u);
+	next_entry(reader);
 	virtgpu_mock_unplug(u->mock);
-	forget_entries(l);
-	KUNIT_EXPECT_TRUE(test, hears_nothing(l));
+	drop_entries(reader);
+	KUNIT_EXPECT_TRUE(test, no_entry_arrives(reader));
 }
 
 /*
- * Another device's buffers
+ * Imported buffers
  */
 
 static struct drm_framebuffer *imported(struct virtgpu_test_client *u,
@@ -459,14 +460,14 @@ static struct drm_framebuffer *imported(struct virtgpu_test_client *u,
 	return fb;
 }
 
-/* The exporter wants its buffer back before the test ends. */
-static void leave(struct virtgpu_test_client *u, struct listener *l)
+/* Release the imported buffer before its exporter. */
+static void close_all(struct virtgpu_test_client *u, struct crc_reader *reader)
 {
-	kunit_release_action(u->test, stop_listening, l);
+	kunit_release_action(u->test, close_reader, reader);
 	test_client_close(u);
 }
 
-static struct virtgpu_mock_buffer *foreign(struct virtgpu_test_client *u, u32 seed)
+static struct virtgpu_mock_buffer *create_exported(struct virtgpu_test_client *u, u32 pattern_id)
 {
 	struct virtgpu_mock_buffer *b;
 	u32 *pixel, x, y;
@@ -476,18 +477,18 @@ static struct virtgpu_mock_buffer *foreign(struct virtgpu_test_client *u, u32 se
 	pixel = b->memory[b->place];
 	for (y = 0; y < H; y++)
 		for (x = 0; x < W; x++)
-			*pixel++ = image_color(seed, x, y);
+			*pixel++ = fb_color(pattern_id, x, y);
 
 	return b;
 }
 
-/* They are read between begin and end, and only while somebody listens. */
+/* Imports are read during CRC capture only, within begin/end_cpu_access(). */
 static void import(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
-	struct virtgpu_mock_buffer *b = foreign(u, 1);
+	struct virtgpu_mock_buffer *b = create_exported(u, 1);
 	struct drm_framebuffer *fb = imported(u, b);
-	struct listener *l;
+	struct crc_reader *reader;
 	unsigned int reads;
 
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
@@ -495,62 +496,62 @@ static void import(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 1));
 	KUNIT_EXPECT_EQ(test, b->reads, 0);
 
-	l = listen(u);
-	KUNIT_EXPECT_TRUE(test, hears(l, expected_plain(1)));
-	/* Not for each vblank. */
+	reader = open_reader(u);
+	KUNIT_EXPECT_TRUE(test, crc_arrives(reader, expected_plain(1)));
+	/* One access per frame, not per vblank. */
 	KUNIT_EXPECT_EQ(test, b->reads, 1);
 	KUNIT_EXPECT_FALSE(test, b->reading);
 
-	stop_listening(l);
+	close_reader(reader);
 	reads = b->reads;
 	KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, fb), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 2));
 	KUNIT_EXPECT_EQ(test, b->reads, reads);
-	leave(u, l);
+	close_all(u, reader);
 }
 
-/* Who cannot be read is refused, or gets no entries; others do again. */
+/* Unreadable buffers fail set_crc_source(), or get no entries. */
 static void unreadable(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
-	struct drm_framebuffer *own = painted(u, 1), *fb;
-	struct virtgpu_mock_buffer *b = foreign(u, 2);
-	struct listener *l;
+	struct drm_framebuffer *own = new_fb(u, 1), *fb;
+	struct virtgpu_mock_buffer *b = create_exported(u, 2);
+	struct crc_reader *reader;
 	int ret;
 
 	fb = imported(u, b);
 	b->read_error = -EIO;
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
-	l = try_to_listen(u, &ret);
+	reader = try_open_reader(u, &ret);
 	KUNIT_EXPECT_EQ(test, ret, -EIO);
-	KUNIT_EXPECT_TRUE(test, hears_nothing(l));
-	kunit_release_action(test, stop_listening, l);
+	KUNIT_EXPECT_TRUE(test, no_entry_arrives(reader));
+	kunit_release_action(test, close_reader, reader);
 
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, own), 0);
-	l = listen(u);
-	KUNIT_EXPECT_TRUE(test, hears(l, expected_plain(1)));
+	reader = open_reader(u);
+	KUNIT_EXPECT_TRUE(test, crc_arrives(reader, expected_plain(1)));
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
-	forget_entries(l);
-	KUNIT_EXPECT_TRUE(test, hears_nothing(l));
+	drop_entries(reader);
+	KUNIT_EXPECT_TRUE(test, no_entry_arrives(reader));
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, own), 0);
-	KUNIT_EXPECT_TRUE(test, hears(l, expected_plain(1)));
-	leave(u, l);
+	KUNIT_EXPECT_TRUE(test, crc_arrives(reader, expected_plain(1)));
+	close_all(u, reader);
 }
 
-/* A buffer that is being read is its owner's only when that is done. */
+/* The event of a flip waits while the CRC worker reads the old buffer. */
 static void slow_reader(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
-	struct drm_framebuffer *own = painted(u, 1), *fb;
-	struct virtgpu_mock_buffer *b = foreign(u, 2);
+	struct drm_framebuffer *own = new_fb(u, 1), *fb;
+	struct virtgpu_mock_buffer *b = create_exported(u, 2);
 	DECLARE_COMPLETION_ONSTACK(gate);
-	struct listener *l;
+	struct crc_reader *reader;
 	u32 frame;
 
 	fb = imported(u, b);
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, own), 0);
-	l = listen(u);
-	frame = next_entry(l).frame;
+	reader = open_reader(u);
+	frame = next_entry(reader).frame;
 	WRITE_ONCE(b->gate, &gate);
 	KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, fb), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(READ_ONCE(b->reading)));
@@ -564,17 +565,17 @@ static void slow_reader(struct kunit *test)
 	complete_all(&gate);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 2));
 
-	/* Nothing that was shown is without its entries. */
-	hear_in_row(l, expected_plain(2), &frame);
-	hear_in_row(l, expected_plain(1), &frame);
-	leave(u, l);
+	/* All vblanks have entries. */
+	expect_consecutive(reader, expected_plain(2), &frame);
+	expect_consecutive(reader, expected_plain(1), &frame);
+	close_all(u, reader);
 }
 
-static struct kunit_case crc_cases[] = {
-	KUNIT_CASE_PARAM(crc_value, scene_gen_params),
+static struct kunit_case crc_tests[] = {
+	KUNIT_CASE_PARAM(crc_value, crc_case_gen_params),
 	KUNIT_CASE(each_vblank),
 	KUNIT_CASE_PARAM(crc_flip, virtgpu_test_config_gen_params),
-	KUNIT_CASE(painted_behind),
+	KUNIT_CASE(drawn_without_flip),
 	KUNIT_CASE(crc_cursor),
 	KUNIT_CASE(output_off),
 	KUNIT_CASE(sources),
@@ -587,7 +588,7 @@ static struct kunit_case crc_cases[] = {
 
 static struct kunit_suite crc_suite = {
 	.name = "virtio_gpu_crc",
-	.test_cases = crc_cases,
+	.test_cases = crc_tests,
 };
 
 kunit_test_suite(crc_suite);

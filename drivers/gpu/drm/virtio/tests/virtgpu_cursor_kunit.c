@@ -23,13 +23,13 @@ static void cursor_fini(void *data)
 	virtgpu_cursor_fini(data);
 }
 
-/* With a ring of two descriptors, each good for one cursor command. */
+/* Create a cursor with a ring of two descriptors. */
 static struct cursor_test *cursor_create(struct kunit *test)
 {
 	struct cursor_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
-	/* Comes to its turn after the queues were stopped. */
+	/* Runs after the queues were stopped. */
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, cursor_fini, &t->c), 0);
 	t->r = test_ring_create(test, 2);
 	t->ctrl = test_ring_create(test, 16);
@@ -38,9 +38,9 @@ static struct cursor_test *cursor_create(struct kunit *test)
 	return t;
 }
 
-static void set(struct cursor_test *t, u32 resource, s32 x, s32 y, bool new_image)
+static void set_cursor(struct cursor_test *t, u32 resource, s32 x, s32 y, bool image_changed)
 {
-	struct virtgpu_cmd_cursor want = {
+	struct virtgpu_cmd_cursor cursor = {
 		.scanout = OUTPUT,
 		.resource = resource,
 		.x = x,
@@ -49,41 +49,36 @@ static void set(struct cursor_test *t, u32 resource, s32 x, s32 y, bool new_imag
 		.hot_y = resource ? 2 : 0,
 	};
 
-	virtgpu_cursor_set(&t->c, &want, new_image);
+	virtgpu_cursor_set(&t->c, &cursor, image_changed);
 }
 
-static u32 word(const struct test_slot *slot, unsigned int offset)
-{
-	return slot->request[offset] | slot->request[offset + 1] << 8 |
-	       slot->request[offset + 2] << 16 | (u32)slot->request[offset + 3] << 24;
-}
-
-static void expect_sent(struct kunit *test, struct cursor_test *t, unsigned int i,
-			u32 type, u32 resource, s32 x, s32 y)
+static void expect_command(struct kunit *test, struct cursor_test *t, unsigned int i,
+			   u32 type, u32 resource, s32 x, s32 y)
 {
 	const struct test_slot *slot = &t->r->slots[i];
+	const struct virtio_gpu_update_cursor *cmd = (const void *)slot->request;
 
 	KUNIT_ASSERT_LT(test, i, t->r->count);
 	KUNIT_EXPECT_EQ(test, slot->type, type);
-	KUNIT_EXPECT_EQ(test, word(slot, 24), OUTPUT);
-	KUNIT_EXPECT_EQ(test, (s32)word(slot, 28), x);
-	KUNIT_EXPECT_EQ(test, (s32)word(slot, 32), y);
-	KUNIT_EXPECT_EQ(test, word(slot, 40), resource);
-	KUNIT_EXPECT_EQ(test, word(slot, 44), resource ? 1 : 0);
-	KUNIT_EXPECT_EQ(test, word(slot, 48), resource ? 2 : 0);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(cmd->pos.scanout_id), OUTPUT);
+	KUNIT_EXPECT_EQ(test, (s32)le32_to_cpu(cmd->pos.x), x);
+	KUNIT_EXPECT_EQ(test, (s32)le32_to_cpu(cmd->pos.y), y);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(cmd->resource_id), resource);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(cmd->hot_x), resource ? 1 : 0);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(cmd->hot_y), resource ? 2 : 0);
 }
 
-static void load(struct kunit *test, struct cursor_test *t)
+static void upload(struct kunit *test, struct cursor_test *t)
 {
 	virtgpu_cursor_upload(&t->c, test_msg(test, NULL));
 }
 
-/* A cursor that is shown, at rest, after one command. */
+/* Create a cursor that is shown, with no command in flight. */
 static struct cursor_test *cursor_shown(struct kunit *test)
 {
 	struct cursor_test *t = cursor_create(test);
 
-	set(t, 5, 10, 20, true);
+	set_cursor(t, 5, 10, 20, true);
 	test_complete_all(t->r);
 	KUNIT_ASSERT_EQ(test, t->r->count, 1);
 
@@ -91,18 +86,18 @@ static struct cursor_test *cursor_shown(struct kunit *test)
 }
 
 /*
- * One change at a time
+ * Single changes
  */
 
 struct change_case {
 	const char *name;
 	u32 resource;
 	s32 x, y;
-	bool new_image;
+	bool image_changed;
 	u32 type;
 };
 
-/* From resource 5 at 10, 20. */
+/* Changes of a cursor with resource 5 at 10, 20. */
 static const struct change_case change_cases[] = {
 	{ "nothing", 5, 10, 20, false, 0 },
 	{ "to the right", 5, 11, 20, false, MOVE },
@@ -122,15 +117,15 @@ static void cursor_change(struct kunit *test)
 	const struct change_case *c = test->param_value;
 	struct cursor_test *t = cursor_shown(test);
 
-	set(t, c->resource, c->x, c->y, c->new_image);
+	set_cursor(t, c->resource, c->x, c->y, c->image_changed);
 	KUNIT_ASSERT_EQ(test, t->r->count, c->type ? 2 : 1);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, c->type ? 2 : 1);
 	if (c->type)
-		expect_sent(test, t, 1, c->type, c->resource, c->x, c->y);
+		expect_command(test, t, 1, c->type, c->resource, c->x, c->y);
 
-	/* The same once more is no change, not even after the answer. */
+	/* Setting the same state again queues no command. */
 	test_complete_all(t->r);
-	set(t, c->resource, c->x, c->y, false);
+	set_cursor(t, c->resource, c->x, c->y, false);
 	KUNIT_EXPECT_EQ(test, t->r->count, c->type ? 2 : 1);
 }
 
@@ -138,24 +133,24 @@ static void first_image(struct kunit *test)
 {
 	struct cursor_test *t = cursor_create(test);
 
-	set(t, 5, 10, 20, true);
+	set_cursor(t, 5, 10, 20, true);
 	KUNIT_ASSERT_EQ(test, t->r->count, 1);
-	expect_sent(test, t, 0, UPDATE, 5, 10, 20);
+	expect_command(test, t, 0, UPDATE, 5, 10, 20);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 1);
 }
 
-/* What was never shown need not be hidden. */
+/* Hiding a hidden cursor queues nothing. */
 static void hidden_from_start(struct kunit *test)
 {
 	struct cursor_test *t = cursor_create(test);
 
-	set(t, 0, 0, 0, false);
+	set_cursor(t, 0, 0, 0, false);
 	KUNIT_EXPECT_EQ(test, t->r->count, 0);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 0);
 }
 
 /*
- * More changes than the host takes
+ * Changes while a command is in flight
  */
 
 static const unsigned int move_counts[] = { 1, 2, 3, 64, 1000 };
@@ -167,7 +162,7 @@ static void move_desc(const unsigned int *n, char *desc)
 
 KUNIT_ARRAY_PARAM(move, move_counts, move_desc);
 
-/* One is in flight, and of all others only the last is sent. */
+/* Of all moves behind the one in flight, only the last is queued. */
 static void last_move_wins(struct kunit *test)
 {
 	const unsigned int *n = test->param_value;
@@ -175,16 +170,16 @@ static void last_move_wins(struct kunit *test)
 	unsigned int i;
 
 	for (i = 1; i <= *n; i++)
-		set(t, 5, 10 + i, 20, false);
+		set_cursor(t, 5, 10 + i, 20, false);
 	KUNIT_ASSERT_EQ(test, t->r->count, 2);
-	expect_sent(test, t, 1, MOVE, 5, 11, 20);
+	expect_command(test, t, 1, MOVE, 5, 11, 20);
 	KUNIT_EXPECT_EQ(test, t->r->q.num_pending, 1);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 2);
 
 	test_complete(t->r, 1, 0);
 	if (*n > 1) {
 		KUNIT_ASSERT_EQ(test, t->r->count, 3);
-		expect_sent(test, t, 2, MOVE, 5, 10 + *n, 20);
+		expect_command(test, t, 2, MOVE, 5, 10 + *n, 20);
 		KUNIT_EXPECT_EQ(test, t->r->kicks, 3);
 	}
 	test_complete_all(t->r);
@@ -192,14 +187,14 @@ static void last_move_wins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->r->q.num_pending, 0);
 }
 
-/* A host that never takes anything costs one message, whatever is wanted. */
+/* A host that never reads the queue has one command pending. */
 static void host_never_drains(struct kunit *test)
 {
 	struct cursor_test *t = cursor_create(test);
 	unsigned int i;
 
 	for (i = 0; i < 1000; i++)
-		set(t, 1 + i % 7, i, -i, i % 3 == 0);
+		set_cursor(t, 1 + i % 7, i, -i, i % 3 == 0);
 	KUNIT_EXPECT_EQ(test, t->r->count, 1);
 	KUNIT_EXPECT_EQ(test, t->r->q.num_pending, 1);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 1);
@@ -209,58 +204,58 @@ static void host_never_drains(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->r->q.num_pending, 0);
 }
 
-/* Away and back while the host is busy: it need not know. */
+/* Changes that cancel out queue nothing. */
 static void there_and_back(struct kunit *test)
 {
 	struct cursor_test *t = cursor_shown(test);
 
-	set(t, 5, 50, 60, false);
-	set(t, 5, 70, 80, false);
-	set(t, 5, 50, 60, false);
+	set_cursor(t, 5, 50, 60, false);
+	set_cursor(t, 5, 70, 80, false);
+	set_cursor(t, 5, 50, 60, false);
 	test_complete_all(t->r);
 	KUNIT_EXPECT_EQ(test, t->r->count, 2);
 }
 
-/* An image that comes while a move is in flight is not lost in later moves. */
+/* Later moves do not drop a new image. */
 static void image_survives_moves(struct kunit *test)
 {
 	struct cursor_test *t = cursor_shown(test);
 
-	set(t, 5, 11, 20, false);
-	set(t, 5, 11, 20, true);
-	set(t, 5, 12, 20, false);
+	set_cursor(t, 5, 11, 20, false);
+	set_cursor(t, 5, 11, 20, true);
+	set_cursor(t, 5, 12, 20, false);
 	test_complete_all(t->r);
 	KUNIT_ASSERT_EQ(test, t->r->count, 3);
-	expect_sent(test, t, 1, MOVE, 5, 11, 20);
-	expect_sent(test, t, 2, UPDATE, 5, 12, 20);
+	expect_command(test, t, 1, MOVE, 5, 11, 20);
+	expect_command(test, t, 2, UPDATE, 5, 12, 20);
 }
 
-/* Hidden and shown again while the host is busy: shown anew, once. */
+/* Hiding and showing while a command is in flight queues one update. */
 static void hide_and_show(struct kunit *test)
 {
 	struct cursor_test *t = cursor_shown(test);
 
-	set(t, 5, 11, 20, false);
-	set(t, 0, 0, 0, false);
-	set(t, 6, 12, 20, true);
+	set_cursor(t, 5, 11, 20, false);
+	set_cursor(t, 0, 0, 0, false);
+	set_cursor(t, 6, 12, 20, true);
 	test_complete_all(t->r);
 	KUNIT_ASSERT_EQ(test, t->r->count, 3);
-	expect_sent(test, t, 2, UPDATE, 6, 12, 20);
+	expect_command(test, t, 2, UPDATE, 6, 12, 20);
 }
 
 /*
- * Images on their way
+ * Transfers
  */
 
 struct transfer_case {
 	const char *name;
-	u32 answer;
+	u32 resp_type;
 };
 
-/* However the transfer ends, it has ended. */
+/* Each result of a transfer allows the update. */
 static const struct transfer_case transfer_cases[] = {
-	{ "done", 0x1100 },
-	{ "refused", 0x1203 },
+	{ "done", VIRTIO_GPU_RESP_OK_NODATA },
+	{ "rejected", VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID },
 	{ "the device is gone", 0 },
 };
 
@@ -271,100 +266,96 @@ static void after_transfer(struct kunit *test)
 	const struct transfer_case *c = test->param_value;
 	struct cursor_test *t = cursor_create(test);
 
-	load(test, t);
-	set(t, 5, 10, 20, true);
-	set(t, 5, 11, 20, false);
+	upload(test, t);
+	set_cursor(t, 5, 10, 20, true);
+	set_cursor(t, 5, 11, 20, false);
 	KUNIT_EXPECT_EQ(test, t->r->count, 0);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 0);
 
-	if (c->answer)
-		test_complete(t->ctrl, 0, c->answer);
+	if (c->resp_type)
+		test_complete(t->ctrl, 0, c->resp_type);
 	else
 		virtgpu_vq_stop(&t->ctrl->q);
 	KUNIT_ASSERT_EQ(test, t->r->count, 1);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, 1);
-	expect_sent(test, t, 0, UPDATE, 5, 11, 20);
+	expect_command(test, t, 0, UPDATE, 5, 11, 20);
 }
 
-/* An answer of the cursor queue does not let an image out before its time. */
-static void transfer_and_answer(struct kunit *test)
+/* A response on the cursor queue does not end the wait for a transfer. */
+static void response_during_transfer(struct kunit *test)
 {
 	struct cursor_test *t = cursor_shown(test);
 
-	set(t, 5, 11, 20, false);
-	load(test, t);
-	set(t, 6, 11, 20, true);
+	set_cursor(t, 5, 11, 20, false);
+	upload(test, t);
+	set_cursor(t, 6, 11, 20, true);
 	test_complete(t->r, 1, 0);
 	KUNIT_EXPECT_EQ(test, t->r->count, 2);
-	test_complete(t->ctrl, 0, 0x1100);
+	test_complete(t->ctrl, 0, VIRTIO_GPU_RESP_OK_NODATA);
 	KUNIT_ASSERT_EQ(test, t->r->count, 3);
-	expect_sent(test, t, 2, UPDATE, 6, 11, 20);
+	expect_command(test, t, 2, UPDATE, 6, 11, 20);
 }
 
-/* The reverse: the transfer is done while the device has the message. */
+/* The transfer completes while a cursor command is in flight. */
 static void transfer_while_busy(struct kunit *test)
 {
 	struct cursor_test *t = cursor_shown(test);
 
-	set(t, 5, 11, 20, false);
-	load(test, t);
-	set(t, 6, 11, 20, true);
-	test_complete(t->ctrl, 0, 0x1100);
+	set_cursor(t, 5, 11, 20, false);
+	upload(test, t);
+	set_cursor(t, 6, 11, 20, true);
+	test_complete(t->ctrl, 0, VIRTIO_GPU_RESP_OK_NODATA);
 	KUNIT_EXPECT_EQ(test, t->r->count, 2);
 	test_complete(t->r, 1, 0);
 	KUNIT_ASSERT_EQ(test, t->r->count, 3);
-	expect_sent(test, t, 2, UPDATE, 6, 11, 20);
+	expect_command(test, t, 2, UPDATE, 6, 11, 20);
 }
 
-/* Of the images that come while one is on its way, the last one is next. */
+/* Of the images set during a transfer, only the last is transferred. */
 static void many_transfers(struct kunit *test)
 {
 	struct cursor_test *t = cursor_create(test);
 	unsigned int i;
 
 	for (i = 0; i < 100; i++) {
-		load(test, t);
-		set(t, 5 + i, 10, 20, true);
+		upload(test, t);
+		set_cursor(t, 5 + i, 10, 20, true);
 	}
 	KUNIT_EXPECT_EQ(test, t->ctrl->count, 1);
-	test_complete(t->ctrl, 0, 0x1100);
+	test_complete(t->ctrl, 0, VIRTIO_GPU_RESP_OK_NODATA);
 	KUNIT_EXPECT_EQ(test, t->ctrl->count, 2);
 	KUNIT_EXPECT_EQ(test, t->r->count, 0);
-	test_complete(t->ctrl, 1, 0x1100);
+	test_complete(t->ctrl, 1, VIRTIO_GPU_RESP_OK_NODATA);
 	KUNIT_EXPECT_EQ(test, t->ctrl->count, 2);
 	KUNIT_ASSERT_EQ(test, t->r->count, 1);
-	expect_sent(test, t, 0, UPDATE, 104, 10, 20);
+	expect_command(test, t, 0, UPDATE, 104, 10, 20);
 }
 
-/* A cursor that is hidden does not need the image that was to be next. */
-static void hide_while_loading(struct kunit *test)
+/* Hiding the cursor drops the transfer that waits. */
+static void hide_while_uploading(struct kunit *test)
 {
 	struct cursor_test *t = cursor_shown(test);
 
-	load(test, t);
-	set(t, 6, 10, 20, true);
-	load(test, t);
-	set(t, 7, 10, 20, true);
+	upload(test, t);
+	set_cursor(t, 6, 10, 20, true);
+	upload(test, t);
+	set_cursor(t, 7, 10, 20, true);
 	virtgpu_cursor_hide(&t->c);
-	test_complete(t->ctrl, 0, 0x1100);
+	test_complete(t->ctrl, 0, VIRTIO_GPU_RESP_OK_NODATA);
 	KUNIT_EXPECT_EQ(test, t->ctrl->count, 1);
 	KUNIT_ASSERT_EQ(test, t->r->count, 2);
-	expect_sent(test, t, 1, UPDATE, 0, 0, 0);
+	expect_command(test, t, 1, UPDATE, 0, 0, 0);
 }
 
-/*
- * Trouble
- */
-
-/* What a driver does that is unbound while a cursor is shown. */
+/* The driver is unbound while a cursor is shown. */
 static void stopped_queue(struct kunit *test)
 {
 	struct cursor_test *t = cursor_shown(test);
 	unsigned int kicks = t->r->kicks;
 
 	virtgpu_vq_stop(&t->r->q);
-	set(t, 5, 30, 40, false);
-	set(t, 0, 0, 0, false);
+	set_cursor(t, 5, 30, 40, false);
+	set_cursor(t, 0, 0, 0, false);
 	KUNIT_EXPECT_FALSE(test, t->c.busy);
 	KUNIT_EXPECT_EQ(test, t->r->count, 1);
 	KUNIT_EXPECT_EQ(test, t->r->kicks, kicks);
@@ -374,9 +365,9 @@ static void transfer_stopped_queue(struct kunit *test)
 {
 	struct cursor_test *t = cursor_shown(test);
 
-	load(test, t);
-	set(t, 6, 10, 20, true);
-	load(test, t);
+	upload(test, t);
+	set_cursor(t, 6, 10, 20, true);
+	upload(test, t);
 	virtgpu_vq_stop(&t->r->q);
 	virtgpu_vq_stop(&t->ctrl->q);
 	KUNIT_EXPECT_FALSE(test, t->c.uploading);
@@ -385,35 +376,35 @@ static void transfer_stopped_queue(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->r->count, 1);
 }
 
-/* A command in flight dies with its queue, and what waited behind it too. */
+/* Stopping the queue completes the command and drops later changes. */
 static void stop_in_flight(struct kunit *test)
 {
 	struct cursor_test *t = cursor_shown(test);
 
-	set(t, 5, 30, 40, false);
-	set(t, 5, 50, 60, false);
+	set_cursor(t, 5, 30, 40, false);
+	set_cursor(t, 5, 50, 60, false);
 	virtgpu_vq_stop(&t->r->q);
 	KUNIT_EXPECT_FALSE(test, t->c.busy);
 	KUNIT_EXPECT_EQ(test, t->r->count, 2);
 	KUNIT_EXPECT_EQ(test, refcount_read(&t->c.msg->ref), 1);
 }
 
-/* The ring would not take one: the next change gets its chance. */
-static void ring_refuses(struct kunit *test)
+/* After an error of the ring, the next change is queued. */
+static void ring_add_fails(struct kunit *test)
 {
 	struct cursor_test *t = cursor_shown(test);
 
 	t->r->add_error = -ENOMEM;
 	t->r->add_errors = 1;
-	set(t, 5, 30, 40, false);
+	set_cursor(t, 5, 30, 40, false);
 	KUNIT_EXPECT_FALSE(test, t->c.busy);
 	KUNIT_EXPECT_EQ(test, t->r->count, 1);
-	set(t, 5, 50, 60, false);
+	set_cursor(t, 5, 50, 60, false);
 	KUNIT_ASSERT_EQ(test, t->r->count, 2);
-	expect_sent(test, t, 1, MOVE, 5, 50, 60);
+	expect_command(test, t, 1, MOVE, 5, 50, 60);
 }
 
-/* One message does for all; its references do not pile up. */
+/* All commands use one message, and references do not leak. */
 static void one_message(struct kunit *test)
 {
 	struct cursor_test *t = cursor_shown(test);
@@ -421,7 +412,7 @@ static void one_message(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < 50; i++) {
-		set(t, 5, i, i, i % 5 == 0);
+		set_cursor(t, 5, i, i, i % 5 == 0);
 		test_complete_all(t->r);
 	}
 	KUNIT_EXPECT_EQ(test, t->r->count, 51);
@@ -439,14 +430,14 @@ static struct kunit_case cursor_tests[] = {
 	KUNIT_CASE(image_survives_moves),
 	KUNIT_CASE(hide_and_show),
 	KUNIT_CASE_PARAM(after_transfer, transfer_gen_params),
-	KUNIT_CASE(transfer_and_answer),
+	KUNIT_CASE(response_during_transfer),
 	KUNIT_CASE(transfer_while_busy),
 	KUNIT_CASE(many_transfers),
-	KUNIT_CASE(hide_while_loading),
+	KUNIT_CASE(hide_while_uploading),
 	KUNIT_CASE(stopped_queue),
 	KUNIT_CASE(transfer_stopped_queue),
 	KUNIT_CASE(stop_in_flight),
-	KUNIT_CASE(ring_refuses),
+	KUNIT_CASE(ring_add_fails),
 	KUNIT_CASE(one_message),
 	{}
 };

@@ -16,16 +16,16 @@
 #include "virtgpu_test_client.h"
 
 /*
- * No memory, at each step of everything.  An operation is repeated with its first,
- * second, third... allocation failing, until it needs no more of them.  It either
- * succeeds all the same or says -ENOMEM, and leaves nothing behind.
+ * Allocation failures.  Each operation is repeated with its first, second,
+ * third... allocation failing, until it needs no further allocation.  It must
+ * succeed nevertheless or return -ENOMEM, and must not leak.
  */
 
-/* More than any operation allocates. */
-#define STEPS_MAX 5000
+/* Upper bound of the allocations of an operation. */
+#define MAX_ALLOCATIONS 5000
 
-/* What the operations work on, made while there is memory. */
-struct bench {
+/* Objects that the operations use, created without failures. */
+struct fault_fixture {
 	struct kunit *test;
 	struct virtgpu_mock *m;
 	struct virtgpu_mock_buffer *b;
@@ -40,26 +40,25 @@ struct bench {
 };
 
 /*
- * Operations.  Each is what a program does, and then what it does to undo it; that
- * cannot fail.
+ * Operations of user space, and how to undo them, which must not fail.
  */
 
 struct operation {
 	const char *name;
 	u64 features;
-	void (*prepare)(struct bench *b);
-	int (*act)(struct bench *b);
-	void (*undo)(struct bench *b, int ret);
+	void (*prepare)(struct fault_fixture *b);
+	int (*act)(struct fault_fixture *b);
+	void (*undo)(struct fault_fixture *b, int ret);
 };
 
-static void drop_handle(struct bench *b, int ret)
+static void drop_handle(struct fault_fixture *b, int ret)
 {
 	if (b->handle)
 		test_client_drop(b->u, b->handle);
 	b->handle = 0;
 }
 
-static int act_dumb(struct bench *b)
+static int act_dumb(struct fault_fixture *b)
 {
 	struct drm_mode_create_dumb args = { .width = 641, .height = 480, .bpp = 32 };
 	int ret = b->u->drm->driver->dumb_create(b->u->file, b->u->drm, &args);
@@ -69,7 +68,7 @@ static int act_dumb(struct bench *b)
 	return ret;
 }
 
-static int act_blob(struct bench *b)
+static int act_blob(struct fault_fixture *b)
 {
 	struct drm_virtgpu_resource_create_blob args = {
 		.blob_mem = VIRTGPU_BLOB_MEM_GUEST, .size = 1 << 20,
@@ -81,10 +80,11 @@ static int act_blob(struct bench *b)
 	return ret;
 }
 
-static int act_surface(struct bench *b)
+static int act_create_2d(struct fault_fixture *b)
 {
 	struct drm_virtgpu_resource_create args = {
-		.target = 2, .format = 2, .width = 512, .height = 512, .size = 1 << 20,
+		.target = 2, .format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+		.width = 512, .height = 512, .size = 512 * 512 * 4,
 	};
 	int ret = test_client_ioctl(b->u, DRM_VIRTGPU_RESOURCE_CREATE, &args);
 
@@ -93,12 +93,12 @@ static int act_surface(struct bench *b)
 	return ret;
 }
 
-static void prepare_surface(struct bench *b)
+static void prepare_2d(struct fault_fixture *b)
 {
-	KUNIT_ASSERT_EQ(b->test, act_surface(b), 0);
+	KUNIT_ASSERT_EQ(b->test, act_create_2d(b), 0);
 }
 
-static int act_transfer(struct bench *b)
+static int act_transfer(struct fault_fixture *b)
 {
 	struct drm_virtgpu_3d_transfer_to_host args = {
 		.bo_handle = b->handle, .box = { .w = 16, .h = 16, .d = 1 },
@@ -107,32 +107,32 @@ static int act_transfer(struct bench *b)
 	return test_client_ioctl(b->u, DRM_VIRTGPU_TRANSFER_TO_HOST, &args);
 }
 
-static void prepare_buffer(struct bench *b)
+static void prepare_buffer(struct fault_fixture *b)
 {
 	b->handle = test_client_dumb(b->u, 64, 48);
 }
 
-static int act_export(struct bench *b)
+static int act_export(struct fault_fixture *b)
 {
 	b->dma_buf = drm_gem_prime_handle_to_dmabuf(b->u->drm, b->u->file, b->handle, 0);
 
 	return PTR_ERR_OR_ZERO(b->dma_buf);
 }
 
-static void put_export(struct bench *b)
+static void put_export(struct fault_fixture *b)
 {
 	dma_buf_put(b->dma_buf);
 	flush_delayed_fput();
 }
 
-static void undo_export(struct bench *b, int ret)
+static void undo_export(struct fault_fixture *b, int ret)
 {
 	if (!ret)
 		put_export(b);
 	drop_handle(b, ret);
 }
 
-static int act_name(struct bench *b)
+static int act_uuid(struct fault_fixture *b)
 {
 	uuid_t uuid;
 	int ret = act_export(b);
@@ -145,7 +145,7 @@ static int act_name(struct bench *b)
 	return ret;
 }
 
-static int act_vmap(struct bench *b)
+static int act_vmap(struct fault_fixture *b)
 {
 	struct drm_gem_object *obj = drm_gem_object_lookup(b->u->file, b->handle);
 	struct iosys_map map;
@@ -158,8 +158,8 @@ static int act_vmap(struct bench *b)
 	return ret;
 }
 
-/* For another device. */
-static int act_list_pages(struct bench *b)
+/* Called when another device maps an exported buffer. */
+static int act_list_pages(struct fault_fixture *b)
 {
 	struct drm_gem_object *obj = drm_gem_object_lookup(b->u->file, b->handle);
 	struct sg_table *sgt = obj->funcs->get_sg_table(obj);
@@ -173,7 +173,7 @@ static int act_list_pages(struct bench *b)
 	return 0;
 }
 
-static int act_import(struct bench *b)
+static int act_import(struct fault_fixture *b)
 {
 	int ret = test_client_import(b->u, b->b->dma_buf, &b->handle);
 
@@ -183,8 +183,8 @@ static int act_import(struct bench *b)
 	return ret;
 }
 
-/* Framebuffers that the host has never heard of. */
-static void prepare_fbs(struct bench *b)
+/* Framebuffers without a resource, but for the one that is shown. */
+static void prepare_fbs(struct fault_fixture *b)
 {
 	b->shown = test_client_new_fb(b->u, 64, 48);
 	b->fb = test_client_new_fb(b->u, 64, 48);
@@ -194,7 +194,7 @@ static void prepare_fbs(struct bench *b)
 	KUNIT_ASSERT_EQ(b->test, test_client_show(b->u, 0, b->shown), 0);
 }
 
-static void undo_fbs(struct bench *b, int ret)
+static void undo_fbs(struct fault_fixture *b, int ret)
 {
 	test_client_rmfb(b->u, b->shown);
 	test_client_rmfb(b->u, b->fb);
@@ -203,17 +203,17 @@ static void undo_fbs(struct bench *b, int ret)
 	test_client_drop(b->u, b->imported);
 }
 
-static int act_show(struct bench *b)
+static int act_show(struct fault_fixture *b)
 {
 	return test_client_show(b->u, 0, b->fb);
 }
 
-static int act_show_import(struct bench *b)
+static int act_show_import(struct fault_fixture *b)
 {
 	return test_client_show(b->u, 0, b->import_fb);
 }
 
-static int act_show_both(struct bench *b)
+static int act_show_both(struct fault_fixture *b)
 {
 	struct virtgpu_show shows[] = {
 		{ .output = 0, .fb = b->fb }, { .output = 1, .fb = b->import_fb },
@@ -222,41 +222,41 @@ static int act_show_both(struct bench *b)
 	return test_client_commit(b->u, shows, ARRAY_SIZE(shows), VIRTGPU_WAIT);
 }
 
-static int act_flip(struct bench *b)
+static int act_flip(struct fault_fixture *b)
 {
 	return test_client_flip(b->u, 0, b->fb);
 }
 
-static void undo_flip(struct bench *b, int ret)
+static void undo_flip(struct fault_fixture *b, int ret)
 {
 	undo_fbs(b, ret);
-	/* There is room for so many events only. */
+	/* Read the events: the space for events is bounded. */
 	test_client_flips(b->u, 0);
 }
 
-static int act_hide(struct bench *b)
+static int act_hide(struct fault_fixture *b)
 {
 	return test_client_show(b->u, 0, NULL);
 }
 
-static int act_cursor(struct bench *b)
+static int act_cursor(struct fault_fixture *b)
 {
 	return test_client_cursor(b->u, 0, b->cursor, 5, 6);
 }
 
-static void prepare_cursor(struct bench *b)
+static void prepare_cursor(struct fault_fixture *b)
 {
 	prepare_fbs(b);
 	KUNIT_ASSERT_EQ(b->test, act_cursor(b), 0);
 }
 
-static int act_move_cursor(struct bench *b)
+static int act_move_cursor(struct fault_fixture *b)
 {
 	return test_client_cursor(b->u, 0, b->cursor, 7, 8);
 }
 
-/* The import is known to the host and not shown. */
-static void prepare_move(struct bench *b)
+/* The import has a resource and is not shown. */
+static void prepare_invalidate(struct fault_fixture *b)
 {
 	prepare_fbs(b);
 	KUNIT_ASSERT_EQ(b->test, act_show_import(b), 0);
@@ -264,13 +264,13 @@ static void prepare_move(struct bench *b)
 	KUNIT_ASSERT_TRUE(b->test, virtgpu_mock_wait(!READ_ONCE(b->b->pins)));
 }
 
-/* This has no way to fail: it waits where it cannot note what to wait for. */
-static int act_move(struct bench *b)
+/* Invalidation cannot fail: it waits where no fence can be allocated. */
+static int act_invalidate(struct fault_fixture *b)
 {
 	return virtgpu_mock_buffer_move(b->b);
 }
 
-static void undo_move(struct bench *b, int ret)
+static void undo_invalidate(struct fault_fixture *b, int ret)
 {
 	KUNIT_EXPECT_EQ(b->test, ret, 0);
 	KUNIT_EXPECT_EQ(b->test, virtgpu_mock_buffer_reuse(b->b), 0);
@@ -280,12 +280,12 @@ static void undo_move(struct bench *b, int ret)
 static const struct operation operations[] = {
 	{ "dumb buffer", VIRTGPU_MOCK_FEATURES, NULL, act_dumb, drop_handle },
 	{ "blob", VIRTGPU_MOCK_FEATURES, NULL, act_blob, drop_handle },
-	{ "surface", VIRTGPU_MOCK_FEATURES, NULL, act_surface, drop_handle },
-	{ "transfer", VIRTGPU_MOCK_FEATURES, prepare_surface, act_transfer, drop_handle },
+	{ "2D resource", VIRTGPU_MOCK_FEATURES, NULL, act_create_2d, drop_handle },
+	{ "transfer", VIRTGPU_MOCK_FEATURES, prepare_2d, act_transfer, drop_handle },
 	{ "vmap", VIRTGPU_MOCK_FEATURES, prepare_buffer, act_vmap, drop_handle },
 	{ "list pages", VIRTGPU_MOCK_FEATURES, prepare_buffer, act_list_pages, drop_handle },
 	{ "export", VIRTGPU_MOCK_FEATURES, prepare_buffer, act_export, undo_export },
-	{ "name", VIRTGPU_MOCK_FEATURES, prepare_buffer, act_name, drop_handle },
+	{ "UUID", VIRTGPU_MOCK_FEATURES, prepare_buffer, act_uuid, drop_handle },
 	{ "import", VIRTGPU_MOCK_FEATURES, NULL, act_import, drop_handle },
 	{ "show", VIRTGPU_MOCK_FEATURES, prepare_fbs, act_show, undo_fbs },
 	{ "show, no blobs", VIRTGPU_MOCK_NO_BLOB, prepare_fbs, act_show, undo_fbs },
@@ -297,8 +297,10 @@ static const struct operation operations[] = {
 	{ "turn off", VIRTGPU_MOCK_FEATURES, prepare_fbs, act_hide, undo_fbs },
 	{ "cursor", VIRTGPU_MOCK_FEATURES, prepare_fbs, act_cursor, undo_fbs },
 	{ "move cursor", VIRTGPU_MOCK_FEATURES, prepare_cursor, act_move_cursor, undo_fbs },
-	{ "move import", VIRTGPU_MOCK_FEATURES, prepare_move, act_move, undo_move },
-	{ "move import, no blobs", VIRTGPU_MOCK_NO_BLOB, prepare_move, act_move, undo_move },
+	{ "invalidate import", VIRTGPU_MOCK_FEATURES, prepare_invalidate, act_invalidate,
+	  undo_invalidate },
+	{ "invalidate import, no blobs", VIRTGPU_MOCK_NO_BLOB, prepare_invalidate, act_invalidate,
+	  undo_invalidate },
 };
 
 KUNIT_ARRAY_PARAM_DESC(operation, operations, name);
@@ -307,8 +309,9 @@ static void fault_injection_operation(struct kunit *test)
 {
 	const struct operation *op = test->param_value;
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
-	struct bench b = { .test = test };
-	unsigned int nth, refused = 0;
+	struct fault_fixture b = { .test = test };
+	unsigned int nth, num_errors = 0;
+	struct virtgpu_vq *ctrl;
 	bool failed = true;
 	int ret;
 
@@ -317,37 +320,39 @@ static void fault_injection_operation(struct kunit *test)
 	b.m = virtgpu_mock_start(test, &config);
 	b.b = virtgpu_mock_buffer_create(test, b.m, VIRTGPU_MOCK_DYNAMIC, 64 * 48 * 4);
 	b.u = test_client_open(test, b.m);
+	ctrl = &virtgpu_mock_vgdev(b.m)->ctrl;
 
-	for (nth = 1; failed && nth < STEPS_MAX; nth++) {
+	for (nth = 1; failed && nth < MAX_ALLOCATIONS; nth++) {
 		if (op->prepare)
 			op->prepare(&b);
 		virtgpu_fault_next(nth);
 		ret = op->act(&b);
 		failed = virtgpu_fault_happened();
-		/* That is what DRM says if it has no memory for the number of a mode. */
+		/* DRM returns -EINVAL if it cannot allocate a mode blob. */
 		if (ret && ret != -EINVAL)
 			KUNIT_EXPECT_EQ_MSG(test, ret, -ENOMEM, "allocation %u", nth);
 		KUNIT_EXPECT_TRUE(test, failed || !ret);
-		refused += ret == -ENOMEM;
+		num_errors += ret == -ENOMEM;
 		op->undo(&b, ret);
 
-		/* All of it is gone: on the host, of the other device's, in the queue. */
-		KUNIT_ASSERT_TRUE_MSG(test, virtgpu_mock_wait(!virtgpu_mock_resources(b.m) &&
-							      !virtgpu_mock_vgdev(b.m)->ctrl.num_pending),
+		/* No resource, message or attachment is left. */
+		KUNIT_ASSERT_TRUE_MSG(test, virtgpu_mock_wait(!virtgpu_mock_resources(b.m)),
+				      "allocation %u", nth);
+		KUNIT_ASSERT_TRUE_MSG(test, virtgpu_mock_wait(!READ_ONCE(ctrl->num_pending)),
 				      "allocation %u", nth);
 		KUNIT_ASSERT_TRUE_MSG(test, virtgpu_mock_wait(!READ_ONCE(b.b->attachments)),
 				      "allocation %u", nth);
 	}
-	KUNIT_EXPECT_LT(test, nth, STEPS_MAX);
-	/* What allocates nothing proves nothing. */
+	KUNIT_EXPECT_LT(test, nth, MAX_ALLOCATIONS);
+	/* The operation must allocate something. */
 	KUNIT_EXPECT_GT(test, nth, 2);
-	if (op->act != act_move)
-		KUNIT_EXPECT_GT(test, refused, 0);
-	kunit_info(test, "%u allocations, %u refusals\n", nth - 2, refused);
+	if (op->act != act_invalidate)
+		KUNIT_EXPECT_GT(test, num_errors, 0);
+	kunit_info(test, "%u allocations, %u errors\n", nth - 2, num_errors);
 }
 
 /*
- * The device
+ * Probe and suspend
  */
 
 struct probe {
@@ -355,7 +360,7 @@ struct probe {
 	unsigned int nth;
 };
 
-static void begin_to_fail(void *data)
+static void start_failing(void *data)
 {
 	struct probe *p = data;
 
@@ -364,30 +369,30 @@ static void begin_to_fail(void *data)
 }
 
 /*
- * From the setting up of the queues on.  What comes before makes the KMS objects, and
- * there DRM in Linux 7.3 does not survive all failures of its own.
+ * Allocations fail from virtio_find_vqs() on, because DRM in Linux 7.3 does not
+ * survive all failures in the initialization of KMS objects.
  */
 static void fault_injection_probe(struct kunit *test)
 {
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
-	unsigned int unbound = 0, asked;
+	unsigned int unbound = 0, num_queries;
 	bool failed = true, bound;
 	struct probe p = { };
 
 	p.m = virtgpu_mock_start(test, &config);
 	p.m->on_find_data = &p;
-	for (p.nth = 1; failed && p.nth < STEPS_MAX; p.nth++) {
+	for (p.nth = 1; failed && p.nth < MAX_ALLOCATIONS; p.nth++) {
 		device_release_driver(&p.m->vdev.dev);
-		asked = virtgpu_mock_count(p.m, CMD(GET_DISPLAY_INFO));
-		p.m->on_find = begin_to_fail;
+		num_queries = virtgpu_mock_count(p.m, CMD(GET_DISPLAY_INFO));
+		p.m->on_find = start_failing;
 		bound = device_attach(&p.m->vdev.dev) > 0;
 		failed = virtgpu_fault_happened();
-		/* The driver has all it needs: it is DRM's turn again. */
-		if (!bound && virtgpu_mock_count(p.m, CMD(GET_DISPLAY_INFO)) > asked)
+		/* The failed allocation was one of drm_dev_register(). */
+		if (!bound && virtgpu_mock_count(p.m, CMD(GET_DISPLAY_INFO)) > num_queries)
 			break;
 		unbound += !bound;
 	}
-	KUNIT_EXPECT_LT(test, p.nth, STEPS_MAX);
+	KUNIT_EXPECT_LT(test, p.nth, MAX_ALLOCATIONS);
 	KUNIT_EXPECT_GT(test, unbound, 5);
 	kunit_info(test, "%u allocations, %u times without the device\n", p.nth - 1, unbound);
 
@@ -395,16 +400,16 @@ static void fault_injection_probe(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, device_attach(&p.m->vdev.dev), 1);
 }
 
-/* A device that cannot go to sleep stays awake. */
+/* A device that cannot be suspended goes on. */
 static void suspend(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 2);
 	struct drm_framebuffer *fb = test_client_new_fb(u, 64, 48);
-	unsigned int nth, refused = 0;
+	unsigned int nth, num_errors = 0;
 	bool failed = true;
 	int ret;
 
-	for (nth = 1; failed && nth < STEPS_MAX; nth++) {
+	for (nth = 1; failed && nth < MAX_ALLOCATIONS; nth++) {
 		test_client_fill_pattern(u, fb, nth & 0xff);
 		KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
 		virtgpu_fault_next(nth);
@@ -414,17 +419,17 @@ static void suspend(struct kunit *test)
 			KUNIT_EXPECT_EQ_MSG(test, ret, -ENOMEM, "allocation %u", nth);
 		else
 			KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
-		refused += !!ret;
+		num_errors += !!ret;
 		KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, nth & 0xff, 0, 0, 64,
 								    48));
 		KUNIT_ASSERT_EQ(test, test_client_show(u, 0, NULL), 0);
 	}
-	KUNIT_EXPECT_LT(test, nth, STEPS_MAX);
-	KUNIT_EXPECT_GT(test, refused, 0);
-	kunit_info(test, "%u allocations, %u refusals\n", nth - 2, refused);
+	KUNIT_EXPECT_LT(test, nth, MAX_ALLOCATIONS);
+	KUNIT_EXPECT_GT(test, num_errors, 0);
+	kunit_info(test, "%u allocations, %u errors\n", nth - 2, num_errors);
 }
 
-static struct kunit_case nomem_tests[] = {
+static struct kunit_case fault_injection_tests[] = {
 	KUNIT_CASE_PARAM_ATTR(fault_injection_operation, operation_gen_params, { .speed =
 			      KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_SLOW(fault_injection_probe),
@@ -432,10 +437,10 @@ static struct kunit_case nomem_tests[] = {
 	{}
 };
 
-static struct kunit_suite nomem_suite = {
+static struct kunit_suite fault_injection_suite = {
 	.name = "virtio_gpu_fault_injection",
 	.init = virtgpu_fault_init,
-	.test_cases = nomem_tests,
+	.test_cases = fault_injection_tests,
 };
 
-kunit_test_suite(nomem_suite);
+kunit_test_suite(fault_injection_suite);

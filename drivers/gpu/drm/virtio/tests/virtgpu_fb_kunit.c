@@ -10,6 +10,7 @@
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_mode.h>
 #include <drm/drm_rect.h>
+#include <uapi/linux/virtio_gpu.h>
 
 #include "virtgpu_fb.h"
 #include "virtgpu_resource.h"
@@ -23,21 +24,18 @@ struct format_case {
 	u32 host;
 };
 
-/*
- * 5.7.6.8: B8G8R8A8 = 1, B8G8R8X8 = 2, A8R8G8B8 = 3, X8R8G8B8 = 4, R8G8B8A8 = 67,
- * X8B8G8R8 = 68, A8B8G8R8 = 121, R8G8B8X8 = 134, in the order of memory.
- */
+/* Virtio specification, 5.7.6.8: names of formats are in memory order. */
 static const struct format_case format_cases[] = {
-	{ DRM_FORMAT_ARGB8888, 1 },
-	{ DRM_FORMAT_XRGB8888, 2 },
-	{ DRM_FORMAT_ABGR8888, 67 },
-	{ DRM_FORMAT_XBGR8888, 134 },
-	/* Not offered, though the device may have them. */
+	{ DRM_FORMAT_ARGB8888, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM },
+	{ DRM_FORMAT_XRGB8888, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM },
+	{ DRM_FORMAT_ABGR8888, VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM },
+	{ DRM_FORMAT_XBGR8888, VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM },
+	/* Supported by devices, but not offered. */
 	{ DRM_FORMAT_BGRA8888, 0 },
 	{ DRM_FORMAT_BGRX8888, 0 },
 	{ DRM_FORMAT_RGBA8888, 0 },
 	{ DRM_FORMAT_RGBX8888, 0 },
-	/* Nor what no device has. */
+	/* Not supported by any device. */
 	{ DRM_FORMAT_RGB888, 0 },
 	{ DRM_FORMAT_RGB565, 0 },
 	{ DRM_FORMAT_XRGB2101010, 0 },
@@ -70,7 +68,7 @@ static bool offered(const u32 *formats, unsigned int count, u32 fourcc)
 	return n == 1;
 }
 
-/* What planes offer, each once, is what the device is told; no more, no less. */
+/* Planes offer each supported format once. */
 static void offered_formats(struct kunit *test)
 {
 	const struct format_case *c = test->param_value;
@@ -90,7 +88,7 @@ static void format_lists(struct kunit *test)
 }
 
 /*
- * Places
+ * Offsets and layouts
  */
 
 struct offset_case {
@@ -123,31 +121,36 @@ static void fb_offset(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_fb_offset(c->base, c->pitch, &r), c->offset);
 }
 
-/* A surface is as wide as the lines are long, whatever of them is shown. */
-struct key_case {
+/* The width of a 2D resource is the pitch of the framebuffer. */
+struct layout_case {
 	const char *name;
 	u32 fourcc;
 	u32 width, height, pitch, offset;
-	struct virtgpu_2d_layout key;
+	struct virtgpu_2d_layout layout;
 };
 
-static const struct key_case key_cases[] = {
-	{ "plain", DRM_FORMAT_XRGB8888, 1024, 768, 4096, 0, { 2, 1024, 768, 0 } },
-	{ "padded lines", DRM_FORMAT_XRGB8888, 1366, 768, 5504, 0, { 2, 1376, 768, 0 } },
+static const struct layout_case layout_cases[] = {
+	{ "plain", DRM_FORMAT_XRGB8888, 1024, 768, 4096, 0,
+	  { VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 1024, 768, 0 } },
+	{ "padded lines", DRM_FORMAT_XRGB8888, 1366, 768, 5504, 0,
+	  { VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 1376, 768, 0 } },
 	{ "inside a larger buffer", DRM_FORMAT_ARGB8888, 640, 480, 8192, 8000,
-	  { 1, 2048, 480, 8000 } },
-	{ "cursor", DRM_FORMAT_ARGB8888, 64, 64, 256, 0, { 1, 64, 64, 0 } },
-	{ "ABGR", DRM_FORMAT_ABGR8888, 16, 16, 64, 4, { 67, 16, 16, 4 } },
-	{ "XBGR", DRM_FORMAT_XBGR8888, 16384, 16384, 65536, 0, { 134, 16384, 16384, 0 } },
+	  { VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, 2048, 480, 8000 } },
+	{ "cursor", DRM_FORMAT_ARGB8888, 64, 64, 256, 0,
+	  { VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, 64, 64, 0 } },
+	{ "ABGR", DRM_FORMAT_ABGR8888, 16, 16, 64, 4,
+	  { VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM, 16, 16, 4 } },
+	{ "XBGR", DRM_FORMAT_XBGR8888, 16384, 16384, 65536, 0,
+	  { VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM, 16384, 16384, 0 } },
 };
 
-KUNIT_ARRAY_PARAM_DESC(key, key_cases, name);
+KUNIT_ARRAY_PARAM_DESC(layout, layout_cases, name);
 
-static void surface_key(struct kunit *test)
+static void layout_2d(struct kunit *test)
 {
-	const struct key_case *c = test->param_value;
+	const struct layout_case *c = test->param_value;
 	struct drm_framebuffer *fb = kunit_kzalloc(test, sizeof(*fb), GFP_KERNEL);
-	struct virtgpu_2d_layout key;
+	struct virtgpu_2d_layout layout;
 
 	KUNIT_ASSERT_NOT_NULL(test, fb);
 	fb->format = drm_format_info(c->fourcc);
@@ -157,17 +160,17 @@ static void surface_key(struct kunit *test)
 	fb->pitches[0] = c->pitch;
 	fb->offsets[0] = c->offset;
 
-	memset(&key, 0xff, sizeof(key));
-	virtgpu_fb_get_layout(fb, &key);
-	KUNIT_EXPECT_EQ(test, key.format, c->key.format);
-	KUNIT_EXPECT_EQ(test, key.width, c->key.width);
-	KUNIT_EXPECT_EQ(test, key.height, c->key.height);
-	KUNIT_EXPECT_EQ(test, key.offset, c->key.offset);
+	memset(&layout, 0xff, sizeof(layout));
+	virtgpu_fb_get_layout(fb, &layout);
+	KUNIT_EXPECT_EQ(test, layout.format, c->layout.format);
+	KUNIT_EXPECT_EQ(test, layout.width, c->layout.width);
+	KUNIT_EXPECT_EQ(test, layout.height, c->layout.height);
+	KUNIT_EXPECT_EQ(test, layout.offset, c->layout.offset);
 }
 
 /*
- * What is refused at ADDFB2.  There is no buffer in this test, so what is not
- * refused for its layout is refused for its handle, with another error.
+ * ADDFB2.  The handle does not exist, so valid layouts fail with -ENOENT, and
+ * invalid ones with -EINVAL.
  */
 
 struct create_case {
@@ -217,9 +220,9 @@ static void fb_create(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, file);
 	drm->driver = &no_driver;
 	drm->driver_features = ~0u;
-	drm->dev = kunit_device_register(test, "vgdev-test-fb");
+	drm->dev = kunit_device_register(test, "virtio-gpu-fb-test");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, drm->dev);
-	/* A table without handles is all zeroes. */
+	/* Zeroed memory is a table without handles. */
 	spin_lock_init(&file->table_lock);
 
 	fb = virtgpu_fb_create(drm, file, drm_format_info(c->fourcc), &cmd);
@@ -231,7 +234,7 @@ static struct kunit_case fb_tests[] = {
 	KUNIT_CASE_PARAM(offered_formats, format_gen_params),
 	KUNIT_CASE(format_lists),
 	KUNIT_CASE_PARAM(fb_offset, offset_gen_params),
-	KUNIT_CASE_PARAM(surface_key, key_gen_params),
+	KUNIT_CASE_PARAM(layout_2d, layout_gen_params),
 	KUNIT_CASE_PARAM(fb_create, create_gen_params),
 	{}
 };

@@ -16,20 +16,20 @@
 #include "virtgpu_output.h"
 #include "virtgpu_test_client.h"
 
-/* What a host shows, and when a program hears of it. */
+/* Scanouts, flip events and cursors of the mock host. */
 
 #define W 64
 #define H 48
 
-/* More messages than cursors may wait behind. */
-#define MANY 2100
+/* Enough pending messages to make the control queue congested. */
+#define NUM_RESOURCES 2100
 
-/* A painted framebuffer on the first output. */
-static struct drm_framebuffer *show_first(struct virtgpu_test_client *u, u32 seed)
+/* Show a framebuffer with a pattern on the first output. */
+static struct drm_framebuffer *show_first_output(struct virtgpu_test_client *u, u32 pattern_id)
 {
 	struct drm_framebuffer *fb = test_client_new_fb(u, W, H);
 
-	test_client_fill_pattern(u, fb, seed);
+	test_client_fill_pattern(u, fb, pattern_id);
 	KUNIT_ASSERT_EQ(u->test, test_client_show(u, 0, fb), 0);
 
 	return fb;
@@ -47,20 +47,20 @@ static void expect_idle(struct virtgpu_test_client *u)
 }
 
 /*
- * Pictures
+ * Frames
  */
 
 static void shows_pixels(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
-	struct drm_framebuffer *fb = show_first(u, 1);
+	struct drm_framebuffer *fb = show_first_output(u, 1);
 
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 1, 0, 0, W, H));
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_resource_is_blob(u->mock, virtgpu_mock_shown(u->mock,
 											0)),
 			virtgpu_mock_has(u->mock, VIRTIO_GPU_F_RESOURCE_BLOB));
 
-	/* Off, and nothing of it stays. */
+	/* Disabling the output releases all resources. */
 	KUNIT_EXPECT_EQ(test, test_client_show(u, 0, NULL), 0);
 	virtgpu_mock_wait_idle(u->mock);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_shown(u->mock, 0), 0);
@@ -70,7 +70,7 @@ static void shows_pixels(struct kunit *test)
 	expect_idle(u);
 }
 
-/* A part of a framebuffer whose lines are longer than it is wide. */
+/* Scan out a part of a framebuffer with padded lines. */
 static void source_rectangle(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
@@ -83,13 +83,13 @@ static void source_rectangle(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, test_client_commit(u, &show, 1, VIRTGPU_WAIT), 0);
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 2, 24, 17, W, H));
 
-	/* It moves over the picture. */
+	/* Pan to the lower right corner. */
 	show.x = 160 - W;
 	show.y = 120 - H;
 	KUNIT_ASSERT_EQ(test, test_client_commit(u, &show, 1, VIRTGPU_WAIT), 0);
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 2, 160 - W, 120 - H, W, H));
 
-	/* Not out of it. */
+	/* The source must stay within the framebuffer. */
 	show.x++;
 	KUNIT_EXPECT_LT(test, test_client_commit(u, &show, 1, VIRTGPU_WAIT), 0);
 	expect_idle(u);
@@ -101,7 +101,7 @@ static void kms_flips(struct kunit *test)
 	struct drm_framebuffer *fbs[2];
 	unsigned int i;
 
-	fbs[0] = show_first(u, 0);
+	fbs[0] = show_first_output(u, 0);
 	fbs[1] = test_client_new_fb(u, W, H);
 	for (i = 1; i <= 6; i++) {
 		test_client_fill_pattern(u, fbs[i % 2], i);
@@ -109,7 +109,7 @@ static void kms_flips(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == i));
 		KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, i, 0, 0, W, H));
 	}
-	/* Each buffer was described once. */
+	/* One resource was created for each buffer. */
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_BLOB)) +
 			virtgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_2D)), 2);
 	expect_idle(u);
@@ -118,7 +118,7 @@ static void kms_flips(struct kunit *test)
 static void damage(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
-	struct drm_framebuffer *fb = show_first(u, 1);
+	struct drm_framebuffer *fb = show_first_output(u, 1);
 	struct drm_mode_rect clip = { .x1 = 8, .y1 = 4, .x2 = 24, .y2 = 20 };
 	struct virtgpu_show show = { .fb = fb, .clip = &clip };
 
@@ -132,11 +132,11 @@ static void damage(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_pixel(u->mock, 0, 8, 3), test_client_color(1, 8, 3));
 }
 
-/* What has changed says nothing of a framebuffer that was not there before. */
+/* Damage is ignored when another framebuffer was shown before. */
 static void damage_of_another(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
-	struct drm_framebuffer *fb = show_first(u, 1), *other = test_client_new_fb(u, W, H);
+	struct drm_framebuffer *fb = show_first_output(u, 1), *other = test_client_new_fb(u, W, H);
 	struct drm_mode_rect clip = { .x1 = 0, .y1 = 0, .x2 = 1, .y2 = 1 };
 	struct virtgpu_show show = { .fb = other, .clip = &clip };
 
@@ -150,11 +150,11 @@ static void damage_of_another(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 3, 0, 0, W, H));
 }
 
-/* The same buffer on two outputs: each is brought up to date by its own commits. */
+/* Show the same buffer on two outputs. */
 static void mirror(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 2);
-	struct drm_framebuffer *fb = show_first(u, 1);
+	struct drm_framebuffer *fb = show_first_output(u, 1);
 
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 1, fb), 0);
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 1, 1, 0, 0, W, H));
@@ -166,12 +166,12 @@ static void mirror(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, u->mock->state.lost, 0);
 }
 
-/* Several outputs in one commit are one notification. */
+/* A commit of several outputs kicks the control queue once. */
 static void one_kick(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 4);
 	struct virtgpu_show shows[4] = { };
-	unsigned int i, kicks, mark;
+	unsigned int i, kicks, log_pos;
 	struct virtgpu_mock_log_entry e;
 
 	for (i = 0; i < 4; i++) {
@@ -186,7 +186,7 @@ static void one_kick(struct kunit *test)
 		shows[i].fb = test_client_new_fb(u, W, H);
 		test_client_fill_pattern(u, shows[i].fb, 8 + i);
 	}
-	mark = virtgpu_mock_log_pos(u->mock);
+	log_pos = virtgpu_mock_log_pos(u->mock);
 	kicks = virtgpu_mock_kicks(u->mock, 0);
 	KUNIT_ASSERT_EQ(test, test_client_commit(u, shows, 4, VIRTGPU_FLIP), 0);
 	for (i = 0; i < 4; i++)
@@ -194,9 +194,12 @@ static void one_kick(struct kunit *test)
 	for (i = 0; i < 4; i++)
 		KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, i, 8 + i, 0, 0, W, H));
 
-	/* A ring of 64 takes it all at once; a small one goes on as it empties. */
+	/*
+	 * A ring of 64 has space for all commands; a smaller one needs more
+	 * kicks.
+	 */
 	if (((const struct virtgpu_test_config *)test->param_value)->ring >= 64)
-		for (; virtgpu_mock_log_entry(u->mock, mark, &e); mark++)
+		for (; virtgpu_mock_log_entry(u->mock, log_pos, &e); log_pos++)
 			KUNIT_EXPECT_EQ(test, e.kick, kicks + 1);
 }
 
@@ -204,24 +207,26 @@ static void one_kick(struct kunit *test)
  * Flip events
  */
 
-/* Not before the host has shown the frame. */
+/* The event is not sent before the response to RESOURCE_FLUSH. */
 static void event_waits_for_host(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	struct drm_framebuffer *next;
 
-	show_first(u, 1);
+	show_first_output(u, 1);
 	next = test_client_new_fb(u, W, H);
 	virtgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
 	KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, next), 0);
 	KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_held(u->mock,
 								    CMD(RESOURCE_FLUSH)) == 1));
-	/* Three vblanks go by. */
+	/* Wait for three vblanks. */
 	msleep(60);
-	/* Unless the machine was so slow that the display is taken to hold the frame. */
+	/*
+	 * On a slow machine the display is considered to hold the frame by now.
+	 */
 	if (!frames_of(u, 0)->stats.held) {
 		KUNIT_EXPECT_EQ(test, test_client_flips(u, 0), 0);
-		/* Another flip is one too many meanwhile. */
+		/* A second flip is rejected until the first one is done. */
 		KUNIT_EXPECT_EQ(test, test_client_flip(u, 0, next), -EBUSY);
 	}
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH)), 1);
@@ -230,30 +235,34 @@ static void event_waits_for_host(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 2));
 }
 
-/* Nor before the next vblank: each has one of its own. */
+/* Each flip takes a vblank of its own. */
 static void event_waits_for_vblank(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	struct drm_framebuffer *fbs[2];
 	struct drm_crtc *crtc = &virtgpu_mock_vgdev(u->mock)->kms.outputs[0].crtc;
-	u64 began;
+	u64 start;
 	unsigned int i;
 
-	fbs[0] = show_first(u, 1);
+	fbs[0] = show_first_output(u, 1);
 	fbs[1] = test_client_new_fb(u, W, H);
-	began = drm_crtc_vblank_count(crtc);
+	start = drm_crtc_vblank_count(crtc);
 	for (i = 1; i <= 16; i++) {
 		KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, fbs[i % 2]), 0);
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == i));
 	}
-	KUNIT_EXPECT_GE(test, drm_crtc_vblank_count(crtc) - began, 16);
+	KUNIT_EXPECT_GE(test, drm_crtc_vblank_count(crtc) - start, 16);
 }
 
-/* The old buffer's end follows the frame that replaces it, and waits for no answer to that. */
+/*
+ * UNREF of the old buffer follows the new frame, without waiting for its
+ * response.
+ */
 static void old_buffer_ends_behind(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
-	struct drm_framebuffer *first = show_first(u, 1), *next = test_client_new_fb(u, W, H);
+	struct drm_framebuffer *first = show_first_output(u, 1);
+	struct drm_framebuffer *next = test_client_new_fb(u, W, H);
 	unsigned int i = virtgpu_mock_log_pos(u->mock);
 	struct virtgpu_mock_log_entry e;
 
@@ -271,7 +280,7 @@ static void old_buffer_ends_behind(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, u->mock->state.lost, 0);
 }
 
-/* However much others have piled up: a frame is shown in its turn. */
+/* A congested control queue does not make flips fail. */
 static void flip_behind_many(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
@@ -285,31 +294,31 @@ static void flip_behind_many(struct kunit *test)
 		.array_size = 1,
 		.size = PAGE_SIZE,
 	};
-	u32 *handles = kunit_kcalloc(test, MANY, sizeof(*handles), GFP_KERNEL);
+	u32 *handles = kunit_kcalloc(test, NUM_RESOURCES, sizeof(*handles), GFP_KERNEL);
 	struct drm_framebuffer *next, *cursors[2];
 	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, handles);
-	show_first(u, 1);
+	show_first_output(u, 1);
 	next = test_client_new_fb(u, W, H);
 	test_client_fill_pattern(u, next, 2);
 	for (i = 0; i < 2; i++)
 		cursors[i] = test_client_new_cursor(u, 16, 16);
 	KUNIT_EXPECT_EQ(test, test_client_cursor(u, 0, cursors[0], 1, 2), 0);
-	for (i = 0; i < MANY; i++) {
+	for (i = 0; i < NUM_RESOURCES; i++) {
 		args.bo_handle = 0;
 		KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
 		handles[i] = args.bo_handle;
 	}
 	virtgpu_mock_wait_idle(u->mock);
 
-	/* As at the end of a program. */
+	/* Closing many handles, as at the exit of a process. */
 	virtgpu_mock_freeze(u->mock);
-	for (i = 0; i < MANY; i++)
+	for (i = 0; i < NUM_RESOURCES; i++)
 		test_client_drop(u, handles[i]);
-	KUNIT_EXPECT_GE(test, READ_ONCE(ctrl->num_pending), MANY);
+	KUNIT_EXPECT_GE(test, READ_ONCE(ctrl->num_pending), NUM_RESOURCES);
 	KUNIT_EXPECT_EQ(test, test_client_flip(u, 0, next), 0);
-	/* Only these have nothing else to hold them back. */
+	/* Only legacy cursor updates are throttled. */
 	KUNIT_EXPECT_EQ(test, test_client_cursor(u, 0, cursors[1], 1, 2), -EBUSY);
 	virtgpu_mock_thaw(u->mock);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 1));
@@ -321,7 +330,7 @@ static void flip_behind_many(struct kunit *test)
  * A display that holds its frame
  */
 
-/* A window that is hidden, found out about by a flip. */
+/* Flip to @fb and wait until the display is considered to hold the frame. */
 static void hold_display(struct virtgpu_test_client *u, struct drm_framebuffer *fb)
 {
 	unsigned int flips = test_client_flips(u, 0);
@@ -333,29 +342,29 @@ static void hold_display(struct virtgpu_test_client *u, struct drm_framebuffer *
 	KUNIT_EXPECT_GT(u->test, virtgpu_frames_held_ms(frames_of(u, 0)), 0);
 }
 
-/* Commits complete, none fails, one frame is in flight; then the newest is shown. */
+/* Commits complete with one frame in flight; then the newest frame is shown. */
 static void kms_held(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	struct virtgpu_vq *ctrl = &virtgpu_mock_vgdev(u->mock)->ctrl;
 	struct drm_framebuffer *fbs[3];
 	unsigned int i, flushes;
-	unsigned long began;
+	unsigned long start;
 
-	fbs[0] = show_first(u, 1);
+	fbs[0] = show_first_output(u, 1);
 	for (i = 1; i < 3; i++)
 		fbs[i] = test_client_new_fb(u, W, H);
 	flushes = virtgpu_mock_count(u->mock, CMD(RESOURCE_FLUSH));
 	hold_display(u, fbs[1]);
 
-	began = jiffies;
+	start = jiffies;
 	for (i = 2; i < 7; i++) {
 		test_client_fill_pattern(u, fbs[i % 3], i);
 		KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, fbs[i % 3]), 0);
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == i));
 	}
-	/* At ten a second. */
-	KUNIT_EXPECT_GE(test, jiffies_to_msecs(jiffies - began), 450);
+	/* The default of held_rate is 10. */
+	KUNIT_EXPECT_GE(test, jiffies_to_msecs(jiffies - start), 450);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_FLUSH)), flushes + 1);
 	KUNIT_EXPECT_EQ(test, frames_of(u, 0)->stats.held, 1);
 	KUNIT_EXPECT_EQ(test, frames_of(u, 0)->stats.replaced, 4);
@@ -369,7 +378,7 @@ static void kms_held(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_frames_held_ms(frames_of(u, 0)), 0);
 	KUNIT_EXPECT_GE(test, frames_of(u, 0)->stats.held_ms, 450);
 
-	/* And then the pace is the host's again. */
+	/* Afterwards the host paces the frames again. */
 	test_client_fill_pattern(u, fbs[1], 9);
 	KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, fbs[1]), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 7));
@@ -377,14 +386,14 @@ static void kms_held(struct kunit *test)
 	expect_idle(u);
 }
 
-/* For ten minutes, as the watchdog counts them. */
+/* The display holds a frame for ten minutes of watchdog periods. */
 static void held_long(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	struct virtgpu_vq *ctrl = &virtgpu_mock_vgdev(u->mock)->ctrl;
 	struct drm_framebuffer *fbs[2];
 
-	fbs[0] = show_first(u, 1);
+	fbs[0] = show_first_output(u, 1);
 	fbs[1] = test_client_new_fb(u, W, H);
 	hold_display(u, fbs[1]);
 	virtgpu_mock_ticks(u->mock, VIRTGPU_MOCK_TEN_MINUTES);
@@ -398,11 +407,11 @@ static void held_long(struct kunit *test)
 									      H)));
 }
 
-/* What goes to the same buffer again and again, as on a console or under Xorg. */
+/* Repeated updates of one framebuffer, as by fbcon or Xorg. */
 static void held_dirty(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
-	struct drm_framebuffer *fb = show_first(u, 1);
+	struct drm_framebuffer *fb = show_first_output(u, 1);
 	struct drm_mode_rect clips[] = {
 		{ .x1 = 0, .y1 = 0, .x2 = 8, .y2 = 8 }, { .x1 = 40, .y1 = 30, .x2 = 64, .y2 = 48 },
 	};
@@ -416,12 +425,12 @@ static void held_dirty(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, test_client_commit(u, &show, 1, VIRTGPU_WAIT), 0);
 	}
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH)), 1);
-	/* All that has changed meanwhile, not the last part of it. */
+	/* All accumulated damage is shown, not only the last clip. */
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 3, 0, 0, W,
 									      H)));
 }
 
-/* Each output on its own; and all outputs when the host takes no commands meanwhile. */
+/* Outputs are held independently, or together if the host stops. */
 static void held_outputs(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 2);
@@ -459,43 +468,44 @@ static void held_outputs(struct kunit *test)
 									      H)));
 }
 
-/* The buffer that the host shows ends behind the frame that replaces it. */
+/* UNREF of the held buffer follows the frame that replaces it. */
 static void held_keeps_buffer(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	struct drm_framebuffer *held, *next;
 	struct virtgpu_mock_log_entry e;
-	unsigned int mark;
+	unsigned int log_pos;
 
-	show_first(u, 1);
+	show_first_output(u, 1);
 	held = test_client_new_fb(u, W, H);
 	next = test_client_new_fb(u, W, H);
 	test_client_fill_pattern(u, next, 4);
 	hold_display(u, held);
-	mark = virtgpu_mock_log_pos(u->mock);
+	log_pos = virtgpu_mock_log_pos(u->mock);
 	KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, next), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 2));
 	test_client_rmfb(u, held);
 	virtgpu_mock_wait_idle(u->mock);
-	KUNIT_EXPECT_FALSE(test, virtgpu_mock_find(u->mock, mark, CMD(RESOURCE_UNREF), &e));
+	KUNIT_EXPECT_FALSE(test, virtgpu_mock_find(u->mock, log_pos, CMD(RESOURCE_UNREF), &e));
 
 	virtgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH));
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_find(u->mock, mark,
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_find(u->mock, log_pos,
 								    CMD(RESOURCE_UNREF),
 								    &e)));
-	for (; virtgpu_mock_log_entry(u->mock, mark, &e) && e.type != CMD(RESOURCE_FLUSH); mark++)
+	for (; virtgpu_mock_log_entry(u->mock, log_pos, &e) && e.type != CMD(RESOURCE_FLUSH);
+	     log_pos++)
 		KUNIT_EXPECT_NE(test, e.type, CMD(RESOURCE_UNREF));
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 4, 0, 0, W, H));
 	KUNIT_EXPECT_EQ(test, u->mock->state.lost, 0);
 }
 
-/* Turned off meanwhile: the frame that waits is not shown any more. */
+/* Disabling the output drops the frame that waits. */
 static void held_off(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	struct drm_framebuffer *fbs[2];
 
-	fbs[0] = show_first(u, 1);
+	fbs[0] = show_first_output(u, 1);
 	fbs[1] = test_client_new_fb(u, W, H);
 	hold_display(u, fbs[1]);
 	KUNIT_EXPECT_EQ(test, test_client_show(u, 0, fbs[0]), 0);
@@ -510,7 +520,7 @@ static void held_off(struct kunit *test)
 	expect_idle(u);
 }
 
-/* The cursor's own queue goes on. */
+/* The cursor queue is independent of a held frame. */
 static void held_cursor(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
@@ -520,7 +530,7 @@ static void held_cursor(struct kunit *test)
 	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
-	show_first(u, 1);
+	show_first_output(u, 1);
 	KUNIT_ASSERT_EQ(test, test_client_cursor(u, 0, cursor, 1, 1), 0);
 	hold_display(u, next);
 	for (i = 0; i < 50; i++)
@@ -532,14 +542,14 @@ static void held_cursor(struct kunit *test)
 	virtgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH));
 }
 
-/* The rate is a parameter; an event has no error, as nothing went wrong. */
+/* The out-fence of a held frame is signalled without an error. */
 static void held_fence(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
 	struct virtgpu_show show = { .fb = test_client_new_fb(u, W, H) };
 
 	show.out_fence = test_client_add_write_fence(u, NULL);
-	show_first(u, 1);
+	show_first_output(u, 1);
 	virtgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
 	KUNIT_ASSERT_EQ(test, test_client_commit(u, &show, 1, VIRTGPU_FLIP), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(dma_fence_is_signaled(show.out_fence)));
@@ -548,10 +558,10 @@ static void held_fence(struct kunit *test)
 }
 
 /*
- * The pace
+ * Pacing
  */
 
-/* A display with a rate of its own: the event is sent from its response. */
+/* With slow responses, events are sent from the responses. */
 static void kms_host_paced(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
@@ -559,7 +569,7 @@ static void kms_host_paced(struct kunit *test)
 	struct drm_framebuffer *fbs[2];
 	unsigned int i;
 
-	fbs[0] = show_first(u, 1);
+	fbs[0] = show_first_output(u, 1);
 	fbs[1] = test_client_new_fb(u, W, H);
 	KUNIT_EXPECT_EQ(test, f->host_paced, 0);
 	virtgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
@@ -569,7 +579,7 @@ static void kms_host_paced(struct kunit *test)
 		/* One and a half periods of the mode. */
 		usleep_range(25000, 26000);
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_release_one(u->mock, 0, 0));
-		/* By then the response was the vblank. */
+		/* From the sixth frame on, the response is the vblank. */
 		if (i > 6) {
 			KUNIT_EXPECT_EQ(test, test_client_flips(u, 0), i);
 			KUNIT_EXPECT_EQ(test, ktime_compare(f->last_event, f->responded), 0);
@@ -581,12 +591,12 @@ static void kms_host_paced(struct kunit *test)
 	virtgpu_mock_release(u->mock, 0);
 }
 
-/* The first frame after a while is shown at once, and no timer runs for it. */
-static void alone(struct kunit *test)
+/* The first frame after a pause completes at once, without the timer. */
+static void after_idle(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	struct virtgpu_frames *f = frames_of(u, 0);
-	struct drm_framebuffer *fb = show_first(u, 1);
+	struct drm_framebuffer *fb = show_first_output(u, 1);
 	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
@@ -597,21 +607,21 @@ static void alone(struct kunit *test)
 	}
 }
 
-/* When the rate of the display is found, one event is sent with its next vsync. */
+/* When the rate is detected, one event is delayed to the next vsync. */
 static void kms_realign(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	struct virtgpu_frames *f = frames_of(u, 0);
 	struct drm_framebuffer *next;
 
-	show_first(u, 1);
+	show_first_output(u, 1);
 	next = test_client_new_fb(u, W, H);
 	virtgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
 	KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, next), 0);
 	KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_held(u->mock, 0) == 1));
 	usleep_range(5000, 6000);
 	f->host_paced = 3;
-	/* The event would be sent after the response. */
+	/* Without realignment the event would lag behind the responses. */
 	f->last_event = ktime_get();
 	virtgpu_mock_release(u->mock, 0);
 	KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 1));
@@ -621,7 +631,7 @@ static void kms_realign(struct kunit *test)
 			(s64)f->clock.period);
 }
 
-/* Events that are later than the responses come closer to them, a little each time. */
+/* Events that lag behind the responses approach them step by step. */
 static void phase_lock(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
@@ -631,7 +641,7 @@ static void phase_lock(struct kunit *test)
 	ktime_t last;
 	bool near;
 
-	fbs[0] = show_first(u, 1);
+	fbs[0] = show_first_output(u, 1);
 	fbs[1] = test_client_new_fb(u, W, H);
 	for (i = 1; i <= 5; i++) {
 		f->host_paced = 8;
@@ -641,7 +651,10 @@ static void phase_lock(struct kunit *test)
 		virtgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
 		KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, fbs[i & 1]), 0);
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_held(u->mock, 0) == 1));
-		/* As if the response before had come a period, or half of it, ago. */
+		/*
+		 * Pretend that the last response was a period, or half of it,
+		 * ago.
+		 */
 		f->responded = ktime_sub_ns(ktime_get(), f->clock.period / (i & 1 ? 1 : 2));
 		virtgpu_mock_release(u->mock, 0);
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == i));
@@ -652,7 +665,7 @@ static void phase_lock(struct kunit *test)
 	}
 }
 
-/* Not sooner than a period after the event before, however fast the display is. */
+/* Events are at least a period of the mode apart. */
 static void never_faster(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
@@ -661,10 +674,10 @@ static void never_faster(struct kunit *test)
 	ktime_t last;
 	unsigned int i;
 
-	fbs[0] = show_first(u, 1);
+	fbs[0] = show_first_output(u, 1);
 	fbs[1] = test_client_new_fb(u, W, H);
 	for (i = 1; i <= 20; i++) {
-		/* With the pace of the clock, and with that of the host. */
+		/* Test pacing by the clock and by the host. */
 		f->host_paced = i <= 10 ? 0 : 8;
 		last = f->last_event;
 		KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, fbs[i & 1]), 0);
@@ -674,7 +687,7 @@ static void never_faster(struct kunit *test)
 	}
 }
 
-/* Vblanks without a waiter are counted without a timer. */
+/* Vblanks without users are counted without a timer. */
 static void vblank_clock(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
@@ -682,7 +695,7 @@ static void vblank_clock(struct kunit *test)
 	ktime_t start, now;
 	u32 count;
 
-	show_first(u, 1);
+	show_first_output(u, 1);
 	KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(v->enabled)));
 	KUNIT_EXPECT_FALSE(test, hrtimer_active(&v->timer));
 	count = virtgpu_vblank_count(v);
@@ -690,22 +703,22 @@ static void vblank_clock(struct kunit *test)
 	msleep(50);
 	KUNIT_EXPECT_FALSE(test, hrtimer_active(&v->timer));
 	KUNIT_EXPECT_GE(test, virtgpu_vblank_count(v) - count, 3);
-	/* In the phase of the last one. */
+	/* The phase is that of the last vblank. */
 	KUNIT_EXPECT_EQ(test, (u64)ktime_to_ns(ktime_sub(virtgpu_vblank_time(v), start)),
 			(u64)(virtgpu_vblank_count(v) - count) * v->period);
 
-	/* From the host: one vblank, with its time, and the phase is its own. */
+	/* A vblank signalled by the host sets the phase. */
 	now = ktime_add_ns(virtgpu_vblank_time(v), v->period + 1000);
 	count = virtgpu_vblank_count(v);
 	virtgpu_vblank_signal(v, now, false);
 	KUNIT_EXPECT_EQ(test, ktime_compare(v->time, now), 0);
 	KUNIT_EXPECT_EQ(test, v->count - count, 1);
-	/* One that is late does not turn the clock back. */
+	/* A late vblank does not turn the clock back. */
 	virtgpu_vblank_signal(v, ktime_sub_ns(now, 1000), false);
 	KUNIT_EXPECT_EQ(test, ktime_compare(v->time, now), 0);
 }
 
-/* The guest's clock jumps while vblanks are enabled: one vblank, not one for each period. */
+/* A jump of the guest's clock counts as one vblank. */
 static void clock_jump(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
@@ -714,9 +727,9 @@ static void clock_jump(struct kunit *test)
 	struct drm_framebuffer *fbs[2];
 	u64 count, jump;
 
-	fbs[0] = show_first(u, 1);
+	fbs[0] = show_first_output(u, 1);
 	fbs[1] = test_client_new_fb(u, W, H);
-	/* Times before the start of the machine mean nothing. */
+	/* The clock must not be set to a time before boot. */
 	msleep(4000);
 	jump = ktime_to_ns(ktime_get()) / 2;
 	KUNIT_ASSERT_EQ(test, drm_crtc_vblank_get(&out->crtc), 0);
@@ -735,34 +748,34 @@ static void clock_jump(struct kunit *test)
 	drm_crtc_vblank_put(&out->crtc);
 }
 
-struct bad_answer {
+struct bad_response {
 	const char *name;
 	struct virtgpu_mock_rule rule;
 };
 
-static const struct bad_answer bad_frames[] = {
+static const struct bad_response bad_frames[] = {
 	{ "error", { .error = VIRTIO_GPU_RESP_ERR_UNSPEC } },
 	{ "bad resource", { .error = VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID } },
-	{ "odd success", { .error = 0x11ff } },
+	{ "unknown success", { .error = VIRTIO_GPU_RESP_OK_NODATA + 0xff } },
 	{ "nothing", { .cut = VIRTGPU_MOCK_NOTHING } },
-	{ "half a header", { .cut = 12 } },
+	{ "half a header", { .cut = sizeof(struct virtio_gpu_ctrl_hdr) / 2 } },
 	{ "too long", { .excess = 4096 } },
 	{ "noise", { .garble = true } },
 };
 
 KUNIT_ARRAY_PARAM_DESC(bad_frame, bad_frames, name);
 
-/* Whatever the answer to a frame is, the next one can come. */
+/* A bad response to a frame does not affect the next frame. */
 static void kms_bad_frame(struct kunit *test)
 {
-	const struct bad_answer *b = test->param_value;
+	const struct bad_response *b = test->param_value;
 	const u32 types[] = { CMD(RESOURCE_FLUSH), CMD(TRANSFER_TO_HOST_2D) };
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
 	struct drm_framebuffer *fbs[2];
 	struct virtgpu_mock_rule rule;
 	unsigned int i;
 
-	fbs[0] = show_first(u, 1);
+	fbs[0] = show_first_output(u, 1);
 	fbs[1] = test_client_new_fb(u, W, H);
 	for (i = 0; i < ARRAY_SIZE(types); i++) {
 		rule = b->rule;
@@ -776,16 +789,16 @@ static void kms_bad_frame(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 2 * i + 2));
 		KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 7 + i, 0, 0, W, H));
 	}
-	/* A blob's transfer and flush say nothing against the blob. */
+	/* Errors of transfers and flushes do not cause a fallback. */
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_2D)), 0);
 	expect_idle(u);
 }
 
 /*
- * Refusals
+ * Rejected resources
  */
 
-static const struct bad_answer refusals[] = {
+static const struct bad_response rejections[] = {
 	{ "create: out of memory",
 	  { .type = CMD(RESOURCE_CREATE_BLOB), .error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY } },
 	{ "create: unspecific",
@@ -803,26 +816,27 @@ static const struct bad_answer refusals[] = {
 	{ "show: nothing", { .type = CMD(SET_SCANOUT_BLOB), .cut = VIRTGPU_MOCK_NOTHING } },
 };
 
-KUNIT_ARRAY_PARAM_DESC(refusal, refusals, name);
+KUNIT_ARRAY_PARAM_DESC(rejection, rejections, name);
 
-/* A blob that the host does not take is copied; nobody has to ask for it. */
+/* A rejected blob is replaced by a 2D resource without another commit. */
 static void fallback(struct kunit *test)
 {
-	const struct bad_answer *b = test->param_value;
+	const struct bad_response *b = test->param_value;
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
 	struct drm_framebuffer *fb;
 
 	virtgpu_mock_rule(u->mock, &b->rule);
-	fb = show_first(u, 3);
+	fb = show_first_output(u, 3);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 3, 0, 0, W,
 									      H) &&
 						  virtgpu_mock_count(u->mock, CMD(SET_SCANOUT))));
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 3, 0, 0, W, H));
 	KUNIT_EXPECT_FALSE(test, virtgpu_mock_resource_is_blob(u->mock, virtgpu_mock_shown(u->mock,
 											   0)));
-	KUNIT_EXPECT_EQ(test, atomic_read(&virtgpu_mock_vgdev(u->mock)->counters.blob_fallbacks), 1);
+	KUNIT_EXPECT_EQ(test,
+			atomic_read(&virtgpu_mock_vgdev(u->mock)->counters.blob_fallbacks), 1);
 
-	/* It stays that way for this buffer. */
+	/* The buffer keeps its 2D resource. */
 	test_client_fill_pattern(u, fb, 4);
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 4, 0, 0, W, H));
@@ -831,7 +845,7 @@ static void fallback(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_resources(u->mock)));
 }
 
-static const struct bad_answer surface_errors[] = {
+static const struct bad_response errors_2d[] = {
 	{ "create",
 	  { .type = CMD(RESOURCE_CREATE_2D), .error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY } },
 	{ "attach", { .type = CMD(RESOURCE_ATTACH_BACKING), .error = VIRTIO_GPU_RESP_ERR_UNSPEC } },
@@ -839,18 +853,18 @@ static const struct bad_answer surface_errors[] = {
 	{ "transfer", { .type = CMD(TRANSFER_TO_HOST_2D), .error = VIRTIO_GPU_RESP_ERR_UNSPEC } },
 };
 
-KUNIT_ARRAY_PARAM_DESC(surface_error, surface_errors, name);
+KUNIT_ARRAY_PARAM_DESC(error_2d, errors_2d, name);
 
-/* There is no other way left: an error to the next commit, and then another try. */
-static void kms_surface_error(struct kunit *test)
+/* The next commit returns the error of a 2D resource; later commits retry. */
+static void kms_2d_error(struct kunit *test)
 {
-	const struct bad_answer *b = test->param_value;
+	const struct bad_response *b = test->param_value;
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[1], 1);
 	struct drm_framebuffer *fb;
 	int ret;
 
 	virtgpu_mock_rule(u->mock, &b->rule);
-	fb = show_first(u, 3);
+	fb = show_first_output(u, 3);
 	virtgpu_mock_wait_idle(u->mock);
 	ret = test_client_show(u, 0, fb);
 	KUNIT_EXPECT_LT(test, ret, 0);
@@ -862,7 +876,7 @@ static void kms_surface_error(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 3, 0, 0, W, H));
 }
 
-/* An output that the host does not have says nothing against the buffer. */
+/* ERR_INVALID_SCANOUT_ID does not mark the blob as rejected. */
 static void no_such_output(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 2);
@@ -881,7 +895,7 @@ static void no_such_output(struct kunit *test)
 }
 
 /*
- * Outputs that come and go
+ * Hotplug
  */
 
 static void display_event(struct kunit *test)
@@ -914,7 +928,7 @@ static void display_event(struct kunit *test)
 						  connector_status_disconnected));
 }
 
-/* A change while the host is being asked is not lost. */
+/* A change during a query is not lost. */
 static void display_event_twice(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
@@ -930,7 +944,7 @@ static void display_event_twice(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(out->info.width == 1024));
 }
 
-/* A query that the host has skipped does not keep later changes from being seen. */
+/* A skipped query does not prevent later queries. */
 static void display_query_skipped(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
@@ -944,14 +958,14 @@ static void display_query_skipped(struct kunit *test)
 	KUNIT_EXPECT_NE(test, out->info.width, 800);
 	virtgpu_mock_ticks(u->mock, VIRTGPU_UNRESPONSIVE_TICKS + 2);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(out->info.width == 800));
-	/* The response comes after all, when there is no query any more. */
+	/* A late response to the dropped query is harmless. */
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(u->mock, 0), 1);
 	virtgpu_mock_set_output(u->mock, 0, true, 1024, 768);
 	virtgpu_mock_raise_display(u->mock);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(out->info.width == 1024));
 }
 
-/* The host takes the output away between a flip and its event. */
+/* The output is disconnected between a flip and its event. */
 static void output_gone_mid_flip(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
@@ -961,7 +975,7 @@ static void output_gone_mid_flip(struct kunit *test)
 	virtgpu_mock_set_output(u->mock, 0, true, W, H);
 	virtgpu_mock_raise_display(u->mock);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(out->info.enabled));
-	show_first(u, 1);
+	show_first_output(u, 1);
 	next = test_client_new_fb(u, W, H);
 	virtgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
 	KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, next), 0);
@@ -975,19 +989,21 @@ static void output_gone_mid_flip(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_shown(u->mock, 0), 0);
 }
 
-/* Turned off while a frame is out: the event of the frame comes all the same. */
+/* The event of a frame in flight is sent when the output is disabled. */
 static void off_mid_flip(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	struct drm_framebuffer *next;
 
-	show_first(u, 1);
+	show_first_output(u, 1);
 	next = test_client_new_fb(u, W, H);
 	virtgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
 	KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, next), 0);
 	KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_held(u->mock,
 								    CMD(RESOURCE_FLUSH)) == 1));
-	/* The commit waits for the flip, until the display is taken to hold the frame. */
+	/*
+	 * The commit waits until the display is considered to hold the frame.
+	 */
 	KUNIT_EXPECT_EQ(test, test_client_show(u, 0, NULL), 0);
 	KUNIT_EXPECT_EQ(test, test_client_flips(u, 0), 1);
 	virtgpu_mock_wait_idle(u->mock);
@@ -1014,7 +1030,7 @@ static void mode_change(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, u->mock->state.lost, 0);
 
-	/* What no host shows is refused before it gets there. */
+	/* Sizes below VIRTGPU_SCANOUT_MIN are rejected. */
 	fb = test_client_new_fb(u, 64, 15);
 	KUNIT_EXPECT_LT(test, test_client_show(u, 0, fb), 0);
 	fb = test_client_new_fb(u, 15, 64);
@@ -1036,7 +1052,7 @@ static const struct {
 	{ "doubled lines", 640, 480, 60, DRM_MODE_FLAG_DBLSCAN, MODE_BAD },
 };
 
-/* A timer stands in for the vblanks, so not every mode is possible. */
+/* Modes that the vblank timer or the host cannot support. */
 static void kms_modes(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
@@ -1068,7 +1084,7 @@ static void kms_cursor(struct kunit *test)
 	unsigned int moves;
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
-	show_first(u, 1);
+	show_first_output(u, 1);
 	test_client_fill_pattern(u, image, 9);
 	KUNIT_ASSERT_EQ(test, test_client_cursor(u, 0, image, 10, 20), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_count(u->mock,
@@ -1079,7 +1095,7 @@ static void kms_cursor(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p->y, 20);
 	KUNIT_EXPECT_EQ(test, p->image[63 * 64 + 62], test_client_color(9, 62, 63));
 
-	/* It may stick out. */
+	/* The cursor may extend beyond the CRTC. */
 	KUNIT_ASSERT_EQ(test, test_client_cursor(u, 0, image, -5, 40), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_count(u->mock,
 								     CMD(MOVE_CURSOR)) == 1));
@@ -1087,7 +1103,7 @@ static void kms_cursor(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p->x, -5);
 	KUNIT_EXPECT_EQ(test, p->y, 40);
 
-	/* A host that looks the other way for a while gets where it is, not where it was. */
+	/* A stalled host gets the last position only. */
 	virtgpu_mock_stalled_cursor(u->mock, true);
 	moves = virtgpu_mock_count(u->mock, CMD(MOVE_CURSOR));
 	for (int i = 0; i < 50; i++)
@@ -1099,7 +1115,7 @@ static void kms_cursor(struct kunit *test)
 	})));
 	KUNIT_EXPECT_LE(test, virtgpu_mock_count(u->mock, CMD(MOVE_CURSOR)) - moves, 3);
 
-	/* And off. */
+	/* Hide the cursor. */
 	KUNIT_ASSERT_EQ(test, test_client_cursor(u, 0, NULL, 0, 0), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(({
 		virtgpu_mock_pointer(u->mock, 0, p);
@@ -1107,8 +1123,8 @@ static void kms_cursor(struct kunit *test)
 	})));
 }
 
-/* A host that never takes anything from its cursor queue costs the cursor, no more. */
-static void cursor_deaf(struct kunit *test)
+/* A stalled cursor queue does not affect frames. */
+static void cursor_stalled(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	struct drm_framebuffer *image = test_client_new_cursor(u, VIRTGPU_MOCK_CURSOR,
@@ -1117,7 +1133,7 @@ static void cursor_deaf(struct kunit *test)
 	unsigned int i;
 
 	virtgpu_mock_stalled_cursor(u->mock, true);
-	fbs[0] = show_first(u, 1);
+	fbs[0] = show_first_output(u, 1);
 	fbs[1] = test_client_new_fb(u, W, H);
 	for (i = 1; i <= 20; i++)
 		KUNIT_ASSERT_EQ(test, test_client_cursor(u, 0, image, i, 0), 0);
@@ -1128,20 +1144,20 @@ static void cursor_deaf(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(UPDATE_CURSOR)), 0);
 }
 
-static bool cursor_has(struct virtgpu_mock_pointer *p, u32 seed, u32 width, u32 height)
+static bool cursor_has(struct virtgpu_mock_pointer *p, u32 pattern_id, u32 width, u32 height)
 {
 	u32 x, y;
 
 	for (y = 0; y < VIRTGPU_MOCK_CURSOR; y++)
 		for (x = 0; x < VIRTGPU_MOCK_CURSOR; x++)
 			if (p->image[y * VIRTGPU_MOCK_CURSOR + x] !=
-			    (x < width && y < height ? test_client_color(seed, x, y) : 0))
+			    (x < width && y < height ? test_client_color(pattern_id, x, y) : 0))
 				return false;
 
 	return true;
 }
 
-/* The host gets an image of its size, with nothing around the smaller one. */
+/* Smaller images are padded with transparent pixels. */
 static void cursor_small(struct kunit *test)
 {
 	static const struct { u32 w, h; } sizes[] = {
@@ -1153,7 +1169,7 @@ static void cursor_small(struct kunit *test)
 	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
-	show_first(u, 1);
+	show_first_output(u, 1);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		image = test_client_new_cursor(u, sizes[i].w, sizes[i].h);
 		test_client_fill_pattern(u, image, i + 1);
@@ -1171,7 +1187,7 @@ static void cursor_size(struct kunit *test)
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	unsigned int i;
 
-	show_first(u, 1);
+	show_first_output(u, 1);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
 		KUNIT_EXPECT_LT(test, test_client_cursor(u, 0,
 							 test_client_new_cursor(u, sizes[i].w,
@@ -1204,15 +1220,16 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE_PARAM(held_cursor, virtgpu_test_config_gen_params),
 	KUNIT_CASE(held_fence),
 	KUNIT_CASE_PARAM(kms_host_paced, virtgpu_test_config_gen_params),
-	KUNIT_CASE_PARAM_ATTR(alone, virtgpu_test_config_gen_params, { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM_ATTR(after_idle, virtgpu_test_config_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_PARAM(kms_realign, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(phase_lock, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(never_faster, virtgpu_test_config_gen_params),
 	KUNIT_CASE(vblank_clock),
 	KUNIT_CASE_SLOW(clock_jump),
 	KUNIT_CASE_PARAM(kms_bad_frame, bad_frame_gen_params),
-	KUNIT_CASE_PARAM(fallback, refusal_gen_params),
-	KUNIT_CASE_PARAM(kms_surface_error, surface_error_gen_params),
+	KUNIT_CASE_PARAM(fallback, rejection_gen_params),
+	KUNIT_CASE_PARAM(kms_2d_error, error_2d_gen_params),
 	KUNIT_CASE(no_such_output),
 	KUNIT_CASE_PARAM(display_event, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(display_event_twice, virtgpu_test_config_gen_params),
@@ -1223,7 +1240,7 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE_PARAM(mode_change, virtgpu_test_config_gen_params),
 	KUNIT_CASE(kms_modes),
 	KUNIT_CASE_PARAM(kms_cursor, virtgpu_test_config_gen_params),
-	KUNIT_CASE_PARAM(cursor_deaf, virtgpu_test_config_gen_params),
+	KUNIT_CASE_PARAM(cursor_stalled, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(cursor_small, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(cursor_size, virtgpu_test_config_gen_params),
 	{}

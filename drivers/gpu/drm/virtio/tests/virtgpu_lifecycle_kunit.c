@@ -17,15 +17,15 @@
 #include "virtgpu_output.h"
 #include "virtgpu_test_client.h"
 
-/* Devices that go away, sleep, die or fall silent while everything is under way. */
+/* Removal, suspend and failure of a device in use. */
 
 #define W 64
 #define H 48
 #define SIZE (W * H * 4)
 
 /*
- * A busy device: the first output shows a buffer of its own and a cursor, the second
- * one of another device.
+ * A device in use: the first output shows a native buffer and a cursor, the
+ * second output an imported buffer.
  */
 struct busy {
 	struct kunit *test;
@@ -92,7 +92,7 @@ static bool cursor_is(struct busy *s, s32 x, s32 y)
 	       p->image[64 * 63 + 62] == test_client_color(4, 62, 63);
 }
 
-static void expect_pictures(struct busy *s)
+static void expect_restored(struct busy *s)
 {
 	KUNIT_EXPECT_TRUE(s->test, virtgpu_mock_wait(test_client_scanout_matches(s->u, 0, 1, 0, 0,
 										 W, H)));
@@ -101,7 +101,7 @@ static void expect_pictures(struct busy *s)
 	KUNIT_EXPECT_TRUE(s->test, virtgpu_mock_wait(cursor_is(s, 7, 8)));
 }
 
-/* Somebody who waits for the host. */
+/* A thread that waits for the host. */
 struct waiter {
 	struct dma_buf *dma_buf;
 	struct task_struct *task;
@@ -109,7 +109,7 @@ struct waiter {
 	int ret;
 };
 
-static int wait_for_name(void *data)
+static int wait_for_uuid(void *data)
 {
 	struct waiter *w = data;
 
@@ -122,7 +122,7 @@ static void start_waiter(struct busy *s, struct waiter *w)
 {
 	w->dma_buf = s->exported;
 	w->ret = 1;
-	w->task = kthread_create(wait_for_name, w, "vgdev-waiter");
+	w->task = kthread_create(wait_for_uuid, w, "virtio-gpu-waiter");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(s->test, w->task);
 	get_task_struct(w->task);
 	wake_up_process(w->task);
@@ -134,53 +134,53 @@ static void end_waiter(struct waiter *w)
 }
 
 /*
- * Gone
+ * Removal
  */
 
-struct held {
+struct unplug_case {
 	const char *name;
 	const struct virtgpu_test_config *host;
 	u32 types[4];
-	bool asleep;
+	bool frozen;
 	bool stalled;
 };
 
 #define BLOBS (&virtgpu_test_configs[0])
-#define SURFACES (&virtgpu_test_configs[1])
+#define NO_BLOBS (&virtgpu_test_configs[1])
 #define SMALL (&virtgpu_test_configs[2])
 
-static const struct held helds[] = {
+static const struct unplug_case unplug_cases[] = {
 	{ "nothing", BLOBS },
-	{ "nothing, surfaces", SURFACES },
+	{ "nothing, no blobs", NO_BLOBS },
 	{ "frames", BLOBS, { CMD(RESOURCE_FLUSH) } },
-	{ "frames, surfaces", SURFACES, { CMD(RESOURCE_FLUSH) } },
-	{ "transfers, surfaces", SURFACES, { CMD(TRANSFER_TO_HOST_2D) } },
+	{ "frames, no blobs", NO_BLOBS, { CMD(RESOURCE_FLUSH) } },
+	{ "transfers, no blobs", NO_BLOBS, { CMD(TRANSFER_TO_HOST_2D) } },
 	{ "creation", BLOBS, { CMD(RESOURCE_CREATE_BLOB), CMD(SET_SCANOUT_BLOB) } },
-	{ "creation, surfaces", SURFACES,
+	{ "creation, no blobs", NO_BLOBS,
 	  { CMD(RESOURCE_CREATE_2D), CMD(RESOURCE_ATTACH_BACKING), CMD(SET_SCANOUT) } },
-	{ "the end", BLOBS, { CMD(RESOURCE_DETACH_BACKING), CMD(RESOURCE_UNREF) } },
-	{ "names", BLOBS, { CMD(RESOURCE_ASSIGN_UUID) } },
+	{ "destruction", BLOBS, { CMD(RESOURCE_DETACH_BACKING), CMD(RESOURCE_UNREF) } },
+	{ "UUIDs", BLOBS, { CMD(RESOURCE_ASSIGN_UUID) } },
 	{ "outputs", BLOBS, { CMD(GET_DISPLAY_INFO), CMD(GET_EDID) } },
 	{ "cursors", BLOBS, { }, false, true },
 	{ "all", BLOBS, { }, true },
-	{ "all, surfaces", SURFACES, { }, true },
+	{ "all, no blobs", NO_BLOBS, { }, true },
 	{ "all, more than the ring takes", SMALL, { }, true },
 };
 
-KUNIT_ARRAY_PARAM_DESC(held, helds, name);
+KUNIT_ARRAY_PARAM_DESC(unplug, unplug_cases, name);
 
-static void hold_all(struct busy *s, const struct held *h)
+static void hold_all(struct busy *s, const struct unplug_case *h)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(h->types) && h->types[i]; i++)
 		virtgpu_mock_hold(s->m, h->types[i]);
-	if (h->asleep)
+	if (h->frozen)
 		virtgpu_mock_freeze(s->m);
 	virtgpu_mock_stalled_cursor(s->m, h->stalled);
 }
 
-/* Everything that a program and the other device can start without waiting for it. */
+/* Start all operations that do not wait for the host. */
 static void start_everything(struct busy *s)
 {
 	struct drm_virtgpu_resource_create_blob blob = {
@@ -188,7 +188,7 @@ static void start_everything(struct busy *s)
 	};
 	unsigned int i;
 
-	/* The import is let go of and moves, so a DETACH is under way. */
+	/* The import is hidden and was moved, so DETACH_BACKING is queued. */
 	KUNIT_EXPECT_EQ(s->test, test_client_flip(s->u, 1, s->own[0]), 0);
 	KUNIT_EXPECT_EQ(s->test, test_client_flip(s->u, 0, s->own[1]), 0);
 	virtgpu_mock_set_output(s->m, 1, true, 800, 600);
@@ -216,7 +216,7 @@ static struct dma_fence *move_import(struct busy *s)
 	return fence;
 }
 
-static bool is_silent(const struct held *h, u32 type)
+static bool is_silent(const struct unplug_case *h, u32 type)
 {
 	unsigned int i;
 
@@ -224,20 +224,21 @@ static bool is_silent(const struct held *h, u32 type)
 		if (h->types[i] == type)
 			return true;
 
-	return h->asleep;
+	return h->frozen;
 }
 
 static void unplug(struct kunit *test)
 {
-	const struct held *h = test->param_value;
-	struct drm_virtgpu_resource_create surface = {
-		.target = 2, .format = 2, .width = 64, .height = 64, .size = 16384,
+	const struct unplug_case *h = test->param_value;
+	struct drm_virtgpu_resource_create create = {
+		.target = 2, .format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+		.width = 64, .height = 64, .size = 64 * 64 * 4,
 	};
 	struct busy s = start_busy(test, h->host);
 	struct waiter w = { };
 	struct dma_fence *fence;
 
-	/* What moves has to be off the screen, for which the host has to be awake. */
+	/* Only a hidden import can move; hide it before the host stops. */
 	if (is_silent(h, CMD(RESOURCE_DETACH_BACKING))) {
 		KUNIT_ASSERT_EQ(test, test_client_show(s.u, 1, NULL), 0);
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->pins)));
@@ -250,7 +251,7 @@ static void unplug(struct kunit *test)
 
 	virtgpu_mock_unplug(s.m);
 
-	/* All who waited have their answer. */
+	/* All waits end. */
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(w.ret <= 0));
 	if (is_silent(h, CMD(RESOURCE_ASSIGN_UUID)))
 		KUNIT_EXPECT_EQ(test, w.ret, virtgpu_mock_has(s.m, VIRTIO_GPU_F_RESOURCE_BLOB) ?
@@ -268,14 +269,14 @@ static void unplug(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->mappings)));
 
-	/* The program finds nothing there any more, and may take its time to go. */
-	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_CREATE, &surface),
+	/* Open files get -ENODEV, and may be closed later. */
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_CREATE, &create),
 			-ENODEV);
 	test_client_close(s.u);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->attachments)));
 }
 
-/* What was exported is memory still, for whoever has it. */
+/* Exported memory stays valid after removal. */
 static void export_outlives(struct kunit *test)
 {
 	struct busy s = start_busy(test, BLOBS);
@@ -306,7 +307,7 @@ static void unplug_again(struct kunit *test)
 }
 
 /*
- * Asleep
+ * Suspend
  */
 
 static void suspend(struct kunit *test)
@@ -321,7 +322,7 @@ static void suspend(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, s.m->state.lost, 0);
 
 		KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
-		expect_pictures(&s);
+		expect_restored(&s);
 		KUNIT_EXPECT_EQ(test, s.b->pins, 1);
 	}
 
@@ -333,7 +334,7 @@ static void suspend(struct kunit *test)
 	KUNIT_EXPECT_LE(test, virtgpu_mock_resources(s.m), 1);
 }
 
-/* A buffer moves, and programs get rid of others, while the device is asleep. */
+/* Buffers are moved and destroyed while the device is suspended. */
 static void suspend_moves(struct kunit *test)
 {
 	struct busy s = start_busy(test, test->param_value);
@@ -344,12 +345,12 @@ static void suspend_moves(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->mappings)));
 	test_client_rmfb(s.u, s.own[1]);
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
-	expect_pictures(&s);
+	expect_restored(&s);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_DETACH_BACKING)), 0);
 }
 
-/* The names that the host gave are forgotten with the resources. */
-static void suspend_names(struct kunit *test)
+/* UUIDs are assigned again after a suspend. */
+static void suspend_uuids(struct kunit *test)
 {
 	struct busy s = start_busy(test, BLOBS);
 	uuid_t uuid;
@@ -364,7 +365,7 @@ static void suspend_names(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_ASSIGN_UUID)), 2);
 }
 
-/* The host's window has another size afterwards. */
+/* The display info changes during a suspend. */
 static void suspend_resize(struct kunit *test)
 {
 	struct busy s = start_busy(test, BLOBS);
@@ -374,11 +375,11 @@ static void suspend_resize(struct kunit *test)
 	virtgpu_mock_set_output(s.m, 0, true, 1000, 700);
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(READ_ONCE(out->info.width) == 1000));
-	expect_pictures(&s);
+	expect_restored(&s);
 }
 
-/* On its way to sleep the host answers nothing; what waits for it is bounded. */
-static void suspend_silent(struct kunit *test)
+/* Suspend does not hang if the host does not respond. */
+static void suspend_unresponsive(struct kunit *test)
 {
 	struct busy s = start_busy(test, test->param_value);
 
@@ -386,10 +387,10 @@ static void suspend_silent(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
 	virtgpu_mock_thaw(s.m);
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
-	expect_pictures(&s);
+	expect_restored(&s);
 }
 
-/* A frame that was on its way when the device went to sleep. */
+/* A frame is in flight at suspend. */
 static void suspend_mid_flip(struct kunit *test)
 {
 	struct busy s = start_busy(test, test->param_value);
@@ -406,8 +407,8 @@ static void suspend_mid_flip(struct kunit *test)
 									      H)));
 }
 
-/* The other device is not back yet: screens stay dark, but not for whoever sets a mode. */
-static void resume_dark(struct kunit *test)
+/* Outputs that cannot be restored stay disabled until a mode is set. */
+static void resume_disabled(struct kunit *test)
 {
 	struct busy s = start_busy(test, BLOBS);
 
@@ -420,12 +421,12 @@ static void resume_dark(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 0, s.own[0]), 0);
 	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 1, s.imported), 0);
 	KUNIT_EXPECT_EQ(test, test_client_cursor(s.u, 0, s.cursor, 7, 8), 0);
-	expect_pictures(&s);
+	expect_restored(&s);
 	test_client_close(s.u);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->attachments)));
 }
 
-/* It has no rings after the sleep: an error, and nothing hangs from then on. */
+/* After a failed restore nothing hangs. */
 static void restore_fails(struct kunit *test)
 {
 	struct busy s = start_busy(test, BLOBS);
@@ -441,8 +442,8 @@ static void restore_fails(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->attachments)));
 }
 
-/* Removed without having been woken up. */
-static void unplug_asleep(struct kunit *test)
+/* The device is removed while it is suspended. */
+static void unplug_suspended(struct kunit *test)
 {
 	struct busy s = start_busy(test, test->param_value);
 
@@ -453,10 +454,10 @@ static void unplug_asleep(struct kunit *test)
 }
 
 /*
- * Dead
+ * Failure
  */
 
-/* The transport gives the device up: what comes after that fails at once. */
+/* Calls fail at once after the transport has marked the device as broken. */
 static void broken(struct kunit *test)
 {
 	struct busy s = start_busy(test, test->param_value);
@@ -474,7 +475,7 @@ static void broken(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test,
 			  virtgpu_mock_wait(virtgpu_vq_is_wedged(&virtgpu_mock_vgdev(s.m)->ctrl)));
 
-	/* The display is taken to hold the frame, and waiters return. */
+	/* The display is considered to hold the frame, and waiters return. */
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(s.u, 0) == 1));
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(w.ret <= 0));
 	if (virtgpu_mock_has(s.m, VIRTIO_GPU_F_RESOURCE_BLOB))
@@ -490,10 +491,6 @@ static void broken(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->attachments)));
 }
 
-/*
- * Silent
- */
-
 static int dirty(struct busy *s, struct drm_file *file)
 {
 	return s->own[0]->funcs->dirty(s->own[0], file, 0, 0, NULL, 0);
@@ -504,19 +501,20 @@ static void wedged(struct kunit *test)
 	struct busy s = start_busy(test, test->param_value);
 	bool blobs = virtgpu_mock_has(s.m, VIRTIO_GPU_F_RESOURCE_BLOB);
 	struct drm_virtgpu_resource_create args = {
-		.target = 2, .format = 2, .width = 64, .height = 64, .size = 16384,
+		.target = 2, .format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+		.width = 64, .height = 64, .size = 64 * 64 * 4,
 	};
 	struct drm_virtgpu_3d_transfer_to_host transfer = { .box = { .w = 64, .h = 64, .d = 1 } };
 	struct virtgpu_device *vgdev = virtgpu_mock_vgdev(s.m);
-	unsigned long before;
+	unsigned long start;
 	uuid_t uuid;
 
 	virtgpu_mock_freeze(s.m);
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_vq_is_wedged(&vgdev->ctrl)));
 
-	/* From now on nobody waits. */
-	before = jiffies;
+	/* Calls fail at once. */
+	start = jiffies;
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_CREATE, &args), -EIO);
 	transfer.bo_handle = args.bo_handle;
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_TRANSFER_TO_HOST, &transfer),
@@ -525,15 +523,15 @@ static void wedged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(s.exported, &uuid),
 			blobs ? -EIO : -EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, dirty(&s, s.u->file), -EIO);
-	KUNIT_EXPECT_TRUE(test, time_before(jiffies, before + 5 * HZ));
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + 5 * HZ));
 
-	/* The console is not told, as it would tell everybody. */
+	/* fbcon gets no error, because it would WARN. */
 	KUNIT_EXPECT_EQ(test, dirty(&s, NULL), 0);
 
-	/* Turning off works, as programs that end do that. */
+	/* Disabling an output works, for example at the exit of a process. */
 	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 1, NULL), 0);
 
-	/* It wakes up. */
+	/* The device responds again. */
 	virtgpu_mock_thaw(s.m);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_vq_is_wedged(&vgdev->ctrl)));
 	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 0, s.own[1]), 0);
@@ -543,20 +541,20 @@ static void wedged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vgdev->ctrl.num_pending, 0);
 }
 
-static struct kunit_case life_tests[] = {
-	KUNIT_CASE_PARAM(unplug, held_gen_params),
+static struct kunit_case lifecycle_tests[] = {
+	KUNIT_CASE_PARAM(unplug, unplug_gen_params),
 	KUNIT_CASE(export_outlives),
 	KUNIT_CASE(unplug_again),
 	KUNIT_CASE_PARAM(suspend, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(suspend_moves, virtgpu_test_config_gen_params),
-	KUNIT_CASE(suspend_names),
+	KUNIT_CASE(suspend_uuids),
 	KUNIT_CASE(suspend_resize),
-	KUNIT_CASE_PARAM_ATTR(suspend_silent, virtgpu_test_config_gen_params,
+	KUNIT_CASE_PARAM_ATTR(suspend_unresponsive, virtgpu_test_config_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_PARAM(suspend_mid_flip, virtgpu_test_config_gen_params),
-	KUNIT_CASE(resume_dark),
+	KUNIT_CASE(resume_disabled),
 	KUNIT_CASE(restore_fails),
-	KUNIT_CASE_PARAM(unplug_asleep, virtgpu_test_config_gen_params),
+	KUNIT_CASE_PARAM(unplug_suspended, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM_ATTR(broken, virtgpu_test_config_gen_params, { .speed =
 			      KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_PARAM_ATTR(wedged, virtgpu_test_config_gen_params, { .speed =
@@ -564,9 +562,9 @@ static struct kunit_case life_tests[] = {
 	{}
 };
 
-static struct kunit_suite life_suite = {
+static struct kunit_suite lifecycle_suite = {
 	.name = "virtio_gpu_lifecycle",
-	.test_cases = life_tests,
+	.test_cases = lifecycle_tests,
 };
 
-kunit_test_suite(life_suite);
+kunit_test_suite(lifecycle_suite);

@@ -12,7 +12,7 @@
 #include "virtgpu_output.h"
 #include "virtgpu_test_client.h"
 
-/* The panic screen, short of the panic. */
+/* The panic screen, without a panic. */
 
 #define W 64
 #define H 48
@@ -22,8 +22,8 @@ static struct drm_plane *primary(struct virtgpu_test_client *u)
 	return to_virtgpu(u->drm)->kms.outputs[0].primary;
 }
 
-/* As DRM does it: nothing sleeps, and no interrupt comes in between. */
-static int draw(struct virtgpu_test_client *u, u32 seed)
+/* Do what drm_panic does, with interrupts disabled. */
+static int draw(struct virtgpu_test_client *u, u32 pattern_id)
 {
 	const struct drm_plane_helper_funcs *funcs = primary(u)->helper_private;
 	struct drm_scanout_buffer sb = { };
@@ -36,7 +36,7 @@ static int draw(struct virtgpu_test_client *u, u32 seed)
 	if (!ret) {
 		for (y = 0; y < sb.height; y++)
 			for (x = 0; x < sb.width; x++)
-				sb.set_pixel(&sb, x, y, test_client_color(seed, x, y));
+				sb.set_pixel(&sb, x, y, test_client_color(pattern_id, x, y));
 		funcs->panic_flush(primary(u));
 	}
 	local_irq_restore(flags);
@@ -49,14 +49,14 @@ static void shows(struct kunit *test)
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	struct drm_framebuffer *fb = test_client_new_fb(u, W, H);
 
-	/* There is nothing to draw into. */
+	/* There is no framebuffer yet. */
 	KUNIT_EXPECT_EQ(test, draw(u, 1), -ENODEV);
 
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
 	KUNIT_EXPECT_EQ(test, draw(u, 2), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 2, 0, 0, W,
 									      H)));
-	/* The log gets longer, so it is drawn more than once. */
+	/* drm_panic may draw several times. */
 	KUNIT_EXPECT_EQ(test, draw(u, 3), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 3, 0, 0, W,
 									      H)));
@@ -65,7 +65,7 @@ static void shows(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, draw(u, 4), -ENODEV);
 }
 
-/* With lines that are longer than the picture is wide, and not from the start. */
+/* A framebuffer with an offset and padded lines. */
 static void finds_pixels(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
@@ -78,27 +78,27 @@ static void finds_pixels(struct kunit *test)
 									      H)));
 }
 
-/* What the host has not answered cannot be sent again; the next one can. */
+/* A message in flight is not queued again; after the response it is. */
 static void busy_host(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	struct drm_framebuffer *fb = test_client_new_fb(u, W, H);
-	unsigned int mark;
+	unsigned int log_pos;
 
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
-	mark = virtgpu_mock_log_pos(u->mock);
+	log_pos = virtgpu_mock_log_pos(u->mock);
 	virtgpu_mock_freeze(u->mock);
 	KUNIT_EXPECT_EQ(test, draw(u, 2), 0);
 	KUNIT_EXPECT_EQ(test, draw(u, 3), 0);
 	virtgpu_mock_thaw(u->mock);
 	virtgpu_mock_wait_idle(u->mock);
-	KUNIT_EXPECT_EQ(test, virtgpu_mock_log_pos(u->mock) - mark, 2);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_log_pos(u->mock) - log_pos, 2);
 	KUNIT_EXPECT_EQ(test, draw(u, 4), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 4, 0, 0, W,
 									      H)));
 }
 
-/* Another device's buffer is not drawn into. */
+/* Imported buffers are not drawn into. */
 static void import(struct kunit *test)
 {
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };

@@ -3,12 +3,18 @@
 #include <kunit/test.h>
 #include <drm/drm_connector.h>
 #include <drm/drm_drv.h>
+#include <drm/drm_edid.h>
 
 #include "virtgpu_device.h"
 #include "virtgpu_mock.h"
 #include "virtgpu_output.h"
 
-/* How the driver takes a device, whatever it is like, and leaves it again. */
+/* Probe of devices with different features, and of devices that fail. */
+
+/* Sizes of responses: header, display info, and EDID without data. */
+#define HDR sizeof(struct virtio_gpu_ctrl_hdr)
+#define DISPLAY_INFO sizeof(struct virtio_gpu_resp_display_info)
+#define EDID_DATA offsetof(struct virtio_gpu_resp_edid, edid)
 
 #define RINGS (BIT_ULL(VIRTIO_F_VERSION_1))
 #define PLATFORM BIT_ULL(VIRTIO_F_ACCESS_PLATFORM)
@@ -24,10 +30,10 @@
 static const struct virtgpu_mock_config plain = { VIRTGPU_MOCK_CONFIG };
 
 /*
- * Devices of all kinds
+ * Features
  */
 
-struct kind {
+struct device_case {
 	const char *name;
 	u64 features;
 	unsigned int size;
@@ -36,15 +42,15 @@ struct kind {
 	u32 expect_align;
 };
 
-static const struct kind kinds[] = {
-	{ "nothing at all", RINGS, 64, 1 },
+static const struct device_case device_cases[] = {
+	{ "no features", RINGS, 64, 1 },
 	{ "indirect", RINGS | INDIRECT, 64, 1 },
 	{ "event_idx", RINGS | EVENT_IDX, 64, 1 },
 	{ "indirect, event_idx", RINGS | INDIRECT | EVENT_IDX, 64, 1 },
 	{ "edid", RINGS | EDID, 64, 1 },
 	{ "blob", RINGS | BLOB, 64, 1 },
 	{ "uuid", RINGS | UUID, 64, 1 },
-	{ "all of them", VIRTGPU_MOCK_FEATURES, 64, 1 },
+	{ "all features", VIRTGPU_MOCK_FEATURES, 64, 1 },
 	{ "3D", VIRTGPU_MOCK_FEATURES | VIRGL | CONTEXT_INIT, 256, 1 },
 	{ "unknown features", VIRTGPU_MOCK_FEATURES | BIT_ULL(20) | BIT_ULL(11), 64, 1 },
 	{ "DMA addresses", VIRTGPU_MOCK_FEATURES | PLATFORM, 64, 1 },
@@ -55,7 +61,7 @@ static const struct kind kinds[] = {
 	{ "ring of 32, event_idx, 16 outputs", RINGS | EVENT_IDX | EDID, 32, 16 },
 	{ "ring of 512", VIRTGPU_MOCK_FEATURES, 512, 2 },
 	{ "ring of 1024", VIRTGPU_MOCK_FEATURES, 1024, 4 },
-	{ "more outputs than there can be", VIRTGPU_MOCK_FEATURES, 64, 40 },
+	{ "more outputs than the maximum", VIRTGPU_MOCK_FEATURES, 64, 40 },
 	{ "no output", VIRTGPU_MOCK_FEATURES, 64, 0 },
 	{ "alignment 64 KiB", VIRTGPU_MOCK_FEATURES | ALIGNMENT, 64, 1, 65536, 65536 },
 	{ "alignment 0", VIRTGPU_MOCK_FEATURES | ALIGNMENT, 64, 1, 0, PAGE_SIZE },
@@ -64,20 +70,20 @@ static const struct kind kinds[] = {
 	{ "alignment not offered", VIRTGPU_MOCK_FEATURES, 64, 1, 65536, PAGE_SIZE },
 };
 
-KUNIT_ARRAY_PARAM_DESC(kind, kinds, name);
+KUNIT_ARRAY_PARAM_DESC(device, device_cases, name);
 
-static void probe_kind(struct kunit *test)
+static void probe_device(struct kunit *test)
 {
-	const struct kind *k = test->param_value;
+	const struct device_case *c = test->param_value;
 	struct virtgpu_mock_config config = {
-		.features = k->features,
-		.ctrl_size = k->size,
+		.features = c->features,
+		.ctrl_size = c->size,
 		.cursor_size = 16,
-		.scanouts = k->scanouts,
+		.scanouts = c->scanouts,
 		.connected = 0x5555,
-		.blob_alignment = k->alignment,
+		.blob_alignment = c->alignment,
 	};
-	u32 outputs = min_t(u32, k->scanouts, VIRTIO_GPU_MAX_SCANOUTS);
+	u32 outputs = min_t(u32, c->scanouts, VIRTIO_GPU_MAX_SCANOUTS);
 	const struct virtgpu_features *f;
 	struct virtgpu_device *vgdev;
 	struct virtgpu_mock *m;
@@ -87,21 +93,21 @@ static void probe_kind(struct kunit *test)
 	vgdev = virtgpu_mock_vgdev(m);
 	f = &vgdev->features;
 
-	KUNIT_EXPECT_EQ(test, f->edid, !!(k->features & EDID));
-	KUNIT_EXPECT_EQ(test, f->blob, !!(k->features & BLOB));
-	KUNIT_EXPECT_EQ(test, f->uuid, !!(k->features & UUID));
-	KUNIT_EXPECT_EQ(test, f->indirect, !!(k->features & INDIRECT));
-	KUNIT_EXPECT_EQ(test, f->event_idx, !!(k->features & EVENT_IDX));
-	KUNIT_EXPECT_EQ(test, f->virgl, !!(k->features & VIRGL));
-	KUNIT_EXPECT_EQ(test, f->context_init, !!(k->features & CONTEXT_INIT));
+	KUNIT_EXPECT_EQ(test, f->edid, !!(c->features & EDID));
+	KUNIT_EXPECT_EQ(test, f->blob, !!(c->features & BLOB));
+	KUNIT_EXPECT_EQ(test, f->uuid, !!(c->features & UUID));
+	KUNIT_EXPECT_EQ(test, f->indirect, !!(c->features & INDIRECT));
+	KUNIT_EXPECT_EQ(test, f->event_idx, !!(c->features & EVENT_IDX));
+	KUNIT_EXPECT_EQ(test, f->virgl, !!(c->features & VIRGL));
+	KUNIT_EXPECT_EQ(test, f->context_init, !!(c->features & CONTEXT_INIT));
 	KUNIT_EXPECT_FALSE(test, f->packed);
-	KUNIT_EXPECT_EQ(test, f->dma, !!(k->features & PLATFORM));
-	KUNIT_EXPECT_EQ(test, f->blob_align, k->expect_align ?: PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, vgdev->ctrl.ring_size, k->size);
+	KUNIT_EXPECT_EQ(test, f->dma, !!(c->features & PLATFORM));
+	KUNIT_EXPECT_EQ(test, f->blob_align, c->expect_align ?: PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, vgdev->ctrl.ring_size, c->size);
 	KUNIT_EXPECT_EQ(test, vgdev->cursor.ring_size, 16);
 	KUNIT_EXPECT_TRUE(test, m->vdev.features & RINGS);
 
-	/* All is asked in one go. */
+	/* GET_EDID is queued only with the feature. */
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(GET_DISPLAY_INFO)), outputs ? 1 : 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(GET_EDID)), f->edid ? outputs : 0);
 
@@ -112,12 +118,12 @@ static void probe_kind(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, vgdev->kms.outputs[i].info.enabled, i % 2 == 0);
 }
 
-static void again(struct kunit *test)
+static void probe_again(struct kunit *test)
 {
 	struct virtgpu_mock *first = virtgpu_mock_start(test, &plain);
 	struct virtgpu_mock *second = virtgpu_mock_start(test, &plain);
 
-	/* Two at a time, then one after the other. */
+	/* Test two devices at a time, then one after the other. */
 	KUNIT_EXPECT_PTR_NE(test, virtgpu_mock_drm(first), virtgpu_mock_drm(second));
 	virtgpu_mock_unplug(first);
 	KUNIT_EXPECT_NOT_NULL(test, virtgpu_mock_drm(second));
@@ -126,7 +132,7 @@ static void again(struct kunit *test)
 	virtgpu_mock_start(test, &plain);
 }
 
-static void asks_in_one_go(struct kunit *test)
+static void queries_in_one_batch(struct kunit *test)
 {
 	struct virtgpu_mock_config config = plain;
 	struct virtgpu_mock *m;
@@ -142,25 +148,24 @@ static void asks_in_one_go(struct kunit *test)
 }
 
 /*
- * Hosts that do not behave.  What comes with an EDID is not vital, what the outputs
- * are is.
+ * Failures.  Probe fails without a display info, but not without an EDID.
  */
 
-struct trouble {
+struct failure_case {
 	const char *name;
 	struct virtgpu_mock_rule rule;
 	bool bound;
 	bool edid;
 };
 
-static const struct trouble troubles[] = {
+static const struct failure_case failure_cases[] = {
 	{ "display info: out of memory",
 	  { .type = CMD(GET_DISPLAY_INFO), .error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY } },
 	{ "display info: unspecific error",
 	  { .type = CMD(GET_DISPLAY_INFO), .error = VIRTIO_GPU_RESP_ERR_UNSPEC } },
-	{ "display info: error that nobody knows",
-	  { .type = CMD(GET_DISPLAY_INFO), .error = 0x1277 } },
-	{ "display info: answer of another kind",
+	{ "display info: unknown error",
+	  { .type = CMD(GET_DISPLAY_INFO), .error = VIRTIO_GPU_RESP_ERR_UNSPEC + 0x77 } },
+	{ "display info: response of another type",
 	  { .type = CMD(GET_DISPLAY_INFO), .error = VIRTIO_GPU_RESP_OK_EDID } },
 	{ "display info: bare success",
 	  { .type = CMD(GET_DISPLAY_INFO), .error = VIRTIO_GPU_RESP_OK_NODATA } },
@@ -168,12 +173,12 @@ static const struct trouble troubles[] = {
 	  { .type = CMD(GET_DISPLAY_INFO), .cut = VIRTGPU_MOCK_NOTHING } },
 	{ "display info: one byte",
 	  { .type = CMD(GET_DISPLAY_INFO), .cut = 1 } },
-	{ "display info: half a header",
-	  { .type = CMD(GET_DISPLAY_INFO), .cut = 23 } },
+	{ "display info: incomplete header",
+	  { .type = CMD(GET_DISPLAY_INFO), .cut = HDR - 1 } },
 	{ "display info: a header",
-	  { .type = CMD(GET_DISPLAY_INFO), .cut = 24 } },
+	  { .type = CMD(GET_DISPLAY_INFO), .cut = HDR } },
 	{ "display info: one byte is missing",
-	  { .type = CMD(GET_DISPLAY_INFO), .cut = 24 + 16 * 24 - 1 } },
+	  { .type = CMD(GET_DISPLAY_INFO), .cut = DISPLAY_INFO - 1 } },
 	{ "display info: one byte too many",
 	  { .type = CMD(GET_DISPLAY_INFO), .excess = 1 } },
 	{ "display info: far too many",
@@ -185,57 +190,57 @@ static const struct trouble troubles[] = {
 	{ "EDID: no such output",
 	  { .type = CMD(GET_EDID), .error = VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID },
 	  .bound = true },
-	{ "EDID: answer of another kind",
+	{ "EDID: response of another type",
 	  { .type = CMD(GET_EDID), .error = VIRTIO_GPU_RESP_OK_DISPLAY_INFO }, .bound = true },
 	{ "EDID: nothing written",
 	  { .type = CMD(GET_EDID), .cut = VIRTGPU_MOCK_NOTHING }, .bound = true },
 	{ "EDID: a header",
-	  { .type = CMD(GET_EDID), .cut = 24 }, .bound = true },
+	  { .type = CMD(GET_EDID), .cut = HDR }, .bound = true },
 	{ "EDID: no data",
-	  { .type = CMD(GET_EDID), .cut = 32 }, .bound = true },
+	  { .type = CMD(GET_EDID), .cut = EDID_DATA }, .bound = true },
 	{ "EDID: half a block",
-	  { .type = CMD(GET_EDID), .cut = 32 + 64 }, .bound = true },
+	  { .type = CMD(GET_EDID), .cut = EDID_DATA + EDID_LENGTH / 2 }, .bound = true },
 	{ "EDID: one byte is missing",
-	  { .type = CMD(GET_EDID), .cut = 32 + 127 }, .bound = true },
-	{ "EDID: as long as it says",
-	  { .type = CMD(GET_EDID), .cut = 32 + 128 }, .bound = true, .edid = true },
+	  { .type = CMD(GET_EDID), .cut = EDID_DATA + EDID_LENGTH - 1 }, .bound = true },
+	{ "EDID: exact length",
+	  { .type = CMD(GET_EDID), .cut = EDID_DATA + EDID_LENGTH }, .bound = true, .edid = true },
 	{ "EDID: one byte too many",
 	  { .type = CMD(GET_EDID), .excess = 1 }, .bound = true },
 	{ "EDID: noise",
 	  { .type = CMD(GET_EDID), .garble = true }, .bound = true },
-	{ "EDID: an odd success",
-	  { .type = CMD(GET_EDID), .error = 0x11ff }, .bound = true },
+	{ "EDID: unknown success",
+	  { .type = CMD(GET_EDID), .error = VIRTIO_GPU_RESP_OK_NODATA + 0xff }, .bound = true },
 };
 
-KUNIT_ARRAY_PARAM_DESC(trouble, troubles, name);
+KUNIT_ARRAY_PARAM_DESC(failure, failure_cases, name);
 
-static void probe_trouble(struct kunit *test)
+static void probe_failure(struct kunit *test)
 {
-	const struct trouble *t = test->param_value;
+	const struct failure_case *c = test->param_value;
 	struct virtgpu_mock *m = virtgpu_mock_create(test, &plain);
 	bool bound;
 
 	if (!IS_ENABLED(CONFIG_DRM_VIRTIO_GPU_KMS))
 		kunit_skip(test, "no display");
 
-	virtgpu_mock_rule(m, &t->rule);
+	virtgpu_mock_rule(m, &c->rule);
 	bound = virtgpu_mock_plug(m);
-	KUNIT_EXPECT_EQ(test, bound, t->bound);
+	KUNIT_EXPECT_EQ(test, bound, c->bound);
 	if (bound) {
 		const struct virtgpu_output *out = &virtgpu_mock_vgdev(m)->kms.outputs[0];
 
-		KUNIT_EXPECT_EQ(test, !!out->info.edid, t->edid);
+		KUNIT_EXPECT_EQ(test, !!out->info.edid, c->edid);
 		KUNIT_EXPECT_EQ(test, out->info.width, 640);
 	} else {
-		/* It has left nothing behind, so the device is free for another try. */
+		/* The driver has reset the device. */
 		KUNIT_EXPECT_EQ(test, m->status & VIRTIO_CONFIG_S_DRIVER_OK, 0);
 	}
 
-	/* A better host finds the driver as it was. */
+	/* Other devices can be probed afterwards. */
 	virtgpu_mock_start(test, &plain);
 }
 
-/* The sixteenth output's answer is as important as the first's: not at all. */
+/* A missing EDID of one output does not affect the others. */
 static void one_edid_missing(struct kunit *test)
 {
 	struct virtgpu_mock_rule rule = {
@@ -268,7 +273,7 @@ static void no_queues(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_log_pos(m), 0);
 }
 
-static void features_refused(struct kunit *test)
+static void features_rejected(struct kunit *test)
 {
 	struct virtgpu_mock_config config = plain;
 	struct virtgpu_mock *m;
@@ -279,26 +284,26 @@ static void features_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_log_pos(m), 0);
 }
 
-/* Ten seconds are what a host gets. */
-static void silent_host(struct kunit *test)
+/* Probe fails when the host does not respond for ten seconds. */
+static void host_timeout(struct kunit *test)
 {
 	struct virtgpu_mock *m = virtgpu_mock_create(test, &plain);
-	unsigned long began = jiffies;
+	unsigned long start = jiffies;
 
 	if (!IS_ENABLED(CONFIG_DRM_VIRTIO_GPU_KMS))
 		kunit_skip(test, "no display");
 
 	virtgpu_mock_freeze(m);
 	KUNIT_EXPECT_FALSE(test, virtgpu_mock_plug(m));
-	KUNIT_EXPECT_TRUE(test, time_after_eq(jiffies, began + 9 * HZ));
+	KUNIT_EXPECT_TRUE(test, time_after_eq(jiffies, start + 9 * HZ));
 
-	/* Too late: there are no rings any more, so nothing may be touched. */
+	/* The rings were deleted, so a late host must not access them. */
 	virtgpu_mock_thaw(m);
 	virtgpu_mock_wait_idle(m);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_log_pos(m), 0);
 }
 
-static void silent_edid(struct kunit *test)
+static void edid_timeout(struct kunit *test)
 {
 	struct virtgpu_mock *m = virtgpu_mock_create(test, &plain);
 
@@ -309,12 +314,12 @@ static void silent_edid(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, virtgpu_mock_plug(m));
 	KUNIT_EXPECT_NULL(test, virtgpu_mock_vgdev(m)->kms.outputs[0].info.edid);
 
-	/* The late answer finds its message. */
+	/* A late response completes its message. */
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(m, CMD(GET_EDID)), 1);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_vgdev(m)->ctrl.num_pending, 0);
 }
 
-/* The outputs are answered after their EDIDs. */
+/* The response to GET_DISPLAY_INFO is the last one. */
 static void out_of_order(struct kunit *test)
 {
 	struct virtgpu_mock *m = virtgpu_mock_create(test, &plain);
@@ -336,15 +341,15 @@ static void out_of_order(struct kunit *test)
 }
 
 static struct kunit_case probe_tests[] = {
-	KUNIT_CASE_PARAM(probe_kind, kind_gen_params),
-	KUNIT_CASE(again),
-	KUNIT_CASE(asks_in_one_go),
-	KUNIT_CASE_PARAM(probe_trouble, trouble_gen_params),
+	KUNIT_CASE_PARAM(probe_device, device_gen_params),
+	KUNIT_CASE(probe_again),
+	KUNIT_CASE(queries_in_one_batch),
+	KUNIT_CASE_PARAM(probe_failure, failure_gen_params),
 	KUNIT_CASE(one_edid_missing),
 	KUNIT_CASE(no_queues),
-	KUNIT_CASE(features_refused),
-	KUNIT_CASE_SLOW(silent_host),
-	KUNIT_CASE_SLOW(silent_edid),
+	KUNIT_CASE(features_rejected),
+	KUNIT_CASE_SLOW(host_timeout),
+	KUNIT_CASE_SLOW(edid_timeout),
 	KUNIT_CASE(out_of_order),
 	{}
 };

@@ -6,12 +6,12 @@
 
 #include "virtgpu_test_fault.h"
 
-/* Memory that is short when a test says so. */
+/* Allocation failures on request of a test. */
 
 #ifdef CONFIG_FAULT_INJECTION
 
-/* What the kernel's fault injection is told by debugfs, see fault-injection.rst. */
-static void *knob(struct kunit *test, const char *folder, const char *file)
+/* A debugfs file of the fault injection, see fault-injection.rst. */
+static void *fault_attribute(struct kunit *test, const char *folder, const char *file)
 {
 	struct dentry *dir = debugfs_lookup(folder, NULL), *entry;
 	void *data;
@@ -27,11 +27,12 @@ static void *knob(struct kunit *test, const char *folder, const char *file)
 }
 
 /**
- * virtgpu_fault_init - &kunit_suite.init of suites in which memory is short
- * @test: the test, which is skipped where the kernel cannot do that
+ * virtgpu_fault_init() - Implement &kunit_suite.init with fault injection
+ * @test: the test, which is skipped without CONFIG_FAULT_INJECTION
  *
- * Allocations that may sleep fail too, and without a word.
+ * Allocations that may sleep fail too, and failures are not logged.
  *
+ * Context: May sleep.
  * Return: 0.
  */
 int virtgpu_fault_init(struct kunit *test)
@@ -40,18 +41,20 @@ int virtgpu_fault_init(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(folders); i++) {
-		*(bool *)knob(test, folders[i], "ignore-gfp-wait") = false;
-		*(unsigned long *)knob(test, folders[i], "verbose") = 0;
+		*(bool *)fault_attribute(test, folders[i], "ignore-gfp-wait") = false;
+		*(unsigned long *)fault_attribute(test, folders[i], "verbose") = 0;
 	}
-	*(bool *)knob(test, "fail_page_alloc", "ignore-gfp-highmem") = false;
-	*(u32 *)knob(test, "fail_page_alloc", "min-order") = 0;
+	*(bool *)fault_attribute(test, "fail_page_alloc", "ignore-gfp-highmem") = false;
+	*(u32 *)fault_attribute(test, "fail_page_alloc", "min-order") = 0;
 
 	return 0;
 }
 
 /**
- * virtgpu_fault_next - have an allocation of this thread fail
- * @nth: which, from now on; 0 for none
+ * virtgpu_fault_next() - Let an allocation of the current thread fail
+ * @nth: number of allocations until the failure, 0 to disable it
+ *
+ * Context: Any.
  */
 void virtgpu_fault_next(unsigned int nth)
 {
@@ -59,9 +62,10 @@ void virtgpu_fault_next(unsigned int nth)
 }
 
 /**
- * virtgpu_fault_happened - has it failed? From now on none does
+ * virtgpu_fault_happened() - Check for the failure, and disable it
  *
- * Return: false if it did not come to that.
+ * Context: Any.
+ * Return: true if the allocation has failed.
  */
 bool virtgpu_fault_happened(void)
 {
