@@ -125,9 +125,9 @@ static inline void virtgpu_compat_hrtimer_setup(struct hrtimer *timer,
 
 /*
  * 7.1: signalled fences were detached from their operations.  Before, the
- * operations are called until the fence is freed, so that a fence that is visible
- * outside of the driver holds a reference to the module.  The first driver flag
- * marks such fences.
+ * operations are called until the fence is freed, so that a fence that is
+ * visible outside of the driver holds a reference to the module.  The first
+ * driver flag marks such fences.
  */
 #ifndef HAVE_DMA_FENCE_OPS_DETACHED
 #include <linux/dma-fence.h>

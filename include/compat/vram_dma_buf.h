@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * 6.13: bochs keeps its buffers in shmem.  Before, they were objects of
- * drm_gem_vram, which have no scatter list, so no device could attach to their
- * dma-bufs.
+ * 6.13: bochs moved from drm_gem_vram to GEM shmem objects.  The older objects
+ * have no scatter lists, so that no device can attach to their dma-bufs.
  *
  * These functions add attachments to such dma-bufs: a mapping consists of the
  * pages behind the object's kernel mapping, and the object is pinned while it is
@@ -37,7 +36,7 @@ static inline struct drm_gem_object *virtgpu_compat_vram_object(struct dma_buf *
 	return obj;
 }
 
-/* The dma-buf core has its own attachments in a list. */
+/* Attachments of the dma-buf core are in a list, unlike those of this file. */
 static inline struct virtgpu_compat_vram_attachment *
 virtgpu_compat_vram_attachment(struct dma_buf_attachment *attach)
 {

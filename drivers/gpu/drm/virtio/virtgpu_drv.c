@@ -62,8 +62,8 @@ static const struct drm_driver virtgpu_driver = {
 	.dumb_create = virtgpu_gem_dumb_create,
 	.gem_prime_import = virtgpu_prime_import,
 	/*
-	 * Despite the name this fbdev emulation needs only dumb buffers and vmap,
-	 * whereas the shmem variant requires struct drm_gem_shmem_object.
+	 * Despite its name, this fbdev emulation only needs dumb buffers and
+	 * vmap.  The shmem variant requires struct drm_gem_shmem_object.
 	 */
 	DRM_FBDEV_TTM_DRIVER_OPS,
 	.ioctls = virtgpu_ioctls,
