@@ -129,7 +129,7 @@ static void capset_late(struct kunit *test)
 	u = test_client_open(test, m);
 	KUNIT_EXPECT_EQ(test, supported(u), ALL_SETS & ~BIT(NATIVE));
 	/* A query that the host skipped is repeated. */
-	virtgpu_mock_obey(m);
+	virtgpu_mock_clear_rules(m);
 	KUNIT_EXPECT_EQ(test, supported(u), ALL_SETS);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(GET_CAPSET_INFO)), 5);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(m, 0), 1);
@@ -188,7 +188,7 @@ static void capset_contents_rejected(struct kunit *test)
 
 	virtgpu_mock_reject(u->mock, CMD(GET_CAPSET), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
 	KUNIT_EXPECT_EQ(test, get_caps(u, NATIVE, 0, addr, 72), -ENOMEM);
-	virtgpu_mock_obey(u->mock);
+	virtgpu_mock_clear_rules(u->mock);
 	KUNIT_EXPECT_EQ(test, get_caps(u, NATIVE, 0, addr, 72), 0);
 	expect_set(test, addr, NATIVE, 72, 0);
 }
@@ -668,7 +668,7 @@ static void attach_rejected(struct kunit *test)
 	virtgpu_mock_reject(u->mock, CMD(CTX_ATTACH_RESOURCE), VIRTIO_GPU_RESP_ERR_UNSPEC);
 	handle = virtgpu_render_buffer(u, SIZE, &resource);
 	KUNIT_EXPECT_FALSE(test, is_attached(u, resource));
-	virtgpu_mock_obey(u->mock);
+	virtgpu_mock_clear_rules(u->mock);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, NULL, 0), 0);
 	test_client_drop(u, handle);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_resources(u->mock)));

@@ -345,7 +345,7 @@ static void crc_flip(struct kunit *test)
 		last = entry.frame;
 	}
 
-	virtgpu_mock_obey(u->mock);
+	virtgpu_mock_clear_rules(u->mock);
 	virtgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH));
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 1));
 	expect_consecutive(reader, expected_plain(2), &last);

@@ -364,7 +364,7 @@ static void gem_uuid(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(dma_buf, &uuid), c->ret);
 
 	/* An error is not sticky; a UUID is kept. */
-	virtgpu_mock_obey(u->mock);
+	virtgpu_mock_clear_rules(u->mock);
 	if (c->features == VIRTGPU_MOCK_FEATURES) {
 		KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(dma_buf, &again), 0);
 		KUNIT_EXPECT_EQ(test, again.b[15], 0x1f);

@@ -351,7 +351,7 @@ static void map_rejected(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map(u, &b), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, map(u, &b), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 2);
-	virtgpu_mock_obey(u->mock);
+	virtgpu_mock_clear_rules(u->mock);
 	/* The range is free for other blobs. */
 	KUNIT_EXPECT_EQ(test, map(u, &other), 0);
 	unmap(u, &other);
@@ -371,7 +371,7 @@ static void unmap_rejected(struct kunit *test)
 	virtgpu_mock_reject(u->mock, CMD(RESOURCE_UNMAP_BLOB), VIRTIO_GPU_RESP_ERR_UNSPEC);
 	KUNIT_EXPECT_EQ(test, map(u, &other), 0);
 	KUNIT_EXPECT_TRUE(test, is_mapped(u, &other));
-	virtgpu_mock_obey(u->mock);
+	virtgpu_mock_clear_rules(u->mock);
 }
 
 /* After a malformed response the range is free when the blob was unmapped. */
@@ -396,7 +396,7 @@ static void malformed(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, map(u, &b), 0);
 		KUNIT_EXPECT_TRUE(test, is_mapped(u, &b));
 		unmap(u, &b);
-		virtgpu_mock_obey(u->mock);
+		virtgpu_mock_clear_rules(u->mock);
 		KUNIT_EXPECT_EQ(test, map(u, &other), 0);
 		unmap(u, &other);
 	}
@@ -413,7 +413,7 @@ static void creation_rejected(struct kunit *test)
 	virtgpu_mock_wait_idle(u->mock);
 	KUNIT_EXPECT_EQ(test, map(u, &b), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 0);
-	virtgpu_mock_obey(u->mock);
+	virtgpu_mock_clear_rules(u->mock);
 	test_client_drop(u, b.handle);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_vgdev(u->mock)->ctrl.num_pending));
 }

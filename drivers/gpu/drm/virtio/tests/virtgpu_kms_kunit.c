@@ -870,7 +870,7 @@ static void kms_2d_error(struct kunit *test)
 	KUNIT_EXPECT_LT(test, ret, 0);
 	KUNIT_EXPECT_NE(test, ret, -ETIMEDOUT);
 
-	virtgpu_mock_obey(u->mock);
+	virtgpu_mock_clear_rules(u->mock);
 	test_client_show(u, 0, fb);
 	KUNIT_EXPECT_EQ(test, test_client_show(u, 0, fb), 0);
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 3, 0, 0, W, H));

@@ -399,7 +399,7 @@ static void suspend_mid_flip(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_client_flip(s.u, 0, s.own[1]), 0);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(s.u, 0) == 1));
-	virtgpu_mock_obey(s.m);
+	virtgpu_mock_clear_rules(s.m);
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(s.u, 0, 2, 0, 0, W,
 									      H)));

@@ -260,7 +260,7 @@ static void each_command(struct kunit *test)
 	KUNIT_EXPECT_GT(test, virtgpu_mock_count(s.m, r->type), 0);
 	if (r->rule.hold)
 		ssleep(12);
-	virtgpu_mock_obey(s.m);
+	virtgpu_mock_clear_rules(s.m);
 	virtgpu_mock_release(s.m, 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(is_done(&s)));
 

@@ -336,7 +336,7 @@ static void check_leaks(struct virtgpu_mock *m)
 	if (!drm || atomic_read(&drm->open_count) || virtqueue_is_broken(m->host.rings[0].vq))
 		return;
 
-	virtgpu_mock_obey(m);
+	virtgpu_mock_clear_rules(m);
 	virtgpu_mock_thaw(m);
 	virtgpu_mock_release(m, 0);
 	if (!virtgpu_mock_wait(!virtgpu_mock_contexts(m)))

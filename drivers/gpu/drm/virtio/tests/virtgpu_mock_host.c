@@ -317,7 +317,7 @@ static void drop_held(struct virtgpu_mock *m)
 void virtgpu_mock_host_fini(struct virtgpu_mock *m)
 {
 	destroy_workqueue(m->host.wq);
-	virtgpu_mock_obey(m);
+	virtgpu_mock_clear_rules(m);
 	drop_held(m);
 	vhost_iotlb_reset(&m->host.iotlb);
 }
@@ -445,10 +445,10 @@ void virtgpu_mock_rule(struct virtgpu_mock *m, const struct virtgpu_mock_rule *r
 }
 
 /**
- * virtgpu_mock_obey() - Remove all rules
+ * virtgpu_mock_clear_rules() - Remove all rules
  * @m: the device
  */
-void virtgpu_mock_obey(struct virtgpu_mock *m)
+void virtgpu_mock_clear_rules(struct virtgpu_mock *m)
 {
 	struct virtgpu_mock_rule *rule, *next;
 

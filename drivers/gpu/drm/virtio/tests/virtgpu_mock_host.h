@@ -132,7 +132,7 @@ void virtgpu_mock_thaw(struct virtgpu_mock *m);
 bool virtgpu_mock_step(struct virtgpu_mock *m);
 unsigned int virtgpu_mock_run(struct virtgpu_mock *m);
 void virtgpu_mock_rule(struct virtgpu_mock *m, const struct virtgpu_mock_rule *rule);
-void virtgpu_mock_obey(struct virtgpu_mock *m);
+void virtgpu_mock_clear_rules(struct virtgpu_mock *m);
 void virtgpu_mock_reject(struct virtgpu_mock *m, u32 type, u32 error);
 void virtgpu_mock_hold(struct virtgpu_mock *m, u32 type);
 unsigned int virtgpu_mock_release(struct virtgpu_mock *m, u32 type);
