@@ -613,7 +613,6 @@ void virtgpu_crc_init(struct virtgpu_crc *crc, struct drm_crtc *crtc,
  */
 void virtgpu_crc_fini(struct virtgpu_crc *crc)
 {
-	/* Not if setting up did not come that far. */
 	if (crc->crtc)
 		virtgpu_crc_stop(crc);
 }

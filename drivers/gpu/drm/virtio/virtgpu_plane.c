@@ -296,7 +296,7 @@ static int virtgpu_plane_check(struct drm_plane *plane, struct drm_atomic_commit
 }
 
 /*
- * The primary plane
+ * Primary plane
  */
 
 /* Must be called before the states are swapped. */
@@ -457,7 +457,7 @@ static const struct drm_plane_helper_funcs virtgpu_primary_plane_helper_funcs = 
 };
 
 /*
- * The cursor plane
+ * Cursor plane
  */
 
 /* A cursor that only moves keeps its shadow. */

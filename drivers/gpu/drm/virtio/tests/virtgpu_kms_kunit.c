@@ -203,10 +203,6 @@ static void one_kick(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, e.kick, kicks + 1);
 }
 
-/*
- * Flip events
- */
-
 /* The event is not sent before the response to RESOURCE_FLUSH. */
 static void event_waits_for_host(struct kunit *test)
 {
@@ -325,10 +321,6 @@ static void flip_behind_many(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 2, 0, 0, W,
 									      H)));
 }
-
-/*
- * A display that holds its frame
- */
 
 /* Flip to @fb and wait until the display is considered to hold the frame. */
 static void hold_display(struct virtgpu_test_client *u, struct drm_framebuffer *fb)
@@ -556,10 +548,6 @@ static void held_fence(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(show.out_fence), 1);
 	dma_fence_put(show.out_fence);
 }
-
-/*
- * Pacing
- */
 
 /* With slow responses, events are sent from the responses. */
 static void kms_host_paced(struct kunit *test)
@@ -793,10 +781,6 @@ static void kms_bad_frame(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_2D)), 0);
 	expect_idle(u);
 }
-
-/*
- * Rejected resources
- */
 
 static const struct bad_response rejections[] = {
 	{ "create: out of memory",
