@@ -4,8 +4,9 @@
  * have no scatter lists, so that no device can attach to their dma-bufs.
  *
  * These functions add attachments to such dma-bufs: a mapping consists of the
- * pages behind the object's kernel mapping, and the object is pinned while it is
- * mapped.  All other dma-bufs are passed to the functions of the dma-buf core.
+ * pages behind the object's kernel mapping, and the object is pinned while it
+ * is mapped.  All other dma-bufs are passed to the functions of the dma-buf
+ * core.
  */
 #ifndef VIRTGPU_COMPAT_VRAM_DMA_BUF_H
 #define VIRTGPU_COMPAT_VRAM_DMA_BUF_H

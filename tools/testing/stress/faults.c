@@ -556,7 +556,7 @@ static void set_stage(struct stage *s)
 }
 
 /* The resources of the host. */
-static int resources(struct stage *s)
+static int count_resources(struct stage *s)
 {
 	char text[16384], *line = text;
 	int n = 0;
@@ -575,7 +575,7 @@ static void check_resources(struct stage *s, const char *name, int expected)
 	int64_t end = now_ms() + 3000;
 	int n;
 
-	while ((n = resources(s)) != expected && now_ms() < end)
+	while ((n = count_resources(s)) != expected && now_ms() < end)
 		sleep_ms(10);
 	if (n != expected)
 		fail("%s: %d resources, not %d", name, n, expected);
@@ -634,7 +634,7 @@ static void calls_fail(int arg)
 			attempt(&s, &calls[i], 0, &refused);
 	memory_now(&settled);
 	leaks_forget();
-	known = resources(&s);
+	known = count_resources(&s);
 
 	for (i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
 		call = &calls[i];
