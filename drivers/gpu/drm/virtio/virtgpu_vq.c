@@ -239,9 +239,28 @@ static void virtgpu_vq_mark_in_flight(struct virtgpu_vq *q, struct virtgpu_msg *
 }
 
 /*
- * Move messages from the backlog to the ring.  A message that does not fit into
- * an empty ring fails with the error of the ring; on a broken device all
- * messages fail with -ENODEV.  Failed messages are moved to @completed.
+ * Does the host use memory, a range or an ID until it gets @msg?  Such a command
+ * must not be dropped, or the next owner would share them with the host.
+ */
+static bool virtgpu_vq_msg_is_release(const struct virtgpu_msg *msg)
+{
+	switch (virtgpu_msg_type(msg)) {
+	case VIRTIO_GPU_CMD_RESOURCE_UNREF:
+	case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
+	case VIRTIO_GPU_CMD_CTX_DESTROY:
+	case VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE:
+	case VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Move messages from the backlog to the ring.  If an empty ring rejects a
+ * message, the message fails with the error of the ring, unless it releases
+ * something: then it stays, and the watchdog tries again.  On a broken device
+ * all messages fail with -ENODEV.  Failed messages are moved to @completed.
  * Returns true if a message was added to the ring.  Caller must hold @q->lock.
  */
 static bool virtgpu_vq_flush_backlog(struct virtgpu_vq *q, struct list_head *completed)
@@ -259,7 +278,7 @@ static bool virtgpu_vq_flush_backlog(struct virtgpu_vq *q, struct list_head *com
 		}
 		if (q->ops->dead(q))
 			ret = -ENODEV;
-		else if (!list_empty(&q->in_ring))
+		else if (!list_empty(&q->in_ring) || virtgpu_vq_msg_is_release(msg))
 			break;
 		msg->error = ret;
 		list_move_tail(&msg->link, completed);
@@ -413,7 +432,7 @@ void virtgpu_vq_queue_batch(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
 		if (q->stopped) {
 			msgs[i]->error = -ENODEV;
 			list_move_tail(&msgs[i]->link, completed);
-		} else if (list_is_singular(&q->backlog)) {
+		} else if (list_is_singular(&q->backlog) || list_empty(&q->in_ring)) {
 			virtgpu_vq_flush_backlog(q, completed);
 		}
 		if (!list_empty(&q->backlog))
@@ -1015,6 +1034,7 @@ static void virtgpu_vq_watchdog_work(struct work_struct *work)
 	struct virtgpu_vq *q = container_of(to_delayed_work(work),
 					    struct virtgpu_vq, watchdog);
 	enum virtgpu_vq_health health;
+	LIST_HEAD(completed);
 	unsigned int ticks;
 	bool kick, skipped;
 
@@ -1023,6 +1043,10 @@ static void virtgpu_vq_watchdog_work(struct work_struct *work)
 		virtgpu_vq_process_used(q, 0);
 	spin_lock_irq(&q->lock);
 	kick = virtgpu_vq_kick_missed(q);
+	/* No response moves on a backlog behind an empty ring. */
+	if (list_empty(&q->in_ring) && virtgpu_vq_flush_backlog(q, &completed))
+		kick = true;
+	virtgpu_vq_account(q, &completed);
 	skipped = virtgpu_vq_skip_overtaken(q);
 	health = virtgpu_vq_check_progress(q);
 	if (health == VQ_WEDGED)
@@ -1031,6 +1055,7 @@ static void virtgpu_vq_watchdog_work(struct work_struct *work)
 
 	if (kick)
 		virtgpu_vq_kick(q);
+	virtgpu_vq_complete_batch(q, &completed);
 	if (health == VQ_NEEDS_PROBE)
 		virtgpu_vq_send_probe(q);
 	if (health == VQ_WEDGED)

@@ -446,19 +446,42 @@ static void add_fails_in_flight(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
 }
 
-/* With an empty ring nothing would retry, so the message fails at once. */
+/* A command that creates or shows something may fail. */
+static struct virtgpu_msg *scanout_msg(struct kunit *test, struct test_completion *done)
+{
+	struct virtgpu_msg *msg = test_msg(test, done);
+	const struct virtgpu_cmd_scanout scanout = {};
+
+	virtgpu_cmd_set_scanout(msg, &scanout);
+
+	return msg;
+}
+
+static void queue_scanouts(struct test_ring *r, struct test_completion *done, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		virtgpu_vq_queue_msg(&r->q, scanout_msg(r->test, &done[i]));
+}
+
+/* With an empty ring no response would retry, so the message fails at once. */
 static void add_fails_alone(struct kunit *test)
 {
 	const int *error = test->param_value;
 	struct test_ring *r = test_ring_create(test, 16);
 	struct test_completion done = {}, next = {};
+	struct virtgpu_msg *msg = scanout_msg(test, &done);
 	struct virtgpu_timeline tl;
 	struct dma_fence *fence;
 
 	virtgpu_timeline_init(&tl, "test");
+	msg->fence = virtgpu_fence_alloc(&tl);
+	KUNIT_ASSERT_NOT_NULL(test, msg->fence);
+	fence = dma_fence_get(&msg->fence->base);
 	r->add_error = *error;
 	r->add_errors = 1;
-	fence = queue_fenced(r, &done, &tl);
+	virtgpu_vq_queue_msg(&r->q, msg);
 	KUNIT_EXPECT_EQ(test, done.calls, 1);
 	KUNIT_EXPECT_EQ(test, done.error, *error);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), *error);
@@ -480,7 +503,7 @@ static void add_fails_in_interrupt(struct kunit *test)
 	struct test_ring *r = test_ring_create(test, 2);
 	struct test_completion done[3] = {};
 
-	queue_many(r, done, 3);
+	queue_scanouts(r, done, 3);
 	KUNIT_EXPECT_EQ(test, r->count, 1);
 	r->add_error = *error;
 	r->add_errors = 1;
@@ -728,6 +751,103 @@ static struct test_ring *watched_ring(struct kunit *test, unsigned int size)
 	r->q.alloc_probe = alloc_probe;
 
 	return r;
+}
+
+struct release_case {
+	const char *name;
+	void (*fill)(struct virtgpu_msg *msg);
+};
+
+static void fill_unref(struct virtgpu_msg *msg)
+{
+	virtgpu_cmd_unref(msg, 1);
+}
+
+static void fill_detach_backing(struct virtgpu_msg *msg)
+{
+	virtgpu_cmd_detach_backing(msg, 1);
+}
+
+static void fill_ctx_destroy(struct virtgpu_msg *msg)
+{
+	virtgpu_cmd_ctx_destroy(msg, 1);
+}
+
+static void fill_ctx_detach(struct virtgpu_msg *msg)
+{
+	virtgpu_cmd_ctx_detach(msg, 1, 1);
+}
+
+static void fill_unmap_blob(struct virtgpu_msg *msg)
+{
+	virtgpu_cmd_unmap_blob(msg, 1);
+}
+
+static const struct release_case releases[] = {
+	{ "RESOURCE_UNREF", fill_unref },
+	{ "RESOURCE_DETACH_BACKING", fill_detach_backing },
+	{ "CTX_DESTROY", fill_ctx_destroy },
+	{ "CTX_DETACH_RESOURCE", fill_ctx_detach },
+	{ "RESOURCE_UNMAP_BLOB", fill_unmap_blob },
+};
+
+static void release_desc(const struct release_case *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(release, releases, release_desc);
+
+/*
+ * The host keeps using memory and IDs until it gets these commands, so a ring
+ * without memory only delays them, and what is queued behind them.
+ */
+static void release_add_fails(struct kunit *test)
+{
+	const struct release_case *c = test->param_value;
+	struct test_ring *r = watched_ring(test, 16);
+	struct test_completion done[2] = {};
+	struct virtgpu_msg *msg = test_msg(test, &done[0]);
+
+	c->fill(msg);
+	r->add_error = -ENOMEM;
+	r->add_errors = 3;
+	virtgpu_vq_queue_msg(&r->q, msg);
+	virtgpu_vq_queue_msg(&r->q, scanout_msg(test, &done[1]));
+	ticks(r, 1);
+	KUNIT_EXPECT_EQ(test, r->count, 0);
+	KUNIT_EXPECT_EQ(test, done[0].calls, 0);
+	KUNIT_EXPECT_EQ(test, done[1].calls, 0);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 2);
+
+	/* Without another call, the watchdog adds them, in order. */
+	ticks(r, 1);
+	KUNIT_ASSERT_EQ(test, r->count, 2);
+	KUNIT_EXPECT_EQ(test, r->kicks, 1);
+	KUNIT_EXPECT_EQ(test, r->slots[1].type, VIRTIO_GPU_CMD_SET_SCANOUT);
+	test_complete_all(r);
+	KUNIT_EXPECT_EQ(test, done[0].calls, 1);
+	KUNIT_EXPECT_EQ(test, done[0].error, 0);
+	KUNIT_EXPECT_EQ(test, done[1].error, 0);
+	KUNIT_EXPECT_EQ(test, r->q.stats.errors, 0);
+	KUNIT_EXPECT_EQ(test, r->wedged, 0);
+}
+
+/* Only the end of the device completes a command that was never added. */
+static void release_stopped(struct kunit *test)
+{
+	struct test_ring *r = watched_ring(test, 16);
+	struct test_completion done = {};
+
+	r->add_error = -EIO;
+	r->add_errors = TEN_MINUTES + 2;
+	queue_many(r, &done, 1);
+	ticks(r, TEN_MINUTES);
+	KUNIT_EXPECT_EQ(test, done.calls, 0);
+	KUNIT_EXPECT_EQ(test, r->wedged, 0);
+	virtgpu_vq_stop(&r->q);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
+	KUNIT_EXPECT_EQ(test, done.error, -ENODEV);
 }
 
 struct late_case {
@@ -1657,6 +1777,8 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE_PARAM(add_fails_in_flight, add_gen_params),
 	KUNIT_CASE_PARAM(add_fails_alone, add_gen_params),
 	KUNIT_CASE_PARAM(add_fails_in_interrupt, add_gen_params),
+	KUNIT_CASE_PARAM(release_add_fails, release_gen_params),
+	KUNIT_CASE(release_stopped),
 	KUNIT_CASE(too_long),
 	KUNIT_CASE(interrupt_alone),
 	KUNIT_CASE(interrupt_of_frame),
