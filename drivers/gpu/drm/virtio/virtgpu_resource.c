@@ -51,7 +51,7 @@ int virtgpu_resource_mgr_init(struct virtgpu_resource_mgr *mgr, struct drm_devic
 {
 	mgr->drm = drm;
 	mgr->queue = queue;
-	virtgpu_timeline_init(&mgr->detaches, "detach");
+	virtgpu_timeline_init_ordered(&mgr->detaches, "detach");
 	ida_init(&mgr->ids);
 	spin_lock_init(&mgr->lock);
 	INIT_LIST_HEAD(&mgr->list);

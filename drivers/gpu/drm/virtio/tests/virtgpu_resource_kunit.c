@@ -407,6 +407,35 @@ static void detach_order(struct kunit *test)
 	expect_released(test, t);
 }
 
+/*
+ * A reservation object keeps one fence of a timeline, the latest, so that fence
+ * must not signal while an earlier RESOURCE_DETACH_BACKING is pending.
+ */
+static void detach_out_of_order(struct kunit *test)
+{
+	struct resource_test *t = resource_create(test);
+	struct virtgpu_resource *res[2];
+	struct dma_fence *fence[2];
+	int i;
+
+	for (i = 0; i < 2; i++)
+		res[i] = new_blob(test, t, true);
+	for (i = 0; i < 2; i++)
+		fence[i] = virtgpu_resource_detach_backing(res[i]);
+	KUNIT_ASSERT_EQ(test, t->r->count, 6);
+	expect_sent(test, t, 4, DETACH, res[1]->id);
+	test_complete(t->r, 4, OK);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence[0]), 0);
+	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence[1]), 0);
+	test_complete(t->r, 2, OK);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence[i]), 1);
+		dma_fence_put(fence[i]);
+	}
+	test_complete_all(t->r);
+	expect_released(test, t);
+}
+
 /* A movable resource that never moves does not use its fence. */
 static void never_detached(struct kunit *test)
 {
@@ -642,6 +671,7 @@ static struct kunit_case resource_tests[] = {
 	KUNIT_CASE(resource_detach),
 	KUNIT_CASE_PARAM(detach_ends, end_gen_params),
 	KUNIT_CASE(detach_order),
+	KUNIT_CASE(detach_out_of_order),
 	KUNIT_CASE(never_detached),
 	KUNIT_CASE_PARAM(blob_error, error_gen_params),
 	KUNIT_CASE_PARAM(error_2d, error_gen_params),
