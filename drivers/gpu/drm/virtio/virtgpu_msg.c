@@ -102,7 +102,9 @@ void virtgpu_msg_reinit(struct virtgpu_msg *msg)
 	msg->error = 0;
 	msg->timed_out = false;
 	msg->seen = false;
+	msg->serial = 0;
 	msg->ticks = 0;
+	msg->closed_ticks = 0;
 	msg->resp_len = 0;
 	reinit_completion(&msg->completed);
 	memset(&msg->request, 0, sizeof(msg->request));

@@ -911,6 +911,9 @@ static bool virtgpu_vq_skip_overtaken(struct virtgpu_vq *q)
 		if (msg->ticks < VIRTGPU_UNRESPONSIVE_TICKS)
 			continue;
 		msg->timed_out = true;
+		/* A probe that the device has skipped decides nothing. */
+		if (q->probe == msg)
+			q->probe = NULL;
 		q->skipped++;
 		q->stats.timeouts++;
 		complete_all(&msg->completed);
@@ -941,7 +944,8 @@ static void virtgpu_vq_probe_complete(struct virtgpu_msg *msg)
 	unsigned long flags;
 
 	spin_lock_irqsave(&q->lock, flags);
-	q->probe = NULL;
+	if (q->probe == msg)
+		q->probe = NULL;
 	spin_unlock_irqrestore(&q->lock, flags);
 }
 

@@ -1085,6 +1085,29 @@ static void long_job(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->wedged, 1);
 }
 
+/* A probe that the host skips does not count, and another one is sent. */
+static void long_job_probe_skipped(struct kunit *test)
+{
+	struct test_ring *r = watched_ring(test, 256);
+
+	virtgpu_vq_queue_msg(&r->q, submit_msg(test, 64));
+	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS + 1);
+	KUNIT_ASSERT_EQ(test, r->q.stats.probes, 1);
+	queue_many(r, NULL, 1);
+	test_complete(r, 2, VIRTIO_GPU_RESP_OK_NODATA);
+	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS + 2);
+	KUNIT_EXPECT_EQ(test, r->q.stats.timeouts, 1);
+	KUNIT_ASSERT_EQ(test, r->q.stats.probes, 2);
+	test_complete(r, 3, VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+	ticks(r, VIRTGPU_UNRESPONSIVE_TICKS + 1);
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&r->q));
+	KUNIT_EXPECT_EQ(test, r->wedged, 0);
+	KUNIT_EXPECT_EQ(test, r->q.stats.probes, 3);
+	/* A late response to the first probe does not answer for the third. */
+	test_complete(r, 1, VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+	KUNIT_EXPECT_NOT_NULL(test, r->q.probe);
+}
+
 /* A frame held between the job and the probe makes the probe meaningless. */
 static void long_job_held(struct kunit *test)
 {
@@ -1794,6 +1817,7 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE(flush_overtaken),
 	KUNIT_CASE(held_renderer),
 	KUNIT_CASE(long_job),
+	KUNIT_CASE(long_job_probe_skipped),
 	KUNIT_CASE(long_job_held),
 	KUNIT_CASE(fenced_renders),
 	KUNIT_CASE(relaxed),
