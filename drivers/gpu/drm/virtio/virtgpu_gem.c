@@ -568,21 +568,23 @@ static int virtgpu_gem_pin_for_ctx(struct virtgpu_gem *gem)
  *
  * Context: May sleep.  Caller must hold the reservation lock.
  * Return: the resource without a reference; NULL if none can be created,
- * because the device has no blobs or the memory is not mapped; -ENOMEM; or the
- * error of virtgpu_gem_pin().
+ * because the device has no blobs or the memory is neither the guest's nor
+ * pinned; -ENOMEM; or the error of virtgpu_gem_pin().
  */
 struct virtgpu_resource *virtgpu_gem_get_resource(struct virtgpu_gem *gem)
 {
+	bool virgl = to_virtgpu(gem->base.dev)->features.virgl;
 	struct virtgpu_resource *res;
 	int ret;
 
-	if (to_virtgpu(gem->base.dev)->features.virgl) {
+	if (virgl) {
 		ret = virtgpu_gem_pin_for_ctx(gem);
 		if (ret)
 			return ERR_PTR(ret);
 	}
 	res = virtgpu_gem_lookup_resource(gem);
-	if (res || !virtgpu_gem_backing(gem))
+	/* The resource of an unpinned import ends with its next move. */
+	if (res || !virtgpu_gem_backing(gem) || (gem->import && !virgl))
 		return res;
 
 	res = virtgpu_gem_get_blob(gem);
