@@ -14,6 +14,7 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
+#include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <drm/drm_gem.h>
@@ -45,6 +46,14 @@ virtgpu_compat_vram_attachment(struct dma_buf_attachment *attach)
 	       container_of(attach, struct virtgpu_compat_vram_attachment, base) : NULL;
 }
 
+/* A device behind an IOMMU in pass-through mode uses physical addresses. */
+static inline bool virtgpu_compat_is_translated(struct device *dev)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+
+	return domain && domain->type != IOMMU_DOMAIN_IDENTITY;
+}
+
 static inline struct dma_buf_attachment *
 virtgpu_compat_dma_buf_dynamic_attach(struct dma_buf *dma_buf, struct device *dev,
 				      const struct dma_buf_attach_ops *ops, void *priv)
@@ -55,7 +64,7 @@ virtgpu_compat_dma_buf_dynamic_attach(struct dma_buf *dma_buf, struct device *de
 	attach = dma_buf_dynamic_attach(dma_buf, dev, ops, priv);
 	/* The mapping has physical addresses, so the device must use them. */
 	if (!IS_ERR(attach) || !virtgpu_compat_vram_object(dma_buf) ||
-	    device_iommu_mapped(dev) || dma_max_mapping_size(dev) != SIZE_MAX)
+	    virtgpu_compat_is_translated(dev) || dma_max_mapping_size(dev) != SIZE_MAX)
 		return attach;
 
 	vram = kzalloc_obj(*vram);
