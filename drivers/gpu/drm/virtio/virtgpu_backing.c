@@ -15,22 +15,21 @@
  * DOC: memory
  *
  * A backing is the memory of resources: guest pages, or the mapping of an
- * imported dma-buf.  It is released when the host has destroyed the last
- * resource that uses it.  That response arrives in an interrupt, so a worker
- * does the release.
+ * imported dma-buf.  It is released when the GEM object and all resources have
+ * dropped it.  A resource may drop it in an interrupt, so a worker does the
+ * release.
  *
  * DMA mappings must not outlive the device, even if user space keeps its
  * buffers, so all of them are in a list and undone on removal.
  *
  * The pages of a buffer come from the page allocator, in blocks as large as
  * available. shmem would have no advantage: the host has the pages attached
- * while they are shown, so they cannot be swapped out.  It also has only 2 MiB
- * blocks or single pages, while a fragmented guest still has the orders in
- * between.  A 4K frame has about a dozen entries, and a thousand at worst.
+ * while they are shown, so they cannot be swapped out.  The sizes of its blocks
+ * also depend on the system's settings for huge pages.  A 4K frame has about a
+ * dozen entries, and a thousand at worst.
  *
  * The pages are charged to the control group of the process that creates the
- * buffer, and counted as GPU memory (GPUActive in /proc/meminfo) if the kernel
- * has this counter.
+ * buffer, and counted as GPU memory (GPUActive in /proc/meminfo).
  */
 
 /* Up to this order, allocations compact and reclaim memory before they fail. */
@@ -56,7 +55,7 @@ static void virtgpu_backing_release_work(struct work_struct *work)
 }
 
 /**
- * virtgpu_backing_mgr_init() - Initialize a backing manager
+ * virtgpu_backing_mgr_init() - Initialise a backing manager
  * @mgr: the backing manager
  * @dev: device for the DMA API
  * @addr_type: address type passed to the device
@@ -90,7 +89,7 @@ void virtgpu_backing_mgr_unmap_all(struct virtgpu_backing_mgr *mgr)
 	mgr->unmapped = true;
 	while ((b = list_first_entry_or_null(&mgr->mapped, struct virtgpu_backing, link))) {
 		list_del_init(&b->link);
-		/* Without a reference, release_work undoes the mapping. */
+		/* If no reference is left, the release undoes the mapping. */
 		if (!refcount_inc_not_zero(&b->ref))
 			continue;
 		spin_unlock(&mgr->lock);
@@ -116,7 +115,7 @@ void virtgpu_backing_mgr_fini(struct virtgpu_backing_mgr *mgr)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_mgr_fini);
 
 /**
- * virtgpu_backing_init() - Initialize a backing with one reference
+ * virtgpu_backing_init() - Initialise a backing with one reference
  * @b: the backing, embedded in an object that @release frees
  * @mgr: the backing manager
  * @release: called in process context after the last reference is dropped
@@ -138,7 +137,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_init);
  * @unmap_now: undoes the mapping while the backing has users; called in process
  *	context
  *
- * Context: any but interrupts.
+ * Context: Any but interrupts.
  * Return: 0 on success, -ENODEV if the device was removed; the caller must then
  * undo the mapping.
  */
@@ -180,7 +179,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_get);
  *
  * A worker releases the backing.
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_backing_put(struct virtgpu_backing *b)
 {
@@ -417,7 +416,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_alloc);
  *
  * Does nothing if the device uses guest-physical addresses.
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_pages_sync_for_device(struct virtgpu_backing *b)
 {
@@ -430,7 +429,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_sync_for_device);
  * virtgpu_pages_sync_for_cpu() - Make device writes visible to the CPU
  * @b: from virtgpu_pages_alloc(), mapped bidirectionally
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_pages_sync_for_cpu(struct virtgpu_backing *b)
 {
@@ -521,7 +520,7 @@ int virtgpu_pages_mmap(struct virtgpu_backing *b, struct vm_area_struct *vma,
  *
  * Creates no mapping.
  *
- * Context: any, panic included.
+ * Context: Any, panic included.
  * Return: the address, or NULL for high memory or an @offset outside the
  * buffer.
  */

@@ -14,7 +14,8 @@
  * DOC: commands
  *
  * Each command of the device has one function, which fills a reserved message
- * and has no other effect.  VIRTGPU_COMMANDS() in virtgpu_wire.h lists all
+ * and has no other effect.  Only virtgpu_cmd_set_ring_idx() changes a message
+ * that is already filled.  VIRTGPU_COMMANDS() in virtgpu_wire.h lists all
  * commands with their wire structs; request sizes, response checks, tracepoints
  * and debugfs counters follow from that list.  Section numbers are those of the
  * virtio specification 1.3.
@@ -490,7 +491,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_set_ring_idx);
  * @resource: ID of the blob resource
  * @offset: offset in the region, in bytes
  *
- * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB.
+ * 5.7.6.9, VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB.
  */
 void virtgpu_cmd_map_blob(struct virtgpu_msg *msg, u32 resource, u64 offset)
 {
@@ -506,7 +507,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_map_blob);
  * @msg: message to fill
  * @resource: ID of the blob resource
  *
- * 5.7.6.8, VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB.
+ * 5.7.6.9, VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB.
  */
 void virtgpu_cmd_unmap_blob(struct virtgpu_msg *msg, u32 resource)
 {
@@ -545,9 +546,10 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_cmd_update_cursor);
 /**
  * virtgpu_cmd_move_cursor() - Set the position of a cursor
  * @msg: message to fill, for the cursor queue
- * @p: parameters; a resource of 0 hides the cursor
+ * @p: parameters, those of the last UPDATE_CURSOR but for the position
  *
- * 5.7.6.10, VIRTIO_GPU_CMD_MOVE_CURSOR.
+ * 5.7.6.10, VIRTIO_GPU_CMD_MOVE_CURSOR. The specification uses only the scanout
+ * and the position, but QEMU hides the cursor if the resource is 0.
  */
 void virtgpu_cmd_move_cursor(struct virtgpu_msg *msg, const struct virtgpu_cmd_cursor *p)
 {

@@ -10,13 +10,14 @@
 /**
  * DOC: fences
  *
- * A fence is allocated together with its message.  It gets its sequence number
- * when the message is queued, under &virtgpu_vq.lock, so sequence numbers
- * follow the order of the ring.  It signals when the message completes: with a
- * response, with an error of the host, or with -ENODEV after a reset; or with
- * -ECANCELED when the host has destroyed the context of the message.  Fences
- * have no timeout.  A fence that was never emitted was never visible outside of
- * the driver and is merely freed.
+ * A fence is allocated together with its message, and emitted when the message
+ * is queued: it gets its sequence number under &virtgpu_vq.lock, so sequence
+ * numbers follow the order of the ring.  It signals when the message completes:
+ * with a response, with an error of the host or the ring, or with -ENODEV after
+ * a reset.  It signals with -ECANCELED if the message has not completed ten
+ * seconds after the host has responded to CTX_DESTROY of its context.  Fences
+ * have no other timeout.  A fence that was never emitted was never visible
+ * outside of the driver and is merely freed.
  *
  * Fences on an ordered timeline must signal in order, because a waiter takes a
  * signalled fence as proof that all earlier ones have signalled.  Hosts
@@ -114,6 +115,10 @@ void virtgpu_fence_emit(struct virtgpu_fence *f)
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_fence_emit);
 
+/*
+ * Signal without regard to the order of the timeline.  Returns false if @f was
+ * signalled before, for example by the watchdog.
+ */
 static bool virtgpu_fence_signal_now(struct virtgpu_fence *f, int error)
 {
 	unsigned long flags;

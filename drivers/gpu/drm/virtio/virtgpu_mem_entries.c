@@ -101,7 +101,8 @@ static int virtgpu_mem_entries_alloc_segs(struct virtgpu_mem_entries *e, size_t 
 }
 
 /*
- * The loop must stay short: a fragmented buffer takes one iteration per page.
+ * The loop body must stay cheap: a fragmented buffer takes one iteration per
+ * page.
  */
 static int virtgpu_mem_entries_fill(struct virtgpu_mem_entries *e, struct sg_table *sgt, bool dma,
 				    unsigned int max_segs)

@@ -13,9 +13,11 @@
  * A message is one command and the buffer for its response.  All its memory is
  * allocated in advance, so that queueing cannot fail.  Each message completes
  * exactly once, in virtgpu_msg_complete(): with the response, with an error of
- * the device, or with -ENODEV when the queue stops.  The queue holds a
- * reference until completion.  Each waiter holds its own reference, so a waiter
- * can return early while the device still owns the response buffer.
+ * the device, with -EPROTO if the response is malformed, with the error of a
+ * ring that rejects the message, or with -ENODEV when the queue stops.  The
+ * queue holds a reference until completion.  Each waiter holds its own
+ * reference, so a waiter can return early while the device still owns the
+ * response buffer.
  */
 
 static struct kmem_cache *msg_cache;
@@ -189,10 +191,10 @@ static int virtgpu_msg_errno(u32 type)
  * virtgpu_msg_check_response() - Validate the response of a message
  * @msg: a used message
  *
- * Any type below VIRTIO_GPU_RESP_ERR_UNSPEC is success, because a host exists
- * that uses a private code there.  A response with data must have the expected
- * type and length.  Virtio specification, 5.7.6.7 "Device Operation: Request
- * header".
+ * For a command with a response without data, any type below
+ * VIRTIO_GPU_RESP_ERR_UNSPEC is success, because a host exists that uses a
+ * private code there.  A response with data must have the expected type and
+ * length.  Virtio specification, 5.7.6.7 "Device Operation: Request header".
  *
  * Context: Any.
  * Return: 0 on success, -EPROTO if the response is malformed, otherwise the

@@ -44,8 +44,9 @@ enum virtgpu_msg_class {
 };
 
 /**
- * struct virtgpu_client - Accounting of the pending messages of one program
- * @ref: one reference of the program, and one per message
+ * struct virtgpu_client - Accounting of the pending messages of a context, or
+ * of a manager for all contexts
+ * @ref: one reference of the context or manager, and one per message
  * @bound: maximum number of pending messages, including the backlog; 0 for a
  *	client with long-running messages, which has a share of the ring
  * @slots: pending messages if @bound is set, otherwise descriptors of pending

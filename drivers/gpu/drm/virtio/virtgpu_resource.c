@@ -15,10 +15,12 @@
 /**
  * DOC: resources
  *
- * A resource has memory attached from its creation to RESOURCE_UNREF, and
- * nothing waits for the response to RESOURCE_UNREF.  When a buffer moves, its
- * resources are destroyed: DETACH_BACKING has a fence, so that the exporter can
- * wait until the old memory is free, and the next use creates new resources.
+ * A resource gets its memory when it is created, and keeps it until
+ * RESOURCE_UNREF.  No caller waits for the response to RESOURCE_UNREF, but the
+ * ID and the memory are not reused before it.  If the memory can move,
+ * DETACH_BACKING precedes RESOURCE_UNREF.  When a buffer moves, its resources
+ * are destroyed: DETACH_BACKING has a fence, so that the exporter can wait
+ * until the old memory is free, and the next use creates new resources.
  * Attaching the new memory to the old resource would save a command, but QEMU
  * shows only blobs that got their memory with RESOURCE_CREATE_BLOB.
  *
@@ -38,7 +40,7 @@
 #define MAX_CREATIONS 128
 
 /**
- * virtgpu_resource_mgr_init() - Initialize a resource manager
+ * virtgpu_resource_mgr_init() - Initialise a resource manager
  * @mgr: the resource manager
  * @drm: DRM device, for log messages
  * @queue: the control queue
@@ -94,7 +96,7 @@ int virtgpu_resources_throttle(struct virtgpu_resource_mgr *mgr)
  * virtgpu_resources_invalidate() - Mark all resources stale after a reset
  * @mgr: the resource manager
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_resources_invalidate(struct virtgpu_resource_mgr *mgr)
 {
@@ -127,7 +129,7 @@ static const char *virtgpu_resource_type_name(const struct virtgpu_resource *res
  * @mgr: the resource manager
  * @p: printer, which must not sleep
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_resources_print(struct virtgpu_resource_mgr *mgr, struct drm_printer *p)
 {
@@ -186,7 +188,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_get);
  * The message of RESOURCE_UNREF holds a reference, so the resource ID is free
  * for reuse only when the host has responded.
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_resource_put(struct virtgpu_resource *res)
 {
@@ -207,7 +209,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_put);
  * virtgpu_resource_mark_rejected() - Mark a blob as rejected by the host
  * @res: the blob
  *
- * Context: any.
+ * Context: Any.
  * Return: true on the first call for @res.
  */
 bool virtgpu_resource_mark_rejected(struct virtgpu_resource *res)
@@ -299,7 +301,7 @@ static void virtgpu_resource_bind_msg(struct virtgpu_resource *res, struct virtg
  * Errors are not sticky for resources of 3D contexts: a rejected frame does not
  * prevent later rendering.
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_resource_track(struct virtgpu_resource *res, struct virtgpu_msg *msg)
 {
@@ -323,9 +325,10 @@ static void virtgpu_resource_transfer_complete(struct virtgpu_msg *msg)
  * @msg: a message that is not queued yet
  * @writes: the host writes to guest memory
  *
- * An error is reported by the message's fence only; the resource stays usable.
+ * An error is logged and reported by the message's fence; the resource stays
+ * usable.
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_resource_track_transfer(struct virtgpu_resource *res, struct virtgpu_msg *msg,
 				     bool writes)
@@ -647,7 +650,7 @@ struct virtgpu_resource *virtgpu_resource_create_3d(struct virtgpu_resource_mgr 
  * virtgpu_resource_is_blob() - Check whether a resource is a blob
  * @res: the resource
  *
- * Context: any.
+ * Context: Any.
  * Return: true if SET_SCANOUT_BLOB shows it, false if SET_SCANOUT does.
  */
 bool virtgpu_resource_is_blob(const struct virtgpu_resource *res)
@@ -660,7 +663,7 @@ bool virtgpu_resource_is_blob(const struct virtgpu_resource *res)
  * resource
  * @res: the resource
  *
- * Context: any.
+ * Context: Any.
  * Return: false if the driver created it from a buffer, and can create it
  * again.
  */
@@ -687,7 +690,7 @@ bool virtgpu_resource_is_active(const struct virtgpu_resource *res)
  *
  * Queues RESOURCE_UNREF unless the resource is stale; the caller must kick.
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_resource_destroy(struct virtgpu_resource *res)
 {
@@ -709,7 +712,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_destroy);
  *
  * Queues RESOURCE_DETACH_BACKING and RESOURCE_UNREF; the caller must kick.
  *
- * Context: any.  Caller must hold the exporter's reservation lock.
+ * Context: Any.  Caller must hold the exporter's reservation lock.
  * Return: a reference to the fence of DETACH_BACKING, or to a signalled fence
  * if the resource is stale.
  */

@@ -38,7 +38,7 @@ enum virtgpu_resource_type {
  * @drm: DRM device, for log messages
  * @queue: the control queue
  * @client: accounts pending creations
- * @detaches: timeline of RESOURCE_DETACH_BACKING, whose fences signal in order
+ * @detaches: ordered timeline of RESOURCE_DETACH_BACKING
  * @ids: resource IDs; free again when RESOURCE_UNREF has completed
  * @lock: protects @list and the counters; taken in interrupts
  * @list: all resources that may exist on the host

@@ -28,18 +28,20 @@
  * contexts leave, so that long-running jobs of one program do not delay other
  * programs.
  *
- * The device is considered unresponsive in two cases: the oldest command in the
- * ring is one that hosts respond to at once, and no command completed for ten
- * seconds; or the oldest command is rendering, and a probe queued behind it did
- * not complete for ten seconds.  The age of a message alone decides nothing.  A
- * RESOURCE_FLUSH at the head of the ring is not an error, because hosts process
- * no other command while their display holds the frame.  Hosts with a renderer
- * respond to the flush first, so commands behind a completed flush do not count
- * either; if such a host dies at that point, the failure is not detected.
+ * The device is considered unresponsive in three cases: the virtqueue is
+ * broken; or the oldest command in the ring is one that hosts respond to at
+ * once, and no command completed for ten seconds; or the oldest command is
+ * rendering, and a probe queued behind it did not complete for ten seconds.
+ *
+ * The age of a message alone decides nothing.  A RESOURCE_FLUSH at the head of
+ * the ring is not an error, because hosts process no other command while their
+ * display holds the frame.  Hosts with a renderer respond to the flush first,
+ * so commands behind a completed flush do not count either; if such a host dies
+ * at that point, the failure is not detected.
  *
  * While the device is unresponsive, new commands of callers that would wait
- * fail with -EIO, and the watchdog continues to send probes.  Messages keep
- * their memory, and fences stay unsignalled, until the device returns the
+ * fail with -EIO, and the watchdog keeps at most one probe pending.  Messages
+ * keep their memory, and fences stay unsignalled, until the device returns the
  * message or is reset.
  */
 
@@ -178,7 +180,7 @@ const struct virtgpu_vq_ops virtgpu_virtqueue_ops = {
  * @q: the queue
  * @info: filled; all zero if @q is stopped, because its ring may be freed
  *
- * Context: any. Caller must hold @q->lock.
+ * Context: Any. Caller must hold @q->lock.
  */
 void virtgpu_vq_get_ring_info(const struct virtgpu_vq *q, struct virtgpu_vq_ring_info *info)
 {
@@ -239,8 +241,9 @@ static void virtgpu_vq_mark_in_flight(struct virtgpu_vq *q, struct virtgpu_msg *
 }
 
 /*
- * Does the host use memory, a range or an ID until it gets @msg?  Such a command
- * must not be dropped, or the next owner would share them with the host.
+ * Returns true if the host uses memory, a range or an ID until it gets @msg.
+ * Such a command must not be dropped, or the next owner would share them with
+ * the host.
  */
 static bool virtgpu_vq_msg_is_release(const struct virtgpu_msg *msg)
 {
@@ -558,7 +561,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_is_wedged);
  * @client: the client, or NULL
  *
  * A client may use half of the room that other clients leave, so a further
- * client always finds room.
+ * client usually finds room.
  *
  * Context: Any.
  * Return: true if virtgpu_vq_throttle() would not wait.
@@ -779,16 +782,19 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_callback);
  * Timeouts
  */
 
-/* The device has responded to a later message.  Caller must hold @q->lock. */
+/*
+ * Returns true if the device has responded to a later message.  Caller must
+ * hold @q->lock.
+ */
 static bool virtgpu_vq_is_overtaken(const struct virtgpu_vq *q, const struct virtgpu_msg *msg)
 {
 	return msg->serial < q->last_response;
 }
 
 /*
- * The oldest message that the progress of the device is judged by.  Overtaken
- * messages do not count, except rendering, which later commands do not wait
- * for.  Caller must hold @q->lock.
+ * Get the oldest message by which the progress of the device is judged, or
+ * NULL.  Overtaken messages do not count, except rendering, which later
+ * commands do not wait for.  Caller must hold @q->lock.
  */
 static struct virtgpu_msg *virtgpu_vq_oldest(struct virtgpu_vq *q)
 {
@@ -803,10 +809,10 @@ static struct virtgpu_msg *virtgpu_vq_oldest(struct virtgpu_vq *q)
 }
 
 /*
- * The display may be the reason why @msg, the oldest, has no response.  Hosts
- * with a renderer respond to RESOURCE_FLUSH when rendering has finished, and
- * then process no further command while the display holds the frame.  Caller
- * must hold @q->lock.
+ * Returns true if the display may be the reason why @msg, the oldest message,
+ * has no response.  Hosts with a renderer respond to RESOURCE_FLUSH when
+ * rendering has finished, and then process no further command while the display
+ * holds the frame.  Caller must hold @q->lock.
  */
 static bool virtgpu_vq_is_held(const struct virtgpu_vq *q, const struct virtgpu_msg *msg)
 {
@@ -814,8 +820,8 @@ static bool virtgpu_vq_is_held(const struct virtgpu_vq *q, const struct virtgpu_
 }
 
 /*
- * @msg is in the backlog or behind a RESOURCE_FLUSH.  Caller must hold
- * @q->lock.
+ * Returns true if @msg is in the backlog or behind a RESOURCE_FLUSH.  Caller
+ * must hold @q->lock.
  */
 static bool virtgpu_vq_is_behind_flush(struct virtgpu_vq *q, const struct virtgpu_msg *msg)
 {
@@ -880,7 +886,10 @@ static enum virtgpu_vq_health virtgpu_vq_check_progress(struct virtgpu_vq *q)
 	return VQ_WEDGED;
 }
 
-/* No command but rendering is pending.  Caller must hold @q->lock. */
+/*
+ * Returns true if no command but rendering is pending.  Caller must hold
+ * @q->lock.
+ */
 static bool virtgpu_vq_only_renders(struct virtgpu_vq *q)
 {
 	struct virtgpu_msg *msg;
@@ -977,7 +986,8 @@ static void virtgpu_vq_report_wedged(struct virtgpu_vq *q)
 
 /*
  * Take a reference to a message of a closed client that has not completed for
- * ten seconds since then, or return NULL.  Caller must hold @q->lock.
+ * ten seconds since the client was closed, or return NULL.  Caller must hold
+ * @q->lock.
  */
 static struct virtgpu_msg *virtgpu_vq_next_abandoned(struct virtgpu_vq *q)
 {

@@ -370,7 +370,7 @@ static void start_failing(void *data)
 
 /*
  * Allocations fail from virtio_find_vqs() on, because DRM in Linux 7.3 does not
- * survive all failures in the initialization of KMS objects.
+ * survive all failures in the initialisation of KMS objects.
  */
 static void fault_injection_probe(struct kunit *test)
 {

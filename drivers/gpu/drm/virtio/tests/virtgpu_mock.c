@@ -28,7 +28,7 @@ static struct virtgpu_mock *to_mock(struct virtio_device *vdev)
  * @m: the device
  * @format: description of the violation
  *
- * Context: may sleep.
+ * Context: May sleep.
  */
 void virtgpu_mock_spec_violation(struct virtgpu_mock *m, const char *format, ...)
 {
@@ -282,7 +282,7 @@ struct virtgpu_device *virtgpu_mock_vgdev(struct virtgpu_mock *m)
  * virtgpu_mock_plug() - Register the device on the virtio bus
  * @m: the device
  *
- * Context: may sleep while the driver probes the device.
+ * Context: May sleep while the driver probes the device.
  * Return: true if the driver has bound to the device.
  */
 bool virtgpu_mock_plug(struct virtgpu_mock *m)

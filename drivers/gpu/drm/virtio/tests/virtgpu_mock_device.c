@@ -147,7 +147,7 @@ static bool check_request(struct virtgpu_mock *m, const struct virtgpu_mock_requ
  * @m: the device
  * @rq: the request; its response is filled, but for the header
  *
- * Context: caller must hold @m->host.lock.
+ * Context: Caller must hold @m->host.lock.
  * Return: type of the response.
  */
 u32 virtgpu_mock_device_execute(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
@@ -231,7 +231,7 @@ void virtgpu_mock_device_get_target(struct virtgpu_mock_request *rq, u32 *resour
  * @m: the device
  * @rq: the request
  *
- * Context: caller must hold @m->host.lock.
+ * Context: Caller must hold @m->host.lock.
  */
 void virtgpu_mock_device_reject(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {
@@ -249,7 +249,7 @@ void virtgpu_mock_device_reject(struct virtgpu_mock *m, struct virtgpu_mock_requ
  * @m: the device
  * @rq: the request
  *
- * Context: caller must hold @m->host.lock.
+ * Context: Caller must hold @m->host.lock.
  */
 void virtgpu_mock_device_responded(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {

@@ -267,7 +267,7 @@ static void host_work(struct work_struct *work)
  * virtgpu_mock_host_notify() - Handle a notification by the driver
  * @ring: the ring
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_mock_host_notify(struct virtgpu_mock_ring *ring)
 {
