@@ -13,17 +13,20 @@
  * DOC: commits
  *
  * A commit queues the commands of all its planes and kicks the control queue
- * once. It does not wait for the host (see virtgpu_frame.c).
+ * once. A nonblocking commit does not wait for the host. A blocking commit
+ * waits until its flip is done (see virtgpu_frame.c).
  *
  * drm_atomic_helper_commit() is not used, because it queues every nonblocking
- * commit to a worker. Here a nonblocking commit without a rendering fence to
- * wait for runs in the context of its caller.
+ * commit to a worker. Here a nonblocking commit runs in the context of its
+ * caller, unless it must wait for a rendering fence, or user space has set
+ * DRM_MODE_ATOMIC_ALLOW_MODESET.
  *
- * The buffers that were shown before are released at the end of the commit:
- * commands that end them follow the frame that replaces them in the ring, and
- * their memory is reused only when the host has responded to those commands. A
- * worker for the release cost 2.0 task switches and 7,100 instructions per flip
- * (4.6 and 43,900 in total, compared to 2.6 and 36,800).
+ * Buffers that are no longer shown are released at the end of the commit,
+ * because a worker would cost further task switches. The commands that detach
+ * or destroy their resources follow the new frame in the ring, and their memory
+ * is reused only after the host has responded to these commands. While the next
+ * frame waits, the buffer that the host still shows is kept: see
+ * virtgpu_frames_keep().
  */
 
 /*
@@ -56,7 +59,7 @@ void virtgpu_atomic_exit(void)
 }
 
 /**
- * virtgpu_atomic_flush_works() - Wait for running commits
+ * virtgpu_atomic_flush_works() - Wait for all works on the commit workqueue
  *
  * Context: May sleep. Caller must not hold modeset locks.
  */
@@ -81,8 +84,8 @@ static void virtgpu_atomic_commit_tail(struct drm_atomic_commit *state)
 {
 	struct drm_device *dev = state->dev;
 
-	/* Enable vblanks before RESOURCE_FLUSH is queued. */
 	drm_atomic_helper_commit_modeset_disables(dev, state);
+	/* Enable vblanks before RESOURCE_FLUSH is queued. */
 	drm_atomic_helper_commit_modeset_enables(dev, state);
 	drm_atomic_helper_commit_planes(dev, state, DRM_PLANE_COMMIT_ACTIVE_ONLY);
 	virtgpu_vq_kick(&to_virtgpu(dev)->ctrl);
@@ -155,8 +158,9 @@ static int virtgpu_atomic_commit_async(struct drm_device *dev, struct drm_atomic
  *
  * Context: May sleep. Caller holds the modeset locks of @state.
  * Return: 0 on success, -EBUSY if an earlier flip is pending or if the control
- * queue is too congested for a legacy cursor update, -EINTR if waiting was
- * interrupted, negative error code from prepare_fb otherwise.
+ * queue is too congested for a legacy cursor update, -ERESTARTSYS if waiting
+ * was interrupted, -ENOMEM if out of memory, negative error code from
+ * prepare_fb otherwise.
  */
 int virtgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
 			  bool nonblock)

@@ -26,14 +26,14 @@
  * driver computes them from what the host is asked to show: the part of the
  * framebuffer on the output, with the cursor blended over it. The host reads a
  * buffer only when a commit or a cursor update requests it. So a worker
- * computes one CRC for each frame, which is then reported for each vblank that
- * finds the frame shown.
+ * computes one CRC for each frame that a vblank finds still shown. This CRC is
+ * then reported for each vblank that finds the frame shown.
  *
  * Commits record the frame only while CRCs are captured. User space may reuse
  * a buffer after the event of the flip that replaces it, so that event is
  * deferred while the worker still reads the buffer. If a cursor update
  * replaces the frame while its CRC is being computed, no CRC is reported for
- * it.
+ * that frame.
  */
 
 /**
@@ -327,8 +327,9 @@ static void virtgpu_crc_compute_work(struct work_struct *work)
 	int ret;
 
 	/*
-	 * Only this work frees frames, so @frame stays valid if it is dropped
-	 * meanwhile.
+	 * The list of dropped frames is taken before the computation, so @frame
+	 * stays valid if it is dropped meanwhile. virtgpu_crc_disable() frees
+	 * frames too, but waits for this work first.
 	 */
 	spin_lock_irq(&crc->lock);
 	frame = crc->computing;
@@ -588,7 +589,7 @@ int virtgpu_crc_set_source(struct virtgpu_crc *crc, const char *source)
 }
 
 /**
- * virtgpu_crc_init() - Initialize the CRCs of an output
+ * virtgpu_crc_init() - Initialise the CRCs of an output
  * @crc: zeroed memory
  * @crtc: the CRTC of the output, for which drm_vblank_init() was called
  * @frames: the frames of the output

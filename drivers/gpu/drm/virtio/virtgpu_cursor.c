@@ -20,14 +20,15 @@
  *
  * Each output has one message for its cursor. While the message is in flight,
  * further changes only replace the pending state, and the completion queues the
- * last one. So a host that is slow, or never reads its cursor queue, affects
- * nothing but the cursor. UPDATE_CURSOR is queued when the transfer of the
- * image on the control queue has completed. Of the images that are set
+ * newest state. So a host that is slow, or never reads its cursor queue,
+ * affects nothing but the cursor. UPDATE_CURSOR is queued when the transfer of
+ * the image on the control queue has completed. Of the images that are set
  * meanwhile, the last one is transferred next.
  *
- * Some hosts silently ignore cursors of another size than 64x64. A smaller
- * image, or one that is a part of its framebuffer, is therefore copied to a
- * shadow buffer of that size, which is transparent around the image.
+ * Some hosts silently ignore cursors of another size than 64x64, and a 2D
+ * resource has no pitch. A smaller image, an image that is a part of its
+ * framebuffer, and an image with another pitch are therefore copied to a shadow
+ * buffer of 64x64 pixels, which is transparent around the image.
  * prepare_fb allocates the shadow, and the plane update copies the image.
  * Moves of the cursor keep the shadow.
  */
@@ -81,6 +82,11 @@ static void virtgpu_cursor_complete(struct virtgpu_msg *msg)
 
 	spin_lock_irqsave(&c->lock, flags);
 	c->busy = false;
+	/*
+	 * Responses of the cursor queue have no content, so an error comes from
+	 * the queue. A further message would fail at once in the same way. The
+	 * next change of the cursor tries again.
+	 */
 	again = !msg->error && virtgpu_cursor_prepare(c);
 	spin_unlock_irqrestore(&c->lock, flags);
 
@@ -89,7 +95,7 @@ static void virtgpu_cursor_complete(struct virtgpu_msg *msg)
 }
 
 /**
- * virtgpu_cursor_init() - Initialize a cursor that is not shown
+ * virtgpu_cursor_init() - Initialise a cursor that is not shown
  * @c: zeroed memory
  * @queue: the cursor queue
  * @ctrl: the control queue
@@ -256,7 +262,7 @@ static bool virtgpu_cursor_shadow_fits(const struct drm_plane_state *state)
  * @new: the new state
  *
  * Context: Caller must hold the lock of the plane.
- * Return: false if at most the position of the cursor changes.
+ * Return: false if at most the position or the hotspot of the cursor changes.
  */
 bool virtgpu_cursor_needs_upload(const struct drm_plane_state *old,
 				 const struct drm_plane_state *new)

@@ -20,21 +20,26 @@
 /**
  * DOC: frames
  *
- * A frame is shown by RESOURCE_FLUSH, and the host responds when its display
- * has taken the frame. An output has at most one RESOURCE_FLUSH in flight.
+ * A frame is shown by RESOURCE_FLUSH. The host responds when its display has
+ * taken the frame, that is, when it is ready for the next frame. An output has
+ * at most one RESOURCE_FLUSH in flight.
  *
- * The response is the vblank. If responses take time, the host's display has a
- * rate of its own. Then the flip event is sent from the response, or one
+ * If responses take time, the host's display has a rate of its own, and the
+ * response is the vblank. The flip event is sent from the response, or one
  * period of the mode after the last event if that is later, and the vblank
  * clock takes its phase from the event. So frames follow the host's display at
- * every phase. A host that responds at once has no rate, and the vblank clock
- * alone paces its frames.
+ * every phase.
+ *
+ * A host that responds at once has no rate, and the vblank clock paces its
+ * frames. The first frame after half a second without events starts the clock
+ * anew, unless user space waits for vblanks: its event is sent from the
+ * response.
  *
  * A display may hold a frame, for example for as long as a window is hidden.
  * After a quarter to half a second, commits complete without the host, at a low
- * rate (see the module parameter held_rate). Each frame replaces the one
- * before. When the host responds, the newest frame is queued at once. The
- * buffer that the host shows meanwhile stays pinned until the commands that
+ * rate (see the module parameter held_rate). Each frame replaces the waiting
+ * frame before it. When the host responds, the newest frame is queued at once.
+ * The buffer that the host shows meanwhile stays pinned until the commands that
  * replace the buffer are queued.
  */
 
@@ -194,6 +199,10 @@ static bool virtgpu_frames_was_idle(const struct virtgpu_frames *f)
 	       ktime_to_ns(ktime_sub(f->responded, f->last_event)) > IDLE_THRESHOLD;
 }
 
+/*
+ * The host has responded to the frame of the pending event: take the event, or
+ * set the alarm for its time.  The caller must send @flip.
+ */
 static void virtgpu_frames_complete_flip(struct virtgpu_frames *f, struct virtgpu_flip *flip)
 {
 	ktime_t at = f->responded, due = at;
@@ -310,7 +319,10 @@ static void virtgpu_frames_take_next(struct virtgpu_frames *f, struct virtgpu_fr
 	f->has_next = false;
 	if (!f->kept.gem)
 		return;
-	/* @kept must be free for another buffer before the work runs. */
+	/*
+	 * Make @kept free for another buffer before the work runs. If @released
+	 * is still in use, @kept is free only after the work.
+	 */
 	if (!f->released.gem) {
 		f->released = f->kept;
 		memset(&f->kept, 0, sizeof(f->kept));
@@ -368,6 +380,11 @@ static void virtgpu_frames_queue_frame(struct virtgpu_frames *f, struct virtgpu_
 	trace_virtio_gpu_frame_queued(f);
 }
 
+/*
+ * Update the state and the statistics after the response to RESOURCE_FLUSH.
+ * @host_paced counts responses that took a noticeable part of a period, less
+ * those that came at once.
+ */
 static void virtgpu_frames_account_response(struct virtgpu_frames *f, ktime_t now)
 {
 	s64 ns = ktime_to_ns(ktime_sub(now, f->queued));
@@ -447,7 +464,10 @@ bool virtgpu_frames_in_flight(struct virtgpu_frames *f)
  */
 bool virtgpu_frames_would_change(struct virtgpu_frames *f, const struct virtgpu_cmd_scanout *s)
 {
-	/* Only the response to a frame in flight changes it concurrently. */
+	/*
+	 * Only the response to a frame in flight changes @scanout_state
+	 * concurrently.
+	 */
 	return virtgpu_frames_in_flight(f) || memcmp(&f->scanout_state, s, sizeof(*s));
 }
 
@@ -663,7 +683,7 @@ void virtgpu_frames_print(struct virtgpu_frames *f, unsigned int index, struct d
 }
 
 /**
- * virtgpu_frames_init() - Initialize the frames of an output
+ * virtgpu_frames_init() - Initialise the frames of an output
  * @f: zeroed memory
  * @queue: the control queue
  * @crtc: the CRTC of the output

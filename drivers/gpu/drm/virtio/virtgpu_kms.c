@@ -118,7 +118,10 @@ static void virtgpu_display_query_complete(struct virtgpu_msg *msg)
 		virtgpu_display_query_free(q);
 }
 
-/* A command timed out although the host responded to later ones. */
+/*
+ * Returns true if a command timed out although the host responded to later
+ * commands.
+ */
 static bool virtgpu_display_query_timed_out(const struct virtgpu_display_query *q)
 {
 	unsigned int i;
@@ -238,6 +241,10 @@ static int virtgpu_display_query_read(struct virtgpu_display_query *q)
 	return changed;
 }
 
+/*
+ * Waits for the responses, unlike virtgpu_kms_config_work(): during probe no
+ * frame is in flight that the display could hold.
+ */
 static int virtgpu_kms_query_outputs(struct virtgpu_device *vgdev)
 {
 	struct virtgpu_display_query *q = virtgpu_display_query_alloc(vgdev);
@@ -439,7 +446,7 @@ static int virtgpu_kms_init_outputs(struct virtgpu_device *vgdev)
 
 	for (i = 0; i < vgdev->features.scanouts; i++) {
 		/*
-		 * virtgpu_kms_release() must see a partially initialized
+		 * virtgpu_kms_release() also releases a partially initialised
 		 * output.
 		 */
 		kms->count++;
@@ -462,8 +469,8 @@ static void virtgpu_kms_release(struct drm_device *dev, void *data)
 }
 
 /**
- * virtgpu_kms_init() - Initialize modesetting
- * @vgdev: a device with initialized features and queues
+ * virtgpu_kms_init() - Initialise modesetting
+ * @vgdev: a device with initialised features and queues
  *
  * Context: May sleep.
  * Return: 0 on success, -ENOMEM if out of memory, negative error code from DRM
@@ -520,8 +527,9 @@ int virtgpu_kms_init(struct virtgpu_device *vgdev)
  * @vgdev: a device with started queues
  *
  * Context: May sleep. Waits for the host.
- * Return: 0 on success, -ENOMEM if out of memory, -ETIMEDOUT or -EIO if the
- * host does not respond, the error of GET_DISPLAY_INFO otherwise.
+ * Return: 0 on success, -ENOMEM if out of memory, -ETIMEDOUT if the host does
+ * not respond, -EINTR for a fatal signal, the error of GET_DISPLAY_INFO
+ * otherwise.
  */
 int virtgpu_kms_start(struct virtgpu_device *vgdev)
 {

@@ -18,8 +18,8 @@
  * DOC: outputs
  *
  * An output is a scanout of the device with its CRTC, planes and connector.
- * Its frames queue what the planes show, send the flip events and contain the
- * vblank clock: see virtgpu_frame.c.
+ * Its &struct virtgpu_frames queues the commands of the primary plane, sends
+ * the flip events and contains the vblank clock: see virtgpu_frame.c.
  */
 
 /*
@@ -269,7 +269,7 @@ static int virtgpu_connector_init(struct virtgpu_output *out)
 }
 
 /**
- * virtgpu_output_init() - Initialize the KMS objects of a scanout
+ * virtgpu_output_init() - Initialise the KMS objects of a scanout
  * @out: zeroed memory that lives as long as the DRM device
  * @vgdev: the device
  * @index: index of the scanout
@@ -327,7 +327,7 @@ int virtgpu_output_init(struct virtgpu_output *out, struct virtgpu_device *vgdev
 
 /**
  * virtgpu_output_fini() - Release what DRM does not manage
- * @out: output of stopped queues, may be partially initialized
+ * @out: output of stopped queues, may be partially initialised
  *
  * Context: May sleep.
  */

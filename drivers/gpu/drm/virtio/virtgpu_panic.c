@@ -16,8 +16,9 @@
  * DOC: panic
  *
  * The panic screen is drawn into the framebuffer of the primary plane, through
- * the linear mapping of its pages. TRANSFER_TO_HOST_2D and RESOURCE_FLUSH use
- * messages that are reserved when the output is initialized. Imported buffers
+ * the linear mapping of its pages. Pixels in high memory, which is not part of
+ * that mapping, are skipped. TRANSFER_TO_HOST_2D and RESOURCE_FLUSH use
+ * messages that are reserved when the output is initialised. Imported buffers
  * and host3d resources cannot be drawn into; such an output does not show the
  * panic screen.
  */

@@ -22,10 +22,13 @@
  * DOC: planes
  *
  * prepare_fb creates the resource of the buffer if needed, pins an imported
- * buffer, and reserves the messages of the frame. It is the only step that can
- * fail. The plane update fills the messages and passes them to the frames of
- * the output: TRANSFER_TO_HOST_2D if the host may keep a copy, SET_SCANOUT if
- * the resource or the source rectangle changes, and RESOURCE_FLUSH.
+ * buffer, and reserves the messages of the frame. Only atomic_check and
+ * prepare_fb can fail. The update of the primary plane fills the messages and
+ * passes them to virtgpu_frames_queue(): TRANSFER_TO_HOST_2D if the host may
+ * keep a copy, SET_SCANOUT or SET_SCANOUT_BLOB if the resource or the source
+ * rectangle changes, and RESOURCE_FLUSH. The update of the cursor plane
+ * transfers a changed image, and passes image and position to
+ * virtgpu_cursor_set().
  */
 
 /**
@@ -154,7 +157,10 @@ static void virtgpu_plane_get_layout(const struct virtgpu_plane_state *vs,
 		layout->offset = 0;
 }
 
-/* The blob if the plane can show one, or a 2D resource. */
+/*
+ * The resource of a 3D context; else the blob if the plane can show one; else a
+ * 2D resource.
+ */
 static struct virtgpu_resource *virtgpu_plane_select_resource(const struct virtgpu_plane_state *vs,
 							      struct virtgpu_gem *gem)
 {
@@ -226,7 +232,10 @@ void virtgpu_plane_put_buffer(struct virtgpu_gem *gem, struct virtgpu_resource *
 	drm_gem_object_put(&gem->base);
 }
 
-/* Imports and host3d resources are scanned out in place. */
+/*
+ * A 2D resource is a copy, and the host may also keep a copy of a guest blob,
+ * except of an imported one. The guest does not transfer resources of contexts.
+ */
 static bool virtgpu_plane_needs_transfer(const struct virtgpu_plane_state *vs)
 {
 	return vs->res->type == VIRTGPU_RES_2D ||
@@ -242,9 +251,7 @@ static int virtgpu_plane_prepare(struct drm_plane *plane, struct virtgpu_plane_s
 	if (!vs->base.fb)
 		return 0;
 
-	/*
-	 * Caller holds modeset locks, so waiting for the host is not allowed.
-	 */
+	/* Do not wait for the host under modeset locks; fail at once. */
 	if (virtgpu_vq_is_wedged(&virtgpu_plane_output(plane)->vgdev->ctrl))
 		return -EIO;
 
@@ -408,7 +415,8 @@ static void virtgpu_primary_plane_update(struct drm_plane *plane, struct drm_ato
 
 	/*
 	 * Damage is relative to the previous frame. The host's copy of another
-	 * framebuffer may be older than that, so transfer all of it.
+	 * framebuffer may be older than that, so transfer the whole source
+	 * rectangle.
 	 */
 	whole = changed || old->fb != new->fb || !vs->res->has_contents;
 	if (vs->transfer)

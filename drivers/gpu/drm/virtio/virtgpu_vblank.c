@@ -126,7 +126,7 @@ static enum hrtimer_restart virtgpu_vblank_timer_expired(struct hrtimer *timer)
 }
 
 /**
- * virtgpu_vblank_init() - Initialize a vblank clock
+ * virtgpu_vblank_init() - Initialise a vblank clock
  * @v: zeroed memory
  * @crtc: the CRTC
  * @on_alarm: see virtgpu_vblank_set_alarm()
@@ -147,7 +147,7 @@ void virtgpu_vblank_init(struct virtgpu_vblank *v, struct drm_crtc *crtc,
 
 /**
  * virtgpu_vblank_fini() - Stop a vblank clock
- * @v: an initialized clock, or zeroed memory
+ * @v: an initialised clock, or zeroed memory
  *
  * Context: May sleep. Caller must not hold the vblank locks of DRM.
  */

@@ -20,7 +20,8 @@ struct drm_crtc;
  * @period: period of the mode in ns
  * @alarm: time at which @on_alarm is called, or KTIME_MAX
  * @enabled: DRM has users of vblanks
- * @defer: a frame is in flight, and its response determines the next vblank
+ * @defer: a frame is in flight; if the host paces the frames, its response is
+ *	the next vblank
  */
 struct virtgpu_vblank {
 	struct drm_crtc *crtc;
