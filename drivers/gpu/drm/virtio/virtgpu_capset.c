@@ -16,8 +16,8 @@
  * A capability set describes one of the host's renderers. The driver queries
  * the list of sets when the device is initialised, without waiting for the
  * responses. A caller that needs the list waits as long as the device makes
- * progress. An error or a missing response affects one set only, and the next
- * caller queries that set again.
+ * progress. After an error or a missing response, the other sets are usable,
+ * and the next caller queries the missing sets again.
  *
  * The contents of a set are queried on first use. The driver caches one version
  * of each set.
@@ -33,7 +33,7 @@
  * @queue: the control queue
  * @count: number of sets in the device's configuration
  *
- * Context: may sleep.
+ * Context: May sleep.
  * Return: 0 on success, or -ENOMEM.
  */
 int virtgpu_capsets_init(struct virtgpu_capsets *c, struct virtgpu_vq *queue, u32 count)
@@ -60,7 +60,7 @@ int virtgpu_capsets_init(struct virtgpu_capsets *c, struct virtgpu_vq *queue, u3
  * virtgpu_capsets_fini() - Free the capability sets of a device
  * @c: the sets, or zeroed memory; their queue must be stopped
  *
- * Context: may sleep.
+ * Context: May sleep.
  */
 void virtgpu_capsets_fini(struct virtgpu_capsets *c)
 {
@@ -86,7 +86,6 @@ static void virtgpu_capset_info_complete(struct virtgpu_msg *msg)
 		set->id = le32_to_cpu(resp->capset_id);
 		set->max_version = le32_to_cpu(resp->capset_max_version);
 		set->max_size = le32_to_cpu(resp->capset_max_size);
-		/* Some hosts pad their lists with sets of ID 0. */
 		set->valid = true;
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
@@ -119,7 +118,7 @@ static void virtgpu_capset_cancel_query(struct virtgpu_capset *set)
  *
  * Queues the queries and kicks the queue, but does not wait for the responses.
  *
- * Context: may sleep.
+ * Context: May sleep.
  */
 void virtgpu_capsets_query(struct virtgpu_capsets *c)
 {
@@ -178,8 +177,8 @@ static int virtgpu_capsets_wait_info(struct virtgpu_capsets *c)
 	ret = virtgpu_vq_wait_event(c->queue, virtgpu_capsets_none_pending(c));
 	if (ret == -ETIMEDOUT) {
 		/*
-		 * The host skipped a query. Let the next caller repeat the
-		 * query.
+		 * The host skipped a message, maybe a query. Let the next
+		 * caller repeat the queries that have no response.
 		 */
 		for (i = 0; i < c->count; i++)
 			virtgpu_capset_cancel_query(&c->sets[i]);
@@ -194,7 +193,7 @@ static int virtgpu_capsets_wait_info(struct virtgpu_capsets *c)
  * @c: the sets
  * @ids: filled in with a mask of capability set IDs
  *
- * Context: may sleep; waits for the host.
+ * Context: May sleep; waits for the host.
  * Return: 0 on success, or -EINTR for a fatal signal. Sets with failed queries
  * are missing in @ids.
  */
@@ -208,6 +207,7 @@ int virtgpu_capsets_ids(struct virtgpu_capsets *c, u64 *ids)
 	if (ret)
 		return ret;
 
+	/* Some hosts pad their lists with sets of ID 0. */
 	spin_lock_irq(&c->lock);
 	for (i = 0; i < c->count; i++)
 		if (c->sets[i].valid && c->sets[i].id &&
@@ -271,10 +271,11 @@ static struct virtgpu_msg *virtgpu_capset_fetch(struct virtgpu_capsets *c,
  * @version: version of the set
  * @size: filled in with the size of the set in bytes
  *
- * Context: may sleep; waits for the host.
+ * Context: May sleep; waits for the host.
  * Return: a reference to a message with a struct virtio_gpu_resp_capset as its
  * response, ERR_PTR(-EINVAL) if the host does not have the set,
- * ERR_PTR(-ENOMEM), ERR_PTR(-EINTR), ERR_PTR(-ETIMEDOUT), or the host's error.
+ * ERR_PTR(-ENOMEM), ERR_PTR(-EINTR), ERR_PTR(-ETIMEDOUT), ERR_PTR(-EIO) if the
+ * device is unresponsive, or the host's error.
  */
 struct virtgpu_msg *virtgpu_capset_get(struct virtgpu_capsets *c, u32 id, u32 version, u32 *size)
 {

@@ -17,9 +17,10 @@
  * and timelines on which the host completes commands in order. CTX_DESTROY is
  * queued when the file is closed, with a message that was reserved when the
  * context was created. CTX_DESTROY does not wait for earlier submissions,
- * because the fence of a cross-domain poll may stay unsignalled until the
- * context is destroyed. The context ID is reused after the host has confirmed
- * CTX_DESTROY.
+ * because a fence may stay unsignalled until the context is destroyed. An
+ * example is the poll for messages in a cross-domain context, which is a
+ * channel to a server on the host, such as a Wayland compositor. The context ID
+ * is reused after the host has responded to CTX_DESTROY.
  *
  * A device reset, for example for suspend, destroys all contexts. Their
  * contents cannot be restored by the driver. Contexts from before the reset are
@@ -38,7 +39,7 @@
  * @drm: for log messages
  * @queue: the control queue
  *
- * Context: may sleep.
+ * Context: May sleep.
  * Return: 0 on success, or -ENOMEM.
  */
 int virtgpu_context_mgr_init(struct virtgpu_context_mgr *mgr, struct drm_device *drm,
@@ -59,7 +60,7 @@ int virtgpu_context_mgr_init(struct virtgpu_context_mgr *mgr, struct drm_device 
  * virtgpu_contexts_throttle() - Wait until another context may be created
  * @mgr: the context manager
  *
- * Context: may sleep; the caller must not hold a lock that a response needs.
+ * Context: May sleep; the caller must not hold a lock that a response needs.
  * Return: see virtgpu_vq_throttle().
  */
 int virtgpu_contexts_throttle(struct virtgpu_context_mgr *mgr)
@@ -71,7 +72,7 @@ int virtgpu_contexts_throttle(struct virtgpu_context_mgr *mgr)
  * virtgpu_context_mgr_fini() - Release the context manager of a device
  * @mgr: the context manager; its queue must be stopped
  *
- * Context: may sleep.
+ * Context: May sleep.
  */
 void virtgpu_context_mgr_fini(struct virtgpu_context_mgr *mgr)
 {
@@ -89,7 +90,7 @@ void virtgpu_context_mgr_fini(struct virtgpu_context_mgr *mgr)
  * Must be called before the queue is stopped: user space that sees an error on
  * a fence must find the context lost.
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_contexts_mark_lost(struct virtgpu_context_mgr *mgr)
 {
@@ -107,7 +108,7 @@ void virtgpu_contexts_mark_lost(struct virtgpu_context_mgr *mgr)
  * @mgr: the context manager
  * @p: the printer, called with @mgr->lock held
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_contexts_print(struct virtgpu_context_mgr *mgr, struct drm_printer *p)
 {
@@ -170,7 +171,7 @@ static void virtgpu_context_destroy_complete(struct virtgpu_msg *msg)
  * virtgpu_context_get() - Take a reference
  * @ctx: the context
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_context_get(struct virtgpu_context *ctx)
 {
@@ -181,7 +182,7 @@ void virtgpu_context_get(struct virtgpu_context *ctx)
  * virtgpu_context_put() - Drop a reference
  * @ctx: the context, or NULL
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_context_put(struct virtgpu_context *ctx)
 {
@@ -196,7 +197,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_context_put);
  *
  * Queues CTX_DESTROY and kicks the queue, unless the context is lost.
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_context_close(struct virtgpu_context *ctx)
 {
@@ -207,7 +208,6 @@ void virtgpu_context_close(struct virtgpu_context *ctx)
 		return;
 
 	if (!READ_ONCE(ctx->lost)) {
-		/* @ctx may be freed as soon as CTX_DESTROY completes. */
 		q = ctx->mgr->queue;
 		destroy = ctx->destroy;
 		ctx->destroy = NULL;
@@ -240,7 +240,7 @@ static void virtgpu_context_create_complete(struct virtgpu_msg *msg)
  * virtgpu_context_params_init() - Fill in the default parameters
  * @params: the parameters; the name is set to that of the current thread
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_context_params_init(struct virtgpu_context_params *params)
 {
@@ -282,7 +282,7 @@ static struct virtgpu_context *virtgpu_context_alloc(struct virtgpu_context_mgr 
  * Queues CTX_CREATE; the caller must kick. An error of the host is returned
  * later by virtgpu_context_error().
  *
- * Context: may sleep.
+ * Context: May sleep.
  * Return: the context with one reference, or ERR_PTR(-ENOMEM).
  */
 struct virtgpu_context *virtgpu_context_create(struct virtgpu_context_mgr *mgr,
@@ -322,7 +322,7 @@ struct virtgpu_context *virtgpu_context_create(struct virtgpu_context_mgr *mgr,
  * virtgpu_context_error() - Get the sticky error of a context
  * @ctx: the context
  *
- * Context: any.
+ * Context: Any.
  * Return: 0 if the context is usable, -EIO if a reset destroyed the context, or
  * the host's error for CTX_CREATE.
  */
@@ -356,7 +356,7 @@ static void virtgpu_context_track_complete(struct virtgpu_msg *msg)
  * @msg holds a reference to @ctx, is charged to the context's client, and its
  * error is logged.
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_context_track(struct virtgpu_context *ctx, struct virtgpu_msg *msg)
 {

@@ -37,9 +37,8 @@
  * ``virtio-gpu-counters``
  *     Commands, notifications, errors and timeouts of each virtqueue.
  *
- * The first three files have the names and lines of earlier drivers for this
- * device.  The others consist of lines ``name: value`` or
- * ``object: name=value ...``.
+ * The first three files have the names and lines of the in-tree driver.  The
+ * others consist of lines ``name: value`` or ``object: name=value ...``.
  */
 
 static struct virtgpu_device *debugfs_to_virtgpu(struct seq_file *m)

@@ -30,6 +30,20 @@
 #include "virtgpu_msg.h"
 #include "virtgpu_prime.h"
 
+/**
+ * DOC: overview
+ *
+ * virtgpu_probe() reads the features and the configuration of the device, and
+ * sets up the layers from the queues to DRM. Then it starts the virtqueues,
+ * queries the capability sets and the display info, and registers the DRM
+ * device.
+ *
+ * Removal and suspend reset the device in virtgpu_stop_vqs(). After the reset,
+ * contexts are marked as lost and resources as stale, and only then all pending
+ * messages fail with -ENODEV. So user space that finds an error on a fence also
+ * finds the context lost.
+ */
+
 static int virtgpu_modeset = -1;
 module_param_named(modeset, virtgpu_modeset, int, 0400);
 MODULE_PARM_DESC(modeset, "Disable/Enable modesetting (0 = off, 1 = on, -1 = auto [default])");
@@ -146,6 +160,11 @@ static int virtgpu_remove_conflicting_fb(struct virtio_device *vdev)
  * Setup and teardown
  */
 
+/*
+ * Called when the last reference to the DRM device is dropped, after
+ * virtgpu_kms_release(), so no GEM object is left. The last works that release
+ * backings use the DMA device, so its reference is dropped last.
+ */
 static void virtgpu_device_release(struct drm_device *dev, void *data)
 {
 	struct virtgpu_device *vgdev = to_virtgpu(dev);
@@ -175,7 +194,7 @@ static void virtgpu_ctrl_tick(struct virtgpu_vq *q)
 	virtgpu_kms_tick(container_of(q, struct virtgpu_device, ctrl));
 }
 
-/* Only user space resets the device, by rebinding the driver. */
+/* Recovery is up to user space, by rebinding the driver. */
 static void virtgpu_ctrl_wedged(struct virtgpu_vq *q)
 {
 	struct virtgpu_device *vgdev = container_of(q, struct virtgpu_device, ctrl);
@@ -215,7 +234,10 @@ static int virtgpu_device_init(struct virtgpu_device *vgdev, struct virtio_devic
 	/* Buffers may outlive the virtio device; put on release. */
 	get_device(parent);
 
-	/* Entries have no size limit, so exporters need not split segments. */
+	/*
+	 * Entries have 32-bit sizes and no lower limit, so exporters need not
+	 * split segments.
+	 */
 	dma_set_max_seg_size(parent, UINT_MAX);
 
 	return drmm_add_action_or_reset(&vgdev->drm, virtgpu_device_release, NULL);
@@ -346,8 +368,9 @@ static void virtgpu_config_changed(struct virtio_device *vdev)
 
 #ifdef CONFIG_PM_SLEEP
 /*
- * The reset on resume destroys the state of the device.  Disable the outputs
- * and invalidate all resources; a buffer gets a new resource on its next use.
+ * The reset in virtgpu_stop_vqs() destroys the state of the device.  Disable
+ * the outputs before it.  The resources become stale; a buffer gets a new
+ * resource on its next use.
  */
 static int virtgpu_freeze(struct virtio_device *vdev)
 {

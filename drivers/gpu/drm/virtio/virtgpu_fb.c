@@ -13,6 +13,16 @@
 #include "virtgpu_fb.h"
 #include "virtgpu_resource.h"
 
+/**
+ * DOC: framebuffers
+ *
+ * A framebuffer is an image in one buffer: linear, with 32 bits per pixel. The
+ * host gets the pitch and the offset of a blob with SET_SCANOUT_BLOB. A 2D
+ * resource has no pitch, so its width is the pitch of the framebuffer in
+ * pixels, and transfers to it begin at the offset. A framebuffer with a pitch
+ * or an offset that is not a multiple of the pixel size is therefore rejected.
+ */
+
 const u32 virtgpu_primary_formats[4] = {
 	DRM_FORMAT_XRGB8888,
 	DRM_FORMAT_ARGB8888,
@@ -99,7 +109,8 @@ static int virtgpu_fb_dirty(struct drm_framebuffer *fb, struct drm_file *file, u
 	int ret = drm_atomic_helper_dirtyfb(fb, file, flags, color, clips, num_clips);
 
 	/*
-	 * fbcon WARNs on errors, and a wedged device has been reported already.
+	 * Without a @file the caller is in the kernel. fbcon WARNs on errors,
+	 * and an unresponsive device has been reported already.
 	 */
 	return ret == -EIO && !file ? 0 : ret;
 }
@@ -143,7 +154,7 @@ struct drm_framebuffer *virtgpu_fb_create(struct drm_device *dev,
 		return ERR_PTR(-EINVAL);
 	}
 
-	/* The helper computes in 32 bits. */
+	/* drm_gem_fb_init_with_funcs() computes the size in 32 bits. */
 	end = (u64)cmd->pitches[0] * (cmd->height - 1) + cmd->offsets[0] +
 	      (u64)cmd->width * 4;
 	if (end > U32_MAX) {

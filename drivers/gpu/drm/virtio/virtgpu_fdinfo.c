@@ -68,7 +68,7 @@ static void virtgpu_fdinfo_add(struct drm_memory_stats *stats, struct drm_gem_ob
  * @p: the printer
  * @file: the open file
  *
- * Context: may sleep.
+ * Context: May sleep.
  */
 void virtgpu_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 {

@@ -49,8 +49,9 @@ static bool virtgpu_features_negotiated(struct virtio_device *vdev, unsigned int
 }
 
 /*
- * Some devices use feature bit 5 for another purpose, and their configuration
- * space reads as zero here.  Ignore values that are not a power of two.
+ * Some devices use the bit of VIRTIO_GPU_F_BLOB_ALIGNMENT for another purpose,
+ * and their blob_alignment reads as zero.  Ignore values that are not a power
+ * of two or less than PAGE_SIZE.
  */
 static u32 virtgpu_features_blob_alignment(struct virtio_device *vdev)
 {

@@ -16,10 +16,11 @@
  * DOC: files
  *
  * A file has at most one context, which is created by CONTEXT_INIT or by the
- * first ioctl that needs a context. Clients that only use KMS therefore have
- * none. The context may use all resources that the file has handles of. A
- * resource is attached to the context once the handle, the resource and the
- * context exist.
+ * first ioctl that needs a context. Clients that only use KMS therefore have no
+ * context. The context may use all resources that the file has handles of. A
+ * resource that exists when the handle or the context is created is attached
+ * then. A resource that is created later, for example by prepare_fb, is
+ * attached by RESOURCE_INFO.
  */
 
 /**
@@ -136,7 +137,7 @@ static void virtgpu_file_end_attachment(struct virtgpu_file *vf, struct virtgpu_
  * @dev: the DRM device
  * @file: the new file
  *
- * Context: may sleep.
+ * Context: May sleep.
  * Return: 0 on success, or -ENOMEM.
  */
 int virtgpu_file_open(struct drm_device *dev, struct drm_file *file)
@@ -163,7 +164,7 @@ int virtgpu_file_open(struct drm_device *dev, struct drm_file *file)
  * @dev: the DRM device
  * @file: the file, without handles
  *
- * Context: may sleep.
+ * Context: May sleep.
  */
 void virtgpu_file_close(struct drm_device *dev, struct drm_file *file)
 {
@@ -212,7 +213,7 @@ static int virtgpu_file_create_context(struct virtgpu_file *vf,
  * @file: the open file
  * @params: parameters of the context
  *
- * Context: may sleep.
+ * Context: May sleep.
  * Return: 0 on success, -EEXIST if the file has a context, or -ENOMEM.
  */
 int virtgpu_file_init_context(struct drm_file *file,
@@ -232,7 +233,7 @@ int virtgpu_file_init_context(struct drm_file *file,
  * virtgpu_file_context() - Get the context of a file, creating it if needed
  * @file: the open file
  *
- * Context: may sleep; waits for the host if too many contexts are being
+ * Context: May sleep; waits for the host if too many contexts are being
  * created.
  * Return: the context with a reference, ERR_PTR(-EIO) if a reset destroyed the
  * context, ERR_PTR(-ENOMEM), the host's error for CTX_CREATE, or an error of
@@ -270,7 +271,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_file_context);
  * virtgpu_file_client() - Get the client that accounts the messages of a file
  * @file: the open file
  *
- * Context: may sleep.
+ * Context: May sleep.
  * Return: the client of the file's context, valid while @file is open, or NULL
  * if the file has no context.
  */
@@ -294,7 +295,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_file_client);
  * virtgpu_file_uses_virgl() - Check whether the context of a file uses virgl
  * @file: the open file
  *
- * Context: may sleep.
+ * Context: May sleep.
  * Return: true for a virgl context, and for a file without a context, because
  * virgl is the default; false without 3D.
  */
@@ -321,7 +322,7 @@ bool virtgpu_file_uses_virgl(struct drm_file *file)
  * Called when user space gets the resource ID of @obj. Queues
  * CTX_ATTACH_RESOURCE if the file has a context; the caller must kick.
  *
- * Context: may sleep.
+ * Context: May sleep.
  * Return: 0 on success, or -ENOMEM.
  */
 int virtgpu_file_attach_object(struct drm_gem_object *obj, struct drm_file *file)
@@ -350,7 +351,7 @@ int virtgpu_file_attach_object(struct drm_gem_object *obj, struct drm_file *file
  * Queues CTX_ATTACH_RESOURCE and kicks the queue, because DRM core also creates
  * handles, for example for a PRIME import.
  *
- * Context: may sleep.
+ * Context: May sleep.
  * Return: 0 on success, -ENOMEM, or an error of virtgpu_vq_throttle().
  */
 int virtgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file)
@@ -401,7 +402,7 @@ unlock:
  * Queues CTX_DETACH_RESOURCE without a kick: destroying the buffer kicks, and a
  * buffer that stays in use can be detached later.
  *
- * Context: may sleep.
+ * Context: May sleep.
  */
 void virtgpu_file_close_object(struct drm_gem_object *obj, struct drm_file *file)
 {

@@ -15,11 +15,12 @@
 /**
  * DOC: buffers
  *
- * A GEM object is memory; resources are created from it on first use.  The same
- * buffer can have a guest blob, which the host shows in place, or one 2D
- * resource for each layout in which it is shown, which the host copies.  If the
- * host rejects the blob, 2D resources replace it for the rest of the buffer's
- * life.
+ * A GEM object is memory; resources are created from it on first use.  A buffer
+ * can have a guest blob, which hosts can show in place, and one 2D resource for
+ * each layout in which it is shown, which hosts copy.  The primary plane shows
+ * the blob if there is one; the cursor plane always shows a 2D resource.  If
+ * the host rejects the blob, 2D resources replace it for the rest of the
+ * buffer's life.
  *
  * A buffer that a 3D context creates has its resource from the start, and only
  * that one, because the context's commands use its resource ID.
@@ -192,7 +193,7 @@ int virtgpu_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
  * virtgpu_gem_status() - &drm_gem_object_funcs.status
  * @obj: the object
  *
- * Context: any.
+ * Context: Any.
  * Return: DRM_GEM_OBJECT_RESIDENT or 0.
  */
 enum drm_gem_object_status virtgpu_gem_status(struct drm_gem_object *obj)
@@ -437,7 +438,10 @@ struct virtgpu_resource *virtgpu_gem_get_blob(struct virtgpu_gem *gem)
 		virtgpu_gem_drop_blob(gem);
 	if (gem->blob && (READ_ONCE(gem->blob->rejected) || READ_ONCE(gem->blob->error)))
 		virtgpu_gem_fall_back_to_2d(vgdev, gem);
-	/* Some hosts with 3D offer guest blobs but cannot show them. */
+	/*
+	 * Some hosts with 3D offer guest blobs but cannot show them, so dumb
+	 * buffers have 2D resources there.
+	 */
 	if (vgdev->features.virgl && gem->dumb.width)
 		return ERR_PTR(-EOPNOTSUPP);
 	if (!vgdev->features.blob || gem->blob_unsupported ||
@@ -507,7 +511,7 @@ struct virtgpu_resource *virtgpu_gem_get_2d(struct virtgpu_gem *gem,
  * virtgpu_gem_host_error() - Get the error of a 3D context's resource
  * @gem: any GEM object
  *
- * Context: any.
+ * Context: Any.
  * Return: 0 if the resource is usable or was not created by a context, -EIO if
  * it was lost in a reset, or the host's error for its creation.
  */
@@ -607,7 +611,10 @@ static struct virtgpu_resource *virtgpu_gem_get_blob_or_uuid(struct virtgpu_gem 
 	if (ret)
 		return ERR_PTR(ret);
 
-	/* Drops a stale blob, and with it the UUID from before a reset. */
+	/*
+	 * virtgpu_gem_get_blob() drops a stale blob, and with it the UUID from
+	 * before a reset.
+	 */
 	if (gem->host3d_res)
 		res = READ_ONCE(gem->host3d_res->stale) ? ERR_PTR(-EIO) : gem->host3d_res;
 	else
@@ -628,7 +635,7 @@ static struct virtgpu_resource *virtgpu_gem_get_blob_or_uuid(struct virtgpu_gem 
  * @gem: a native GEM object
  * @uuid: filled in
  *
- * Sends RESOURCE_ASSIGN_UUID (virtio 1.2, section 5.7.6.8) on first use.
+ * Sends RESOURCE_ASSIGN_UUID (virtio 1.3, section 5.7.6.8) on first use.
  *
  * Context: May sleep; waits for the device.
  * Return: 0 on success, -EOPNOTSUPP if the device assigns no UUIDs, -EIO after

@@ -119,7 +119,7 @@ static inline struct virtgpu_gem *to_virtgpu_gem(struct drm_gem_object *obj)
  *
  * Guest pages count as guest memory even if the host has a copy of its own.
  *
- * Context: any.
+ * Context: Any.
  * Return: the region, which does not change.
  */
 static inline enum virtgpu_gem_region virtgpu_gem_region(const struct virtgpu_gem *gem)

@@ -104,7 +104,7 @@ int virtgpu_gem_host3d_pin(struct virtgpu_gem *gem)
  * virtgpu_gem_host3d_unpin() - Undo virtgpu_gem_host3d_pin()
  * @gem: the GEM object
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_gem_host3d_unpin(struct virtgpu_gem *gem)
 {
@@ -116,7 +116,7 @@ void virtgpu_gem_host3d_unpin(struct virtgpu_gem *gem)
  * @gem: the GEM object, pinned
  * @addr: filled in with the physical address
  *
- * Context: any.
+ * Context: Any.
  * Return: false if the blob was lost in a reset.
  */
 bool virtgpu_gem_host3d_get_addr(struct virtgpu_gem *gem, phys_addr_t *addr)
@@ -170,7 +170,9 @@ static vm_fault_t virtgpu_gem_host3d_fault(struct vm_fault *vmf)
 	u32 map_info;
 	int idx;
 
-	/* Unplug zaps what is mapped inside this section. */
+	/*
+	 * virtgpu_remove() zaps mappings after all such sections have ended.
+	 */
 	if (!drm_dev_enter(obj->dev, &idx))
 		return VM_FAULT_SIGBUS;
 	if (!virtgpu_host_mapping_get_addr(gem->map, &addr, &map_info)) {

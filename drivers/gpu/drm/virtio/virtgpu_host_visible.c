@@ -14,9 +14,10 @@
  *
  * Blobs in host memory are accessed through the host-visible region, a range of
  * physical addresses of the device.  A blob is mapped into the region when user
- * space queries its mmap offset, and stays mapped when it is no longer used,
- * because hosts take long to map and unmap.  It is unmapped when it is freed,
- * or when another blob needs the range; the least recently used blob is
+ * space queries its mmap offset, maps it, or accesses its mapping, and when
+ * another device attaches to its dma-buf.  It stays mapped when it is no longer
+ * used, because hosts take long to map and unmap.  It is unmapped when it is
+ * freed, or when another blob needs the range; the least recently used blob is
  * unmapped first.
  *
  * Only virtgpu_host_mapping_map() waits for the device.  The range of a blob is
@@ -24,7 +25,7 @@
  */
 
 /**
- * virtgpu_host_visible_init() - Initialize without a host-visible region
+ * virtgpu_host_visible_init() - Initialise without a host-visible region
  * @hv: zeroed memory
  * @queue: the control queue
  * @mapping: address space of the device's user mappings
@@ -42,7 +43,7 @@ void virtgpu_host_visible_init(struct virtgpu_host_visible *hv, struct virtgpu_v
 
 /**
  * virtgpu_host_visible_start() - Add the host-visible region
- * @hv: initialized, without a region
+ * @hv: initialised, without a region
  * @start: physical address of the region
  * @size: in bytes, not 0
  * @align: alignment of mappings in the region, in bytes
@@ -243,8 +244,8 @@ static bool virtgpu_host_visible_unmap_pending(struct virtgpu_host_visible *hv)
 }
 
 /*
- * Return: 0 if the caller must queue @map_msg, 1 if the blob is mapped, or an
- * error.
+ * Return: 0 if the caller must queue @map_msg, 1 if the blob is mapped or being
+ * mapped, or an error.
  */
 static int virtgpu_host_mapping_reserve_range(struct virtgpu_host_mapping *map,
 					      struct virtgpu_msg *map_msg,
@@ -374,7 +375,11 @@ int virtgpu_host_mapping_map(struct virtgpu_host_mapping *map)
 		ret = virtgpu_host_mapping_queue(map);
 		if (ret && ret != -EAGAIN)
 			return ret;
-		/* Do not wait again for a command that the host has skipped. */
+		/*
+		 * Do not wait again for a command that the host has skipped.
+		 * The flag is also set if another message was skipped during
+		 * the wait, until the response to MAP or UNMAP clears it.
+		 */
 		if (READ_ONCE(map->skipped))
 			return -ETIMEDOUT;
 		ret = virtgpu_vq_wait_event(hv->queue,
@@ -396,7 +401,7 @@ int virtgpu_host_mapping_map(struct virtgpu_host_mapping *map)
  * Increments the pin count even if the blob is not mapped yet; once mapped, it
  * stays mapped until unpinned.
  *
- * Context: any.
+ * Context: Any.
  * Return: true if the blob is mapped.
  */
 bool virtgpu_host_mapping_pin(struct virtgpu_host_mapping *map)
@@ -420,7 +425,7 @@ bool virtgpu_host_mapping_pin(struct virtgpu_host_mapping *map)
  * virtgpu_host_mapping_unpin() - Undo virtgpu_host_mapping_pin()
  * @map: the mapping
  *
- * Context: any.
+ * Context: Any.
  */
 void virtgpu_host_mapping_unpin(struct virtgpu_host_mapping *map)
 {
@@ -439,7 +444,7 @@ void virtgpu_host_mapping_unpin(struct virtgpu_host_mapping *map)
  * @addr: filled in with the physical address
  * @map_info: filled in with VIRTIO_GPU_MAP_CACHE_*
  *
- * Context: any.
+ * Context: Any.
  * Return: false if the blob is not mapped.
  */
 bool virtgpu_host_mapping_get_addr(struct virtgpu_host_mapping *map, phys_addr_t *addr,

@@ -77,7 +77,8 @@ struct virtgpu_host_visible {
  * @vma_node: user mappings of the blob
  * @state: see enum virtgpu_host_mapping_state
  * @error: errno in state FAILED, or to be set when unmapped
- * @skipped: the host has responded to later commands, but not to MAP or UNMAP
+ * @skipped: the host has skipped a message, maybe MAP or UNMAP; cleared by
+ *	the response to MAP or UNMAP
  * @map_info: caching requested by the host, VIRTIO_GPU_MAP_CACHE_*
  * @pin_count: number of pins
  * @node: allocated range

@@ -185,7 +185,10 @@ static int virtgpu_ioctl_gem_finish_create(struct virtgpu_gem *gem, struct drm_f
 	return ret;
 }
 
-/* Without 3D only plain 2D resources exist; flags are ignored. */
+/*
+ * Without 3D RESOURCE_CREATE creates only plain 2D resources; flags are
+ * ignored.
+ */
 static bool virtgpu_ioctl_gem_check_2d(const struct drm_virtgpu_resource_create *args)
 {
 	return args->target == VIRTGPU_PIPE_TEXTURE_2D && args->depth <= 1 &&
@@ -349,6 +352,7 @@ virtgpu_ioctl_gem_create_host3d(struct virtgpu_device *vgdev, struct drm_file *f
 	cmd.context = ctx->id;
 	gem = virtgpu_gem_create_host3d_blob(vgdev, &cmd, cmdbuf_msg);
 	if (IS_ERR(gem) && cmdbuf_msg) {
+		/* Drop the reference of virtgpu_context_track(). */
 		virtgpu_context_put(ctx);
 		virtgpu_msg_put(cmdbuf_msg);
 	}
@@ -381,7 +385,10 @@ static int virtgpu_ioctl_resource_create_blob(struct drm_device *dev, void *data
 	return virtgpu_ioctl_gem_finish_create(gem, file, &args->bo_handle, &args->res_handle);
 }
 
-/* Only 2D resources have a copy on the host; guest blobs need no transfer. */
+/*
+ * Transfer to the first 2D resource. Without one there is nothing to do: if the
+ * host keeps a copy of a guest blob, the plane update transfers it.
+ */
 static int virtgpu_ioctl_gem_transfer_2d(struct virtgpu_device *vgdev, struct drm_file *file,
 					 const struct drm_virtgpu_3d_transfer_to_host *args)
 {

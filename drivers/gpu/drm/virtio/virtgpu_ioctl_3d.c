@@ -15,6 +15,16 @@
 #include "virtgpu_ioctl_3d.h"
 #include "virtgpu_msg.h"
 
+/**
+ * DOC: 3D ioctls
+ *
+ * GET_CAPS returns the contents of a capability set. CONTEXT_INIT creates the
+ * context of the file with parameters, for files that do not use the defaults.
+ * TRANSFER_TO_HOST and TRANSFER_FROM_HOST copy a box between the guest pages of
+ * a buffer and its resource on the host. They return before the host has copied
+ * the box; the reservation object of the buffer has the fence of the copy.
+ */
+
 /* Number of parameters of CONTEXT_INIT, none of which may be repeated. */
 #define MAX_CONTEXT_PARAMS 4
 
@@ -24,7 +34,7 @@
  * @data: struct drm_virtgpu_get_caps
  * @file: the open file
  *
- * Context: may sleep; waits for the host.
+ * Context: May sleep; waits for the host.
  * Return: 0 on success, -ENOSYS if the device has no capability sets, -EINVAL
  * if the host does not have this set or the size is 0, -EFAULT, or an error of
  * virtgpu_capset_get().
@@ -131,7 +141,7 @@ static int virtgpu_ioctl_3d_read_params(struct virtgpu_device *vgdev,
  * @data: struct drm_virtgpu_context_init
  * @file: the open file
  *
- * Context: may sleep; waits for the host.
+ * Context: May sleep; waits for the host.
  * Return: 0 on success, -EINVAL for invalid parameters or without 3D or
  * VIRTIO_GPU_F_CONTEXT_INIT, -EEXIST if the file has a context, -EFAULT,
  * -EINTR, -ENOMEM, or an error of virtgpu_vq_throttle().
@@ -168,10 +178,13 @@ virtgpu_ioctl_3d_transfer_resource(struct virtgpu_gem *gem,
 
 	if (ret)
 		return ERR_PTR(ret);
-	/* The host reads guest blobs in place. */
+	/*
+	 * Contexts use the memory of guest blobs in place. If the host keeps a
+	 * copy for scanout, the plane update transfers it.
+	 */
 	if (!res || res->type == VIRTGPU_RES_BLOB_GUEST)
 		return ERR_PTR(-EINVAL);
-	/* Other resources have the layout of their creation. */
+	/* Only host3d blobs take a stride. */
 	if (res->type != VIRTGPU_RES_BLOB_HOST3D && (cmd->stride || cmd->layer_stride))
 		return ERR_PTR(-EINVAL);
 
@@ -305,10 +318,13 @@ put:
  *
  * The fence of the copy is added to the reservation object of the buffer.
  *
- * Context: may sleep; with bounce buffers the call waits for earlier transfers.
+ * Context: May sleep; with VIRTIO_F_ACCESS_PLATFORM it waits until the buffer
+ * is idle.
  * Return: 0 on success, -ENOENT if the handle is invalid, -EINVAL if the buffer
  * has no copy on the host or cannot have the stride, -EIO if the buffer or the
- * context was lost, -ENOMEM, or -ERESTARTSYS.
+ * context was lost or the device is unresponsive, -ENODEV if the device was
+ * removed, -ENOMEM, -EINTR, -ERESTARTSYS, or the host's error if the host has
+ * rejected the buffer or the context.
  */
 int virtgpu_transfer_to_host_3d(struct virtgpu_device *vgdev, struct drm_file *file,
 				const struct drm_virtgpu_3d_transfer_to_host *args)
@@ -332,7 +348,7 @@ int virtgpu_transfer_to_host_3d(struct virtgpu_device *vgdev, struct drm_file *f
  *
  * The fence of the copy is added to the reservation object of the buffer.
  *
- * Context: as virtgpu_transfer_to_host_3d().
+ * Context: As virtgpu_transfer_to_host_3d().
  * Return: as virtgpu_transfer_to_host_3d(), or -ENOSYS without 3D.
  */
 int virtgpu_ioctl_transfer_from_host(struct drm_device *dev, void *data,

@@ -21,15 +21,20 @@
  * DOC: import
  *
  * A dma-buf of another device is attached dynamically, with peer-to-peer
- * allowed, and mapped when it is first shown.  The mapping and the resources
- * created from it stay until the exporter invalidates the mapping
- * (move_notify), so a buffer that does not move is described to the host once.
- * The buffer is pinned only from prepare_fb to cleanup_fb, so the exporter can
- * move it while it is not shown.
+ * allowed, and mapped on first use.  The mapping and the resources created from
+ * it stay until the exporter invalidates the mapping (invalidate_mappings), so
+ * a buffer that does not move is described to the host once.
+ *
+ * The buffer is pinned from prepare_fb to cleanup_fb, so the exporter can move
+ * it while it is not shown.  A buffer that virtgpu_frames_keep() keeps for the
+ * host stays pinned longer.  With 3D, a buffer is pinned when user space gets
+ * its resource ID, and until it is freed, because command buffers may contain
+ * the ID.
  *
  * On invalidation, the driver queues DETACH_BACKING, adds the fence of that
- * command to the exporter's reservation object, and returns.  The old mapping
- * is undone when the host has responded.
+ * command to the exporter's reservation object, and returns.  If no slot for
+ * the fence can be reserved, it waits for memory or for the fence first.  The
+ * old mapping is undone when the host has responded.
  */
 
 /* Interval between attempts to reserve a fence slot in a reservation object. */
@@ -62,6 +67,15 @@ struct virtgpu_import {
 	atomic_t *waits;
 };
 
+/**
+ * struct virtgpu_import_mapping - A mapping of an imported dma-buf
+ * @base: the backing of resources, which reference it until the host has
+ *	detached it
+ * @import: the import, with a reference
+ *
+ * After an invalidation the old mapping exists next to the new one until the
+ * host has detached the old mapping.
+ */
 struct virtgpu_import_mapping {
 	struct virtgpu_backing base;
 	struct virtgpu_import *import;
@@ -316,7 +330,7 @@ static struct drm_gem_object *virtgpu_prime_create_gem(struct virtgpu_device *vg
 /*
  * Without VIRTIO_F_ACCESS_PLATFORM the device takes addresses as
  * guest-physical.  Behind a translating IOMMU the exporter's DMA addresses are
- * not.
+ * not guest-physical.
  */
 static bool virtgpu_prime_is_addressable(struct virtgpu_device *vgdev)
 {
@@ -339,7 +353,7 @@ static bool virtgpu_prime_is_addressable(struct virtgpu_device *vgdev)
  *
  * A buffer in host memory is exported by its address in the host-visible
  * region, to devices that support peer-to-peer DMA.  It stays mapped there
- * while one of them is attached.
+ * while a device is attached.
  */
 
 static int virtgpu_prime_buf_get_uuid(struct dma_buf *dma_buf, uuid_t *uuid)

@@ -27,11 +27,12 @@
  * DOC: submission
  *
  * EXECBUFFER has five phases. Parse copies the command buffer from user space.
- * Lookup resolves the handles of buffers and syncobjs. Prepare allocates the
- * message, the fence, the event and the file descriptor, and waits for
- * in-fences. Lock takes the reservation locks of the buffers. Each of these
- * phases may fail, and then the call has no effect. The last phase, queue,
- * cannot fail.
+ * Lookup creates the context of the file if there is none yet, and resolves the
+ * handles of buffers and syncobjs. Prepare allocates the message, the fence,
+ * the event and the file descriptor, and waits for in-fences and for the
+ * fences of writers to imported buffers. Lock takes the reservation locks of
+ * the buffers. Each of these phases may fail. Then the command buffer is not
+ * queued, but a new context remains. The last phase, queue, cannot fail.
  *
  * In-fences of the submission's own timeline are not waited for, because the
  * host executes the commands of a timeline in order.
@@ -109,7 +110,7 @@ struct virtgpu_submit {
  * @addr: user address of the buffer
  * @size: size of the buffer in bytes, not 0
  *
- * Context: may sleep.
+ * Context: May sleep.
  * Return: the command buffer, ERR_PTR(-E2BIG) above 16 MiB, ERR_PTR(-EFAULT),
  * or ERR_PTR(-ENOMEM).
  */
@@ -634,7 +635,6 @@ static void virtgpu_submit_cleanup(struct virtgpu_submit *s)
 	if (s->fd >= 0)
 		put_unused_fd(s->fd);
 
-	/* Skip three calls for the majority of submissions. */
 	if (s->in)
 		virtgpu_submit_release_in(s);
 	if (s->outs)
@@ -654,12 +654,13 @@ static void virtgpu_submit_cleanup(struct virtgpu_submit *s)
  * @data: struct drm_virtgpu_execbuffer
  * @file: the open file
  *
- * Context: may sleep; waits interruptibly for in-fences, without a timeout.
+ * Context: May sleep; waits interruptibly for in-fences, without a timeout.
  * Return: 0 on success, -ENOSYS without 3D, -EINVAL for invalid arguments
  * including handles of out-syncobjs, -ENOENT for an invalid handle of a buffer
  * or an in-syncobj, -E2BIG, -EFAULT, -ENOMEM, -EIO if the context or a buffer
  * was lost, the host's error if the host rejected the context or a buffer, or
- * -ERESTARTSYS. Nothing is queued on error.
+ * -ERESTARTSYS. On error the command buffer is not queued, but the context that
+ * the call may have created remains.
  */
 int virtgpu_ioctl_execbuffer(struct drm_device *dev, void *data, struct drm_file *file)
 {
