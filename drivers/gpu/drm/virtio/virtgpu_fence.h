@@ -32,7 +32,7 @@ struct virtgpu_timeline {
  * @lock: lock of @base, embedded because fences outlive the device
  * @timeline: timeline of the fence until emission; on an ordered timeline until
  *	the fence has signalled
- * @name: &virtgpu_timeline.name, which fences outlive the timeline with
+ * @name: copy of &virtgpu_timeline.name, valid after the timeline is freed
  * @link: entry in &virtgpu_timeline.pending
  * @completed: on an ordered timeline: the command has completed
  * @error: on an ordered timeline: 0 or negative error code of the command

@@ -102,6 +102,9 @@ void virtgpu_gem_unpin(struct virtgpu_gem *gem)
 /**
  * virtgpu_gem_free() - &drm_gem_object_funcs.free
  * @obj: the object
+ *
+ * Context: May sleep.  Takes the reservation lock of @obj; the caller must hold
+ * no reservation lock.
  */
 void virtgpu_gem_free(struct drm_gem_object *obj)
 {

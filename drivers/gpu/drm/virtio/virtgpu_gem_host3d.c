@@ -12,7 +12,7 @@
 #include "virtgpu_host_visible.h"
 
 /**
- * DOC: buffers of the host
+ * DOC: host3d buffers
  *
  * A buffer that a 3D context creates is either a 3D resource with guest pages,
  * which transfers copy from and to, or a blob in host memory, with or without

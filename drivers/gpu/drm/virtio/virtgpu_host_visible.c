@@ -10,7 +10,7 @@
 #include "virtgpu_vq.h"
 
 /**
- * DOC: memory of the host
+ * DOC: host-visible region
  *
  * Blobs in host memory are accessed through the host-visible region, a range of
  * physical addresses of the device.  A blob is mapped into the region when user
@@ -122,7 +122,7 @@ static void virtgpu_host_mapping_finish_unmap(struct virtgpu_host_mapping *map,
 	map->error = error;
 }
 
-static void virtgpu_host_visible_wake(struct virtgpu_host_visible *hv)
+static void virtgpu_host_visible_count_response(struct virtgpu_host_visible *hv)
 {
 	WRITE_ONCE(hv->responses, hv->responses + 1);
 }
@@ -135,7 +135,7 @@ static void virtgpu_host_mapping_unmap_complete(struct virtgpu_msg *msg)
 	unsigned long flags;
 
 	spin_lock_irqsave(&hv->lock, flags);
-	virtgpu_host_visible_wake(hv);
+	virtgpu_host_visible_count_response(hv);
 	WRITE_ONCE(map->skipped, false);
 	if (map->state == VIRTGPU_HOST_MAPPING_UNMAPPING)
 		virtgpu_host_mapping_finish_unmap(map, map->error ?
@@ -180,7 +180,7 @@ static void virtgpu_host_mapping_map_complete(struct virtgpu_msg *msg)
 	unsigned long flags;
 
 	spin_lock_irqsave(&hv->lock, flags);
-	virtgpu_host_visible_wake(hv);
+	virtgpu_host_visible_count_response(hv);
 	WRITE_ONCE(map->skipped, false);
 	/*
 	 * The blob may have been freed before: UNMAP is queued, and its

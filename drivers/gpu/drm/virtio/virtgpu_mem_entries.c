@@ -28,7 +28,8 @@ static size_t virtgpu_mem_entries_half(size_t size)
 }
 
 /*
- * Prefer large segments, but never go below the size that the ring can carry.
+ * Prefer large segments, but never go below @min_size, which keeps the chain
+ * within the ring.
  */
 static void *virtgpu_mem_entries_alloc_seg(size_t *size, size_t min_size, gfp_t gfp)
 {

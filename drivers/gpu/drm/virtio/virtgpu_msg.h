@@ -69,8 +69,8 @@ struct virtgpu_client {
  *	of waiters
  * @state: protected by &virtgpu_vq.lock while the message is queued
  * @error: 0 or negative error code, final in VIRTGPU_MSG_COMPLETED
- * @timed_out: the device has skipped the message; waiters have returned, but
- *	the message may still complete
+ * @timed_out: the device has skipped the message, or its client was closed;
+ *	waiters have returned, but the message may still complete
  * @cursor: command of the cursor queue; the response has no content
  * @fenced: the request has VIRTIO_GPU_FLAG_FENCE, with or without @fence
  * @seen: the watchdog has found the message in the ring

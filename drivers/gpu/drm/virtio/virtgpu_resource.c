@@ -712,7 +712,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_destroy);
  *
  * Queues RESOURCE_DETACH_BACKING and RESOURCE_UNREF; the caller must kick.
  *
- * Context: Any.  Caller must hold the exporter's reservation lock.
+ * Context: Process context.  Caller must hold the exporter's reservation lock.
  * Return: a reference to the fence of DETACH_BACKING, or to a signalled fence
  * if the resource is stale.
  */
