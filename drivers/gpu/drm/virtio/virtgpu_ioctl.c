@@ -419,7 +419,8 @@ static int virtgpu_ioctl_gem_transfer_2d(struct virtgpu_device *vgdev, struct dr
 		if (to_virtgpu_gem(obj)->pages)
 			virtgpu_pages_sync_for_device(to_virtgpu_gem(obj)->pages);
 		virtgpu_cmd_transfer_to_host_2d(msg, res->id, &r, args->offset);
-		virtgpu_resource_track(res, msg);
+		/* The caller chose the rectangle: no sticky error. */
+		virtgpu_resource_track_transfer(res, msg, false);
 		virtgpu_vq_queue_msg(&vgdev->ctrl, msg);
 	} else {
 		virtgpu_msg_put(msg);

@@ -287,6 +287,30 @@ static void gem_transfer(struct kunit *test)
 			-ENOENT);
 }
 
+/* A rejected rectangle of one program must not fail the frames of others. */
+static void transfer_error(struct kunit *test)
+{
+	struct virtgpu_test_client *u = start(test, VIRTGPU_MOCK_NO_BLOB);
+	const struct virtgpu_mock_rule rule = {
+		.type = CMD(TRANSFER_TO_HOST_2D), .times = 1,
+		.error = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
+	};
+	struct drm_virtgpu_resource_create args = {
+		.target = TEXTURE_2D, .format = FORMAT, .width = 64, .height = 64, .size = 16384,
+	};
+	struct drm_virtgpu_3d_transfer_to_host transfer = { .box = { .w = 64, .h = 64, .d = 1 } };
+	const struct virtgpu_resource *res;
+
+	KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
+	transfer.bo_handle = args.bo_handle;
+	virtgpu_mock_rule(u->mock, &rule);
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_TRANSFER_TO_HOST, &transfer), 0);
+	virtgpu_mock_wait_idle(u->mock);
+	res = list_first_entry(&to_virtgpu_gem(test_client_object(u, args.bo_handle))->copies_2d,
+			       struct virtgpu_resource, gem_link);
+	KUNIT_EXPECT_EQ(test, res->error, 0);
+}
+
 /* ioctls with invalid handles fail. */
 static void bad_handles(struct kunit *test)
 {
@@ -541,6 +565,7 @@ static struct kunit_case gem_tests[] = {
 	KUNIT_CASE(gem_blob_alignment),
 	KUNIT_CASE_PARAM(create_2d, create_2d_case_gen_params),
 	KUNIT_CASE(gem_transfer),
+	KUNIT_CASE(transfer_error),
 	KUNIT_CASE(bad_handles),
 	KUNIT_CASE_PARAM(gem_uuid, uuid_case_gen_params),
 	KUNIT_CASE(import_native),
