@@ -135,6 +135,8 @@ static int virtgpu_start_vqs(struct virtgpu_device *vgdev)
 
 static void virtgpu_stop_vqs(struct virtgpu_device *vgdev)
 {
+	virtgpu_vq_begin_reset(&vgdev->ctrl);
+	virtgpu_vq_begin_reset(&vgdev->cursor);
 	virtio_reset_device(vgdev->vdev);
 	/* Contexts must be lost before their fences signal an error. */
 	virtgpu_contexts_mark_lost(&vgdev->contexts);

@@ -714,7 +714,7 @@ static bool virtgpu_vq_process_used_once(struct virtgpu_vq *q, unsigned int inte
 
 	rcu_read_lock();
 	spin_lock_irqsave(&q->lock, flags);
-	if (q->stopped) {
+	if (q->stopped || q->resetting) {
 		spin_unlock_irqrestore(&q->lock, flags);
 		rcu_read_unlock();
 		return false;
@@ -1140,10 +1140,31 @@ void virtgpu_vq_start(struct virtgpu_vq *q, const struct virtgpu_vq_ops *ops,
 	q->stalled = 0;
 	q->after_flush = false;
 	q->enabled_last = false;
+	q->resetting = false;
 	q->stopped = false;
 	spin_unlock_irq(&q->lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_start);
+
+/**
+ * virtgpu_vq_begin_reset() - Leave completion to virtgpu_vq_stop()
+ * @q: a queue of a device that the caller is about to reset
+ *
+ * A reset destroys the resources and contexts of the host, and a host may then
+ * still respond to commands that it has not processed, with errors that mean
+ * nothing.
+ *
+ * Context: Any.  Caller must not hold @q->lock.
+ */
+void virtgpu_vq_begin_reset(struct virtgpu_vq *q)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&q->lock, flags);
+	q->resetting = true;
+	spin_unlock_irqrestore(&q->lock, flags);
+}
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_begin_reset);
 
 /**
  * virtgpu_vq_stop() - Fail all pending and new messages with -ENODEV

@@ -121,6 +121,7 @@ struct virtgpu_vq_stats {
  * @next_fence: fence_id of the next fenced command
  * @kick: a message was added to @ring since the last notification
  * @stopped: the device was removed or reset; new messages fail with -ENODEV
+ * @resetting: the device is about to be reset, see virtgpu_vq_begin_reset()
  * @wedged: the device is unresponsive, see virtgpu_vq_is_wedged()
  * @serial: messages added to @ring so far
  * @last_response: highest &virtgpu_msg.serial of a used message
@@ -161,6 +162,7 @@ struct virtgpu_vq {
 	u64 next_fence;
 	bool kick;
 	bool stopped;
+	bool resetting;
 	bool wedged;
 	u64 serial;
 	u64 last_response;
@@ -184,6 +186,7 @@ struct virtgpu_vq {
 void virtgpu_vq_init(struct virtgpu_vq *q, struct drm_device *drm, const char *name);
 void virtgpu_vq_start(struct virtgpu_vq *q, const struct virtgpu_vq_ops *ops,
 		      void *ring, unsigned int ring_size);
+void virtgpu_vq_begin_reset(struct virtgpu_vq *q);
 void virtgpu_vq_stop(struct virtgpu_vq *q);
 
 bool virtgpu_vq_is_congested(struct virtgpu_vq *q);

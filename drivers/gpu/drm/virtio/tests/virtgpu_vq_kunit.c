@@ -833,6 +833,27 @@ static void release_add_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->wedged, 0);
 }
 
+/* Responses that a reset overtakes are ignored; the messages end with it. */
+static void response_during_reset(struct kunit *test)
+{
+	struct test_ring *r = watched_ring(test, 16);
+	struct test_completion done = {};
+
+	queue_many(r, &done, 1);
+	virtgpu_vq_begin_reset(&r->q);
+	test_complete(r, 0, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
+	ticks(r, 2);
+	KUNIT_EXPECT_EQ(test, done.calls, 0);
+	virtgpu_vq_stop(&r->q);
+	KUNIT_EXPECT_EQ(test, done.calls, 1);
+	KUNIT_EXPECT_EQ(test, done.error, -ENODEV);
+	KUNIT_EXPECT_EQ(test, r->q.stats.errors, 0);
+
+	/* The next start takes responses again. */
+	test_ring_start(r, 16);
+	KUNIT_EXPECT_FALSE(test, r->q.resetting);
+}
+
 /* Only the end of the device completes a command that was never added. */
 static void release_stopped(struct kunit *test)
 {
@@ -1801,6 +1822,7 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE_PARAM(add_fails_alone, add_gen_params),
 	KUNIT_CASE_PARAM(add_fails_in_interrupt, add_gen_params),
 	KUNIT_CASE_PARAM(release_add_fails, release_gen_params),
+	KUNIT_CASE(response_during_reset),
 	KUNIT_CASE(release_stopped),
 	KUNIT_CASE(too_long),
 	KUNIT_CASE(interrupt_alone),
