@@ -228,10 +228,10 @@ static void virtgpu_context_create_complete(struct virtgpu_msg *msg)
 	if (msg->error) {
 		WRITE_ONCE(ctx->error, msg->error);
 		if (msg->error != -ENODEV)
-			drm_err_ratelimited(ctx->mgr->drm,
-					    "context %u (capset %u, %s): creation failed: %d\n",
-					    ctx->id, ctx->params.capset,
-					    ctx->params.name, msg->error);
+			dev_warn_ratelimited(ctx->mgr->drm->dev,
+					     "context %u (capset %u, %s): creation failed: %d\n",
+					     ctx->id, ctx->params.capset,
+					     ctx->params.name, msg->error);
 	}
 	virtgpu_context_put(ctx);
 }
@@ -341,10 +341,10 @@ static void virtgpu_context_track_complete(struct virtgpu_msg *msg)
 	struct virtgpu_context *ctx = msg->priv;
 
 	if (msg->error && msg->error != -ENODEV)
-		drm_err_ratelimited(ctx->mgr->drm,
-				    "context %u (%s): command 0x%04x failed: %d\n",
-				    ctx->id, ctx->params.name, virtgpu_msg_type(msg),
-				    msg->error);
+		dev_warn_ratelimited(ctx->mgr->drm->dev,
+				     "context %u (%s): command 0x%04x failed: %d\n",
+				     ctx->id, ctx->params.name, virtgpu_msg_type(msg),
+				     msg->error);
 	virtgpu_context_put(ctx);
 }
 

@@ -231,10 +231,14 @@ bool virtgpu_resource_mark_rejected(struct virtgpu_resource *res)
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_mark_rejected);
 
+/*
+ * User space can provoke these errors, so they are warnings, of which DRM has
+ * no rate-limited variant.
+ */
 static void virtgpu_resource_report_error(struct virtgpu_resource *res, struct virtgpu_msg *msg)
 {
-	drm_err_ratelimited(res->mgr->drm, "resource %u: command 0x%04x failed: %d\n",
-			    res->id, virtgpu_msg_type(msg), msg->error);
+	dev_warn_ratelimited(res->mgr->drm->dev, "resource %u: command 0x%04x failed: %d\n",
+			     res->id, virtgpu_msg_type(msg), msg->error);
 }
 
 /*

@@ -73,6 +73,7 @@ static struct resource_test *resource_create(struct kunit *test)
 	virtgpu_resource_mgr_init(&t->mgr, NULL, NULL);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, resource_fini, t), 0);
 	t->r = test_ring_create(test, 64);
+	t->mgr.drm = &t->r->drm;
 	t->mgr.queue = &t->r->q;
 	t->mgr.on_rejected = count_rejection;
 
