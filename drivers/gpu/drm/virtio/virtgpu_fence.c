@@ -189,8 +189,8 @@ bool virtgpu_fence_signal(struct virtgpu_fence *f, int error)
 	 */
 	rcu_read_lock();
 	tl = READ_ONCE(f->timeline);
-	first = tl ? virtgpu_fence_signal_ordered(tl, f, error) : virtgpu_fence_signal_now(f,
-											   error);
+	first = tl ? virtgpu_fence_signal_ordered(tl, f, error) :
+		     virtgpu_fence_signal_now(f, error);
 	rcu_read_unlock();
 
 	return first;

@@ -879,8 +879,8 @@ static enum virtgpu_vq_health virtgpu_vq_check_progress(struct virtgpu_vq *q)
 	/*
 	 * Rendering may take hours, so only the probe queued behind it counts.
 	 */
-	if (msg->class == VIRTGPU_MSG_RENDER && (!q->probe || virtgpu_vq_is_behind_flush(q,
-											 q->probe)))
+	if (msg->class == VIRTGPU_MSG_RENDER &&
+	    (!q->probe || virtgpu_vq_is_behind_flush(q, q->probe)))
 		return VQ_OK;
 
 	return VQ_WEDGED;

@@ -498,13 +498,13 @@ static void lost_shown(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
 	KUNIT_EXPECT_EQ(test, u->mock->state.scanouts[0].resource, 0);
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 1, 7, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 1, 7, W, H));
 
 	/* The CRTC is still enabled: a flip to another framebuffer works. */
 	KUNIT_EXPECT_EQ(test, test_client_flip(u, 0, drawn), -EIO);
 	KUNIT_EXPECT_EQ(test, test_client_flip(u, 0, plain), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 1));
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 7, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 7, W, H));
 }
 
 /* Pending fences signal with -ENODEV when the device is unplugged. */

@@ -420,8 +420,7 @@ static void suspend(struct kunit *test)
 		else
 			KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
 		num_errors += !!ret;
-		KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, nth & 0xff, 0, 0, 64,
-								    48));
+		KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, nth & 0xff, 64, 48));
 		KUNIT_ASSERT_EQ(test, test_client_show(u, 0, NULL), 0);
 	}
 	KUNIT_EXPECT_LT(test, nth, MAX_ALLOCATIONS);

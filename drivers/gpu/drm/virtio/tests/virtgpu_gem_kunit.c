@@ -442,7 +442,7 @@ static void import_of_another(struct kunit *test)
 	test_client_fill_pattern(from, test_client_fb(from, handle, 64, 48, 64 * 4, 0), 1);
 	fb = test_client_fb(to, imported, 64, 48, 64 * 4, 0);
 	KUNIT_ASSERT_EQ(test, test_client_show(to, 0, fb), 0);
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(to, 0, 1, 0, 0, 64, 48));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(to, 0, 1, 64, 48));
 	test_client_rmfb(to, fb);
 	test_client_drop(to, imported);
 	dma_buf_put(dma_buf);

@@ -55,9 +55,9 @@ static void shows_pixels(struct kunit *test)
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
 	struct drm_framebuffer *fb = show_first_output(u, 1);
 
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 1, 0, 0, W, H));
-	KUNIT_EXPECT_EQ(test, virtgpu_mock_resource_is_blob(u->mock, virtgpu_mock_shown(u->mock,
-											0)),
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 1, W, H));
+	KUNIT_EXPECT_EQ(test,
+			virtgpu_mock_resource_is_blob(u->mock, virtgpu_mock_shown(u->mock, 0)),
 			virtgpu_mock_has(u->mock, VIRTIO_GPU_F_RESOURCE_BLOB));
 
 	/* Disabling the output releases all resources. */
@@ -107,7 +107,7 @@ static void kms_flips(struct kunit *test)
 		test_client_fill_pattern(u, fbs[i % 2], i);
 		KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, fbs[i % 2]), 0);
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == i));
-		KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, i, 0, 0, W, H));
+		KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, i, W, H));
 	}
 	/* One resource was created for each buffer. */
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_BLOB)) +
@@ -142,12 +142,12 @@ static void damage_of_another(struct kunit *test)
 
 	test_client_fill_pattern(u, other, 2);
 	KUNIT_ASSERT_EQ(test, test_client_commit(u, &show, 1, VIRTGPU_WAIT), 0);
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 2, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 2, W, H));
 
 	test_client_fill_pattern(u, fb, 3);
 	show.fb = fb;
 	KUNIT_ASSERT_EQ(test, test_client_commit(u, &show, 1, VIRTGPU_WAIT), 0);
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 3, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 3, W, H));
 }
 
 /* Show the same buffer on two outputs. */
@@ -157,7 +157,7 @@ static void mirror(struct kunit *test)
 	struct drm_framebuffer *fb = show_first_output(u, 1);
 
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 1, fb), 0);
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 1, 1, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 1, 1, W, H));
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_shown(u->mock, 0), virtgpu_mock_shown(u->mock, 1));
 	test_client_rmfb(u, fb);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_shown(u->mock, 0), 0);
@@ -192,7 +192,7 @@ static void one_kick(struct kunit *test)
 	for (i = 0; i < 4; i++)
 		KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, i) == 1));
 	for (i = 0; i < 4; i++)
-		KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, i, 8 + i, 0, 0, W, H));
+		KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, i, 8 + i, W, H));
 
 	/*
 	 * A ring of 64 has space for all commands; a smaller one needs more
@@ -318,8 +318,7 @@ static void flip_behind_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_client_cursor(u, 0, cursors[1], 1, 2), -EBUSY);
 	virtgpu_mock_thaw(u->mock);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 1));
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 2, 0, 0, W,
-									      H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 2, W, H)));
 }
 
 /* Flip to @fb and wait until the display is considered to hold the frame. */
@@ -364,8 +363,7 @@ static void kms_held(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ctrl->stats.timeouts, 0);
 
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH)), 1);
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 6, 0, 0, W,
-									      H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 6, W, H)));
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_FLUSH)), flushes + 2);
 	KUNIT_EXPECT_EQ(test, virtgpu_frames_held_ms(frames_of(u, 0)), 0);
 	KUNIT_EXPECT_GE(test, frames_of(u, 0)->stats.held_ms, 450);
@@ -374,7 +372,7 @@ static void kms_held(struct kunit *test)
 	test_client_fill_pattern(u, fbs[1], 9);
 	KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, fbs[1]), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 7));
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 9, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 9, W, H));
 	expect_idle(u);
 }
 
@@ -395,8 +393,7 @@ static void held_long(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ctrl->stats.timeouts, 0);
 	KUNIT_EXPECT_EQ(test, frames_of(u, 0)->stats.held, 1);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH)), 1);
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 5, 0, 0, W,
-									      H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 5, W, H)));
 }
 
 /* Repeated updates of one framebuffer, as by fbcon or Xorg. */
@@ -418,8 +415,7 @@ static void held_dirty(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH)), 1);
 	/* All accumulated damage is shown, not only the last clip. */
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 3, 0, 0, W,
-									      H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 3, W, H)));
 }
 
 /* Outputs are held independently, or together if the host stops. */
@@ -454,10 +450,8 @@ static void held_outputs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_client_show(u, 0, fbs[0]), 0);
 	virtgpu_mock_thaw(u->mock);
 	virtgpu_mock_release(u->mock, 0);
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 0, 0, 0, W,
-									      H)));
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 1, 3, 0, 0, W,
-									      H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 0, W, H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 1, 3, W, H)));
 }
 
 /* UNREF of the held buffer follows the frame that replaces it. */
@@ -487,7 +481,7 @@ static void held_keeps_buffer(struct kunit *test)
 	for (; virtgpu_mock_log_entry(u->mock, log_pos, &e) && e.type != CMD(RESOURCE_FLUSH);
 	     log_pos++)
 		KUNIT_EXPECT_NE(test, e.type, CMD(RESOURCE_UNREF));
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 4, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 4, W, H));
 	KUNIT_EXPECT_EQ(test, u->mock->state.lost, 0);
 }
 
@@ -775,7 +769,7 @@ static void kms_bad_frame(struct kunit *test)
 		test_client_fill_pattern(u, fbs[0], 7 + i);
 		KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, fbs[0]), 0);
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 2 * i + 2));
-		KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 7 + i, 0, 0, W, H));
+		KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 7 + i, W, H));
 	}
 	/* Errors of transfers and flushes do not cause a fallback. */
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_2D)), 0);
@@ -811,19 +805,18 @@ static void fallback(struct kunit *test)
 
 	virtgpu_mock_rule(u->mock, &b->rule);
 	fb = show_first_output(u, 3);
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 3, 0, 0, W,
-									      H) &&
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 3, W, H) &&
 						  virtgpu_mock_count(u->mock, CMD(SET_SCANOUT))));
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 3, 0, 0, W, H));
-	KUNIT_EXPECT_FALSE(test, virtgpu_mock_resource_is_blob(u->mock, virtgpu_mock_shown(u->mock,
-											   0)));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 3, W, H));
+	KUNIT_EXPECT_FALSE(test,
+			   virtgpu_mock_resource_is_blob(u->mock, virtgpu_mock_shown(u->mock, 0)));
 	KUNIT_EXPECT_EQ(test,
 			atomic_read(&virtgpu_mock_vgdev(u->mock)->counters.blob_fallbacks), 1);
 
 	/* The buffer keeps its 2D resource. */
 	test_client_fill_pattern(u, fb, 4);
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 4, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 4, W, H));
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_BLOB)), 1);
 	test_client_rmfb(u, fb);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_mock_resources(u->mock)));
@@ -857,7 +850,7 @@ static void kms_2d_error(struct kunit *test)
 	virtgpu_mock_clear_rules(u->mock);
 	test_client_show(u, 0, fb);
 	KUNIT_EXPECT_EQ(test, test_client_show(u, 0, fb), 0);
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 3, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 3, W, H));
 }
 
 /* ERR_INVALID_SCANOUT_ID does not mark the blob as rejected. */
@@ -874,7 +867,7 @@ static void no_such_output(struct kunit *test)
 	test_client_fill_pattern(u, fb, 3);
 	KUNIT_EXPECT_EQ(test, test_client_show(u, 1, fb), 0);
 	KUNIT_EXPECT_EQ(test, test_client_show(u, 0, fb), 0);
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 3, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 3, W, H));
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_2D)), 0);
 }
 
@@ -1009,8 +1002,7 @@ static void mode_change(struct kunit *test)
 		fb = test_client_new_fb(u, sizes[i].w, sizes[i].h);
 		test_client_fill_pattern(u, fb, i);
 		KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
-		KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, i, 0, 0, sizes[i].w,
-								    sizes[i].h));
+		KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, i, sizes[i].w, sizes[i].h));
 	}
 	KUNIT_EXPECT_EQ(test, u->mock->state.lost, 0);
 
@@ -1169,14 +1161,14 @@ static void cursor_size(struct kunit *test)
 {
 	static const struct { u32 w, h; } sizes[] = { { 65, 64 }, { 64, 65 }, { 128, 128 } };
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
+	struct drm_framebuffer *cursor;
 	unsigned int i;
 
 	show_first_output(u, 1);
-	for (i = 0; i < ARRAY_SIZE(sizes); i++)
-		KUNIT_EXPECT_LT(test, test_client_cursor(u, 0,
-							 test_client_new_cursor(u, sizes[i].w,
-										sizes[i].h),
-							 0, 0), 0);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		cursor = test_client_new_cursor(u, sizes[i].w, sizes[i].h);
+		KUNIT_EXPECT_LT(test, test_client_cursor(u, 0, cursor, 0, 0), 0);
+	}
 	virtgpu_mock_wait_idle(u->mock);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(UPDATE_CURSOR)), 0);
 }

@@ -94,10 +94,8 @@ static bool cursor_is(struct busy *s, s32 x, s32 y)
 
 static void expect_restored(struct busy *s)
 {
-	KUNIT_EXPECT_TRUE(s->test, virtgpu_mock_wait(test_client_scanout_matches(s->u, 0, 1, 0, 0,
-										 W, H)));
-	KUNIT_EXPECT_TRUE(s->test, virtgpu_mock_wait(test_client_scanout_matches(s->u, 1, 3, 0, 0,
-										 W, H)));
+	KUNIT_EXPECT_TRUE(s->test, virtgpu_mock_wait(test_client_scanout_is(s->u, 0, 1, W, H)));
+	KUNIT_EXPECT_TRUE(s->test, virtgpu_mock_wait(test_client_scanout_is(s->u, 1, 3, W, H)));
 	KUNIT_EXPECT_TRUE(s->test, virtgpu_mock_wait(cursor_is(s, 7, 8)));
 }
 
@@ -328,7 +326,7 @@ static void suspend(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, test_client_flip(s.u, 0, s.own[1]), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(s.u, 0) == 1));
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 0, 2, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(s.u, 0, 2, W, H));
 	test_client_close(s.u);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->attachments)));
 	KUNIT_EXPECT_LE(test, virtgpu_mock_resources(s.m), 1);
@@ -401,10 +399,8 @@ static void suspend_mid_flip(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(s.u, 0) == 1));
 	virtgpu_mock_clear_rules(s.m);
 	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(s.u, 0, 2, 0, 0, W,
-									      H)));
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(s.u, 1, 3, 0, 0, W,
-									      H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(s.u, 0, 2, W, H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(s.u, 1, 3, W, H)));
 }
 
 /* Outputs that cannot be restored stay disabled until a mode is set. */
@@ -535,7 +531,7 @@ static void wedged(struct kunit *test)
 	virtgpu_mock_thaw(s.m);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!virtgpu_vq_is_wedged(&vgdev->ctrl)));
 	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 0, s.own[1]), 0);
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 0, 2, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(s.u, 0, 2, W, H));
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
 	virtgpu_mock_wait_idle(s.m);
 	KUNIT_EXPECT_EQ(test, vgdev->ctrl.num_pending, 0);

@@ -123,9 +123,8 @@ static void check_scanout(struct fixture *s, bool healthy, unsigned int output, 
 {
 	if (healthy)
 		KUNIT_EXPECT_TRUE(s->test,
-				  virtgpu_mock_wait(test_client_scanout_matches(s->u, output,
-										pattern_id, 0, 0,
-										W, H)));
+				  virtgpu_mock_wait(test_client_scanout_is(s->u, output,
+									   pattern_id, W, H)));
 }
 
 static void use_dumb(struct fixture *s, bool healthy, u32 pattern_id)

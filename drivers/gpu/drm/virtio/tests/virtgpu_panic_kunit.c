@@ -54,12 +54,10 @@ static void shows(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
 	KUNIT_EXPECT_EQ(test, draw(u, 2), 0);
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 2, 0, 0, W,
-									      H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 2, W, H)));
 	/* drm_panic may draw several times. */
 	KUNIT_EXPECT_EQ(test, draw(u, 3), 0);
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 3, 0, 0, W,
-									      H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 3, W, H)));
 
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, NULL), 0);
 	KUNIT_EXPECT_EQ(test, draw(u, 4), -ENODEV);
@@ -74,8 +72,7 @@ static void finds_pixels(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
 	KUNIT_EXPECT_EQ(test, draw(u, 2), 0);
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 2, 0, 0, W,
-									      H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 2, W, H)));
 }
 
 /* A message in flight is not queued again; after the response it is. */
@@ -94,8 +91,7 @@ static void busy_host(struct kunit *test)
 	virtgpu_mock_wait_idle(u->mock);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_log_pos(u->mock) - log_pos, 2);
 	KUNIT_EXPECT_EQ(test, draw(u, 4), 0);
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(u, 0, 4, 0, 0, W,
-									      H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 4, W, H)));
 }
 
 /* Imported buffers are not drawn into. */
@@ -114,7 +110,7 @@ static void import(struct kunit *test)
 	test_client_fill_pattern(u, fb, 1);
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
 	KUNIT_EXPECT_EQ(test, draw(u, 2), -ENODEV);
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(u, 0, 1, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 1, W, H));
 }
 
 static struct kunit_case panic_tests[] = {

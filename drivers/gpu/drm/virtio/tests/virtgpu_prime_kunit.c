@@ -104,7 +104,7 @@ static void show(struct import_test *s, u32 seed)
 {
 	test_client_fill_pattern(s->u, s->fb, seed);
 	KUNIT_ASSERT_EQ(s->u->test, test_client_show(s->u, 0, s->fb), 0);
-	KUNIT_EXPECT_TRUE(s->u->test, test_client_scanout_matches(s->u, 0, seed, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(s->u->test, test_client_scanout_is(s->u, 0, seed, W, H));
 }
 
 static void hide(struct import_test *s)
@@ -197,7 +197,7 @@ static void flips(struct kunit *test)
 		test_client_fill_pattern(s[0].u, s[i % 2].fb, i);
 		KUNIT_ASSERT_EQ(test, test_client_flip(s[0].u, 0, s[i % 2].fb), 0);
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(s[0].u, 0) == i));
-		KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s[0].u, 0, i, 0, 0, W, H));
+		KUNIT_EXPECT_TRUE(test, test_client_scanout_is(s[0].u, 0, i, W, H));
 		/* The previous buffer is unpinned. */
 		KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s[(i + 1) % 2].b->pins)));
 	}
@@ -214,7 +214,7 @@ static void mirror(struct kunit *test)
 	show(&s, 1);
 	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 1, s.fb), 0);
 	KUNIT_EXPECT_EQ(test, s.b->pins, 1);
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 1, 1, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(s.u, 1, 1, W, H));
 	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 0, NULL), 0);
 	msleep(50);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), -EBUSY);
@@ -266,7 +266,7 @@ static void move_unused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_DETACH_BACKING)), 0);
 	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 0, s.fb), 0);
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 0, 1, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(s.u, 0, 1, W, H));
 }
 
 static void move_hidden(struct kunit *test)
@@ -300,7 +300,7 @@ static void move_shown(struct kunit *test)
 
 	show(&s, 1);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), -EBUSY);
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 0, 1, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(s.u, 0, 1, W, H));
 
 	/*
 	 * The buffer can move when the next frame is queued, and its fence
@@ -346,7 +346,7 @@ static void move_waits_for_host(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(s.m, CMD(RESOURCE_UNREF)), 1);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(READ_ONCE(s.b->mappings) == 1));
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 0, 2, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(s.u, 0, 2, W, H));
 }
 
 /* The buffer moves while the creation of its resource is pending. */
@@ -433,8 +433,7 @@ static void import_held(struct kunit *test)
 
 	virtgpu_mock_release(s.m, CMD(RESOURCE_FLUSH));
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->pins)));
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(s.u, 0, 5, 0, 0, W,
-									      H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(s.u, 0, 5, W, H)));
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
 	KUNIT_EXPECT_EQ(test, s.m->state.lost, 0);
@@ -664,8 +663,7 @@ static void blob_rejected(struct kunit *test)
 	virtgpu_mock_reject(s.m, CMD(SET_SCANOUT_BLOB), VIRTIO_GPU_RESP_ERR_UNSPEC);
 	test_client_fill_pattern(s.u, s.fb, 1);
 	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 0, s.fb), 0);
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_matches(s.u, 0, 1, 0, 0, W,
-									      H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(s.u, 0, 1, W, H)));
 	KUNIT_EXPECT_FALSE(test, virtgpu_mock_resource_is_blob(s.m, virtgpu_mock_shown(s.m, 0)));
 	hide(&s);
 	if (!virtgpu_mock_buffer_move(s.b))
@@ -713,7 +711,7 @@ static void waits_for_write_fence(struct kunit *test)
 	dma_fence_signal(fence);
 	dma_fence_put(fence);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(s.u, 0) == 1));
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_matches(s.u, 0, 2, 0, 0, W, H));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(s.u, 0, 2, W, H));
 }
 
 static struct kunit_case prime_tests[] = {

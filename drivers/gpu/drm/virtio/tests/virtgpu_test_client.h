@@ -119,6 +119,13 @@ u32 test_client_color(u32 pattern_id, u32 x, u32 y);
 bool test_client_scanout_matches(struct virtgpu_test_client *u, unsigned int output, u32 pattern_id,
 				 u32 x, u32 y, u32 w, u32 h);
 
+/* As test_client_scanout_matches(), from the pattern's first pixel on. */
+static inline bool test_client_scanout_is(struct virtgpu_test_client *u, unsigned int output,
+					  u32 pattern_id, u32 w, u32 h)
+{
+	return test_client_scanout_matches(u, output, pattern_id, 0, 0, w, h);
+}
+
 struct dma_fence *test_client_add_write_fence(struct virtgpu_test_client *u, struct dma_resv *resv);
 
 int test_client_commit(struct virtgpu_test_client *u, const struct virtgpu_show *shows,
