@@ -282,7 +282,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	if (!list)
-		printf("TAP version 13\n1..%d\n", planned);
+		printf("KTAP version 1\n1..%d\n", planned);
 	for (t = 0; test_tables[t]; t++) {
 		for (tc = test_tables[t]; tc->name; tc++) {
 			if (!matches(tc->name, argc, argv))

@@ -1,97 +1,158 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-"""Runs tests in guests: builds what the guests need, boots them, and prints their TAP."""
+"""Guests: what is run in them, and what came of it."""
 
-import json
-import pathlib
+import dataclasses
+import fnmatch
+import os
 import re
-import shlex
-import subprocess
-import sys
 
-TOP = pathlib.Path(__file__).resolve().parents[3]
-BUILD = TOP / "build"
-UAPI = TOP / "tools/testing/uapi"
-PROGRAM = pathlib.Path(sys.argv[0]).stem
-CASE = re.compile(r"^(not ok|ok) \d+ - (\S+)(.*)$")
+import pytest
+from tap.parser import Parser
+from vgpuvm import machine
+
+from . import BUILD, TESTING, TOP, last_lines, screenshots
 
 # A guest whose devices are behind an IOMMU.
-IOMMU = ["--qemu=-device intel-iommu", "--append", "intel_iommu=on"]
+IOMMU = {"qemu": ["-device intel-iommu"], "append": "intel_iommu=on"}
+# An entry of a table of cases in C.
+CASE = re.compile(r'^\t\{ "([\w./-]+)",', re.M)
 
 
-class Tap:
-    """Prints results with their numbers, and counts those that failed."""
-
-    def __init__(self):
-        self.number = 0
-        self.failed = 0
-
-    def result(self, good, what, rest=""):
-        self.number += 1
-        self.failed += not good
-        print(f"{'ok' if good else 'not ok'} {self.number} - {what}{rest}", flush=True)
-
-    def remark(self, text):
-        print(f"# {text}", flush=True)
+def cases_of(program):
+    """The cases of virtgpu-uapi or virtgpu-stress, as their sources list them."""
+    return [case for source in sorted((TESTING / program).glob("*.c")) for case in CASE.findall(source.read_text())]
 
 
-def driver(kernel):
-    place = BUILD / ("modules/lts" if kernel == "lts" else f"tree-{kernel}") / "drivers/gpu/drm/virtio"
-    found = sorted(place.glob("virtio[-_]gpu.ko"))
-    if not found:
-        sys.exit(f"{PROGRAM}: no module in {place.relative_to(TOP)}: build it, or give --module")
-    return str(found[0])
+@dataclasses.dataclass(frozen=True)
+class Guest:
+    """A guest, and which cases of a program run in it. As a parameter its ID is KERNEL-NAME."""
+    kernel: str
+    name: str
+    options: dict = dataclasses.field(hash=False)       # of the fixture vm
+    cases: tuple
+    program: tuple      # its name, and arguments before the cases
+    files: tuple = ()   # other programs that it starts
+    variables: tuple = dataclasses.field(default=({}, {}), hash=False)     # by default, with --full
+    full: bool = False
+
+    def settings(self, full):
+        """The options of the fixture vm; variables of the caller's environment count more."""
+        values = dict(self.variables[full])
+        timeout = values.pop("timeout", 900)
+        names = {f"VIRTGPU_{name}": value for name, value in values.items()}
+        return {"timeout": timeout, **self.options, "env": {name: os.environ.get(name, value) for name, value in names.items()}}
+
+    @property
+    def needs(self):
+        return ("host-3d",) if self.options.get("host") == "3d" else ()
+
+    def __str__(self):
+        return f"{self.kernel}-{self.name}"
+
+    def marks(self):
+        marks = [pytest.mark.full] if self.full else []
+        return marks + ([pytest.mark.needs_3d] if self.options.get("gl") else [])
 
 
-def build_programs(kernel):
-    kdir = BUILD / ("lts/kdir" if kernel == "lts" else f"kernel-{kernel}/tree")
-    module = BUILD / f"modules/exporter-{kernel}"
-    make(["make", "-s", "-C", UAPI, f"O={BUILD / 'uapi'}", f"SYSROOT={BUILD / 'image/root'}"])
-    make([TOP / "tools/build-module", TOP / "tools/testing/exporter", kdir, module])
-    return BUILD / "uapi/virtgpu-uapi", BUILD / "uapi/virtgpu-fragment", module / "virtgpu_exporter.ko"
+def chosen(patterns, cases):
+    """The cases that match a string of patterns, in their order."""
+    return tuple(case for case in cases if any(fnmatch.fnmatchcase(case, pattern) for pattern in patterns.split()))
 
 
-def make(command):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode:
-        sys.exit(f"{done.stdout}{PROGRAM}: {shlex.join(map(str, command))} failed")
+def parametrize(metafunc, guests):
+    """Give a test the argument "run", and "case" with each case of each guest if it has that."""
+    if {"run", "case"} <= set(metafunc.fixturenames):
+        params = [pytest.param(guest, case, id=f"{guest}-{case}", marks=guest.marks()) for guest in guests for case in guest.cases]
+        metafunc.parametrize("run, case", params, indirect=["run"], scope="module")
+    elif "run" in metafunc.fixturenames:
+        params = [pytest.param(guest, id=str(guest), marks=guest.marks()) for guest in guests]
+        metafunc.parametrize("run", params, indirect=True, scope="module")
 
 
-def run_guest(tap, name, vm_options, out):
-    """Boot a guest whose script prints TAP; what it printed goes to tap, with the name in front."""
-    command = [TOP / "tools/vm/vm", "run", *vm_options, "--out", out]
-    vm = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    log = out / "script.log"
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    planned, seen, screenshots = 0, 0, False
-    for line in lines:
-        case = CASE.match(line)
-        if case:
-            seen += 1
-            tap.result(case.group(1) == "ok", f"{name}: {case.group(2)}", case.group(3))
-        elif line.startswith("1.."):
-            planned = int(line[3:])
-        elif not line.startswith("TAP "):
-            screenshots = screenshots or line.startswith("# screenshot ")
-            tap.remark(line.removeprefix("# "))
-    if not planned or seen != planned:
-        tap.remark(f"see {out.relative_to(TOP)}: {vm.stdout.strip()}")
-        tap.result(False, f"{name}: {seen} of {planned} cases ended")
-    elif vm.returncode not in (0, 1, 123):
-        tap.remark(vm.stdout.strip())
-        tap.result(False, f"{name}: guest ended with status {vm.returncode}")
-    if screenshots:
-        check_screenshots(tap, name, log, out)
-    report = out / "result.json"
-    warnings = json.loads(report.read_text())["kernel_warnings"] if report.exists() else ["no report"]
-    for line in warnings[:20]:
-        tap.remark(line)
-    tap.result(not warnings, f"{name}: no kernel warnings")
+def selected_cases(request):
+    """The cases of this session's tests in a guest; all of the guest's if only the guest itself is tested."""
+    cases = [item.callspec.params["case"] for item in request.session.items
+             if hasattr(item, "callspec") and item.callspec.params.get("run") is request.param and "case" in item.callspec.params]
+    return list(dict.fromkeys(cases)) or list(request.param.cases)
 
 
-def check_screenshots(tap, name, log, out):
-    check = subprocess.run([TOP / "tools/testing/check-screenshots", log, out], stdout=subprocess.PIPE, text=True)
-    bad = [line for line in check.stdout.splitlines() if not line.startswith(("ok ", "1.."))]
-    for line in bad:
-        tap.remark(line.removeprefix("# "))
-    count = sum(1 for line in check.stdout.splitlines() if line.startswith("ok "))
-    tap.result(check.returncode == 0, f"{name}: screenshots", f" # {count} are right")
+@dataclasses.dataclass
+class Case:
+    """A line of KTAP."""
+    ok: bool
+    skip: bool
+    note: str           # a figure or a reason
+    lines: list         # what was printed before it
+
+
+def read_ktap(text):
+    """({name: Case}, the rest of the lines)"""
+    parser, cases, lines = Parser(), {}, []
+    for text_line in text.splitlines():
+        line = parser.parse_line(text_line.strip())
+        if line.category == "test":
+            name = re.sub(r"^- ", "", line.description)
+            cases[name] = Case(line.ok, line.skip, re.sub(r"^SKIP\s*", "", line.directive.text), lines)
+            lines = []
+        else:
+            lines = [*lines, text_line]
+    return cases, lines
+
+
+class Run:
+    """What came of one run of a guest."""
+
+    def __init__(self, name, result):
+        self.name, self.folder = name, result.out
+        self.status, self.reason, self.kernel_warnings = result.status, result.reason, result.kernel_warnings
+        self.output = result.output
+        self.cases, self.rest = read_ktap(self.output)
+
+    def file(self, name):
+        return self.folder / name
+
+    def check(self, name):
+        """Pass, fail or skip as a case did. Return its note."""
+        case = self.cases.get(name)
+        if not case:
+            pytest.fail(f"{name}: the guest {self.name} ended before this result: {self.reason or 'no line of KTAP has it'}\n" +
+                        "\n".join(self.rest[-20:]), pytrace=False)
+        if case.skip:
+            pytest.skip(case.note)
+        if not case.ok:
+            pytest.fail("\n".join([f"{name}: {case.note}", *case.lines[-30:]]), pytrace=False)
+        wrong = [text for line in case.lines if (text := screenshots.check_line(line, self.folder))]
+        if wrong:
+            pytest.fail("\n".join([f"{name}: wrong picture", *wrong]), pytrace=False)
+        return case.note
+
+    def check_end(self, results=None):
+        """The guest came to its end, without a warning of its kernel or a result that no test looks at."""
+        if self.status not in (0, 1, machine.KERNEL_WARNED) or (self.status == 1 and all(case.ok for case in self.cases.values())):
+            pytest.fail("\n".join([f"{self.name}: {self.reason}", *self.rest[-20:]]), pytrace=False)
+        assert not self.kernel_warnings, f"{self.name}: the guest's kernel printed {len(self.kernel_warnings)} warnings"
+        if results is not None:
+            unknown = set(self.cases) - set(results)
+            assert not unknown, f"{self.name}: results that no test has: {', '.join(sorted(unknown))}"
+
+    def sections(self):
+        """For the report of a failed test."""
+        log = self.folder / "dmesg.log"
+        yield "end of the guest's kernel log", "\n".join([*self.kernel_warnings[:5], "...", last_lines(log)])
+        pictures = sorted(path.name for path in self.folder.glob("*.png"))
+        yield "files", f"{self.folder.relative_to(TOP)}/: script.log, dmesg.log, console.log, qemu.txt, trace.log" + (
+            f"; {len(pictures)} pictures: {' '.join(pictures[:6])}" if pictures else "")
+
+
+def boot(name, config, **options):
+    """Boot a guest, run its program, return the Run."""
+    out, keep, say = BUILD / "vm" / name, config.getoption("keep"), config.virtgpu.say
+    say(f"guest {name} boots; {out.relative_to(TOP)}/script.log")
+    try:
+        result = machine.run(out=str(out), keep=keep, **options)
+    except machine.Problem as problem:
+        pytest.fail(f"{name}: {problem}", pytrace=False)
+    if keep:
+        place = os.path.relpath(out)
+        say(f"guest {name} is left: shell: socat -,raw,echo=0 {place}/shell (exit ends it); gdb: target remote {place}/gdb")
+    return Run(name, result)

@@ -29,7 +29,7 @@ TRACE_ALWAYS = ("virtio_set_status", "handle_qmp_command")
 
 TIMEOUT, KERNEL_WARNED, DIED, HOST = 124, 123, 125, 126
 
-# Whatever ends us, what we started ends too.
+# A process with this prefix ends when the program that started it ends.
 WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
@@ -37,6 +37,12 @@ WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 class Options:
     """What to boot. Each field is the option of "vm run" with the same name."""
     script: str = ""
+    args: list = field(default_factory=list)
+    files: list = field(default_factory=list)
+    modules: list = field(default_factory=list)
+    env: dict = field(default_factory=dict)
+    alone: bool = False
+    keep: bool = False
     host: str = "own"
     kernel: str = "lts"
     module: str = "none"
@@ -81,15 +87,9 @@ class Result:
     fake_udmabuf: bool
 
     @property
-    def console(self):
-        return self.out / "console.log"
-
-    @property
     def output(self):
-        return (self.out / "script.log").read_text(errors="replace")
-
-    def counts(self, start=None, end=None):
-        return logs.counts(self.out / "trace.log", start, end)
+        log = self.out / "script.log"
+        return log.read_text(errors="replace") if log.exists() else ""
 
 
 def qemu_binary():
@@ -151,6 +151,9 @@ class Machine:
         self.options = options
         self.kernel = kernel.find(options.kernel)
         self.out = pathlib.Path(options.out or BUILD / "vm/last").resolve()
+        # The path of a socket may have about a hundred characters.
+        self.sockets = pathlib.Path(os.path.relpath(self.out))
+        self.with_us = () if options.keep else WITH_US
         self.gpus = []          # ids
         self.heads = []         # of each gpu
         self.fake_udmabuf = False
@@ -182,9 +185,9 @@ class Machine:
             shutil.rmtree(self.out)
         inside = self.out / ".vm"
         inside.mkdir(parents=True)
-        for path in GUEST.iterdir():
-            if path.name != "initramfs":
-                shutil.copy(path, inside)
+        for path in (*(path for path in GUEST.iterdir() if path.name != "initramfs"), *options.files):
+            copy = shutil.copy(path, inside)
+            os.chmod(copy, 0o755)
         if options.script:
             shutil.copyfile(options.script, inside / "script")
         elif not options.interactive:
@@ -194,6 +197,10 @@ class Machine:
                 raise Problem(f"no module {options.module}")
             shutil.copyfile(options.module, inside / "virtio_gpu.ko")
         environment = {
+            "vm_args": shlex.join(options.args),
+            "vm_modules": " ".join(options.modules),
+            "vm_alone": "1" if options.alone else "",
+            "vm_keep": "1" if options.keep else "",
             "vm_load": "1" if options.load and options.module != "none" else "",
             "vm_params": options.params,
             "vm_share": "1" if options.share else "",
@@ -202,7 +209,9 @@ class Machine:
             "vm_serial": "1" if options.serial else "",
             "vm_interactive": "1" if options.interactive else "",
         }
-        (inside / "env").write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items()))
+        lines = [f"{name}={shlex.quote(value)}\n" for name, value in environment.items()]
+        lines += [f"export {name}={shlex.quote(str(value))}\n" for name, value in options.env.items()]
+        (inside / "env").write_text("".join(lines))
         kernel.make_initramfs(self.kernel, inside / "initramfs")
 
     def own_line(self):
@@ -232,7 +241,7 @@ class Machine:
     def command(self, fds):
         """QEMU's command line."""
         options = self.options
-        append = "console=ttyS0 panic=-1 sysrq_always_enabled random.trust_cpu=on " + options.append
+        append = f"console=ttyS0 panic={0 if options.keep else -1} sysrq_always_enabled random.trust_cpu=on {options.append}"
         virtio, extra = "pci", []
         if options.machine.startswith("microvm"):
             virtio, extra = "device", ["-global", "virtio-mmio.force-legacy=false"]
@@ -252,6 +261,9 @@ class Machine:
         if options.interactive:
             command += ["-chardev", f"stdio,id=console,signal=off,mux=on,logfile={self.out / 'console.log'}",
                         "-mon", "chardev=console,mode=readline"]
+        elif options.keep:
+            command += ["-chardev", f"socket,id=console,path={self.sockets / 'shell'},server=on,wait=off,logfile={self.out / 'console.log'}",
+                        "-gdb", f"unix:{self.sockets / 'gdb'},server=on,wait=off"]
         else:
             command += ["-chardev", f"file,id=console,path={self.out / 'console.log'}"]
         command += ["-serial", "chardev:console"]
@@ -472,10 +484,11 @@ class Machine:
                         sys.stdout.buffer.write(data)
                         sys.stdout.buffer.flush()
 
-    async def start_bus(self):
-        self.bus = await asyncio.create_subprocess_exec(
-            *WITH_US, "dbus-daemon", "--session", "--nofork", "--print-address", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self.bus_address = (await self.bus.stdout.readline()).decode().strip()
+    def start_bus(self):
+        self.bus = subprocess.Popen(
+            [*self.with_us, "dbus-daemon", "--session", "--nofork", "--print-address"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+        self.bus_address = self.bus.stdout.readline().strip()
 
     async def last_words(self):
         """The guest hangs: have its kernel say where, and take a picture."""
@@ -493,19 +506,20 @@ class Machine:
         self.prepare()
         pairs = {name: socket.socketpair() for name in ("control", "log", "qmp")}
         if options.dbus:
-            await self.start_bus()
+            self.start_bus()
             environment["DBUS_SESSION_BUS_ADDRESS"] = self.bus_address
         if options.gl:
             self.screen = xscreen.Screen(self.out / ".vm")
-            await self.screen.start(*WITH_US)
+            await self.screen.start(*self.with_us)
             environment.update(DISPLAY=self.screen.name, SDL_VIDEODRIVER="x11")
         command = self.command({name: pair[1].fileno() for name, pair in pairs.items()})
         (self.out / "qemu.txt").write_text(shlex.join(map(str, command)) + "\n")
         process = None
         errors = open(self.out / "qemu.log", "wb")
         try:
-            process = await asyncio.create_subprocess_exec(
-                *WITH_US, *map(str, command), env=environment, stdin=None if options.interactive else subprocess.DEVNULL,
+            # Not of asyncio, which kills its processes in the end.
+            process = subprocess.Popen(
+                [*self.with_us, *map(str, command)], env=environment, stdin=None if options.interactive else subprocess.DEVNULL,
                 stdout=None if options.interactive else errors, stderr=errors,
                 pass_fds=[pair[1].fileno() for pair in pairs.values()], start_new_session=not options.interactive)
             for _, theirs in pairs.values():
@@ -517,34 +531,40 @@ class Machine:
                 await asyncio.wait_for(self.qmp.connect(pairs["qmp"][0]), 30)
             except (QMPError, asyncio.TimeoutError, EOFError, OSError):
                 await asyncio.sleep(0.5)
-                if process.returncode is None:
+                if process.poll() is None:
                     raise
             timeout = None if options.interactive else options.timeout
             try:
-                await asyncio.wait_for(process.wait(), timeout)
+                await asyncio.wait_for(self.ended(process), timeout)
             except asyncio.TimeoutError:
                 if self.status is None:
                     await self.last_words()
                     self.status = TIMEOUT
-            if process.returncode is not None:
+            if process.poll() is not None:
                 await asyncio.wait(listening, timeout=2)
         finally:
             await self.stop(process)
             errors.close()
         return self.conclude(process, time.monotonic() - began)
 
+    async def ended(self, process):
+        while process.poll() is None and not (self.options.keep and self.status is not None):
+            await asyncio.sleep(0.05)
+
     async def stop(self, process):
         for task in list(self.tasks):
             task.cancel()
         with contextlib.suppress(Exception):
             await self.qmp.disconnect()
-        if process and process.returncode is None:
+        if self.options.keep:
+            return
+        if process and process.poll() is None:
             process.kill()
-            await process.wait()
+            process.wait()
         for helper in (self.bus, self.screen and self.screen.process):
             if helper:
                 helper.terminate()      # it removes its socket
-                await helper.wait()
+                helper.wait()
 
     def conclude(self, process, seconds):
         console = self.out / "console.log"

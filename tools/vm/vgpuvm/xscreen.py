@@ -26,9 +26,9 @@ class Screen:
     async def start(self, *wrapper):
         """Start the server, and wait until it is ready."""
         read, write = os.pipe()
-        self.process = await asyncio.create_subprocess_exec(
-            *wrapper, "Xvfb", "-displayfd", str(write), "-screen", "0", f"{SIZE}x24", "-fbdir", self.folder,
-            "-retro", "-nocursor", "-nolisten", "tcp", pass_fds=[write],
+        self.process = subprocess.Popen(
+            [*wrapper, "Xvfb", "-displayfd", str(write), "-screen", "0", f"{SIZE}x24", "-fbdir", self.folder,
+             "-retro", "-nocursor", "-nolisten", "tcp"], pass_fds=[write], start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(write)
         with os.fdopen(read) as line:

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+"""Fixtures and options of all tests, see README.md."""
+
+import functools
+import os
+import pathlib
+import re
+import subprocess
+import threading
+import time
+
+import pytest
+
+try:
+    from vgputest import BUILD, DRIVER, TESTING, TOP, guests, last_lines, setups
+except ImportError as error:
+    raise pytest.UsageError(f"{error}: run tools/setup packages qmp") from None
+
+# What needs no guest comes first: the setups of the guests run meanwhile.
+FIRST = ("test_build", "test_style", "test_guide", "test_kunit")
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("virtio-gpu")
+    group.addoption("--full", action="store_true", default=bool(os.environ.get("FULL")),
+                    help="with the tests marked full, and all iterations; also by FULL=1")
+    group.addoption("--keep", action="store_true", help="leave the guests running, for a shell or gdb")
+    group.addoption("--coverage", action="store_true", default=bool(os.environ.get("COVERAGE")),
+                    help="how much of the driver the unit tests in user mode Linux execute")
+    group.addoption("--baseline", action="store_true", default=bool(os.environ.get("BASELINE")),
+                    help="IGT: run the in-tree driver too, instead of reading its results from the lists")
+    group.addoption("--device", default=os.environ.get("DEVICE", ""), help="IGT: the whole list on this device: blob, 2d or virgl")
+    group.addoption("--outputs", type=int, default=int(os.environ.get("OUTPUTS") or 1), help="IGT: with so many outputs")
+
+
+class Session:
+    """Progress, skips and setups of a session."""
+
+    def __init__(self, config):
+        self.config = config
+        self.began = time.monotonic()
+        self.running = ""
+        # The output itself, as pytest captures that of the tests.
+        with config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
+            self.output = os.dup(1)
+        self.setups = setups.Setups(self.say)
+        self.skips = read_skips()
+        threading.Thread(target=self.beat, daemon=True).start()
+
+    def say(self, text):
+        minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
+        os.write(self.output, f"\n[{minutes:3}:{seconds:02}] {text}".encode())
+
+    def beat(self):
+        """A line every minute that one test takes."""
+        last, since = "", time.monotonic()
+        while True:
+            time.sleep(5)
+            if self.running != last:
+                last, since = self.running, time.monotonic()
+            elif last and time.monotonic() - since >= 60:
+                since = time.monotonic()
+                logs = [path for path in (*BUILD.glob("vm/*/script.log"), *BUILD.glob("log/*")) if path.is_file()]
+                newest = max(logs, key=lambda path: path.stat().st_mtime, default=None)
+                self.say(f"{last}: " + (f"{newest.relative_to(TOP)}: {last_lines(newest, 1)[:100]}" if newest else "runs"))
+
+
+def read_skips():
+    """(pattern of IDs, reason): lines of skips.txt, each with the comment above."""
+    found, reason = [], ""
+    for line in (TESTING / "skips.txt").read_text().splitlines():
+        if line.startswith("#"):
+            reason = line[1:].strip()
+        elif line:
+            found.append((re.compile(line), reason))
+    return found
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    if not config.getoption("collectonly"):
+        config.option.xmlpath = config.option.xmlpath or BUILD / "results/junit.xml"
+        config.virtgpu = Session(config)
+
+
+def is_named(config, item):
+    return any("::" in arg and item.nodeid.startswith(arg.split("::")[0]) for arg in config.args)
+
+
+def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
+    if not config.getoption("full"):
+        left = [item for item in items if item.get_closest_marker("full") and not is_named(config, item)]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
+
+
+def pytest_collection_finish(session):
+    if hasattr(session.config, "virtgpu"):
+        for item in session.items:
+            for need in setups.needs(item):
+                session.config.virtgpu.setups.start(need)
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Setups are waited for before the test's time begins."""
+    ours = item.config.virtgpu
+    ours.running = item.nodeid
+    for need in setups.needs(item):
+        ours.setups.wait(need)
+    if "vm" in item.fixturenames:
+        # A guest beside compilers is starved of processors.
+        ours.setups.wait_all()
+    yield
+    ours.running = ""
+
+
+def again(item):
+    full = " --full" if item.get_closest_marker("full") or item.config.getoption("full") else ""
+    return f"pytest-3{full} 'tools/testing/{item.nodeid}'"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not any(pattern.search(item.nodeid) for pattern, _ in item.config.virtgpu.skips):
+            report.outcome, report.longrepr = "failed", f"unexpected skip, not in tools/testing/skips.txt: {reason}"
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            # A run of a guest, or what a test has made of one.
+            run = getattr(value, "run", value)
+            if isinstance(run, guests.Run):
+                report.sections += run.sections()
+        report.sections.append(("run it again", again(item)))
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "virtgpu"):
+        session.config.virtgpu.setups.close()
+
+
+def pytest_unconfigure(config):
+    """The last line counts what all of it came to."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and hasattr(config, "virtgpu"):
+        def count(*kinds):
+            return sum(len(reporter.stats.get(kind, ())) for kind in kinds)
+        reporter.write_line(f"{count('passed')} passed, {count('failed', 'error')} failed, {count('skipped', 'xfailed')} skipped")
+
+
+# ---- what the tests need ------------------------------------------------------------
+
+
+def from_setup(fixture, path):
+    @pytest.fixture(scope="session", name=fixture)
+    def prepared(pytestconfig):
+        pytestconfig.virtgpu.setups.require(setups.NEEDS[fixture])
+        return BUILD / path
+    prepared.__doc__ = f"{path}, of tools/setup {setups.NEEDS[fixture]}"
+    return prepared
+
+
+lts_kernel = from_setup("lts_kernel", "lts")
+kernel_source = from_setup("kernel_source", "source")
+guest_image = from_setup("guest_image", "image")
+host_3d = from_setup("host_3d", "host-3d")
+qemu_plugin = from_setup("qemu_plugin", "plugin")
+uml_kernel = from_setup("uml_kernel", "kernel-uml")
+doc_tools = from_setup("doc_tools", "doc")
+packaging_tools = from_setup("packaging_tools", "dist")
+
+
+@pytest.fixture(scope="session")
+def full(pytestconfig):
+    """Whether all iterations are wanted."""
+    return pytestconfig.getoption("full")
+
+
+@pytest.fixture(scope="session")
+def call():
+    """Run a command in the repository's folder; its output, or a failure that shows it."""
+    def call(*command, check=True, **options):
+        done = subprocess.run(list(map(str, command)), cwd=options.pop("cwd", TOP), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace", check=False, **options)
+        if check and done.returncode:
+            pytest.fail(f"{' '.join(map(str, command))}: status {done.returncode}\n" + "\n".join(done.stdout.splitlines()[-40:]), pytrace=False)
+        return done.stdout
+    return call
+
+
+@pytest.fixture(scope="session")
+def tree(call):
+    """tree(NAME): a kernel tree with the driver, see tools/setup; build/tree-NAME."""
+    @functools.cache
+    def tree(name):
+        call("tools/setup", "tree", name)
+        return BUILD / f"tree-{name.replace(':', '-')}"
+    return tree
+
+
+@pytest.fixture(scope="session")
+def module(call, pytestconfig):
+    """module(KERNEL): the driver built for lts, 7.3 or 7.3-debug."""
+    @functools.cache
+    def module(kernel):
+        pytestconfig.virtgpu.setups.require(setups.kernel_need(kernel))
+        if kernel == "lts":
+            call("make", "-s", "modules", "KDIR=build/lts/kdir")
+            return BUILD / f"modules/lts/{DRIVER.relative_to(TOP)}/virtio_gpu.ko"
+        return TOP / call("tools/setup", "module", kernel).splitlines()[-1]
+    return module
+
+
+@pytest.fixture(scope="session")
+def exporter(call):
+    """exporter(KERNEL): the module that exports dma-bufs."""
+    @functools.cache
+    def exporter(kernel):
+        kdir = "build/lts/kdir" if kernel == "lts" else f"build/kernel-{kernel}/tree"
+        call("tools/build-module", "tools/testing/exporter", kdir, f"build/modules/exporter-{kernel}")
+        return BUILD / f"modules/exporter-{kernel}/virtgpu_exporter.ko"
+    return exporter
+
+
+@pytest.fixture(scope="session")
+def programs(call, guest_image):
+    """The folder of the C programs that run in the guest."""
+    out, root = BUILD / "programs", guest_image / "root"
+    call("make", "-s", "-C", TESTING / "uapi", f"O={out}", f"SYSROOT={root}")
+    call("make", "-s", "-C", TESTING / "stress", f"O={out}/stress", f"UAPI={out}", f"SYSROOT={root}")
+    return out
+
+
+@pytest.fixture(scope="session")
+def vm(pytestconfig, guest_image, module):
+    """vm(NAME, kernel=..., ...): boot a guest, see vgpuvm.machine.Options; a vgputest.guests.Run.
+
+    The driver is the one built here unless module= says otherwise ("baseline": the in-tree one).
+    """
+    def vm(name, *, kernel="lts", **options):
+        needs = [setups.kernel_need(kernel)] + (["host-3d"] if options.get("host") == "3d" else [])
+        for need in needs:
+            pytestconfig.virtgpu.setups.require(need)
+        if "module" not in options:
+            options["module"] = str(module(kernel))
+        return guests.boot(name, pytestconfig, kernel=kernel, **options)
+    return vm
+
+
+@pytest.fixture(scope="module")
+def run(request, vm, exporter, programs):
+    """The run of a vgputest.guests.Guest, with the cases of this session's tests."""
+    guest, name = request.param, request.module.__name__.removeprefix("test_")
+    program, *args = guest.program
+    return vm(f"{name}-{guest}", kernel=guest.kernel, script=programs / program, args=[*args, *guests.selected_cases(request)],
+              files=[programs / file for file in guest.files] + [exporter(guest.kernel)], modules=["vgem", "virtgpu_exporter"],
+              **guest.settings(request.config.getoption("full")))
