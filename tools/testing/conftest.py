@@ -39,7 +39,7 @@ class Session:
     def __init__(self, config):
         self.config = config
         self.began = time.monotonic()
-        self.running = ""
+        self.running, self.broken = "", True
         # The output itself, as pytest captures that of the tests.
         with config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
             self.output = os.dup(1)
@@ -79,12 +79,16 @@ def read_skips():
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     if not config.getoption("collectonly"):
+        # Those of a make that called pytest are not for the makes of the tests.
+        for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+            os.environ.pop(name, None)
         config.option.xmlpath = config.option.xmlpath or BUILD / "results/junit.xml"
         config.virtgpu = Session(config)
 
 
 def is_named(config, item):
-    return any("::" in arg and item.nodeid.startswith(arg.split("::")[0]) for arg in config.args)
+    """Whether the command line has the test's ID, or its function's."""
+    return any(arg.endswith((item.nodeid, item.nodeid.split("[")[0])) for arg in config.args)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -137,9 +141,10 @@ def pytest_runtest_makereport(item, call):
         report.sections.append(("run it again", again(item)))
 
 
-def pytest_sessionfinish(session):
+def pytest_sessionfinish(session, exitstatus):
     if hasattr(session.config, "virtgpu"):
         session.config.virtgpu.setups.close()
+        session.config.virtgpu.broken = exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 
 def pytest_unconfigure(config):
@@ -148,7 +153,8 @@ def pytest_unconfigure(config):
     if reporter and hasattr(config, "virtgpu"):
         def count(*kinds):
             return sum(len(reporter.stats.get(kind, ())) for kind in kinds)
-        reporter.write_line(f"{count('passed')} passed, {count('failed', 'error')} failed, {count('skipped', 'xfailed')} skipped")
+        failed = count("failed", "error") or int(config.virtgpu.broken)
+        reporter.write_line(f"{count('passed')} passed, {failed} failed, {count('skipped', 'xfailed')} skipped")
 
 
 # ---- what the tests need ------------------------------------------------------------

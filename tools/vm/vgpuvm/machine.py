@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field, asdict
+from dataclasses import asdict, dataclass, field
 
 from . import BUILD, GUEST, TOP, Problem, kernel, logs, xscreen
 
@@ -33,47 +33,53 @@ TIMEOUT, KERNEL_WARNED, DIED, HOST = 124, 123, 125, 126
 WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
+def option(default, text, metavar=None):
+    """A field with the help text of its option of tools/vm/vm."""
+    metadata = {"help": text, "metavar": metavar}
+    return field(default_factory=type(default), metadata=metadata) if isinstance(default, (list, dict)) else field(default=default, metadata=metadata)
+
+
 @dataclass
 class Options:
-    """What to boot. Each field is the option of "vm run" with the same name."""
-    script: str = ""
-    args: list = field(default_factory=list)
-    files: list = field(default_factory=list)
-    modules: list = field(default_factory=list)
-    env: dict = field(default_factory=dict)
-    alone: bool = False
-    keep: bool = False
-    host: str = "own"
-    kernel: str = "lts"
-    module: str = "none"
-    params: str = ""
-    load: bool = True
-    root: str = ""
-    line: str = ""
-    machine: str = "q35"
-    vga: str = "none"
-    gpu: list = field(default_factory=list)
-    ivshmem: str = ""
-    ports: bool = False
-    serial: bool = False
-    udmabuf: str = "host"
-    preload: list = field(default_factory=list)
-    dbus: bool = False
-    gl: bool = False
-    display: str = ""
-    mem: str = "2G"
-    smp: int = 2
-    append: str = ""
-    qemu: list = field(default_factory=list)
-    trace: list = field(default_factory=list)
-    timeout: float = 300
-    out: str = ""
-    share: str = ""
-    udev: bool = False
-    interactive: bool = False
-    verbose: bool = False
-    accept: list = field(default_factory=list)
-    accel: str = ""
+    """What to boot. tools/vm/vm has an option for each field."""
+    script: str = option("", "a program that runs as root in the guest, in $VM_OUT", "FILE")
+    args: list = option([], "an argument of it", "ARG")
+    files: list = option([], "a file that is copied into the guest's PATH", "FILE")
+    modules: list = option([], "a module to load before the program: of the kernel, or NAME.ko of --files, which is unloaded again", "NAME")
+    env: dict = option({}, "a variable of the program's environment", "NAME=VALUE")
+    alone: bool = option(False, "without the shared folders, which neither suspend nor a snapshot survives; swap on the second disk")
+    keep: bool = option(False, "leave the guest running, with a shell and gdb's stub on sockets in --out")
+    kernel: str = option("lts", "the guest's kernel", "lts|7.3|7.3-debug|DIR")
+    module: str = option("none", "virtio_gpu.ko, or the kernel's own driver", "FILE|baseline|none")
+    params: str = option("", "module parameters", "TEXT")
+    no_load: bool = option(False, "the program loads the driver (load-gpu)")
+    root: str = option("", "a folder of the host as the guest's root, read only, instead of the image; it has its own modules", "DIR")
+    line: str = option("", "a command line of QEMU to start with (its disk, display and accelerator become those of here)", "TEXT")
+    host: str = option("own", "3d: QEMU 11 with Vulkan, from tools/setup host-3d; own: this machine's QEMU", "own|3d")
+    machine: str = option("q35", "q35, or microvm: virtio devices on MMIO (give -device devices)", "TYPE")
+    vga: str = option("none", "first graphics card: none, bochs, or a QEMU device such as virtio-vga", "DEVICE")
+    gpu: list = option([], "such as virtio-gpu-pci,blob=true,max_outputs=2", "DEVICE")
+    ports: bool = option(False, "each of them on a PCIe port of its own, where the guest can eject it")
+    serial: bool = option(False, "talk to the guest over serial lines: Linux 7.3 loses virtio's ports when it sleeps")
+    ivshmem: str = option("", "a PCI device with a memory BAR", "SIZE")
+    udmabuf: str = option("host", "host: its device, or the fake one if the host has none; fake: always that; refuse: one that makes no buffer", "host|fake|refuse")
+    preload: list = option([], "a library to preload into QEMU", "FILE")
+    dbus: bool = option(False, "display over D-Bus: outputs can be plugged")
+    gl: bool = option(False, "display with OpenGL, which virtio-gpu-gl-pci and virtio-vga-gl need; on an X server without a screen")
+    display: str = option("", "any other QEMU display", "TYPE")
+    mem: str = option("2G", "the guest's memory", "SIZE")
+    smp: int = option(2, "processors", "N")
+    append: str = option("", "for the kernel's command line", "ARGS")
+    qemu: list = option([], "for QEMU's (--qemu='-x y')", "ARGS")
+    accel: str = option("", "default: kvm if it runs a guest here, else emulation", "NAME")
+    trace: list = option([], "QEMU trace events; gpu: those that host counts needs", "EVENT")
+    timeout: float = option(300, "seconds", "S")
+    out: str = option("", "emptied first; default: build/vm/last", "DIR")
+    share: str = option("", "a folder of the host for the guest, $VM_SHARE", "DIR")
+    udev: bool = option(False, "run udev in the guest")
+    interactive: bool = option(False, "a shell on the serial console (leave: exit)")
+    verbose: bool = option(False, "show the program's output as it comes")
+    accept: list = option([], "a kernel warning to accept", "REGEX")
 
 
 @dataclass
@@ -201,7 +207,7 @@ class Machine:
             "vm_modules": " ".join(options.modules),
             "vm_alone": "1" if options.alone else "",
             "vm_keep": "1" if options.keep else "",
-            "vm_load": "1" if options.load and options.module != "none" else "",
+            "vm_load": "1" if options.module != "none" and not options.no_load else "",
             "vm_params": options.params,
             "vm_share": "1" if options.share else "",
             "vm_udev": "1" if options.udev else "",
