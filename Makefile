@@ -24,7 +24,7 @@ compat := $(MODULES)/compat
 VIRTGPU_VERSION ?= $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
 kbuild = tools/build-module . $(KDIR) $(MODULES) VIRTGPU_TOP=$(CURDIR) VIRTGPU_COMPAT=$(abspath $(compat)) \
 	 VIRTGPU_VERSION=$(VIRTGPU_VERSION) CONFIG_DRM_VIRTIO_GPU=m CONFIG_DRM_VIRTIO_GPU_KMS=y
-STAGES ?=
+pytest = tools/setup packages qmp && cd tools/testing && pytest-3
 
 define HELP
 On this machine                                               minutes  disk
@@ -47,7 +47,9 @@ In virtual machines; the first target downloads and builds the dependencies
                       with 3D (virgl), or with OUTPUTS=2             30    3 GB
   sparse              static checks                                   2    1 GB
   bench               performance, against the in-tree driver         8    2 GB
-  check [STAGES=...]  all tests (see tools/check --list)             25    8 GB
+  check               all tests (tools/testing/README.md)            25    8 GB
+  check TESTS=...     some of them: arguments of pytest, such as
+                      TESTS="test_igt.py -k flip"
   check FULL=1        including long tests                          180   12 GB
   clean               remove build/, but not the cache                0    none
 Minutes are for two CPUs without KVM, after setup. Modules are built for the running kernel,
@@ -100,17 +102,18 @@ setup:
 vm:
 	tools/setup packages qmp lts image
 	$(MAKE) modules KDIR=build/lts/kdir
-	tools/vm/vm run --kernel lts --module build/modules/lts/drivers/gpu/drm/virtio/virtio_gpu.ko \
+	tools/vm/vm --kernel lts --module build/modules/lts/drivers/gpu/drm/virtio/virtio_gpu.ko \
 		--vga bochs --gpu virtio-gpu-pci,blob=true,max_outputs=2 --interactive
 
 igt bench: export FULL = 1
-kunit igt sparse bench demo:
-	tools/setup packages
-	tools/check --only $@
+kunit igt bench demo:
+	$(pytest) test_$@.py
+
+sparse:
+	$(pytest) test_build.py -k sparse
 
 check:
-	tools/setup packages
-	tools/check $(if $(STAGES),--only $(STAGES))
+	$(pytest) $(TESTS)
 
 clean:
 	rm -rf build
