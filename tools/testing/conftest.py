@@ -27,6 +27,9 @@ def pytest_addoption(parser):
     group.addoption("--keep", action="store_true", help="leave the guests running, for a shell or gdb")
     group.addoption("--coverage", action="store_true", default=bool(os.environ.get("COVERAGE")),
                     help="how much of the driver the unit tests in user mode Linux execute")
+    group.addoption("--document", action="store_true", default=bool(os.environ.get("DOCUMENT")),
+                    help="bench: put the tables and the plot into the guide; also by DOCUMENT=1")
+    group.addoption("--profile", action="store_true", help="bench: where each chosen case spends its instructions")
     group.addoption("--baseline", action="store_true", default=bool(os.environ.get("BASELINE")),
                     help="IGT: run the in-tree driver too, instead of reading its results from the lists")
     group.addoption("--device", default=os.environ.get("DEVICE", ""), help="IGT: the whole list on this device: blob, 2d or virgl")
@@ -93,10 +96,10 @@ def is_named(config, item):
 
 def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
-    if not config.getoption("full"):
-        left = [item for item in items if item.get_closest_marker("full") and not is_named(config, item)]
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in set(left)]
+    without = [name for name in ("full", "coverage") if not config.getoption(name)]
+    left = {item for item in items if any(map(item.get_closest_marker, without)) and not is_named(config, item)}
+    config.hook.pytest_deselected(items=list(left))
+    items[:] = [item for item in items if item not in left]
 
 
 def pytest_collection_finish(session):

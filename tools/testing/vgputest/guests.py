@@ -85,11 +85,11 @@ class Case:
     lines: list         # what was printed before it
 
 
-def read_ktap(text):
-    """({name: Case}, the rest of the lines)"""
+def read_ktap(text, indent=""):
+    """({name: Case}, the rest of the lines), of the results that are indented so."""
     parser, cases, lines = Parser(), {}, []
     for text_line in text.splitlines():
-        line = parser.parse_line(text_line.strip())
+        line = parser.parse_line(text_line.removeprefix(indent).rstrip())
         if line.category == "test":
             name = re.sub(r"^- ", "", line.description)
             cases[name] = Case(line.ok, line.skip, re.sub(r"^SKIP\s*", "", line.directive.text), lines)
