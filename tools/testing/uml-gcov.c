@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Linked into a user mode Linux whose coverage is measured, see tools/kunit.
+ * Linked into a user mode Linux whose coverage is measured, see test_kunit.py.
  *
  * gcc's own destructor is not called, as the kernel's linker script has no
  * .fini_array.00100; and it must not be in the processes that the kernel starts
