@@ -39,6 +39,13 @@
  * Commands
  */
 
+/* MOVE_CURSOR changes the position alone. */
+static bool virtgpu_cursor_same_image(const struct virtgpu_cmd_cursor *a,
+				      const struct virtgpu_cmd_cursor *b)
+{
+	return a->resource == b->resource && a->hot_x == b->hot_x && a->hot_y == b->hot_y;
+}
+
 /* If this returns true the caller must drop @c->lock and send the message. */
 static bool virtgpu_cursor_prepare(struct virtgpu_cursor *c)
 {
@@ -51,7 +58,7 @@ static bool virtgpu_cursor_prepare(struct virtgpu_cursor *c)
 		return false;
 
 	virtgpu_msg_reinit(c->msg);
-	if (c->pending_gen != c->queued_gen || c->pending.resource != c->queued.resource)
+	if (c->pending_gen != c->queued_gen || !virtgpu_cursor_same_image(&c->pending, &c->queued))
 		virtgpu_cmd_update_cursor(c->msg, &c->pending);
 	else
 		virtgpu_cmd_move_cursor(c->msg, &c->pending);

@@ -529,8 +529,9 @@ static void virtgpu_cursor_plane_show(struct virtgpu_output *out, struct drm_pla
 		cursor.resource = vs->res->id;
 		cursor.x = new->crtc_x;
 		cursor.y = new->crtc_y;
-		cursor.hot_x = new->hotspot_x;
-		cursor.hot_y = new->hotspot_y;
+		/* Some viewers end if the hotspot is outside of the image. */
+		cursor.hot_x = clamp(new->hotspot_x, 0, VIRTGPU_CURSOR_SIZE - 1);
+		cursor.hot_y = clamp(new->hotspot_y, 0, VIRTGPU_CURSOR_SIZE - 1);
 		virtgpu_cursor_shadow_copy(&vs->shadow, new);
 		if (vs->transfer && (image_changed || !vs->res->has_contents)) {
 			vs->res->has_contents = true;

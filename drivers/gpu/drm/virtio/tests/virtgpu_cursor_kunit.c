@@ -129,6 +129,25 @@ static void cursor_change(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->r->count, c->type ? 2 : 1);
 }
 
+/* MOVE_CURSOR would not change the hotspot. */
+static void hotspot_change(struct kunit *test)
+{
+	struct virtgpu_cmd_cursor cursor = {
+		.scanout = OUTPUT, .resource = 5, .x = 10, .y = 20, .hot_x = 1, .hot_y = 2,
+	};
+	struct cursor_test *t = cursor_shown(test);
+
+	cursor.hot_x = 7;
+	virtgpu_cursor_set(&t->c, &cursor, false);
+	test_complete_all(t->r);
+	cursor.hot_y = 9;
+	virtgpu_cursor_set(&t->c, &cursor, false);
+	test_complete_all(t->r);
+	KUNIT_ASSERT_EQ(test, t->r->count, 3);
+	KUNIT_EXPECT_EQ(test, t->r->slots[1].type, UPDATE);
+	KUNIT_EXPECT_EQ(test, t->r->slots[2].type, UPDATE);
+}
+
 static void first_image(struct kunit *test)
 {
 	struct cursor_test *t = cursor_create(test);
@@ -422,6 +441,7 @@ static void one_message(struct kunit *test)
 
 static struct kunit_case cursor_tests[] = {
 	KUNIT_CASE_PARAM(cursor_change, change_gen_params),
+	KUNIT_CASE(hotspot_change),
 	KUNIT_CASE(first_image),
 	KUNIT_CASE(hidden_from_start),
 	KUNIT_CASE_PARAM(last_move_wins, move_gen_params),

@@ -1099,6 +1099,33 @@ static void kms_cursor(struct kunit *test)
 	})));
 }
 
+/* A hotspot that user space sets outside of the image is clamped. */
+static void cursor_hotspot(struct kunit *test)
+{
+	static const struct { int x, y, host_x, host_y; } hotspots[] = {
+		{ 3, 4, 3, 4 }, { 100, -1, 63, 0 }, { 64, 63, 63, 63 }, { -70000, 1 << 20, 0, 63 },
+	};
+	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
+	struct virtgpu_mock_pointer *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+	struct drm_framebuffer *image = test_client_new_cursor(u, VIRTGPU_MOCK_CURSOR,
+							       VIRTGPU_MOCK_CURSOR);
+	struct drm_plane *plane = virtgpu_mock_vgdev(u->mock)->kms.outputs[0].crtc.cursor;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	show_first_output(u, 1);
+	for (i = 0; i < ARRAY_SIZE(hotspots); i++) {
+		/* As the legacy ioctl does. */
+		plane->state->hotspot_x = hotspots[i].x;
+		plane->state->hotspot_y = hotspots[i].y;
+		KUNIT_ASSERT_EQ(test, test_client_cursor(u, 0, image, 10, 20), 0);
+		virtgpu_mock_wait_idle(u->mock);
+		virtgpu_mock_pointer(u->mock, 0, p);
+		KUNIT_EXPECT_EQ(test, p->hot_x, hotspots[i].host_x);
+		KUNIT_EXPECT_EQ(test, p->hot_y, hotspots[i].host_y);
+	}
+}
+
 /* A stalled cursor queue does not affect frames. */
 static void cursor_stalled(struct kunit *test)
 {
@@ -1216,6 +1243,7 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE_PARAM(mode_change, virtgpu_test_config_gen_params),
 	KUNIT_CASE(kms_modes),
 	KUNIT_CASE_PARAM(kms_cursor, virtgpu_test_config_gen_params),
+	KUNIT_CASE_PARAM(cursor_hotspot, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(cursor_stalled, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(cursor_small, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(cursor_size, virtgpu_test_config_gen_params),
