@@ -7,6 +7,7 @@
 #include <drm/drm_plane.h>
 
 #include "virtgpu_atomic.h"
+#include "virtgpu_cursor.h"
 #include "virtgpu_device.h"
 
 /**
@@ -150,6 +151,21 @@ static int virtgpu_atomic_commit_async(struct drm_device *dev, struct drm_atomic
 	return 0;
 }
 
+/* Moving or hiding a cursor takes no room on the control queue. */
+static bool virtgpu_atomic_uploads_cursor(struct drm_atomic_commit *state)
+{
+	struct drm_plane_state *old, *new;
+	struct drm_plane *plane;
+	int i;
+
+	for_each_oldnew_plane_in_state(state, plane, old, new, i)
+		if (plane->type == DRM_PLANE_TYPE_CURSOR && new->fb &&
+		    virtgpu_cursor_needs_upload(old, new))
+			return true;
+
+	return false;
+}
+
 /**
  * virtgpu_atomic_commit() - Implement &drm_mode_config_funcs.atomic_commit
  * @dev: the device
@@ -158,9 +174,9 @@ static int virtgpu_atomic_commit_async(struct drm_device *dev, struct drm_atomic
  *
  * Context: May sleep. Caller holds the modeset locks of @state.
  * Return: 0 on success, -EBUSY if an earlier flip is pending or if the control
- * queue is too congested for a legacy cursor update, -ERESTARTSYS if waiting
- * was interrupted, -ENOMEM if out of memory, negative error code from
- * prepare_fb otherwise.
+ * queue is too congested for the image of a legacy cursor update, -ERESTARTSYS
+ * if waiting was interrupted, -ENOMEM if out of memory, negative error code
+ * from prepare_fb otherwise.
  */
 int virtgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *state,
 			  bool nonblock)
@@ -168,7 +184,8 @@ int virtgpu_atomic_commit(struct drm_device *dev, struct drm_atomic_commit *stat
 	int ret;
 
 	/* Nothing else throttles legacy cursor updates. */
-	if (state->legacy_cursor_update && virtgpu_vq_is_congested(&to_virtgpu(dev)->ctrl))
+	if (state->legacy_cursor_update && virtgpu_atomic_uploads_cursor(state) &&
+	    virtgpu_vq_is_congested(&to_virtgpu(dev)->ctrl))
 		return -EBUSY;
 	if (state->async_update)
 		return virtgpu_atomic_commit_async(dev, state);

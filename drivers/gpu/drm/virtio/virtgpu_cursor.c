@@ -22,8 +22,10 @@
  * further changes only replace the pending state, and the completion queues the
  * newest state. So a host that is slow, or never reads its cursor queue,
  * affects nothing but the cursor. UPDATE_CURSOR is queued when the transfer of
- * the image on the control queue has completed. Of the images that are set
- * meanwhile, the last one is transferred next.
+ * the image on the control queue has completed; until then the cursor moves
+ * with the old image. Of the images that are set meanwhile, the last one is
+ * transferred next. Moving and hiding a cursor adds nothing to the control
+ * queue.
  *
  * Some hosts silently ignore cursors of another size than 64x64, and a 2D
  * resource has no pitch. A smaller image, an image that is a part of its
@@ -49,22 +51,33 @@ static bool virtgpu_cursor_same_image(const struct virtgpu_cmd_cursor *a,
 /* If this returns true the caller must drop @c->lock and send the message. */
 static bool virtgpu_cursor_prepare(struct virtgpu_cursor *c)
 {
+	struct virtgpu_cmd_cursor next = c->pending;
+	unsigned int gen = c->pending_gen;
+
 	lockdep_assert_held(&c->lock);
 
-	if (c->busy || c->uploading)
+	if (c->busy)
 		return false;
-	if (c->pending_gen == c->queued_gen &&
-	    !memcmp(&c->pending, &c->queued, sizeof(c->pending)))
+	/* While the host has the old image only, that one is moved. */
+	if (c->uploading && next.resource) {
+		if (!c->queued.resource)
+			return false;
+		next = c->queued;
+		next.x = c->pending.x;
+		next.y = c->pending.y;
+		gen = c->queued_gen;
+	}
+	if (gen == c->queued_gen && !memcmp(&next, &c->queued, sizeof(next)))
 		return false;
 
 	virtgpu_msg_reinit(c->msg);
-	if (c->pending_gen != c->queued_gen || !virtgpu_cursor_same_image(&c->pending, &c->queued))
-		virtgpu_cmd_update_cursor(c->msg, &c->pending);
+	if (gen != c->queued_gen || !virtgpu_cursor_same_image(&next, &c->queued))
+		virtgpu_cmd_update_cursor(c->msg, &next);
 	else
-		virtgpu_cmd_move_cursor(c->msg, &c->pending);
+		virtgpu_cmd_move_cursor(c->msg, &next);
 
-	c->queued = c->pending;
-	c->queued_gen = c->pending_gen;
+	c->queued = next;
+	c->queued_gen = gen;
 	c->busy = true;
 
 	return true;
@@ -216,7 +229,7 @@ static void virtgpu_cursor_upload_complete(struct virtgpu_msg *transfer)
  * @c: the cursor
  * @transfer: filled TRANSFER_TO_HOST_2D; consumed
  *
- * Changes of the cursor are not queued until @transfer has completed. If an
+ * The new image is not shown until @transfer has completed. If an
  * earlier transfer is in flight, @transfer waits for its completion. The
  * caller must kick the control queue.
  *

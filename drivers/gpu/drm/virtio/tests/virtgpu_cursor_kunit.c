@@ -330,6 +330,38 @@ static void transfer_while_busy(struct kunit *test)
 	expect_command(test, t, 2, UPDATE, 6, 11, 20);
 }
 
+/* The cursor moves with its old image while a new one is transferred. */
+static void move_while_uploading(struct kunit *test)
+{
+	struct cursor_test *t = cursor_shown(test);
+
+	upload(test, t);
+	set_cursor(t, 6, 11, 20, true);
+	KUNIT_ASSERT_EQ(test, t->r->count, 2);
+	expect_command(test, t, 1, MOVE, 5, 11, 20);
+	set_cursor(t, 6, 12, 21, false);
+	test_complete(t->r, 1, 0);
+	KUNIT_ASSERT_EQ(test, t->r->count, 3);
+	expect_command(test, t, 2, MOVE, 5, 12, 21);
+	test_complete(t->r, 2, 0);
+
+	test_complete(t->ctrl, 0, VIRTIO_GPU_RESP_OK_NODATA);
+	KUNIT_ASSERT_EQ(test, t->r->count, 4);
+	expect_command(test, t, 3, UPDATE, 6, 12, 21);
+}
+
+/* A cursor is hidden without waiting for the image that it would have had. */
+static void hide_at_once(struct kunit *test)
+{
+	struct cursor_test *t = cursor_shown(test);
+
+	upload(test, t);
+	set_cursor(t, 6, 10, 20, true);
+	virtgpu_cursor_hide(&t->c);
+	KUNIT_ASSERT_EQ(test, t->r->count, 2);
+	expect_command(test, t, 1, UPDATE, 0, 0, 0);
+}
+
 /* Of the images set during a transfer, only the last is transferred. */
 static void many_transfers(struct kunit *test)
 {
@@ -452,6 +484,8 @@ static struct kunit_case cursor_tests[] = {
 	KUNIT_CASE_PARAM(after_transfer, transfer_gen_params),
 	KUNIT_CASE(response_during_transfer),
 	KUNIT_CASE(transfer_while_busy),
+	KUNIT_CASE(move_while_uploading),
+	KUNIT_CASE(hide_at_once),
 	KUNIT_CASE(many_transfers),
 	KUNIT_CASE(hide_while_uploading),
 	KUNIT_CASE(stopped_queue),

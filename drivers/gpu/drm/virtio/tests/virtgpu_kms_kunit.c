@@ -314,8 +314,10 @@ static void flip_behind_many(struct kunit *test)
 		test_client_drop(u, handles[i]);
 	KUNIT_EXPECT_GE(test, READ_ONCE(ctrl->num_pending), NUM_RESOURCES);
 	KUNIT_EXPECT_EQ(test, test_client_flip(u, 0, next), 0);
-	/* Only legacy cursor updates are throttled. */
+	/* Only images of legacy cursor updates are throttled. */
 	KUNIT_EXPECT_EQ(test, test_client_cursor(u, 0, cursors[1], 1, 2), -EBUSY);
+	KUNIT_EXPECT_EQ(test, test_client_cursor(u, 0, cursors[0], 3, 4), 0);
+	KUNIT_EXPECT_EQ(test, test_client_cursor(u, 0, NULL, 0, 0), 0);
 	virtgpu_mock_thaw(u->mock);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 1));
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 2, W, H)));
