@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <kunit/visibility.h>
+#include <linux/dma-resv.h>
 #include <linux/minmax.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -33,6 +34,10 @@
  * buffer of 64x64 pixels, which is transparent around the image.
  * prepare_fb allocates the shadow, and the plane update copies the image.
  * Moves of the cursor keep the shadow.
+ *
+ * QEMU defines the old image again when a cursor is hidden, and viewers that
+ * cannot hide a cursor keep showing that image. So a transparent image is set
+ * before the cursor is hidden. It is created when the cursor is first shown.
  */
 
 #define VIRTGPU_CURSOR_PITCH (VIRTGPU_CURSOR_SIZE * 4)
@@ -53,6 +58,7 @@ static bool virtgpu_cursor_prepare(struct virtgpu_cursor *c)
 {
 	struct virtgpu_cmd_cursor next = c->pending;
 	unsigned int gen = c->pending_gen;
+	u32 blank = READ_ONCE(c->blank);
 
 	lockdep_assert_held(&c->lock);
 
@@ -67,6 +73,9 @@ static bool virtgpu_cursor_prepare(struct virtgpu_cursor *c)
 		next.y = c->pending.y;
 		gen = c->queued_gen;
 	}
+	/* Some hosts keep showing the last image of a hidden cursor. */
+	if (!next.resource && c->queued.resource && c->queued.resource != blank)
+		next.resource = blank;
 	if (gen == c->queued_gen && !memcmp(&next, &c->queued, sizeof(next)))
 		return false;
 
@@ -144,17 +153,20 @@ int virtgpu_cursor_init(struct virtgpu_cursor *c, struct virtgpu_vq *queue,
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_init);
 
 /**
- * virtgpu_cursor_fini() - Release the messages of a cursor
+ * virtgpu_cursor_fini() - Release the messages and the blank image of a cursor
  * @c: cursor of stopped queues, or zeroed memory
  *
- * Context: Any.
+ * Context: May sleep.
  */
 void virtgpu_cursor_fini(struct virtgpu_cursor *c)
 {
 	virtgpu_msg_put(c->next_upload);
 	virtgpu_msg_put(c->msg);
+	if (c->blank_gem)
+		drm_gem_object_put(&c->blank_gem->base);
 	c->next_upload = NULL;
 	c->msg = NULL;
+	c->blank_gem = NULL;
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_fini);
 
@@ -258,6 +270,83 @@ void virtgpu_cursor_upload(struct virtgpu_cursor *c, struct virtgpu_msg *transfe
 		virtgpu_vq_queue_msg(c->ctrl, transfer);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_upload);
+
+/*
+ * Blank image
+ */
+
+static void virtgpu_cursor_blank_complete(struct virtgpu_msg *transfer)
+{
+	struct virtgpu_cursor *c = transfer->priv;
+
+	if (!transfer->error)
+		WRITE_ONCE(c->blank, c->blank_res);
+}
+
+/* Return: false if the host has the blank image, or cannot get it. */
+static bool virtgpu_cursor_fill_blank(struct virtgpu_cursor *c, struct virtgpu_msg *transfer)
+{
+	const struct virtgpu_2d_layout layout = {
+		.format = VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM,
+		.width = VIRTGPU_CURSOR_SIZE,
+		.height = VIRTGPU_CURSOR_SIZE,
+	};
+	struct virtgpu_resource *res;
+	struct drm_rect whole;
+
+	res = virtgpu_gem_get_2d(c->blank_gem, &layout);
+	if (!IS_ERR(res) && res->has_contents)
+		return false;
+	WRITE_ONCE(c->blank, 0);
+	if (IS_ERR(res))
+		return false;
+
+	drm_rect_init(&whole, 0, 0, VIRTGPU_CURSOR_SIZE, VIRTGPU_CURSOR_SIZE);
+	virtgpu_pages_sync_for_device(c->blank_gem->pages);
+	virtgpu_cmd_transfer_to_host_2d(transfer, res->id, &whole, 0);
+	transfer->priv = c;
+	transfer->complete = virtgpu_cursor_blank_complete;
+	c->blank_res = res->id;
+	res->has_contents = true;
+
+	return true;
+}
+
+/**
+ * virtgpu_cursor_prepare_blank() - Create the image of a hidden cursor
+ * @c: a cursor that is hidden
+ * @vgdev: the device
+ *
+ * Without a blank image, which lack of memory prevents, hiding the cursor just
+ * queues UPDATE_CURSOR without a resource. The caller must kick the control
+ * queue.
+ *
+ * Context: May sleep. Caller must hold the lock of the plane. Takes the
+ * reservation lock of the image.
+ */
+void virtgpu_cursor_prepare_blank(struct virtgpu_cursor *c, struct virtgpu_device *vgdev)
+{
+	struct virtgpu_msg *transfer = virtgpu_msg_alloc();
+	struct virtgpu_gem *gem;
+
+	if (!transfer)
+		return;
+	if (!c->blank_gem) {
+		gem = virtgpu_gem_create(vgdev, VIRTGPU_CURSOR_PITCH * VIRTGPU_CURSOR_SIZE);
+		if (IS_ERR(gem))
+			goto put;
+		c->blank_gem = gem;
+	}
+
+	dma_resv_lock(c->blank_gem->base.resv, NULL);
+	if (virtgpu_cursor_fill_blank(c, transfer)) {
+		virtgpu_vq_queue_msg(c->ctrl, transfer);
+		transfer = NULL;
+	}
+	dma_resv_unlock(c->blank_gem->base.resv);
+put:
+	virtgpu_msg_put(transfer);
+}
 
 /*
  * Shadows

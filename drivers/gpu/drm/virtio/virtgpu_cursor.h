@@ -9,6 +9,7 @@
 #include "virtgpu_cmd.h"
 
 struct drm_plane_state;
+struct virtgpu_device;
 struct virtgpu_gem;
 struct virtgpu_msg;
 struct virtgpu_vq;
@@ -29,6 +30,10 @@ struct virtgpu_vq;
  * @pending_gen: generation of the image of @pending
  * @queued: parameters of the last command
  * @queued_gen: generation of the image of @queued
+ * @blank: ID of a resource with a transparent image, or 0
+ * @blank_res: the resource that becomes @blank when its transfer completes
+ * @blank_gem: buffer of the transparent image, or NULL; protected by the lock
+ *	of the plane
  */
 struct virtgpu_cursor {
 	spinlock_t lock; /* members below; outside the lock of @queue */
@@ -42,6 +47,9 @@ struct virtgpu_cursor {
 	unsigned int pending_gen;
 	struct virtgpu_cmd_cursor queued;
 	unsigned int queued_gen;
+	u32 blank;
+	u32 blank_res;
+	struct virtgpu_gem *blank_gem;
 };
 
 /**
@@ -62,6 +70,7 @@ void virtgpu_cursor_fini(struct virtgpu_cursor *c);
 void virtgpu_cursor_set(struct virtgpu_cursor *c, const struct virtgpu_cmd_cursor *cursor,
 			bool image_changed);
 void virtgpu_cursor_hide(struct virtgpu_cursor *c);
+void virtgpu_cursor_prepare_blank(struct virtgpu_cursor *c, struct virtgpu_device *vgdev);
 void virtgpu_cursor_upload(struct virtgpu_cursor *c, struct virtgpu_msg *transfer);
 
 bool virtgpu_cursor_needs_upload(const struct drm_plane_state *old,

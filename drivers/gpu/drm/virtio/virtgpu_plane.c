@@ -493,8 +493,11 @@ static void virtgpu_cursor_plane_cleanup_fb(struct drm_plane *plane, struct drm_
 static int virtgpu_cursor_plane_prepare_fb(struct drm_plane *plane, struct drm_plane_state *state)
 {
 	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(state);
+	struct virtgpu_output *out = virtgpu_plane_output(plane);
 	int ret = 0;
 
+	if (state->fb && !plane->state->fb)
+		virtgpu_cursor_prepare_blank(&out->cursor, out->vgdev);
 	if (state->fb)
 		ret = virtgpu_cursor_plane_prepare_shadow(plane, vs);
 	if (!ret)

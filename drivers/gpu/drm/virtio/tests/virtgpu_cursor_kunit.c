@@ -262,6 +262,36 @@ static void hide_and_show(struct kunit *test)
 	expect_command(test, t, 2, UPDATE, 6, 12, 20);
 }
 
+/* A transparent image is set before the cursor is hidden. */
+static void hide_with_blank(struct kunit *test)
+{
+	static const u32 blank = 99;
+	struct cursor_test *t = cursor_shown(test);
+	const struct virtio_gpu_update_cursor *cmd;
+
+	t->c.blank = blank;
+	virtgpu_cursor_hide(&t->c);
+	KUNIT_ASSERT_EQ(test, t->r->count, 2);
+	cmd = (const void *)t->r->slots[1].request;
+	KUNIT_EXPECT_EQ(test, t->r->slots[1].type, UPDATE);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(cmd->resource_id), blank);
+
+	test_complete_all(t->r);
+	KUNIT_ASSERT_EQ(test, t->r->count, 3);
+	expect_command(test, t, 2, UPDATE, 0, 0, 0);
+	virtgpu_cursor_hide(&t->c);
+	KUNIT_EXPECT_EQ(test, t->r->count, 3);
+
+	/* Shown again before the second command was sent. */
+	set_cursor(t, 5, 10, 20, true);
+	test_complete_all(t->r);
+	virtgpu_cursor_hide(&t->c);
+	set_cursor(t, 6, 11, 21, true);
+	test_complete_all(t->r);
+	KUNIT_ASSERT_EQ(test, t->r->count, 6);
+	expect_command(test, t, 5, UPDATE, 6, 11, 21);
+}
+
 /*
  * Transfers
  */
@@ -481,6 +511,7 @@ static struct kunit_case cursor_tests[] = {
 	KUNIT_CASE(there_and_back),
 	KUNIT_CASE(image_survives_moves),
 	KUNIT_CASE(hide_and_show),
+	KUNIT_CASE(hide_with_blank),
 	KUNIT_CASE_PARAM(after_transfer, transfer_gen_params),
 	KUNIT_CASE(response_during_transfer),
 	KUNIT_CASE(transfer_while_busy),

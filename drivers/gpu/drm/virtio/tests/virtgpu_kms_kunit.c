@@ -1128,6 +1128,43 @@ static void cursor_hotspot(struct kunit *test)
 	}
 }
 
+static bool cursor_is_blank(struct virtgpu_mock *m, struct virtgpu_mock_pointer *p)
+{
+	virtgpu_mock_wait_idle(m);
+	virtgpu_mock_pointer(m, 0, p);
+
+	return !p->resource && !memchr_inv(p->image, 0, sizeof(p->image));
+}
+
+/* Whatever hides a cursor, viewers get a transparent image. */
+static void cursor_hidden(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
+	struct virtgpu_mock_pointer *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+	struct drm_framebuffer *image = test_client_new_cursor(u, VIRTGPU_MOCK_CURSOR,
+							       VIRTGPU_MOCK_CURSOR);
+	struct drm_framebuffer *fb = show_first_output(u, 1);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	test_client_fill_pattern(u, image, 9);
+	for (unsigned int i = 0; i < 3; i++) {
+		KUNIT_ASSERT_EQ(test, test_client_cursor(u, 0, image, 10, 20), 0);
+		virtgpu_mock_wait_idle(u->mock);
+		virtgpu_mock_pointer(u->mock, 0, p);
+		KUNIT_EXPECT_EQ(test, p->image[63 * 64 + 62], test_client_color(9, 62, 63));
+		KUNIT_ASSERT_EQ(test, test_client_cursor(u, 0, NULL, 0, 0), 0);
+		KUNIT_EXPECT_TRUE(test, cursor_is_blank(u->mock, p));
+	}
+
+	KUNIT_ASSERT_EQ(test, test_client_cursor(u, 0, image, 10, 20), 0);
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, NULL), 0);
+	KUNIT_EXPECT_TRUE(test, cursor_is_blank(u->mock, p));
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
+	virtgpu_mock_wait_idle(u->mock);
+	virtgpu_mock_pointer(u->mock, 0, p);
+	KUNIT_EXPECT_EQ(test, p->image[63 * 64 + 62], test_client_color(9, 62, 63));
+}
+
 /* A stalled cursor queue does not affect frames. */
 static void cursor_stalled(struct kunit *test)
 {
@@ -1246,6 +1283,7 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE(kms_modes),
 	KUNIT_CASE_PARAM(kms_cursor, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(cursor_hotspot, virtgpu_test_config_gen_params),
+	KUNIT_CASE_PARAM(cursor_hidden, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(cursor_stalled, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(cursor_small, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(cursor_size, virtgpu_test_config_gen_params),

@@ -5,7 +5,9 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "virtgpu_device.h"
 #include "virtgpu_mock.h"
+#include "virtgpu_output.h"
 
 /*
  * Resources and their backing, which is accessed by guest-physical addresses.
@@ -570,7 +572,20 @@ u32 virtgpu_mock_assign_uuid(struct virtgpu_mock *m, struct virtgpu_mock_request
  * Queries by tests
  */
 
-/* Get the number of resources. */
+/* The image of hidden cursors, which the driver keeps. */
+static bool is_blank_cursor(struct virtgpu_mock *m, const struct virtgpu_mock_resource *res)
+{
+	const struct virtgpu_kms *kms = &virtgpu_mock_vgdev(m)->kms;
+	unsigned int i;
+
+	for (i = 0; i < kms->count; i++)
+		if (kms->outputs[i].cursor.blank_res == res->id)
+			return true;
+
+	return false;
+}
+
+/* Get the number of resources of clients. */
 unsigned int virtgpu_mock_resources(struct virtgpu_mock *m)
 {
 	struct virtgpu_mock_resource *res;
@@ -579,7 +594,7 @@ unsigned int virtgpu_mock_resources(struct virtgpu_mock *m)
 
 	mutex_lock(&m->host.lock);
 	xa_for_each(&m->state.resources, id, res)
-		n += res->state == VIRTGPU_MOCK_ACTIVE;
+		n += res->state == VIRTGPU_MOCK_ACTIVE && !is_blank_cursor(m, res);
 	mutex_unlock(&m->host.lock);
 
 	return n;
