@@ -304,7 +304,10 @@ void virtgpu_frames_arm(struct virtgpu_frames *f, struct drm_pending_vblank_even
 /* Caller must not hold the lock of the frames. */
 static void virtgpu_frames_drop_frame(struct virtgpu_frame *frame)
 {
-	virtgpu_msg_put(frame->transfer);
+	unsigned int i;
+
+	for (i = 0; i < frame->num_transfers; i++)
+		virtgpu_msg_put(frame->transfers[i]);
 	virtgpu_msg_put(frame->set_scanout);
 	virtgpu_msg_put(frame->flush);
 	virtgpu_resource_put(frame->res);
@@ -337,19 +340,21 @@ static void virtgpu_frames_queue_frame(struct virtgpu_frames *f, struct virtgpu_
 				       ktime_t now, struct list_head *completed)
 {
 	s64 waited = ktime_to_ns(ktime_sub(now, frame->commit_time));
-	struct virtgpu_msg *msgs[3];
-	unsigned int n = 0;
+	struct virtgpu_msg *msgs[VIRTGPU_DAMAGE_RECTS + 2];
+	unsigned int n;
 
 	lockdep_assert_held(&f->lock);
 
-	if (frame->transfer) {
+	for (n = 0; n < frame->num_transfers; n++) {
 		/* Some hosts reject transfers to blobs; ignore the error. */
 		if (!frame->blob)
-			virtgpu_resource_track(frame->res, frame->transfer);
-		frame->res->has_contents = true;
-		msgs[n++] = frame->transfer;
-		frame->transfer = NULL;
+			virtgpu_resource_track(frame->res, frame->transfers[n]);
+		msgs[n] = frame->transfers[n];
 	}
+	if (n)
+		frame->res->has_contents = true;
+	frame->num_transfers = 0;
+	virtgpu_damage_copied(&f->damage, frame->seq, frame->res->id);
 	if (memcmp(&frame->scanout, &f->scanout_state, sizeof(f->scanout_state))) {
 		f->scanout_state = frame->scanout;
 		virtgpu_resource_track(frame->res, frame->set_scanout);
@@ -439,6 +444,43 @@ static void virtgpu_frames_flush_complete(struct virtgpu_msg *msg)
 	virtgpu_vq_complete_batch(f->queue, &completed);
 	virtgpu_frames_drop_frame(&next);
 	virtgpu_frames_send_flip(f, &flip);
+}
+
+/**
+ * virtgpu_frames_add_damage() - Add the damage of a new frame
+ * @f: the frames
+ * @frame: the new frame, with @res; @seq is filled in
+ * @old: state of the primary plane in the frame before
+ * @new: the new state, with a framebuffer
+ * @damage: filled in with a rectangle around the damage, if there is any
+ * @stale: filled in with what the host's copy of the framebuffer lacks
+ *
+ * Context: Any. The commit of the output.
+ * Return: false if the frame is equal to the frame before.
+ */
+bool virtgpu_frames_add_damage(struct virtgpu_frames *f, struct virtgpu_frame *frame,
+			       const struct drm_plane_state *old,
+			       const struct drm_plane_state *new, struct drm_rect *damage,
+			       struct virtgpu_damage_rects *stale)
+{
+	const struct virtgpu_damage_rects *rects;
+	unsigned long flags;
+	bool damaged;
+
+	spin_lock_irqsave(&f->lock, flags);
+	rects = virtgpu_damage_add(&f->damage, old, new);
+	frame->seq = f->damage.seq;
+	damaged = rects->count;
+	if (damaged)
+		virtgpu_damage_bounds(rects, damage);
+	if (!frame->res->has_contents ||
+	    !virtgpu_damage_since(&f->damage, frame->res->id, stale)) {
+		stale->count = 1;
+		drm_rect_fp_to_int(&stale->rects[0], &new->src);
+	}
+	spin_unlock_irqrestore(&f->lock, flags);
+
+	return damaged;
 }
 
 /**

@@ -8,9 +8,11 @@
 #include <linux/workqueue.h>
 
 #include "virtgpu_cmd.h"
+#include "virtgpu_damage.h"
 #include "virtgpu_vblank.h"
 
 struct drm_pending_vblank_event;
+struct drm_plane_state;
 struct drm_printer;
 struct virtgpu_gem;
 struct virtgpu_msg;
@@ -56,7 +58,9 @@ struct virtgpu_frame_stats {
  * struct virtgpu_frame - Commands that show a frame
  * @res: the resource; borrowed until the frame is queued
  * @scanout: parameters of SET_SCANOUT(_BLOB)
- * @transfer: filled TRANSFER_TO_HOST_2D, or NULL
+ * @seq: number of the frame, see &struct virtgpu_damage
+ * @transfers: filled TRANSFER_TO_HOST_2D, the first @num_transfers of them
+ * @num_transfers: number of @transfers
  * @set_scanout: message reserved for SET_SCANOUT(_BLOB)
  * @flush: filled RESOURCE_FLUSH
  * @blob: @res is a blob
@@ -67,7 +71,9 @@ struct virtgpu_frame_stats {
 struct virtgpu_frame {
 	struct virtgpu_resource *res;
 	struct virtgpu_cmd_scanout scanout;
-	struct virtgpu_msg *transfer;
+	u64 seq;
+	struct virtgpu_msg *transfers[VIRTGPU_DAMAGE_RECTS];
+	unsigned int num_transfers;
 	struct virtgpu_msg *set_scanout;
 	struct virtgpu_msg *flush;
 	bool blob;
@@ -133,6 +139,7 @@ struct virtgpu_frames_ops {
  * @ops: operations of the owner
  * @lock: protects the members below; outside the locks of @clock and @queue
  * @scanout_state: parameters of the last SET_SCANOUT(_BLOB)
+ * @damage: damage of the last frames
  * @in_flight: a RESOURCE_FLUSH has no response yet
  * @ticks: watchdog periods since the frame in flight was queued
  * @holding: the display has held the frame in flight for HELD_TICKS
@@ -165,6 +172,7 @@ struct virtgpu_frames {
 
 	spinlock_t lock; /* members below; outside those of clock and queue */
 	struct virtgpu_cmd_scanout scanout_state;
+	struct virtgpu_damage damage;
 	bool in_flight;
 	unsigned int ticks;
 	bool holding;
@@ -194,6 +202,10 @@ void virtgpu_frames_init(struct virtgpu_frames *f, struct virtgpu_vq *queue, str
 			 unsigned int scanout, const struct virtgpu_frames_ops *ops);
 void virtgpu_frames_fini(struct virtgpu_frames *f);
 
+bool virtgpu_frames_add_damage(struct virtgpu_frames *f, struct virtgpu_frame *frame,
+			       const struct drm_plane_state *old,
+			       const struct drm_plane_state *new, struct drm_rect *damage,
+			       struct virtgpu_damage_rects *stale);
 bool virtgpu_frames_in_flight(struct virtgpu_frames *f);
 bool virtgpu_frames_would_change(struct virtgpu_frames *f, const struct virtgpu_cmd_scanout *s);
 void virtgpu_frames_queue(struct virtgpu_frames *f, struct virtgpu_frame *frame);

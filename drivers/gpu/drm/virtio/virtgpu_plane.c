@@ -5,7 +5,6 @@
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_blend.h>
-#include <drm/drm_damage_helper.h>
 #include <drm/drm_fourcc.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem_atomic_helper.h>
@@ -24,10 +23,10 @@
  * prepare_fb creates the resource of the buffer if needed, pins an imported
  * buffer, and reserves the messages of the frame. Only atomic_check and
  * prepare_fb can fail. The update of the primary plane fills the messages and
- * passes them to virtgpu_frames_queue(): TRANSFER_TO_HOST_2D if the host may
- * keep a copy, SET_SCANOUT or SET_SCANOUT_BLOB if the resource or the source
- * rectangle changes, and RESOURCE_FLUSH. The update of the cursor plane
- * transfers a changed image, and passes image and position to
+ * passes them to virtgpu_frames_queue(): TRANSFER_TO_HOST_2D of what the host's
+ * copy lacks, if the host may keep one, SET_SCANOUT or SET_SCANOUT_BLOB if the
+ * resource or the source rectangle changes, and RESOURCE_FLUSH. The update of
+ * the cursor plane transfers a changed image, and passes image and position to
  * virtgpu_cursor_set().
  */
 
@@ -82,10 +81,10 @@ static struct virtgpu_gem *virtgpu_plane_gem(const struct virtgpu_plane_state *v
 
 static void virtgpu_plane_release_messages(struct virtgpu_plane_state *vs)
 {
-	virtgpu_msg_put(vs->transfer);
+	while (vs->num_transfers)
+		virtgpu_msg_put(vs->transfers[--vs->num_transfers]);
 	virtgpu_msg_put(vs->set_scanout);
 	virtgpu_msg_put(vs->flush);
-	vs->transfer = NULL;
 	vs->set_scanout = NULL;
 	vs->flush = NULL;
 }
@@ -246,6 +245,8 @@ static bool virtgpu_plane_needs_transfer(const struct virtgpu_plane_state *vs)
 /* On error the caller must call virtgpu_plane_release(). */
 static int virtgpu_plane_prepare(struct drm_plane *plane, struct virtgpu_plane_state *vs)
 {
+	unsigned int num_transfers = 1;
+	struct virtgpu_msg *msg;
 	int ret;
 
 	if (!vs->base.fb)
@@ -265,9 +266,17 @@ static int virtgpu_plane_prepare(struct drm_plane *plane, struct virtgpu_plane_s
 	if (!virtgpu_plane_needs_transfer(vs))
 		return 0;
 
-	vs->transfer = virtgpu_msg_alloc();
+	/* Hosts that show a blob in place do not transfer it. */
+	if (drm_plane_get_damage_clips_count(&vs->base) && vs->res->type == VIRTGPU_RES_2D)
+		num_transfers = ARRAY_SIZE(vs->transfers);
+	while (vs->num_transfers < num_transfers) {
+		msg = virtgpu_msg_alloc();
+		if (!msg)
+			return -ENOMEM;
+		vs->transfers[vs->num_transfers++] = msg;
+	}
 
-	return vs->transfer ? 0 : -ENOMEM;
+	return 0;
 }
 
 static void virtgpu_plane_release(struct virtgpu_plane_state *vs)
@@ -355,18 +364,40 @@ static struct virtgpu_msg *virtgpu_plane_fill_transfer(struct virtgpu_plane_stat
 						       const struct drm_rect *r)
 {
 	struct drm_framebuffer *fb = vs->base.fb;
-	struct virtgpu_gem *gem = virtgpu_plane_gem(vs);
-	struct virtgpu_msg *msg = vs->transfer;
+	struct virtgpu_msg *msg = vs->transfers[--vs->num_transfers];
 	u64 offset = 0;
 
-	vs->transfer = NULL;
 	if (!vs->shadow.gem)
 		offset = virtgpu_fb_offset(fb->offsets[0], fb->pitches[0], r);
-	if (gem->pages)
-		virtgpu_pages_sync_for_device(gem->pages);
 	virtgpu_cmd_transfer_to_host_2d(msg, vs->res->id, r, offset);
 
 	return msg;
+}
+
+static void virtgpu_plane_sync_for_device(struct virtgpu_plane_state *vs)
+{
+	struct virtgpu_gem *gem = virtgpu_plane_gem(vs);
+
+	if (gem->pages)
+		virtgpu_pages_sync_for_device(gem->pages);
+}
+
+static void virtgpu_plane_fill_transfers(struct virtgpu_plane_state *vs,
+					 struct virtgpu_frame *frame,
+					 struct virtgpu_damage_rects *rects)
+{
+	unsigned int i;
+
+	if (!vs->num_transfers || !rects->count)
+		return;
+	if (rects->count > vs->num_transfers) {
+		virtgpu_damage_bounds(rects, &rects->rects[0]);
+		rects->count = 1;
+	}
+	virtgpu_plane_sync_for_device(vs);
+	for (i = 0; i < rects->count; i++)
+		frame->transfers[i] = virtgpu_plane_fill_transfer(vs, &rects->rects[i]);
+	frame->num_transfers = rects->count;
 }
 
 static void virtgpu_plane_describe_scanout(const struct virtgpu_output *out,
@@ -399,28 +430,22 @@ static void virtgpu_primary_plane_update(struct drm_plane *plane, struct drm_ato
 	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(new);
 	struct virtgpu_frames *frames = &virtgpu_plane_output(plane)->frames;
 	struct virtgpu_frame frame = { .res = vs->res, .commit_time = vs->commit_time };
+	struct virtgpu_damage_rects stale;
 	struct drm_rect src, damage;
-	bool changed, damaged, whole;
+	bool changed, damaged;
 
 	if (!vs->res)
 		return;
 
 	drm_rect_fp_to_int(&src, &new->src);
-	damaged = drm_atomic_helper_damage_merged(old, new, &damage);
+	damaged = virtgpu_frames_add_damage(frames, &frame, old, new, &damage, &stale);
 	frame.blob = virtgpu_resource_is_blob(vs->res);
 	virtgpu_plane_describe_scanout(virtgpu_plane_output(plane), vs, &src, &frame.scanout);
 	changed = virtgpu_frames_would_change(frames, &frame.scanout);
 	if (!changed && !damaged)
 		return;
 
-	/*
-	 * Damage is relative to the previous frame. The host's copy of another
-	 * framebuffer may be older than that, so transfer the whole source
-	 * rectangle.
-	 */
-	whole = changed || old->fb != new->fb || !vs->res->has_contents;
-	if (vs->transfer)
-		frame.transfer = virtgpu_plane_fill_transfer(vs, whole ? &src : &damage);
+	virtgpu_plane_fill_transfers(vs, &frame, &stale);
 	swap(frame.set_scanout, vs->set_scanout);
 	swap(frame.flush, vs->flush);
 	virtgpu_cmd_flush(frame.flush, vs->res->id, changed ? &src : &damage);
@@ -536,8 +561,9 @@ static void virtgpu_cursor_plane_show(struct virtgpu_output *out, struct drm_pla
 		cursor.hot_x = clamp(new->hotspot_x, 0, VIRTGPU_CURSOR_SIZE - 1);
 		cursor.hot_y = clamp(new->hotspot_y, 0, VIRTGPU_CURSOR_SIZE - 1);
 		virtgpu_cursor_shadow_copy(&vs->shadow, new);
-		if (vs->transfer && (image_changed || !vs->res->has_contents)) {
+		if (vs->num_transfers && (image_changed || !vs->res->has_contents)) {
 			vs->res->has_contents = true;
+			virtgpu_plane_sync_for_device(vs);
 			virtgpu_cursor_upload(&out->cursor,
 					      virtgpu_plane_fill_transfer(vs, &whole));
 			image_changed = true;

@@ -6,6 +6,7 @@
 #include <drm/drm_plane.h>
 
 #include "virtgpu_cursor.h"
+#include "virtgpu_damage.h"
 
 struct virtgpu_gem;
 struct virtgpu_msg;
@@ -31,7 +32,8 @@ struct virtgpu_plane {
  * @shadow: shadow of a cursor, from prepare_fb to cleanup_fb
  * @res: resource to show; referenced and, if it is imported, pinned from
  *	prepare_fb to cleanup_fb
- * @transfer: message reserved for TRANSFER_TO_HOST_2D, or NULL
+ * @transfers: messages reserved for TRANSFER_TO_HOST_2D
+ * @num_transfers: number of @transfers that are left
  * @set_scanout: message reserved for SET_SCANOUT(_BLOB), or NULL
  * @flush: message reserved for RESOURCE_FLUSH, or NULL
  * @commit_time: start of the commit
@@ -40,7 +42,8 @@ struct virtgpu_plane_state {
 	struct drm_plane_state base;
 	struct virtgpu_cursor_shadow shadow;
 	struct virtgpu_resource *res;
-	struct virtgpu_msg *transfer;
+	struct virtgpu_msg *transfers[VIRTGPU_DAMAGE_RECTS];
+	unsigned int num_transfers;
 	struct virtgpu_msg *set_scanout;
 	struct virtgpu_msg *flush;
 	ktime_t commit_time;

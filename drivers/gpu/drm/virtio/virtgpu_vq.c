@@ -48,8 +48,8 @@
 /* Pending messages from which on the queue is congested. */
 #define CONGESTED_THRESHOLD 2048
 
-/* Maximum number of commands of a frame: transfer, scanout, flush. */
-#define FRAME_MSGS 3
+/* Maximum number of commands of a frame: transfers, scanout, flush. */
+#define FRAME_MSGS 6
 
 /* Watchdog periods between two runs while only rendering is pending. */
 #define RELAXED_TICKS 10

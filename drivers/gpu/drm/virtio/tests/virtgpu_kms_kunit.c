@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <kunit/test.h>
+#include <linux/prandom.h>
 #include <drm/drm_connector.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_framebuffer.h>
@@ -132,22 +133,110 @@ static void damage(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_pixel(u->mock, 0, 8, 3), test_client_color(1, 8, 3));
 }
 
-/* Damage is ignored when another framebuffer was shown before. */
+/*
+ * Damage is relative to the previous frame, whatever buffer that was in: each
+ * buffer gets what has changed since its own last frame, and nothing else.
+ */
 static void damage_of_another(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
-	struct drm_framebuffer *fb = show_first_output(u, 1), *other = test_client_new_fb(u, W, H);
-	struct drm_mode_rect clip = { .x1 = 0, .y1 = 0, .x2 = 1, .y2 = 1 };
-	struct virtgpu_show show = { .fb = other, .clip = &clip };
+	const struct drm_mode_rect clips[] = {
+		{ .x1 = 0, .y1 = 0, .x2 = 8, .y2 = 8 },
+		{ .x1 = 40, .y1 = 30, .x2 = 64, .y2 = 48 },
+		{ .x1 = 20, .y1 = 20, .x2 = 24, .y2 = 24 },
+	};
+	const struct drm_mode_rect elsewhere = { .x1 = 30, .y1 = 4, .x2 = 31, .y2 = 5 };
+	struct drm_framebuffer *fbs[2];
+	struct virtgpu_show show = { };
+	unsigned int i, j;
+	bool blob;
 
-	test_client_fill_pattern(u, other, 2);
-	KUNIT_ASSERT_EQ(test, test_client_commit(u, &show, 1, VIRTGPU_WAIT), 0);
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 2, W, H));
+	fbs[0] = show_first_output(u, 1);
+	blob = virtgpu_mock_count(u->mock, CMD(RESOURCE_CREATE_BLOB));
+	fbs[1] = test_client_new_fb(u, W, H);
+	test_client_fill_pattern(u, fbs[1], 1);
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fbs[1]), 0);
+	for (i = 0; i < ARRAY_SIZE(clips); i++) {
+		show.fb = fbs[i % 2];
+		show.clip = &clips[i];
+		/* The other buffer lacks what changed in the frame before. */
+		for (j = i ? i - 1 : 0; j <= i; j++)
+			test_client_fill_clip(u, show.fb, &clips[j], 2 + j);
+		/* The damage of the first frames was a whole buffer. */
+		if (i)
+			test_client_fill_clip(u, show.fb, &elsewhere, 9);
+		KUNIT_ASSERT_EQ(test, test_client_commit(u, &show, 1, VIRTGPU_WAIT), 0);
+		for (j = 0; j <= i; j++)
+			KUNIT_EXPECT_EQ(test, virtgpu_mock_pixel(u->mock, 0, clips[j].x1,
+								 clips[j].y1),
+					test_client_color(2 + j, clips[j].x1, clips[j].y1));
+		/* Without damage, nothing is transferred. */
+		KUNIT_EXPECT_EQ(test, virtgpu_mock_pixel(u->mock, 0, 30, 4),
+				test_client_color(blob && i ? 9 : 1, 30, 4));
+	}
+}
 
-	test_client_fill_pattern(u, fb, 3);
-	show.fb = fb;
-	KUNIT_ASSERT_EQ(test, test_client_commit(u, &show, 1, VIRTGPU_WAIT), 0);
-	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 3, W, H));
+static void random_clip(struct rnd_state *rnd, struct drm_mode_rect *clip)
+{
+	clip->x1 = prandom_u32_state(rnd) % W;
+	clip->y1 = prandom_u32_state(rnd) % H;
+	clip->x2 = clip->x1 + 1 + prandom_u32_state(rnd) % (W - clip->x1);
+	clip->y2 = clip->y1 + 1 + prandom_u32_state(rnd) % (H - clip->y1);
+}
+
+static bool screen_equals(struct virtgpu_mock *m, const u32 *pixels)
+{
+	u32 x, y;
+
+	for (y = 0; y < H; y++)
+		for (x = 0; x < W; x++)
+			if (virtgpu_mock_pixel(m, 0, x, y) != pixels[y * W + x])
+				return false;
+
+	return true;
+}
+
+/* Random damage in buffers in random order; the display holds some frames. */
+static void damage_random(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
+	u32 *pixels = kunit_kcalloc(test, W * H, sizeof(*pixels), GFP_KERNEL);
+	struct drm_framebuffer *fbs[4];
+	struct drm_mode_rect clips[6];
+	struct virtgpu_show show = { .clip = clips };
+	struct iosys_map map;
+	struct rnd_state rnd;
+	unsigned int i, j;
+
+	KUNIT_ASSERT_NOT_NULL(test, pixels);
+	prandom_seed_state(&rnd, 17);
+	fbs[0] = show_first_output(u, 0);
+	for (i = 1; i < ARRAY_SIZE(fbs); i++)
+		fbs[i] = test_client_new_fb(u, W, H);
+	for (i = 0; i < W * H; i++)
+		pixels[i] = test_client_color(0, i % W, i / W);
+	for (i = 1; i <= 1000; i++) {
+		show.fb = fbs[prandom_u32_state(&rnd) % ARRAY_SIZE(fbs)];
+		show.num_clips = 1 + prandom_u32_state(&rnd) % ARRAY_SIZE(clips);
+		for (j = 0; j < show.num_clips; j++) {
+			random_clip(&rnd, &clips[j]);
+			for (int y = clips[j].y1; y < clips[j].y2; y++)
+				for (int x = clips[j].x1; x < clips[j].x2; x++)
+					pixels[y * W + x] = test_client_color(i, x, y);
+		}
+		KUNIT_ASSERT_EQ(test, drm_gem_vmap(show.fb->obj[0], &map), 0);
+		iosys_map_memcpy_to(&map, 0, pixels, W * H * sizeof(*pixels));
+		drm_gem_vunmap(show.fb->obj[0], &map);
+		if (i % 50 == 10)
+			virtgpu_mock_hold(u->mock, CMD(RESOURCE_FLUSH));
+		KUNIT_ASSERT_EQ(test, test_client_commit(u, &show, 1, VIRTGPU_WAIT), 0);
+		if (i % 50 >= 10 && i % 50 < 14)
+			continue;
+		if (i % 50 == 14)
+			virtgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH));
+		KUNIT_ASSERT_TRUE_MSG(test, virtgpu_mock_wait(screen_equals(u->mock, pixels)),
+				      "frame %u", i);
+	}
 }
 
 /* Show the same buffer on two outputs. */
@@ -412,12 +501,14 @@ static void held_dirty(struct kunit *test)
 	hold_display(u, fb);
 	for (i = 0; i < 2; i++) {
 		show.clip = &clips[i];
-		test_client_fill_pattern(u, fb, 2 + i);
+		test_client_fill_clip(u, fb, &clips[i], 2 + i);
 		KUNIT_EXPECT_EQ(test, test_client_commit(u, &show, 1, VIRTGPU_WAIT), 0);
 	}
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(u->mock, CMD(RESOURCE_FLUSH)), 1);
+	virtgpu_mock_wait_idle(u->mock);
 	/* All accumulated damage is shown, not only the last clip. */
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 3, W, H)));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_pixel(u->mock, 0, 7, 7), test_client_color(2, 7, 7));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_pixel(u->mock, 0, 63, 47), test_client_color(3, 63, 47));
 }
 
 /* Outputs are held independently, or together if the host stops. */
@@ -1245,6 +1336,7 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE_PARAM(kms_flips, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(damage, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(damage_of_another, virtgpu_test_config_gen_params),
+	KUNIT_CASE_PARAM(damage_random, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(mirror, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(one_kick, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(event_waits_for_host, virtgpu_test_config_gen_params),

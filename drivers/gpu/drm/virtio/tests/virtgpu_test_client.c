@@ -257,6 +257,21 @@ void test_client_fill(struct virtgpu_test_client *u, struct drm_framebuffer *fb,
 	drm_gem_vunmap(fb->obj[0], &map);
 }
 
+/* Fill a rectangle, so that the buffer differs from its last frame there. */
+void test_client_fill_clip(struct virtgpu_test_client *u, struct drm_framebuffer *fb,
+			   const struct drm_mode_rect *clip, u32 pattern_id)
+{
+	struct iosys_map map;
+	int x, y;
+
+	KUNIT_ASSERT_EQ(u->test, drm_gem_vmap(fb->obj[0], &map), 0);
+	for (y = clip->y1; y < clip->y2; y++)
+		for (x = clip->x1; x < clip->x2; x++)
+			iosys_map_wr(&map, fb->offsets[0] + y * fb->pitches[0] + x * 4, u32,
+				     test_client_color(pattern_id, x, y));
+	drm_gem_vunmap(fb->obj[0], &map);
+}
+
 void test_client_fill_pattern(struct virtgpu_test_client *u, struct drm_framebuffer *fb,
 			      u32 pattern_id)
 {
@@ -373,14 +388,14 @@ static void cancel_events(struct virtgpu_test_client *u, struct drm_atomic_commi
 	}
 }
 
-static int set_clip(struct virtgpu_test_client *u, struct drm_plane_state *plane,
-		    const struct drm_mode_rect *clip)
+static int set_clips(struct virtgpu_test_client *u, struct drm_plane_state *plane,
+		     const struct virtgpu_show *s)
 {
 	struct drm_property_blob *blob;
 
-	if (!clip)
+	if (!s->clip)
 		return 0;
-	blob = drm_property_create_blob(u->drm, sizeof(*clip), clip);
+	blob = drm_property_create_blob(u->drm, sizeof(*s->clip) * (s->num_clips ?: 1), s->clip);
 	if (IS_ERR(blob))
 		return PTR_ERR(blob);
 	drm_property_replace_blob(&plane->fb_damage_clips, blob);
@@ -414,7 +429,7 @@ static int add_show(struct virtgpu_test_client *u, struct drm_atomic_commit *sta
 	if (!ret)
 		ret = drm_atomic_set_crtc_for_plane(plane, s->fb ? &out->crtc : NULL);
 	if (!ret)
-		ret = set_clip(u, plane, s->clip);
+		ret = set_clips(u, plane, s);
 	if (ret)
 		return ret;
 

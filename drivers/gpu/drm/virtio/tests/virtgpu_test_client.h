@@ -70,6 +70,7 @@ struct virtgpu_test_client {
  * @w: width of the source rectangle, 0 for all of @fb
  * @h: height of the source rectangle
  * @clip: damage, or NULL
+ * @num_clips: number of rectangles of @clip, 0 for one
  * @out_fence: fence to signal with the flip event (OUT_FENCE_PTR), or NULL
  */
 struct virtgpu_show {
@@ -77,6 +78,7 @@ struct virtgpu_show {
 	struct drm_framebuffer *fb;
 	u32 x, y, w, h;
 	const struct drm_mode_rect *clip;
+	unsigned int num_clips;
 	struct dma_fence *out_fence;
 };
 
@@ -113,6 +115,8 @@ struct drm_framebuffer *test_client_new_cursor(struct virtgpu_test_client *u, u3
 void test_client_rmfb(struct virtgpu_test_client *u, struct drm_framebuffer *fb);
 void test_client_fill(struct virtgpu_test_client *u, struct drm_framebuffer *fb, u32 pattern_id,
 		      u32 (*color)(u32 pattern_id, u32 x, u32 y));
+void test_client_fill_clip(struct virtgpu_test_client *u, struct drm_framebuffer *fb,
+			   const struct drm_mode_rect *clip, u32 pattern_id);
 void test_client_fill_pattern(struct virtgpu_test_client *u, struct drm_framebuffer *fb,
 			      u32 pattern_id);
 u32 test_client_color(u32 pattern_id, u32 x, u32 y);
