@@ -94,8 +94,14 @@ def is_named(config, item):
     return any(arg.endswith((item.nodeid, item.nodeid.split("[")[0])) for arg in config.args)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
+    """All tests of a guest are in a row: pytest groups parameters by their index, not by their value."""
+    places = {}
+    for item in items:
+        first = FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST)
+        item.place = first, places.setdefault(item.path, len(places)), places.setdefault((item.path, guests.of(item)), len(places))
+    items.sort(key=lambda item: item.place)
     without = [name for name in ("full", "coverage") if not config.getoption(name)]
     left = {item for item in items if any(map(item.get_closest_marker, without)) and not is_named(config, item)}
     config.hook.pytest_deselected(items=list(left))

@@ -4,6 +4,7 @@
 import dataclasses
 import fnmatch
 import os
+import pathlib
 import re
 
 import pytest
@@ -69,10 +70,15 @@ def parametrize(metafunc, guests):
         metafunc.parametrize("run", params, indirect=True, scope="module")
 
 
+def of(item):
+    """The guest of a test, its parameter "run"."""
+    return item.callspec.params.get("run") if hasattr(item, "callspec") else None
+
+
 def selected_cases(request):
     """The cases of this session's tests in a guest; all of the guest's if only the guest itself is tested."""
     cases = [item.callspec.params["case"] for item in request.session.items
-             if hasattr(item, "callspec") and item.callspec.params.get("run") is request.param and "case" in item.callspec.params]
+             if of(item) is request.param and "case" in item.callspec.params]
     return list(dict.fromkeys(cases)) or list(request.param.cases)
 
 
@@ -146,7 +152,7 @@ class Run:
 
 def boot(name, config, **options):
     """Boot a guest, run its program, return the Run."""
-    out, keep, say = BUILD / "vm" / name, config.getoption("keep"), config.virtgpu.say
+    out, keep, say = pathlib.Path(options.pop("out", BUILD / "vm" / name)), config.getoption("keep"), config.virtgpu.say
     say(f"guest {name} boots; {out.relative_to(TOP)}/script.log")
     try:
         result = machine.run(out=str(out), keep=keep, **options)
