@@ -60,10 +60,11 @@ def chosen(patterns, cases):
     return tuple(case for case in cases if any(fnmatch.fnmatchcase(case, pattern) for pattern in patterns.split()))
 
 
-def parametrize(metafunc, guests):
-    """Give a test the argument "run", and "case" with each case of each guest if it has that."""
+def parametrize(metafunc, guests, without=()):
+    """Give a test the argument "run", and "case" with each case of each guest, but some, if it has that."""
     if {"run", "case"} <= set(metafunc.fixturenames):
-        params = [pytest.param(guest, case, id=f"{guest}-{case}", marks=guest.marks()) for guest in guests for case in guest.cases]
+        params = [pytest.param(guest, case, id=f"{guest}-{case}", marks=guest.marks())
+                  for guest in guests for case in guest.cases if case not in without]
         metafunc.parametrize("run, case", params, indirect=["run"], scope="module")
     elif "run" in metafunc.fixturenames:
         params = [pytest.param(guest, id=str(guest), marks=guest.marks()) for guest in guests]
