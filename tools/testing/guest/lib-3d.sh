@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # For scripts in the guest that render: source it.
 
-fail() { echo "$*"; exit 1; }
+. ktap.sh
 
 # card_of DRIVER: its first device
 card_of() {
@@ -12,7 +12,6 @@ card_of() {
 
 card=$(card_of virtio_gpu)
 debugfs=/sys/kernel/debug/dri/${card#card}
-export XDG_RUNTIME_DIR=/run LIBSEAT_BACKEND=builtin SEATD_VTBOUND=0
 
 # off_screen FOLDER CARD: eight frames, each as a file; the first two that
 # kmscube writes are empty
@@ -33,7 +32,9 @@ reference() {
 # nothing_is_left [ERRORS]: the host reported no more errors, and the driver
 # holds nothing of programs that have ended
 nothing_is_left() {
+	begin nothing-is-left
 	grep -q "^control_errors: ${1:-0}$" "$debugfs/virtio-gpu-counters" || fail "$(grep errors "$debugfs/virtio-gpu-counters")"
 	[ ! -s "$debugfs/virtio-gpu-contexts" ] || fail "contexts are left: $(cat "$debugfs/virtio-gpu-contexts")"
 	! grep '^map:' "$debugfs/virtio-gpu-host-visible" || fail "blobs are left in the window"
+	pass
 }

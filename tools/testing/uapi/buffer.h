@@ -98,8 +98,8 @@ void paint(void *pixels, uint32_t width, uint32_t height, uint32_t stride,
 	   const struct picture *picture);
 
 /*
- * Take a screenshot and note what must be in it, for check-screenshots on the
- * host.
+ * Take a screenshot and note what must be in it, for vgputest/screenshots.py on
+ * the host.
  * @stamp_of: the exporter's buffer whose stamp must be in it, or NULL.
  */
 void take_screenshot(struct output *out, const char *name,
