@@ -17,7 +17,7 @@ except ImportError as error:
     raise pytest.UsageError(f"{error}: run tools/setup packages qmp") from None
 
 # What needs no guest comes first: the setups of the guests run meanwhile.
-FIRST = ("test_build", "test_style", "test_guide", "test_kunit")
+FIRST = ("test_build", "test_style", "test_syzkaller", "test_guide", "test_kunit")
 
 
 def pytest_addoption(parser):
@@ -99,7 +99,7 @@ def pytest_collection_modifyitems(config, items):
     """All tests of a guest are in a row: pytest groups parameters by their index, not by their value."""
     places = {}
     for item in items:
-        first = FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST)
+        first = FIRST.index(item.path.stem) if item.path.stem in FIRST and "vm" not in item.fixturenames else len(FIRST)
         item.place = first, places.setdefault(item.path, len(places)), places.setdefault((item.path, guests.of(item)), len(places))
     items.sort(key=lambda item: item.place)
     without = [name for name in ("full", "coverage") if not config.getoption(name)]
@@ -201,7 +201,7 @@ def call():
         done = subprocess.run(list(map(str, command)), cwd=options.pop("cwd", TOP), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace", check=False, **options)
         if check and done.returncode:
-            pytest.fail(f"{' '.join(map(str, command))}: status {done.returncode}\n" + "\n".join(done.stdout.splitlines()[-40:]), pytrace=False)
+            pytest.fail(f"{' '.join(map(str, command))[:300]}: status {done.returncode}\n" + "\n".join(done.stdout.splitlines()[-40:]), pytrace=False)
         return done.stdout
     return call
 
@@ -254,9 +254,10 @@ def vm(pytestconfig, guest_image, module):
     """vm(NAME, kernel=..., ...): boot a guest, see vgpuvm.machine.Options; a vgputest.guests.Run.
 
     The driver is the one built here unless module= says otherwise ("baseline": the in-tree one).
+    A kernel may also be a folder.
     """
     def vm(name, *, kernel="lts", **options):
-        needs = [setups.kernel_need(kernel)] + (["host-3d"] if options.get("host") == "3d" else [])
+        needs = ([] if "/" in kernel else [setups.kernel_need(kernel)]) + (["host-3d"] if options.get("host") == "3d" else [])
         for need in needs:
             pytestconfig.virtgpu.setups.require(need)
         if "module" not in options:
