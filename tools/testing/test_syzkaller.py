@@ -1,23 +1,25 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-"""Compare dev_virtio_gpu.txt with <drm/virtgpu_drm.h>, without a syzkaller.
+"""syzkaller/dev_virtio_gpu.txt against <drm/virtgpu_drm.h>, without a syzkaller.
 
-Sizes and offsets of what is described become assertions that a compiler checks. All
-ioctls, structs and constants of the header must be described. Prints TAP.
+Sizes and offsets of what is described become assertions that a compiler checks.
 """
 
-import argparse
-import pathlib
 import re
 import subprocess
-import sys
 
-TEXT = (pathlib.Path(__file__).resolve().parent / "dev_virtio_gpu.txt").read_text()
-TEXT = re.sub(r"^#.*\n", "", TEXT, flags=re.M)
+import pytest
+from vgputest import TESTING
+
+TEXT = re.sub(r"^#.*\n", "", (TESTING / "syzkaller/dev_virtio_gpu.txt").read_text(), flags=re.M)
 # From dev_dri.txt and syzkaller itself.
 SIZES = {"fd": 4, "drm_gem_handle": 4, "drm_syncobj": 4, "fd_dri": 4}
 # Combinations of others, and what no program passes in.
 NO_VALUE = re.compile(r"_(FLAGS|H)$|_EVENT_")
+
+
+@pytest.fixture(scope="module")
+def header(kernel_source):
+    return (kernel_source / "include/uapi/drm/virtgpu_drm.h").read_text()
 
 
 def size(kind):
@@ -58,34 +60,22 @@ def assertions():
         yield constant, f"({constant}) >= 0"
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, epilog="example: "
-        "tools/testing/syzkaller/check-syzkaller build/source/include/uapi/drm/virtgpu_drm.h build/image/root/usr/include/libdrm")
-    parser.error = lambda message: parser.exit(2, f"{parser.prog}: {message}\n")
-    parser.add_argument("header", type=pathlib.Path, metavar="HEADER", help="include/uapi/drm/virtgpu_drm.h of a kernel source")
-    parser.add_argument("include", metavar="DIR", nargs="*", help="the folder of drm.h")
-    options = parser.parse_args()
-    header = options.header.read_text()
-    bad = 0
-
+def test_names(header, record_property):
+    """All ioctls, structs and constants of the header are described."""
     names = set(re.findall(r"^#define ((?:DRM_IOCTL_|DRM_(?=VIRTGPU_BLOB))?VIRTGPU_\w+)", header, re.M))
     names |= set(re.findall(r"^struct (drm_virtgpu_\w+)", header, re.M))
     names = {name for name in names if not NO_VALUE.search(name)}
-    lacking = sorted(name for name in names if not re.search(rf"\b{name}\b", TEXT))
-    bad += bool(lacking)
-    print(f"{'not ok' if lacking else 'ok'} - all of virtgpu_drm.h is described # {' '.join(lacking) or f'{len(names)} names'}")
+    record_property("figure", f"{len(names)} names")
+    lacking = [name for name in sorted(names) if not re.search(rf"\b{name}\b", TEXT)]
+    assert names and not lacking, f"not described: {' '.join(lacking)}"
 
+
+def test_sizes(header, guest_image, record_property):
+    """Sizes and offsets are those of the header."""
     checks = list(assertions())
+    record_property("figure", f"{len(checks)} compared")
     program = "#include <stddef.h>\n#include <sys/ioctl.h>\n" + header + "".join(
         f'_Static_assert({condition}, "{what}");\n' for what, condition in checks)
-    compiled = subprocess.run(["gcc", *(f"-I{folder}" for folder in options.include), "-fsyntax-only", "-xc", "-"], input=program, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    print(re.sub(r"^(?=.)", "# ", compiled.stdout, flags=re.M), end="")
-    bad += compiled.returncode != 0
-    print(f"{'not ok' if compiled.returncode else 'ok'} - sizes and offsets # {len(checks)} compared")
-    return bad
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    done = subprocess.run(["gcc", f"-I{guest_image}/root/usr/include/libdrm", "-fsyntax-only", "-xc", "-"], input=program, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert not done.returncode, done.stdout
