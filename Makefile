@@ -105,9 +105,12 @@ vm:
 	tools/vm/vm --kernel lts --module build/modules/lts/drivers/gpu/drm/virtio/virtio_gpu.ko \
 		--vga bochs --gpu virtio-gpu-pci,blob=true,max_outputs=2 --interactive
 
-igt bench: export FULL = 1
-kunit igt bench demo:
+bench: export FULL = 1
+kunit bench demo:
 	$(pytest) test_$@.py
+
+igt:
+	$(pytest) test_igt.py --device $(or $(DEVICE),blob)
 
 sparse:
 	$(pytest) test_build.py -k sparse

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * What flips and moves cost, counted in QEMU's trace ("vm run --trace gpu"):
+ * What flips and moves cost, counted in QEMU's trace (option "trace" of the guest):
  * notifications of the control queue, and commands by type.
  */
 
@@ -77,7 +77,7 @@ static void tally(struct tally *t)
 			add_event(t, line + at, n);
 	}
 	if (pclose(f) || !t->commands)
-		skip("the host counts nothing (vm run --trace gpu)");
+		skip("the host counts nothing (no trace)");
 	note("%ld kicks, %ld commands, of them %ld transfer, %ld scanout",
 	     t->kicks, t->commands, t->transfer, t->scanout);
 	note("%ld flush, %ld attach, %ld detach, %ld create", t->flush,
