@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <linux/dma-resv.h>
 #include <linux/mm.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_vma_manager.h>
@@ -24,13 +25,38 @@
  * once.  Otherwise the first page fault waits, without the mmap lock.
  */
 
+static int virtgpu_gem_host3d_create_res(struct virtgpu_gem *gem,
+					 struct virtgpu_cmd_create_3d *cmd)
+{
+	struct virtgpu_device *vgdev = to_virtgpu(gem->base.dev);
+	struct virtgpu_resource *res;
+	struct dma_fence *fence;
+	int ret;
+
+	ret = dma_resv_reserve_fences(gem->base.resv, 1);
+	if (ret)
+		return ret;
+
+	res = virtgpu_resource_create_3d(&vgdev->resources, gem->pages, cmd, &fence);
+	if (IS_ERR(res))
+		return PTR_ERR(res);
+
+	gem->host3d_res = res;
+	dma_resv_add_fence(gem->base.resv, fence, DMA_RESV_USAGE_WRITE);
+	dma_fence_put(fence);
+
+	return 0;
+}
+
 /**
  * virtgpu_gem_create_3d() - Create a GEM object with a 3D resource
  * @vgdev: the device
  * @size: size of the guest pages, in bytes
  * @cmd: parameters; the resource ID is filled in
  *
- * Queues the commands; the caller must kick.
+ * Queues the commands; the caller must kick.  The reservation object gets a
+ * fence of the creation, because Mesa writes to a staging buffer as soon as the
+ * buffer is idle.
  *
  * Context: May sleep.
  * Return: the object, -EINVAL if @size is 0 or too large, -ENOMEM, or -ENOSPC
@@ -40,17 +66,18 @@ struct virtgpu_gem *virtgpu_gem_create_3d(struct virtgpu_device *vgdev, u64 size
 					  struct virtgpu_cmd_create_3d *cmd)
 {
 	struct virtgpu_gem *gem = virtgpu_gem_create(vgdev, size);
-	struct virtgpu_resource *res;
+	int ret;
 
 	if (IS_ERR(gem))
 		return gem;
 
-	res = virtgpu_resource_create_3d(&vgdev->resources, gem->pages, cmd);
-	if (IS_ERR(res)) {
+	dma_resv_lock(gem->base.resv, NULL);
+	ret = virtgpu_gem_host3d_create_res(gem, cmd);
+	dma_resv_unlock(gem->base.resv);
+	if (ret) {
 		drm_gem_object_put(&gem->base);
-		return ERR_CAST(res);
+		return ERR_PTR(ret);
 	}
-	gem->host3d_res = res;
 
 	return gem;
 }

@@ -73,6 +73,8 @@ struct virtgpu_client {
  *	waiters have returned, but the message may still complete
  * @cursor: command of the cursor queue; the response has no content
  * @fenced: the request has VIRTIO_GPU_FLAG_FENCE, with or without @fence
+ * @prompt_fence: @fence signals when the command is executed, without
+ *	VIRTIO_GPU_FLAG_FENCE, so that the response does not wait for rendering
  * @seen: the watchdog has found the message in the ring
  * @class: what the response depends on; set when the message is queued
  * @serial: number of messages added to the ring, up to and including this one
@@ -102,6 +104,7 @@ struct virtgpu_msg {
 	bool timed_out;
 	bool cursor;
 	bool fenced;
+	bool prompt_fence;
 	bool seen;
 	enum virtgpu_msg_class class;
 	u64 serial;

@@ -53,6 +53,7 @@ int virtgpu_resource_mgr_init(struct virtgpu_resource_mgr *mgr, struct drm_devic
 {
 	mgr->drm = drm;
 	mgr->queue = queue;
+	virtgpu_timeline_init_ordered(&mgr->creations, "create");
 	virtgpu_timeline_init_ordered(&mgr->detaches, "detach");
 	ida_init(&mgr->ids);
 	spin_lock_init(&mgr->lock);
@@ -614,9 +615,12 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_create_2d);
  * @mgr: the resource manager
  * @backing: the guest memory to transfer from and to
  * @cmd: parameters; the resource ID is filled in
+ * @fence: set to a reference to the fence of RESOURCE_ATTACH_BACKING
  *
  * Queues RESOURCE_CREATE_3D and RESOURCE_ATTACH_BACKING; the caller must kick.
- * The host's error is sticky.
+ * The host's error is sticky.  The host may write to @backing until @fence has
+ * signalled: virglrenderer copies the contents of a staging buffer to memory
+ * that is attached to it.
  *
  * Context: May sleep.
  * Return: the resource with one reference, -ENOMEM, or -EINVAL if @backing is
@@ -624,26 +628,37 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_create_2d);
  */
 struct virtgpu_resource *virtgpu_resource_create_3d(struct virtgpu_resource_mgr *mgr,
 						    struct virtgpu_backing *backing,
-						    struct virtgpu_cmd_create_3d *cmd)
+						    struct virtgpu_cmd_create_3d *cmd,
+						    struct dma_fence **fence)
 {
+	struct virtgpu_fence *attached = virtgpu_fence_alloc(&mgr->creations);
 	struct virtgpu_msg *create, *attach;
 	struct virtgpu_resource *res;
 	int ret;
 
+	if (!attached)
+		return ERR_PTR(-ENOMEM);
+
 	res = virtgpu_resource_alloc(mgr, backing, VIRTGPU_RES_3D, false);
-	if (IS_ERR(res))
+	if (IS_ERR(res)) {
+		dma_fence_put(&attached->base);
 		return res;
+	}
 	res->layout.format = cmd->format;
 	res->layout.width = cmd->width;
 	res->layout.height = cmd->height;
 
 	ret = virtgpu_resource_prep_create(res, &create, &attach);
 	if (ret) {
+		dma_fence_put(&attached->base);
 		virtgpu_resource_free(res);
 		return ERR_PTR(ret);
 	}
 	cmd->resource = res->id;
 	virtgpu_cmd_create_3d(create, cmd);
+	attach->fence = attached;
+	attach->prompt_fence = true;
+	*fence = dma_fence_get(&attached->base);
 	virtgpu_resource_queue_create(res, create);
 	virtgpu_resource_queue_create(res, attach);
 

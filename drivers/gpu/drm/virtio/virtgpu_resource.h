@@ -38,6 +38,7 @@ enum virtgpu_resource_type {
  * @drm: DRM device, for log messages
  * @queue: the control queue
  * @client: accounts pending creations
+ * @creations: ordered timeline of RESOURCE_ATTACH_BACKING to 3D resources
  * @detaches: ordered timeline of RESOURCE_DETACH_BACKING
  * @ids: resource IDs; free again when RESOURCE_UNREF has completed
  * @lock: protects @list and the counters; taken in interrupts
@@ -51,6 +52,7 @@ struct virtgpu_resource_mgr {
 	struct drm_device *drm;
 	struct virtgpu_vq *queue;
 	struct virtgpu_client *client;
+	struct virtgpu_timeline creations;
 	struct virtgpu_timeline detaches;
 	struct ida ids;
 	spinlock_t lock; /* @list and the counters */
@@ -129,7 +131,8 @@ struct virtgpu_resource *virtgpu_resource_create_2d(struct virtgpu_resource_mgr 
 						    bool movable);
 struct virtgpu_resource *virtgpu_resource_create_3d(struct virtgpu_resource_mgr *mgr,
 						    struct virtgpu_backing *backing,
-						    struct virtgpu_cmd_create_3d *cmd);
+						    struct virtgpu_cmd_create_3d *cmd,
+						    struct dma_fence **fence);
 struct virtgpu_resource *virtgpu_resource_create_host3d_blob(struct virtgpu_resource_mgr *mgr,
 							     struct virtgpu_backing *backing,
 							     struct virtgpu_cmd_create_blob *cmd,

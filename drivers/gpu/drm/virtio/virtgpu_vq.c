@@ -359,8 +359,9 @@ static void virtgpu_vq_enqueue(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
 	if (msg->fence)
 		virtgpu_fence_emit(msg->fence);
-	if (msg->fence || msg->fenced) {
+	if (msg->fence && !msg->prompt_fence)
 		msg->fenced = true;
+	if (msg->fenced) {
 		msg->request.hdr.flags |= cpu_to_le32(VIRTIO_GPU_FLAG_FENCE);
 		msg->request.hdr.fence_id = cpu_to_le64(q->next_fence++);
 	}

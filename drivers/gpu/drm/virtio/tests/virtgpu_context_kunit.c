@@ -611,6 +611,25 @@ static void attach_dumb(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(CTX_DETACH_RESOURCE)), 1);
 }
 
+/*
+ * A new buffer is busy until the host has its memory, without
+ * VIRTIO_GPU_FLAG_FENCE, which would wait for the rendering before.
+ */
+static void create_fence(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRGL, 0, 0);
+	struct drm_virtgpu_3d_wait wait = { .flags = VIRTGPU_WAIT_NOWAIT };
+	u32 resource;
+
+	virtgpu_mock_hold(u->mock, CMD(RESOURCE_ATTACH_BACKING));
+	wait.handle = virtgpu_render_buffer(u, SIZE, &resource);
+	KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_held(u->mock, 0) == 1));
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_WAIT, &wait), -EBUSY);
+	KUNIT_EXPECT_EQ(test, u->mock->host.rings[0].last_fence, 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(u->mock, 0), 1);
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_WAIT, &wait), 0);
+}
+
 struct import_case {
 	const char *name;
 	bool context;
@@ -746,6 +765,7 @@ static struct kunit_case context_tests[] = {
 	KUNIT_CASE(attach_shared_first),
 	KUNIT_CASE(attach_shared_last),
 	KUNIT_CASE(attach_dumb),
+	KUNIT_CASE(create_fence),
 	KUNIT_CASE_PARAM(attach_import, import_case_gen_params),
 	KUNIT_CASE(attach_rejected),
 	KUNIT_CASE(transfer_both_ways),
