@@ -553,16 +553,17 @@ static void number(int arg)
 }
 
 /*
- * A host has no OpenGL in another device's memory: who asks for it hears so,
- * before the host has ended the context over it.
+ * The host cannot render by OpenGL with another device's memory. The primary
+ * node imports it for display, and the render node rejects it.
  */
 static void foreign(int arg)
 {
-	int fd = open_render(), vgem = open_card("vgem", 0, NULL), dmabuf;
+	int fd = open_render(), vgem = open_card("vgem", 0, NULL), dmabuf, node;
 	struct drm_virtgpu_execbuffer args = { .flags = VIRTGPU_EXECBUF_FENCE_FD_OUT };
 	struct drm_virtgpu_resource_info i;
 	uint32_t handle, pitch;
 	uint64_t size;
+	char *path;
 
 	(void)arg;
 	if (vgem < 0)
@@ -574,6 +575,12 @@ static void foreign(int arg)
 	check_ok(submit(fd, &args));
 	check(signals(args.fence_fd, 10000));
 	check_err(info(fd, handle, &i), EOPNOTSUPP);
+
+	path = drmGetRenderDeviceNameFromFd(fd);
+	check(path);
+	node = open(path, O_RDWR | O_CLOEXEC);
+	check(node >= 0);
+	check_err(kms_prime_import(node, dmabuf, &handle), ENODEV);
 }
 
 int new_blob(int fd, struct drm_virtgpu_resource_create_blob *args)

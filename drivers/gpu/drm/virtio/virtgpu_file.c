@@ -21,6 +21,11 @@
  * resource that exists when the handle or the context is created is attached
  * then. A resource that is created later, for example by prepare_fb, is
  * attached by RESOURCE_INFO.
+ *
+ * Virgl contexts cannot use the memory of other devices, so a file of the render
+ * node, which cannot display either, gets no handle of an import. A file of the
+ * primary node imports for display, also with a virgl context: RESOURCE_INFO
+ * rejects the handle then.
  */
 
 /**
@@ -38,6 +43,15 @@ struct virtgpu_ctx_attachment {
 	struct virtgpu_resource *res;
 	struct virtgpu_msg *detach;
 };
+
+static bool virtgpu_file_ctx_is_virgl(struct virtgpu_file *vf)
+{
+	u32 capset = vf->ctx->params.capset;
+
+	lockdep_assert_held(&vf->lock);
+
+	return !capset || capset == VIRTIO_GPU_CAPSET_VIRGL || capset == VIRTIO_GPU_CAPSET_VIRGL2;
+}
 
 static struct virtgpu_ctx_attachment *virtgpu_file_find_attachment(struct virtgpu_file *vf,
 								   struct drm_gem_object *obj)
@@ -302,16 +316,25 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_file_client);
 bool virtgpu_file_uses_virgl(struct drm_file *file)
 {
 	struct virtgpu_file *vf = file->driver_priv;
-	u32 capset;
+	bool virgl;
 
 	if (!vf)
 		return false;
 
 	mutex_lock(&vf->lock);
-	capset = vf->ctx ? vf->ctx->params.capset : 0;
+	virgl = !vf->ctx || virtgpu_file_ctx_is_virgl(vf);
 	mutex_unlock(&vf->lock);
 
-	return !capset || capset == VIRTIO_GPU_CAPSET_VIRGL || capset == VIRTIO_GPU_CAPSET_VIRGL2;
+	return virgl;
+}
+
+static bool virtgpu_file_may_import(struct drm_file *file)
+{
+	struct virtgpu_file *vf = file->driver_priv;
+
+	lockdep_assert_held(&vf->lock);
+
+	return !drm_is_render_client(file) || (vf->ctx && !virtgpu_file_ctx_is_virgl(vf));
 }
 
 /**
@@ -352,7 +375,8 @@ int virtgpu_file_attach_object(struct drm_gem_object *obj, struct drm_file *file
  * handles, for example for a PRIME import.
  *
  * Context: May sleep.
- * Return: 0 on success, -ENOMEM, or an error of virtgpu_vq_throttle().
+ * Return: 0 on success, -ENODEV if @obj is imported and @file renders by virgl,
+ * -ENOMEM, or an error of virtgpu_vq_throttle().
  */
 int virtgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file)
 {
@@ -369,6 +393,10 @@ int virtgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file)
 		return ret;
 
 	mutex_lock(&vf->lock);
+	if (to_virtgpu_gem(obj)->import && !virtgpu_file_may_import(file)) {
+		ret = -ENODEV;
+		goto unlock;
+	}
 	att = virtgpu_file_find_attachment(vf, obj);
 	if (att) {
 		att->handles++;

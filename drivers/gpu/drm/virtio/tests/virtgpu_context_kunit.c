@@ -632,23 +632,29 @@ static void create_fence(struct kunit *test)
 
 struct import_case {
 	const char *name;
+	bool render_node;
 	bool context;
 	u32 capset;
+	int ret;
 	bool has_resource;
 };
 
 static const struct import_case import_cases[] = {
-	{ "no context", false, 0, false },
-	{ "virgl", true, VIRGL, false },
-	{ "virgl2", true, VIRGL2, false },
-	{ "native", true, NATIVE, true },
+	{ "no context", false, false, 0, 0, false },
+	{ "render node, no context", true, false, 0, -ENODEV },
+	{ "virgl", false, true, VIRGL, 0, false },
+	{ "virgl2", false, true, VIRGL2, 0, false },
+	{ "render node, virgl2", true, true, VIRGL2, -ENODEV },
+	{ "native", false, true, NATIVE, 0, true },
+	{ "render node, native", true, true, NATIVE, 0, true },
 };
 
 KUNIT_ARRAY_PARAM_DESC(import_case, import_cases, name);
 
 /*
- * RESOURCE_INFO pins an import for a native context, and fails for virgl
- * contexts, which cannot use imports.
+ * Virgl contexts cannot use imports, so a render node gets no handle.  The
+ * primary node imports for display.  RESOURCE_INFO pins an import for a native
+ * context.
  */
 static void attach_import(struct kunit *test)
 {
@@ -656,12 +662,17 @@ static void attach_import(struct kunit *test)
 	struct virtgpu_mock *m = virtgpu_render_host(test);
 	struct virtgpu_mock_buffer *b = virtgpu_mock_buffer_create(test, m, VIRTGPU_MOCK_DYNAMIC,
 								   SIZE);
-	struct virtgpu_test_client *u = test_client_open(test, m);
+	struct virtgpu_test_client *u = s->render_node ? test_client_open_render(test, m) :
+							 test_client_open(test, m);
 	struct drm_virtgpu_resource_info info = { };
 
 	if (s->context)
 		KUNIT_ASSERT_EQ(test, virtgpu_render_init(u, s->capset, 0, 0), 0);
-	KUNIT_ASSERT_EQ(test, test_client_import(u, b->dma_buf, &info.bo_handle), 0);
+	KUNIT_ASSERT_EQ(test, test_client_import(u, b->dma_buf, &info.bo_handle), s->ret);
+	if (s->ret) {
+		KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(b->attachments)));
+		return;
+	}
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info),
 			s->has_resource ? 0 : -EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, info.res_handle != 0, s->has_resource);
@@ -675,6 +686,21 @@ static void attach_import(struct kunit *test)
 	}
 	test_client_drop(u, info.bo_handle);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(b->pins)));
+}
+
+/* RESOURCE_INFO fails if the virgl context is newer than the import. */
+static void attach_import_first(struct kunit *test)
+{
+	struct virtgpu_mock *m = virtgpu_render_host(test);
+	struct virtgpu_mock_buffer *b = virtgpu_mock_buffer_create(test, m, VIRTGPU_MOCK_DYNAMIC,
+								   SIZE);
+	struct virtgpu_test_client *u = test_client_open(test, m);
+	struct drm_virtgpu_resource_info info = { };
+
+	KUNIT_ASSERT_EQ(test, test_client_import(u, b->dma_buf, &info.bo_handle), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_render_init(u, VIRGL2, 0, 0), 0);
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(b->pins), 0);
 }
 
 /* A rejected CTX_ATTACH_RESOURCE is logged, and submissions still work. */
@@ -767,6 +793,7 @@ static struct kunit_case context_tests[] = {
 	KUNIT_CASE(attach_dumb),
 	KUNIT_CASE(create_fence),
 	KUNIT_CASE_PARAM(attach_import, import_case_gen_params),
+	KUNIT_CASE(attach_import_first),
 	KUNIT_CASE(attach_rejected),
 	KUNIT_CASE(transfer_both_ways),
 	KUNIT_CASE(transfer_rejected),

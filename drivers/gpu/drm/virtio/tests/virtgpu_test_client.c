@@ -66,14 +66,8 @@ static void client_close(void *data)
 	drm_dev_put(u->drm);
 }
 
-/**
- * test_client_open() - Open a device
- * @test: the running test
- * @m: a mock device that is bound to the driver
- *
- * Return: the client, which is closed at the end of the test.
- */
-struct virtgpu_test_client *test_client_open(struct kunit *test, struct virtgpu_mock *m)
+static struct virtgpu_test_client *client_open(struct kunit *test, struct virtgpu_mock *m,
+					       bool render_node)
 {
 	struct virtgpu_test_client *u = kunit_kzalloc(test, sizeof(*u), GFP_KERNEL);
 
@@ -82,7 +76,7 @@ struct virtgpu_test_client *test_client_open(struct kunit *test, struct virtgpu_
 	u->mock = m;
 	u->drm = virtgpu_mock_drm(m);
 	KUNIT_ASSERT_NOT_NULL(test, u->drm);
-	u->filp = mock_drm_getfile(u->drm->primary, O_RDWR);
+	u->filp = mock_drm_getfile(render_node ? u->drm->render : u->drm->primary, O_RDWR);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, u->filp);
 	/* Opening the device node increments open_count. */
 	atomic_inc(&u->drm->open_count);
@@ -91,6 +85,24 @@ struct virtgpu_test_client *test_client_open(struct kunit *test, struct virtgpu_
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, client_close, u), 0);
 
 	return u;
+}
+
+/**
+ * test_client_open() - Open the primary node of a device
+ * @test: the running test
+ * @m: a mock device that is bound to the driver
+ *
+ * Return: the client, which is closed at the end of the test.
+ */
+struct virtgpu_test_client *test_client_open(struct kunit *test, struct virtgpu_mock *m)
+{
+	return client_open(test, m, false);
+}
+
+/* As test_client_open(), but opens the render node. */
+struct virtgpu_test_client *test_client_open_render(struct kunit *test, struct virtgpu_mock *m)
+{
+	return client_open(test, m, true);
 }
 
 /**

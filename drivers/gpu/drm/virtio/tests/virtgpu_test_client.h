@@ -97,6 +97,7 @@ const void *virtgpu_test_config_gen_params(struct kunit *test, const void *prev,
 struct virtgpu_test_client *test_client_start(struct kunit *test,
 					      const struct virtgpu_test_config *h, u32 scanouts);
 struct virtgpu_test_client *test_client_open(struct kunit *test, struct virtgpu_mock *m);
+struct virtgpu_test_client *test_client_open_render(struct kunit *test, struct virtgpu_mock *m);
 void test_client_close(struct virtgpu_test_client *u);
 
 u32 test_client_dumb(struct virtgpu_test_client *u, u32 width, u32 height);
