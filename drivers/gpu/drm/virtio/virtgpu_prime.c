@@ -5,6 +5,7 @@
 #include <linux/dma-resv.h>
 #include <linux/iommu.h>
 #include <linux/slab.h>
+#include <linux/virtio.h>
 #include <linux/virtio_dma_buf.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
@@ -353,7 +354,9 @@ static bool virtgpu_prime_is_addressable(struct virtgpu_device *vgdev)
  *
  * A buffer in host memory is exported by its address in the host-visible
  * region, to devices that support peer-to-peer DMA.  It stays mapped there
- * while a device is attached.
+ * while a device is attached.  Drivers of virtio devices that do not support
+ * peer-to-peer DMA may attach for the UUID, and get a scatter list without
+ * addresses.
  */
 
 static int virtgpu_prime_buf_get_uuid(struct dma_buf *dma_buf, uuid_t *uuid)
@@ -366,10 +369,21 @@ static bool virtgpu_prime_buf_is_host3d(const struct dma_buf *dma_buf)
 	return virtgpu_gem_region(to_virtgpu_gem(dma_buf->priv)) == VIRTGPU_GEM_HOST3D;
 }
 
+/* Host memory is attached for its UUID only. */
+static bool virtgpu_prime_buf_is_uuid_only(const struct dma_buf_attachment *attach)
+{
+	const struct drm_gem_object *obj = attach->dmabuf->priv;
+
+	return !attach->peer2peer && is_virtio_device(attach->dev) &&
+	       to_virtgpu(obj->dev)->features.uuid;
+}
+
 static int virtgpu_prime_buf_attach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
 {
 	if (!virtgpu_prime_buf_is_host3d(dma_buf))
 		return drm_gem_map_attach(dma_buf, attach);
+	if (virtgpu_prime_buf_is_uuid_only(attach))
+		return 0;
 	if (!attach->peer2peer)
 		return -EOPNOTSUPP;
 
@@ -378,31 +392,33 @@ static int virtgpu_prime_buf_attach(struct dma_buf *dma_buf, struct dma_buf_atta
 
 static void virtgpu_prime_buf_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *attach)
 {
-	if (virtgpu_prime_buf_is_host3d(dma_buf))
-		virtgpu_gem_host3d_unpin(to_virtgpu_gem(dma_buf->priv));
-	else
+	if (!virtgpu_prime_buf_is_host3d(dma_buf))
 		drm_gem_map_detach(dma_buf, attach);
+	else if (!virtgpu_prime_buf_is_uuid_only(attach))
+		virtgpu_gem_host3d_unpin(to_virtgpu_gem(dma_buf->priv));
 }
 
-/* One entry with an address only, because the region has no struct page. */
-static int virtgpu_prime_map_addr(struct device *dev, struct sg_table *sgt, phys_addr_t phys,
-				  size_t size, enum dma_data_direction dir)
+/* Fill an entry with an address only, because the region has no struct page. */
+static int virtgpu_prime_buf_map_host3d(struct dma_buf_attachment *attach,
+					struct scatterlist *sg, enum dma_data_direction dir)
 {
+	struct virtgpu_gem *gem = to_virtgpu_gem(attach->dmabuf->priv);
+	size_t size = gem->base.size;
+	phys_addr_t phys;
 	dma_addr_t addr;
-	int ret;
 
-	ret = sg_alloc_table(sgt, 1, GFP_KERNEL);
-	if (ret)
-		return ret;
-
-	addr = dma_map_resource(dev, phys, size, dir, DMA_ATTR_SKIP_CPU_SYNC);
-	if (dma_mapping_error(dev, addr)) {
-		sg_free_table(sgt);
+	/* The attachment pins the blob, but a reset may have removed it. */
+	if (!virtgpu_gem_host3d_get_addr(gem, &phys))
 		return -EIO;
-	}
-	sg_set_page(sgt->sgl, NULL, size, 0);
-	sg_dma_address(sgt->sgl) = addr;
-	sg_dma_len(sgt->sgl) = size;
+	if (size > UINT_MAX)
+		return -E2BIG;
+
+	addr = dma_map_resource(attach->dev, phys, size, dir, DMA_ATTR_SKIP_CPU_SYNC);
+	if (dma_mapping_error(attach->dev, addr))
+		return -EIO;
+	sg_set_page(sg, NULL, size, 0);
+	sg_dma_address(sg) = addr;
+	sg_dma_len(sg) = size;
 
 	return 0;
 }
@@ -410,30 +426,29 @@ static int virtgpu_prime_map_addr(struct device *dev, struct sg_table *sgt, phys
 static struct sg_table *virtgpu_prime_buf_map(struct dma_buf_attachment *attach,
 					      enum dma_data_direction dir)
 {
-	struct virtgpu_gem *gem = to_virtgpu_gem(attach->dmabuf->priv);
 	struct sg_table *sgt;
-	phys_addr_t addr;
 	int ret;
 
 	if (!virtgpu_prime_buf_is_host3d(attach->dmabuf))
 		return drm_gem_map_dma_buf(attach, dir);
 
-	/* The attachment pins the blob, but a reset may have removed it. */
-	if (!virtgpu_gem_host3d_get_addr(gem, &addr))
-		return ERR_PTR(-EIO);
-	if (gem->base.size > UINT_MAX)
-		return ERR_PTR(-E2BIG);
-
 	sgt = kzalloc_obj(*sgt);
 	if (!sgt)
 		return ERR_PTR(-ENOMEM);
-	ret = virtgpu_prime_map_addr(attach->dev, sgt, addr, gem->base.size, dir);
-	if (ret) {
-		kfree(sgt);
-		return ERR_PTR(ret);
-	}
+	/* The dma-buf core copies the table, so it must have an entry. */
+	ret = sg_alloc_table(sgt, 1, GFP_KERNEL);
+	if (ret)
+		goto free;
+	if (virtgpu_prime_buf_is_uuid_only(attach))
+		return sgt;
+	ret = virtgpu_prime_buf_map_host3d(attach, sgt->sgl, dir);
+	if (!ret)
+		return sgt;
 
-	return sgt;
+	sg_free_table(sgt);
+free:
+	kfree(sgt);
+	return ERR_PTR(ret);
 }
 
 static void virtgpu_prime_buf_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
@@ -444,8 +459,9 @@ static void virtgpu_prime_buf_unmap(struct dma_buf_attachment *attach, struct sg
 		return;
 	}
 
-	dma_unmap_resource(attach->dev, sg_dma_address(sgt->sgl), sg_dma_len(sgt->sgl),
-			   dir, DMA_ATTR_SKIP_CPU_SYNC);
+	if (sg_dma_len(sgt->sgl))
+		dma_unmap_resource(attach->dev, sg_dma_address(sgt->sgl), sg_dma_len(sgt->sgl),
+				   dir, DMA_ATTR_SKIP_CPU_SYNC);
 	sg_free_table(sgt);
 	kfree(sgt);
 }

@@ -8,6 +8,7 @@
 #include <linux/mman.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
+#include <linux/virtio_dma_buf.h>
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_prime.h>
@@ -609,6 +610,45 @@ static void shared(struct kunit *test)
 	flush_delayed_fput();
 }
 
+/*
+ * A virtio device that attaches without peer-to-peer DMA gets the UUID, and no
+ * addresses.
+ */
+static void shared_uuid(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct device *peer = kunit_device_register(test, "virtgpu-test-peer");
+	struct blob b = new_blob(u, PAGES);
+	struct dma_buf_attachment *attach;
+	struct dma_buf *dma_buf;
+	struct scatterlist *sg;
+	struct sg_table *sgt;
+	uuid_t uuid;
+	int i;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, peer);
+	dma_buf = drm_gem_prime_handle_to_dmabuf(u->drm, u->file, b.handle, O_RDWR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dma_buf_attach(dma_buf, peer)), -EOPNOTSUPP);
+
+	attach = dma_buf_attach(dma_buf, &u->mock->vdev.dev);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(attach), 0);
+	if (!IS_ERR(attach)) {
+		sgt = dma_buf_map_attachment_unlocked(attach, DMA_BIDIRECTIONAL);
+		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(sgt), 0);
+		if (!IS_ERR(sgt)) {
+			for_each_sgtable_dma_sg(sgt, sg, i)
+				KUNIT_EXPECT_EQ(test, sg_dma_len(sg), 0);
+			dma_buf_unmap_attachment_unlocked(attach, sgt, DMA_BIDIRECTIONAL);
+		}
+		KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(dma_buf, &uuid), 0);
+		KUNIT_EXPECT_EQ(test, virtgpu_mock_mappings(u->mock), 0);
+		dma_buf_detach(dma_buf, attach);
+	}
+	dma_buf_put(dma_buf);
+	flush_delayed_fput();
+}
+
 static struct kunit_case host_visible_tests[] = {
 	KUNIT_CASE(contents),
 	KUNIT_CASE(host_visible_part),
@@ -633,6 +673,7 @@ static struct kunit_case host_visible_tests[] = {
 	KUNIT_CASE(unplugged),
 	KUNIT_CASE(host_visible_stale),
 	KUNIT_CASE(shared),
+	KUNIT_CASE(shared_uuid),
 	{}
 };
 
