@@ -307,6 +307,7 @@ struct virtgpu_gem *virtgpu_gem_alloc(struct virtgpu_device *vgdev, u64 size,
 
 	INIT_LIST_HEAD(&gem->copies_2d);
 	gem->ops = ops;
+	gem->blob_flags = VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE;
 	gem->base.funcs = vgdev->gem_funcs;
 	gem->base.resv = resv;
 	drm_gem_private_object_init(&vgdev->drm, &gem->base, size);
@@ -454,7 +455,8 @@ struct virtgpu_resource *virtgpu_gem_get_blob(struct virtgpu_gem *gem)
 		return gem->blob;
 
 	res = virtgpu_resource_create_blob(&vgdev->resources, virtgpu_gem_backing(gem),
-					   gem->base.size, gem->ops->add_detach_fence);
+					   gem->base.size, gem->blob_flags,
+					   gem->ops->add_detach_fence);
 	if (!IS_ERR(res))
 		gem->blob = res;
 

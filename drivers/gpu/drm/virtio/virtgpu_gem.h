@@ -80,6 +80,7 @@ struct virtgpu_gem_ops {
  * @map: mapping of @host3d_res in the host-visible region, or NULL if not
  *	mappable
  * @blob_mem: VIRTGPU_BLOB_MEM_* requested by user space, or 0
+ * @blob_flags: VIRTIO_GPU_BLOB_FLAG_* of @blob
  * @dumb: layout of a dumb buffer, or zeroes
  * @pinned_for_ctx: pinned until freed, because contexts may use the resource ID
  * @blob_unsupported: the host rejected the blob; use 2D resources
@@ -87,8 +88,8 @@ struct virtgpu_gem_ops {
  * @uuid: UUID for other virtio devices
  * @uuid_valid: @uuid is valid
  *
- * @ops, @pages, @import, @host3d_res, @map, @blob_mem and @dumb do not change;
- * the reservation lock protects the other members.
+ * @ops, @pages, @import, @host3d_res, @map, @blob_mem, @blob_flags and @dumb do
+ * not change; the reservation lock protects the other members.
  */
 struct virtgpu_gem {
 	struct drm_gem_object base;
@@ -100,6 +101,7 @@ struct virtgpu_gem {
 	struct virtgpu_resource *host3d_res;
 	struct virtgpu_host_mapping *map;
 	u32 blob_mem;
+	u32 blob_flags;
 	struct virtgpu_2d_layout dumb;
 	bool pinned_for_ctx;
 	bool blob_unsupported;

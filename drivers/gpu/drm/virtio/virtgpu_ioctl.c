@@ -276,8 +276,8 @@ static int virtgpu_ioctl_gem_check_blob(const struct virtgpu_features *f,
 	u32 valid_flags = VIRTGPU_BLOB_FLAG_USE_MAPPABLE | VIRTGPU_BLOB_FLAG_USE_SHAREABLE |
 		    VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE;
 
-	if (!f->blob || args->blob_flags & ~valid_flags ||
-	    args->blob_hints & ~DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING)
+	/* Hints may be ignored, so unknown ones are. */
+	if (!f->blob || args->blob_flags & ~valid_flags)
 		return -EINVAL;
 	if (args->blob_flags & VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE && !f->uuid)
 		return -EINVAL;
@@ -361,6 +361,19 @@ put:
 	return gem;
 }
 
+static struct virtgpu_gem *
+virtgpu_ioctl_gem_create_guest(struct virtgpu_device *vgdev,
+			       const struct drm_virtgpu_resource_create_blob *args)
+{
+	struct virtgpu_gem *gem = virtgpu_gem_create(vgdev, args->size);
+
+	/* The flags have the values of the virtio specification. */
+	if (!IS_ERR(gem))
+		gem->blob_flags = args->blob_flags;
+
+	return gem;
+}
+
 static int virtgpu_ioctl_resource_create_blob(struct drm_device *dev, void *data,
 					      struct drm_file *file)
 {
@@ -377,7 +390,7 @@ static int virtgpu_ioctl_resource_create_blob(struct drm_device *dev, void *data
 		return ret;
 
 	gem = args->blob_mem == VIRTGPU_BLOB_MEM_GUEST ?
-	      virtgpu_gem_create(vgdev, args->size) :
+	      virtgpu_ioctl_gem_create_guest(vgdev, args) :
 	      virtgpu_ioctl_gem_create_host3d(vgdev, file, args);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);

@@ -495,6 +495,7 @@ virtgpu_resource_create_any_blob(struct virtgpu_resource_mgr *mgr,
  * @mgr: the resource manager
  * @backing: the memory
  * @size: in bytes, a multiple of the device's blob alignment
+ * @flags: VIRTIO_GPU_BLOB_FLAG_*
  * @movable: the memory can move: allow virtgpu_resource_detach_backing()
  *
  * Queues RESOURCE_CREATE_BLOB; the caller must kick.  The host's error is
@@ -506,11 +507,11 @@ virtgpu_resource_create_any_blob(struct virtgpu_resource_mgr *mgr,
  */
 struct virtgpu_resource *virtgpu_resource_create_blob(struct virtgpu_resource_mgr *mgr,
 						      struct virtgpu_backing *backing,
-						      u64 size, bool movable)
+						      u64 size, u32 flags, bool movable)
 {
 	struct virtgpu_cmd_create_blob cmd = {
 		.mem = VIRTIO_GPU_BLOB_MEM_GUEST,
-		.flags = VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE,
+		.flags = flags,
 		.size = size,
 	};
 

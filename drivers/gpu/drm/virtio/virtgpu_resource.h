@@ -124,7 +124,7 @@ void virtgpu_resources_print(struct virtgpu_resource_mgr *mgr, struct drm_printe
 
 struct virtgpu_resource *virtgpu_resource_create_blob(struct virtgpu_resource_mgr *mgr,
 						      struct virtgpu_backing *backing,
-						      u64 size, bool movable);
+						      u64 size, u32 flags, bool movable);
 struct virtgpu_resource *virtgpu_resource_create_2d(struct virtgpu_resource_mgr *mgr,
 						    struct virtgpu_backing *backing,
 						    const struct virtgpu_2d_layout *layout,

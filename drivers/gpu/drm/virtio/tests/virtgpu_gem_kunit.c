@@ -136,6 +136,8 @@ static const struct blob_case blob_cases[] = {
 	{ "across devices", VIRTGPU_MOCK_FEATURES,
 	  { .blob_mem = GUEST, .size = 4096,
 	    .blob_flags = VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE }, 0 },
+	{ "unknown hint", VIRTGPU_MOCK_FEATURES,
+	  { .blob_mem = GUEST, .size = 4096, .blob_hints = 0x80 }, 0 },
 	{ "across devices, no names", NO_UUID,
 	  { .blob_mem = GUEST, .size = 4096,
 	    .blob_flags = VIRTGPU_BLOB_FLAG_USE_CROSS_DEVICE }, -EINVAL },
@@ -172,7 +174,9 @@ static void create_blob(struct kunit *test)
 		return;
 	}
 
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_resource_is_blob(u->mock, args.res_handle));
+	KUNIT_ASSERT_TRUE(test, virtgpu_mock_resource_is_blob(u->mock, args.res_handle));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_lookup(u->mock, args.res_handle)->blob_flags,
+			c->args.blob_flags);
 	info.bo_handle = args.bo_handle;
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.res_handle, args.res_handle);

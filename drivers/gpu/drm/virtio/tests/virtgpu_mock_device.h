@@ -47,6 +47,7 @@ enum virtgpu_mock_state {
  * @pixels: memory of the host
  * @transfers: number of transfers to @pixels
  * @blob_mem: VIRTIO_GPU_BLOB_MEM_* of a blob
+ * @blob_flags: VIRTIO_GPU_BLOB_FLAG_* of a blob
  * @mappable: created with VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE
  * @map_rejected: RESOURCE_MAP_BLOB failed
  * @unit: bytes per pixel, or 1 for buffers
@@ -68,6 +69,7 @@ struct virtgpu_mock_resource {
 	u32 *pixels;
 	unsigned int transfers;
 	u32 blob_mem;
+	u32 blob_flags;
 	bool mappable;
 	bool map_rejected;
 	u32 unit;

@@ -384,7 +384,8 @@ u32 virtgpu_mock_create_blob(struct virtgpu_mock *m, struct virtgpu_mock_request
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	res->blob = true;
 	res->blob_mem = le32_to_cpu(c->blob_mem);
-	res->mappable = c->blob_flags & cpu_to_le32(VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE);
+	res->blob_flags = le32_to_cpu(c->blob_flags);
+	res->mappable = res->blob_flags & VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE;
 	res->unit = 1;
 	res->size = size;
 	if (c->nr_entries && !set_backing(m, res, rq, le32_to_cpu(c->nr_entries), sizeof(*c)))

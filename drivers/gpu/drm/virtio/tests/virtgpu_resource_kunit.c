@@ -27,6 +27,7 @@
 
 #define PAGES 6
 #define SIZE (PAGES * 0x1000ull)
+#define FLAGS VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE
 
 /* Six pages in three segments, and a count of releases. */
 struct test_backing {
@@ -94,7 +95,7 @@ static struct virtgpu_resource *new_blob(struct kunit *test, struct resource_tes
 					 bool movable)
 {
 	struct virtgpu_resource *res = virtgpu_resource_create_blob(&t->mgr, &t->backing.base,
-								    SIZE, movable);
+								    SIZE, FLAGS, movable);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, res);
 
@@ -214,7 +215,7 @@ static void backing_too_small(struct kunit *test)
 	struct resource_test *t = resource_create(test);
 	struct virtgpu_resource *res;
 
-	res = virtgpu_resource_create_blob(&t->mgr, &t->backing.base, SIZE + *excess, true);
+	res = virtgpu_resource_create_blob(&t->mgr, &t->backing.base, SIZE + *excess, FLAGS, true);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(res), -EINVAL);
 	KUNIT_EXPECT_EQ(test, t->r->count, 0);
 	KUNIT_EXPECT_EQ(test, t->mgr.attached, 0);
@@ -227,7 +228,7 @@ static void no_backing(struct kunit *test)
 	struct virtgpu_resource *res;
 
 	t->backing.sgt.nents = 0;
-	res = virtgpu_resource_create_blob(&t->mgr, &t->backing.base, 0, false);
+	res = virtgpu_resource_create_blob(&t->mgr, &t->backing.base, 0, FLAGS, false);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(res), -EINVAL);
 	res = virtgpu_resource_create_2d(&t->mgr, &t->backing.base, &layout, false);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(res), -EINVAL);
@@ -241,7 +242,7 @@ static void part_of_backing(struct kunit *test)
 	struct resource_test *t = resource_create(test);
 	struct virtgpu_resource *res;
 
-	res = virtgpu_resource_create_blob(&t->mgr, &t->backing.base, 0x1000, false);
+	res = virtgpu_resource_create_blob(&t->mgr, &t->backing.base, 0x1000, FLAGS, false);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, res);
 	KUNIT_EXPECT_EQ(test, res->size, 0x1000);
 	KUNIT_EXPECT_EQ(test, FIELD(&t->r->slots[0], resource_create_blob, size), 0x1000);
