@@ -74,6 +74,7 @@ static const struct drm_driver virtgpu_driver = {
 	.open = virtgpu_file_open,
 	.postclose = virtgpu_file_close,
 	.dumb_create = virtgpu_gem_dumb_create,
+	.dumb_map_offset = virtgpu_gem_dumb_map_offset,
 	.gem_prime_import = virtgpu_prime_import,
 	/*
 	 * Despite its name, this fbdev emulation only needs dumb buffers and

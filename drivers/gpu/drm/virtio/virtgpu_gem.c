@@ -175,8 +175,9 @@ void virtgpu_gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
  * @obj: the object
  * @vma: the range to map
  *
- * Return: 0 on success, -EINVAL for imported memory, a private writable mapping
- * or a range outside the buffer, or the error of &virtgpu_gem_ops.mmap.
+ * Return: 0 on success, -EINVAL for a private writable mapping, a range outside
+ * the buffer, or memory that cannot be mapped, or the error of
+ * &virtgpu_gem_ops.mmap.
  */
 int virtgpu_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 {
@@ -289,8 +290,8 @@ static const struct virtgpu_gem_ops virtgpu_gem_guest_ops = {
  * @resv: reservation object of an imported dma-buf, or NULL
  * @ops: operations of the memory
  *
- * Native objects get an offset for mmap(); imported ones are mapped by the
- * exporter.
+ * Native objects get an offset for mmap(); imported ones get it when user space
+ * asks for it.
  *
  * Context: May sleep.
  * Return: the object, -ENOMEM, or -ENOSPC if no offset is left.
@@ -390,6 +391,37 @@ int virtgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 	args->size = gem->base.size;
 	ret = drm_gem_handle_create(file, &gem->base, &args->handle);
 	drm_gem_object_put(&gem->base);
+
+	return ret;
+}
+
+/**
+ * virtgpu_gem_dumb_map_offset() - &drm_driver.dumb_map_offset
+ * @file: the file that has the handle
+ * @dev: the DRM device
+ * @handle: the handle
+ * @offset: set to the offset for mmap()
+ *
+ * drm_gem_dumb_map_offset() rejects imports, but clients map buffers of either
+ * kind, and the exporter can map an import.
+ *
+ * Context: May sleep.
+ * Return: 0 on success, -ENOENT for an invalid handle, -ENOMEM, or -ENOSPC if
+ * no offset is left.
+ */
+int virtgpu_gem_dumb_map_offset(struct drm_file *file, struct drm_device *dev, u32 handle,
+				u64 *offset)
+{
+	struct drm_gem_object *obj = drm_gem_object_lookup(file, handle);
+	int ret;
+
+	if (!obj)
+		return -ENOENT;
+
+	ret = drm_gem_create_mmap_offset(obj);
+	if (!ret)
+		*offset = drm_vma_node_offset_addr(&obj->vma_node);
+	drm_gem_object_put(obj);
 
 	return ret;
 }

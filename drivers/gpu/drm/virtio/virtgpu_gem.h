@@ -135,6 +135,8 @@ struct virtgpu_gem *virtgpu_gem_alloc(struct virtgpu_device *vgdev, u64 size,
 struct virtgpu_gem *virtgpu_gem_create(struct virtgpu_device *vgdev, u64 size);
 int virtgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 			    struct drm_mode_create_dumb *args);
+int virtgpu_gem_dumb_map_offset(struct drm_file *file, struct drm_device *dev, u32 handle,
+				u64 *offset);
 
 int virtgpu_gem_pin(struct virtgpu_gem *gem);
 void virtgpu_gem_unpin(struct virtgpu_gem *gem);

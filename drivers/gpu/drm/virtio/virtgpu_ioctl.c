@@ -91,7 +91,7 @@ static int virtgpu_ioctl_map(struct drm_device *dev, void *data, struct drm_file
 	ret = virtgpu_gem_host3d_map(to_virtgpu_gem(obj));
 	drm_gem_object_put(obj);
 
-	return ret ?: drm_gem_dumb_map_offset(file, dev, args->handle, &args->offset);
+	return ret ?: virtgpu_gem_dumb_map_offset(file, dev, args->handle, &args->offset);
 }
 
 /*

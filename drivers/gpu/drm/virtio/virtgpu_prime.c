@@ -4,6 +4,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/iommu.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
 #include <linux/virtio_dma_buf.h>
@@ -238,6 +239,28 @@ static void virtgpu_prime_vunmap(struct virtgpu_gem *gem, struct iosys_map *map)
 	dma_buf_vunmap(gem->import->dma_buf, map);
 }
 
+/*
+ * The exporter maps its buffer.  The mapping references the dma-buf, and not
+ * the GEM object, so drop the reference that drm_gem_mmap_obj() has taken.
+ */
+static int virtgpu_prime_mmap(struct virtgpu_gem *gem, struct vm_area_struct *vma,
+			      unsigned long pgoff)
+{
+	int ret;
+
+	vma->vm_private_data = NULL;
+	vma->vm_ops = NULL;
+	ret = dma_buf_mmap(gem->import->dma_buf, vma, pgoff);
+	if (ret)
+		return ret;
+
+	/* The core expects it of each GEM object; exporters may not set it. */
+	vm_flags_set(vma, VM_DONTEXPAND);
+	drm_gem_object_put(&gem->base);
+
+	return 0;
+}
+
 /* The attachment stays until the host has detached the last mapping. */
 static void virtgpu_prime_free(struct virtgpu_gem *gem)
 {
@@ -256,7 +279,6 @@ static void virtgpu_prime_free(struct virtgpu_gem *gem)
 	virtgpu_prime_put_import(imp);
 }
 
-/* User space maps an imported buffer through its dma-buf, not by mmap. */
 static const struct virtgpu_gem_ops virtgpu_prime_gem_ops = {
 	.region = VIRTGPU_GEM_IMPORTED,
 	.free = virtgpu_prime_free,
@@ -267,6 +289,7 @@ static const struct virtgpu_gem_ops virtgpu_prime_gem_ops = {
 	.is_resident = virtgpu_prime_is_resident,
 	.vmap = virtgpu_prime_vmap,
 	.vunmap = virtgpu_prime_vunmap,
+	.mmap = virtgpu_prime_mmap,
 };
 
 static void virtgpu_prime_invalidate_mappings(struct dma_buf_attachment *attach)

@@ -165,6 +165,13 @@ static int buffer_vmap(struct dma_buf *dma_buf, struct iosys_map *map)
 	return 0;
 }
 
+static int buffer_mmap(struct dma_buf *dma_buf, struct vm_area_struct *vma)
+{
+	struct virtgpu_mock_buffer *b = to_buffer(dma_buf);
+
+	return remap_vmalloc_range(vma, b->memory[b->place], vma->vm_pgoff);
+}
+
 static int buffer_begin_cpu_access(struct dma_buf *dma_buf, enum dma_data_direction dir)
 {
 	struct virtgpu_mock_buffer *b = to_buffer(dma_buf);
@@ -199,6 +206,7 @@ static const struct dma_buf_ops static_ops = {
 	.unmap_dma_buf = buffer_unmap,
 	.begin_cpu_access = buffer_begin_cpu_access,
 	.end_cpu_access = buffer_end_cpu_access,
+	.mmap = buffer_mmap,
 	.vmap = buffer_vmap,
 	.release = buffer_release,
 };
@@ -212,6 +220,7 @@ static const struct dma_buf_ops dynamic_ops = {
 	.unmap_dma_buf = buffer_unmap,
 	.begin_cpu_access = buffer_begin_cpu_access,
 	.end_cpu_access = buffer_end_cpu_access,
+	.mmap = buffer_mmap,
 	.vmap = buffer_vmap,
 	.release = buffer_release,
 };
@@ -262,8 +271,8 @@ struct virtgpu_mock_buffer *virtgpu_mock_buffer_create(struct kunit *test, struc
 	b->mock = m;
 	b->type = type;
 	b->size = size;
-	b->memory[0] = vzalloc(size);
-	b->memory[1] = vzalloc(size);
+	b->memory[0] = vmalloc_user(size);
+	b->memory[1] = vmalloc_user(size);
 	info.ops = type == VIRTGPU_MOCK_STATIC ? &static_ops : &dynamic_ops;
 	info.size = size;
 	info.flags = O_RDWR;

@@ -11,6 +11,7 @@
 #include <linux/virtio_dma_buf.h>
 #include <drm/drm_debugfs.h>
 #include <drm/drm_device.h>
+#include <drm/drm_drv.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_prime.h>
 #include <drm/drm_print.h>
@@ -206,18 +207,39 @@ static void mmap_export(struct kunit *test)
 	dma_buf_put(dma_buf);
 }
 
-/* Imports must be mapped through their dma-buf. */
+/* The exporter maps its buffer, by either ioctl. */
 static void mmap_import(struct kunit *test)
 {
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
 	struct virtgpu_mock *m = virtgpu_mock_start(test, &config);
 	struct virtgpu_mock_buffer *b = virtgpu_mock_buffer_create(test, m, VIRTGPU_MOCK_DYNAMIC,
-								   PAGE_SIZE);
+								   2 * PAGE_SIZE);
 	struct virtgpu_test_client *u = test_client_open(test, m);
 	struct drm_virtgpu_map map = { };
+	unsigned long addr;
+	u64 offset;
+	u32 value;
 
+	((u32 *)b->memory[0])[PAGE_SIZE / sizeof(u32)] = 0x12345678;
 	KUNIT_ASSERT_EQ(test, test_client_import(u, b->dma_buf, &map.handle), 0);
-	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_MAP, &map), -EINVAL);
+	KUNIT_ASSERT_NOT_NULL(test, u->drm->driver->dumb_map_offset);
+	KUNIT_ASSERT_EQ(test, u->drm->driver->dumb_map_offset(u->file, u->drm, map.handle,
+							      &offset), 0);
+	KUNIT_EXPECT_EQ(test, u->drm->driver->dumb_map_offset(u->file, u->drm, map.handle + 1,
+							      &offset), -ENOENT);
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_MAP, &map), 0);
+	KUNIT_EXPECT_EQ(test, map.offset, offset);
+
+	addr = kunit_vm_mmap(test, u->filp, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     offset);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	/* The mapping belongs to the dma-buf. */
+	test_client_drop(u, map.handle);
+	KUNIT_EXPECT_EQ(test, get_user(value, (u32 __user *)(addr + PAGE_SIZE)), 0);
+	KUNIT_EXPECT_EQ(test, value, 0x12345678);
+	KUNIT_EXPECT_EQ(test, put_user(0x87654321, (u32 __user *)(addr + PAGE_SIZE)), 0);
+	KUNIT_EXPECT_EQ(test, ((u32 *)b->memory[0])[PAGE_SIZE / sizeof(u32)], 0x87654321);
+	KUNIT_EXPECT_EQ(test, vm_munmap(addr, 2 * PAGE_SIZE), 0);
 }
 
 /*
