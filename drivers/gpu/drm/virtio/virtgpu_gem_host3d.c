@@ -2,6 +2,7 @@
 
 #include <linux/dma-resv.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_vma_manager.h>
 #include <uapi/linux/virtio_gpu.h>
@@ -20,9 +21,12 @@
  * guest pages.
  *
  * User space maps a blob in host memory through the host-visible region.
- * DRM_IOCTL_VIRTGPU_MAP maps the blob into the region and waits for the host
+ * The blob is usually mapped into the region along with its creation.
+ * Otherwise DRM_IOCTL_VIRTGPU_MAP maps it.  The ioctl waits for the host
  * without holding a lock, so mmap() finds the blob there and maps all of it at
- * once.  Otherwise the first page fault waits, without the mmap lock.
+ * once.  If another blob has evicted it between the two calls, the first page
+ * fault waits without the mmap lock, which mmap() would hold, and then maps all
+ * of it.
  */
 
 static int virtgpu_gem_host3d_create_res(struct virtgpu_gem *gem,
@@ -186,6 +190,29 @@ static vm_fault_t virtgpu_gem_host3d_map_for_fault(struct virtgpu_gem *gem, stru
 	return VM_FAULT_RETRY;
 }
 
+/* Only the page that was accessed must be mapped; the others avoid faults. */
+static vm_fault_t virtgpu_gem_host3d_insert_all(struct vm_area_struct *vma, unsigned long address,
+						unsigned long pfn, pgprot_t prot)
+{
+	unsigned long addr;
+	vm_fault_t ret;
+
+	/* @pfn is the first page of @vma. */
+	ret = vmf_insert_pfn_prot(vma, address,
+				  pfn + ((address - vma->vm_start) >> PAGE_SHIFT), prot);
+	if (ret != VM_FAULT_NOPAGE)
+		return ret;
+
+	for (addr = vma->vm_start; addr < vma->vm_end; addr += PAGE_SIZE, pfn++) {
+		if (fatal_signal_pending(current) ||
+		    vmf_insert_pfn_prot(vma, addr, pfn, prot) != VM_FAULT_NOPAGE)
+			break;
+		cond_resched();
+	}
+
+	return VM_FAULT_NOPAGE;
+}
+
 static vm_fault_t virtgpu_gem_host3d_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -206,9 +233,10 @@ static vm_fault_t virtgpu_gem_host3d_fault(struct vm_fault *vmf)
 		drm_dev_exit(idx);
 		return virtgpu_gem_host3d_map_for_fault(gem, vmf);
 	}
-	pgoff = vmf->pgoff - drm_vma_node_start(&obj->vma_node);
-	ret = vmf_insert_pfn_prot(vma, vmf->address, PHYS_PFN(addr) + pgoff,
-				  virtgpu_gem_host3d_pgprot(vma->vm_page_prot, map_info));
+	pgoff = vma->vm_pgoff - drm_vma_node_start(&obj->vma_node);
+	ret = virtgpu_gem_host3d_insert_all(vma, vmf->address, PHYS_PFN(addr) + pgoff,
+					    virtgpu_gem_host3d_pgprot(vma->vm_page_prot,
+								      map_info));
 	drm_dev_exit(idx);
 
 	return ret;
@@ -308,6 +336,7 @@ static bool virtgpu_gem_host3d_is_mappable(const struct virtgpu_cmd_create_blob 
  *	ID is filled in
  * @cmdbuf_msg: message to queue before the creation, consumed on success, or
  *	NULL
+ * @defer_mapping: map the blob into the host-visible region on access
  *
  * Queues the commands; the caller must kick.
  *
@@ -317,7 +346,8 @@ static bool virtgpu_gem_host3d_is_mappable(const struct virtgpu_cmd_create_blob 
  */
 struct virtgpu_gem *virtgpu_gem_create_host3d_blob(struct virtgpu_device *vgdev,
 						   struct virtgpu_cmd_create_blob *cmd,
-						   struct virtgpu_msg *cmdbuf_msg)
+						   struct virtgpu_msg *cmdbuf_msg,
+						   bool defer_mapping)
 {
 	bool guest = cmd->mem == VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST;
 	struct virtgpu_resource *res;
@@ -354,8 +384,11 @@ struct virtgpu_gem *virtgpu_gem_create_host3d_blob(struct virtgpu_device *vgdev,
 		return ERR_CAST(res);
 	}
 	gem->host3d_res = res;
-	if (gem->map)
+	if (gem->map) {
 		gem->map->resource = res->id;
+		if (!defer_mapping)
+			virtgpu_host_mapping_queue_early(gem->map);
+	}
 
 	return gem;
 }

@@ -13,16 +13,26 @@
  * DOC: host-visible region
  *
  * Blobs in host memory are accessed through the host-visible region, a range of
- * physical addresses of the device.  A blob is mapped into the region when user
- * space queries its mmap offset, maps it, or accesses its mapping, and when
- * another device attaches to its dma-buf.  It stays mapped when it is no longer
- * used, because hosts take long to map and unmap.  It is unmapped when it is
- * freed, or when another blob needs the range; the least recently used blob is
- * unmapped first.
+ * physical addresses of the device.  A mappable blob is mapped into the region
+ * along with its creation, unless user space has asked to defer that or the
+ * region is filling up.  Otherwise it is mapped when user space queries its
+ * mmap offset, maps it, or accesses its mapping, and when another device
+ * attaches to its dma-buf.  It stays mapped when it is no longer used, because
+ * hosts take long to map and unmap.  It is unmapped when it is freed, or when
+ * another blob needs the range; the least recently used blob is unmapped first.
  *
  * Only virtgpu_host_mapping_map() waits for the device.  The range of a blob is
  * free again when the host has responded to RESOURCE_UNMAP_BLOB.
  */
+
+/*
+ * Blobs are not mapped early beyond this part of the region, because they would
+ * evict others.
+ */
+static u64 virtgpu_host_visible_early_limit(const struct virtgpu_host_visible *hv)
+{
+	return hv->size - hv->size / 4;
+}
 
 /**
  * virtgpu_host_visible_init() - Initialise without a host-visible region
@@ -115,8 +125,10 @@ static void virtgpu_host_mapping_finish_unmap(struct virtgpu_host_mapping *map,
 {
 	lockdep_assert_held(&map->hv->lock);
 
-	if (drm_mm_node_allocated(&map->node))
+	if (drm_mm_node_allocated(&map->node)) {
 		drm_mm_remove_node(&map->node);
+		map->hv->used -= map->size;
+	}
 	list_del_init(&map->idle);
 	map->state = state;
 	map->error = error;
@@ -231,19 +243,37 @@ static void virtgpu_host_visible_evict(struct virtgpu_host_visible *hv, u64 size
 	}
 }
 
-static bool virtgpu_host_visible_unmap_pending(struct virtgpu_host_visible *hv)
+static bool virtgpu_host_visible_has_state(struct virtgpu_host_visible *hv,
+					   enum virtgpu_host_mapping_state state, bool pinned)
 {
+	const struct virtgpu_host_mapping *map;
 	struct drm_mm_node *node;
 
-	drm_mm_for_each_node(node, &hv->space)
-		if (container_of(node, struct virtgpu_host_mapping, node)->state ==
-		    VIRTGPU_HOST_MAPPING_UNMAPPING)
+	lockdep_assert_held(&hv->lock);
+
+	drm_mm_for_each_node(node, &hv->space) {
+		map = container_of(node, struct virtgpu_host_mapping, node);
+		if (map->state == state && (pinned || !map->pin_count))
 			return true;
+	}
 
 	return false;
 }
 
+static bool virtgpu_host_visible_unmap_pending(struct virtgpu_host_visible *hv)
+{
+	return virtgpu_host_visible_has_state(hv, VIRTGPU_HOST_MAPPING_UNMAPPING, true);
+}
+
+/* A blob that is not pinned can be evicted as soon as it is mapped. */
+static bool virtgpu_host_visible_map_pending(struct virtgpu_host_visible *hv)
+{
+	return virtgpu_host_visible_has_state(hv, VIRTGPU_HOST_MAPPING_MAPPING, false);
+}
+
 /*
+ * @evict_msgs: list for messages that unmap other blobs, or NULL to unmap none
+ *
  * Return: 0 if the caller must queue @map_msg, 1 if the blob is mapped or being
  * mapped, or an error.
  */
@@ -272,10 +302,12 @@ static int virtgpu_host_mapping_reserve_range(struct virtgpu_host_mapping *map,
 	ret = drm_mm_insert_node_generic(&hv->space, &map->node, map->size,
 					 hv->align, 0, DRM_MM_INSERT_BEST);
 	if (ret) {
-		if (!virtgpu_host_visible_unmap_pending(hv))
+		if (evict_msgs && !virtgpu_host_visible_unmap_pending(hv))
 			virtgpu_host_visible_evict(hv, map->size, evict_msgs);
-		return virtgpu_host_visible_unmap_pending(hv) ? -EAGAIN : -ENOSPC;
+		return virtgpu_host_visible_unmap_pending(hv) ||
+		       virtgpu_host_visible_map_pending(hv) ? -EAGAIN : -ENOSPC;
 	}
+	hv->used += map->size;
 
 	map->state = VIRTGPU_HOST_MAPPING_MAPPING;
 	swap(map->unmap, *unmap_msg);
@@ -306,8 +338,9 @@ static void virtgpu_host_visible_queue_all(struct virtgpu_host_visible *hv, stru
  *
  * Context: May sleep; does not wait for the device.
  * Return: 0 if the blob is mapped or MAP is pending, -EAGAIN if other blobs are
- * being unmapped first, -ENOSPC if no range is free, -EOPNOTSUPP without a
- * region, -ENOMEM, or the error of the last attempt.
+ * being unmapped first, or mapped so that they can be evicted, -ENOSPC if no
+ * range is free, -EOPNOTSUPP without a region, -ENOMEM, or the error of the
+ * last attempt.
  */
 int virtgpu_host_mapping_queue(struct virtgpu_host_mapping *map)
 {
@@ -343,6 +376,38 @@ free:
 	virtgpu_msg_put(map_msg);
 	virtgpu_msg_put(unmap_msg);
 	return ret;
+}
+
+/**
+ * virtgpu_host_mapping_queue_early() - Map a new blob before it is accessed
+ * @map: the mapping, of a blob with a queued creation
+ *
+ * Queues RESOURCE_MAP_BLOB; the caller must kick.  Does nothing without
+ * memory, or if the region is filling up: the blob is mapped on access then.
+ *
+ * Context: May sleep; does not wait for the device.
+ */
+void virtgpu_host_mapping_queue_early(struct virtgpu_host_mapping *map)
+{
+	struct virtgpu_host_visible *hv = map->hv;
+	struct virtgpu_msg *map_msg, *unmap_msg;
+	int ret = -ENOMEM;
+
+	if (READ_ONCE(hv->used) + map->size > virtgpu_host_visible_early_limit(hv))
+		return;
+
+	map_msg = virtgpu_msg_alloc_resp(sizeof(struct virtio_gpu_resp_map_info));
+	unmap_msg = virtgpu_msg_alloc();
+	if (map_msg && unmap_msg) {
+		spin_lock_irq(&hv->lock);
+		ret = virtgpu_host_mapping_reserve_range(map, map_msg, &unmap_msg, NULL);
+		spin_unlock_irq(&hv->lock);
+	}
+	if (!ret)
+		virtgpu_vq_queue_msg(hv->queue, map_msg);
+	else
+		virtgpu_msg_put(map_msg);
+	virtgpu_msg_put(unmap_msg);
 }
 
 /**

@@ -44,6 +44,7 @@ enum virtgpu_host_mapping_state {
  * @lock: protects the members below and the state of all mappings; taken in
  *	interrupts
  * @space: allocated ranges
+ * @used: size of the allocated ranges, in bytes
  * @idle: mapped blobs that are not pinned, least recently used first
  * @mapped: number of RESOURCE_MAP_BLOB commands
  * @unmapped: number of RESOURCE_UNMAP_BLOB commands
@@ -60,6 +61,7 @@ struct virtgpu_host_visible {
 	struct list_head maps;
 	spinlock_t lock; /* the members below, and all mappings */
 	struct drm_mm space;
+	u64 used;
 	struct list_head idle;
 	u64 mapped;
 	u64 unmapped;
@@ -114,6 +116,7 @@ struct virtgpu_host_mapping *virtgpu_host_mapping_alloc(struct virtgpu_host_visi
 							struct drm_vma_offset_node *vma_node);
 void virtgpu_host_mapping_release(struct virtgpu_host_mapping *map);
 int virtgpu_host_mapping_queue(struct virtgpu_host_mapping *map);
+void virtgpu_host_mapping_queue_early(struct virtgpu_host_mapping *map);
 int virtgpu_host_mapping_map(struct virtgpu_host_mapping *map);
 bool virtgpu_host_mapping_pin(struct virtgpu_host_mapping *map);
 void virtgpu_host_mapping_unpin(struct virtgpu_host_mapping *map);

@@ -350,7 +350,9 @@ virtgpu_ioctl_gem_create_host3d(struct virtgpu_device *vgdev, struct drm_file *f
 	if (cmdbuf_msg)
 		virtgpu_context_track(ctx, cmdbuf_msg);
 	cmd.context = ctx->id;
-	gem = virtgpu_gem_create_host3d_blob(vgdev, &cmd, cmdbuf_msg);
+	gem = virtgpu_gem_create_host3d_blob(vgdev, &cmd, cmdbuf_msg,
+					     args->blob_hints &
+					     DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING);
 	if (IS_ERR(gem) && cmdbuf_msg) {
 		/* Drop the reference of virtgpu_context_track(). */
 		virtgpu_context_put(ctx);

@@ -29,13 +29,27 @@ struct blob {
 	u64 size;
 };
 
-static struct blob new_blob(struct virtgpu_test_client *u, unsigned int pages)
+static struct blob new_blob_hints(struct virtgpu_test_client *u, unsigned int pages, u32 hints)
 {
-	struct blob b = { .size = pages * PAGE_SIZE };
+	struct drm_virtgpu_resource_create_blob args = {
+		.blob_mem = VIRTGPU_BLOB_MEM_HOST3D,
+		.blob_flags = VIRTGPU_BLOB_FLAG_USE_MAPPABLE,
+		.size = pages * PAGE_SIZE,
+		.blob_hints = hints,
+	};
+	struct blob b = { .size = args.size };
 
-	KUNIT_ASSERT_EQ(u->test, virtgpu_render_blob(u, b.size, &b.handle, &b.resource), 0);
+	KUNIT_ASSERT_EQ(u->test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &args), 0);
+	b.handle = args.bo_handle;
+	b.resource = args.res_handle;
 
 	return b;
+}
+
+/* Create a blob that is mapped on access. */
+static struct blob new_blob(struct virtgpu_test_client *u, unsigned int pages)
+{
+	return new_blob_hints(u, pages, DRM_VIRTGPU_BLOB_FLAG_HINT_DEFER_MAPPING);
 }
 
 static int map(struct virtgpu_test_client *u, struct blob *b)
@@ -141,6 +155,76 @@ static void host_visible_part(struct kunit *test)
 	poke(test, b.addr + 3 * PAGE_SIZE, 77);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, first + PAGE_SIZE), 76);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_peek(test, last + PAGE_SIZE), 77);
+}
+
+/*
+ * Mapping along with the creation
+ */
+
+static void map_early(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b[4], deferred;
+	unsigned int kicks, i;
+
+	virtgpu_mock_wait_idle(u->mock);
+	kicks = virtgpu_mock_kicks(u->mock, 0);
+	virtgpu_mock_freeze(u->mock);
+	b[0] = new_blob_hints(u, PAGES / 4, 0);
+	KUNIT_EXPECT_LE(test, virtgpu_mock_kicks(u->mock, 0), kicks + 1);
+	virtgpu_mock_thaw(u->mock);
+	KUNIT_EXPECT_TRUE(test, is_mapped(u, &b[0]));
+	KUNIT_EXPECT_EQ(test, map(u, &b[0]), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_MAP_BLOB)), 1);
+
+	deferred = new_blob(u, 1);
+	KUNIT_EXPECT_FALSE(test, is_mapped(u, &deferred));
+
+	/* A quarter of the region is left to blobs that are accessed. */
+	for (i = 1; i < 4; i++) {
+		b[i] = new_blob_hints(u, PAGES / 4, 0);
+		KUNIT_EXPECT_EQ(test, is_mapped(u, &b[i]), i < 3);
+	}
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_UNMAP_BLOB)), 0);
+}
+
+/* An unused blob makes room when its pending MAP has completed. */
+static void map_pending(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob early, big = new_blob(u, PAGES);
+
+	virtgpu_mock_hold(u->mock, CMD(RESOURCE_MAP_BLOB));
+	early = new_blob_hints(u, 1, 0);
+	KUNIT_EXPECT_EQ(test, map(u, &big), -ETIMEDOUT);
+	virtgpu_mock_clear_rules(u->mock);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(u->mock, 0), 1);
+	KUNIT_EXPECT_EQ(test, map(u, &big), 0);
+	KUNIT_EXPECT_FALSE(test, is_mapped(u, &early));
+}
+
+/* The first access to an evicted blob maps all of its pages. */
+static void map_all_pages(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, PAGES), other = new_blob(u, PAGES);
+	struct drm_virtgpu_map args = { .handle = b.handle };
+	u32 value, i;
+
+	need_memory(u);
+	KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_MAP, &args), 0);
+	KUNIT_ASSERT_EQ(test, map(u, &other), 0);
+	unmap(u, &other);
+	b.addr = kunit_vm_mmap(test, u->filp, 0, b.size, PROT_READ, MAP_SHARED, args.offset);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE((unsigned long)b.addr));
+	virtgpu_render_peek(test, b.addr + 3 * PAGE_SIZE);
+
+	pagefault_disable();
+	for (i = 0; i < PAGES; i++)
+		KUNIT_EXPECT_EQ(test, copy_from_user(&value,
+						     u64_to_user_ptr(b.addr + i * PAGE_SIZE),
+						     sizeof(value)), 0);
+	pagefault_enable();
 }
 
 /*
@@ -652,6 +736,9 @@ static void shared_uuid(struct kunit *test)
 static struct kunit_case host_visible_tests[] = {
 	KUNIT_CASE(contents),
 	KUNIT_CASE(host_visible_part),
+	KUNIT_CASE(map_early),
+	KUNIT_CASE_SLOW(map_pending),
+	KUNIT_CASE(map_all_pages),
 	KUNIT_CASE(host_visible_kept),
 	KUNIT_CASE(evicts_lru),
 	KUNIT_CASE(turns),

@@ -61,15 +61,16 @@ static int blob_error(struct virtgpu_test_client *u, u32 handle)
 }
 
 /*
- * SUBMIT_3D, RESOURCE_CREATE_BLOB and CTX_ATTACH_RESOURCE with one
- * notification.
+ * SUBMIT_3D, RESOURCE_CREATE_BLOB, RESOURCE_MAP_BLOB and CTX_ATTACH_RESOURCE
+ * with one notification.
  */
 static void native_context_create(struct kunit *test)
 {
 	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 2, 0);
 	struct drm_virtgpu_resource_create_blob args;
 	static const u32 order[] = {
-		CMD(SUBMIT_3D), CMD(RESOURCE_CREATE_BLOB), CMD(CTX_ATTACH_RESOURCE),
+		CMD(SUBMIT_3D), CMD(RESOURCE_CREATE_BLOB), CMD(RESOURCE_MAP_BLOB),
+		CMD(CTX_ATTACH_RESOURCE),
 	};
 	unsigned int from, kicks, i;
 	struct virtgpu_mock_log_entry e;
@@ -77,7 +78,7 @@ static void native_context_create(struct kunit *test)
 	virtgpu_mock_wait_idle(u->mock);
 	from = virtgpu_mock_log_pos(u->mock);
 	kicks = virtgpu_mock_kicks(u->mock, 0);
-	/* The device must see all three commands at once. */
+	/* The device must see all commands at once. */
 	virtgpu_mock_freeze(u->mock);
 	KUNIT_ASSERT_EQ(test, create_allocated(u, 17, &args), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_run(u->mock), ARRAY_SIZE(order));
@@ -85,7 +86,8 @@ static void native_context_create(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(order); i++) {
 		KUNIT_ASSERT_TRUE(test, virtgpu_mock_log_entry(u->mock, from + i, &e));
 		KUNIT_EXPECT_EQ(test, e.type, order[i]);
-		KUNIT_EXPECT_EQ(test, e.context, virtgpu_render_context(u));
+		KUNIT_EXPECT_EQ(test, e.context, order[i] == CMD(RESOURCE_MAP_BLOB) ?
+				0 : virtgpu_render_context(u));
 	}
 	virtgpu_mock_thaw(u->mock);
 	KUNIT_EXPECT_EQ(test, blob_error(u, args.bo_handle), 0);
