@@ -184,6 +184,10 @@ static inline void virtgpu_compat_fence_release(struct dma_fence *fence)
 #include "vram_dma_buf.h"
 #endif
 
+#ifndef HAVE_VIRTIO_DRIVER_SHUTDOWN
+#include "virtio_shutdown.h"
+#endif
+
 /* 7.1: the node statistics NR_GPU_ACTIVE were added. */
 #ifndef HAVE_NR_GPU_ACTIVE
 #include <linux/vmstat.h>

@@ -38,10 +38,10 @@
  * queries the capability sets and the display info, and registers the DRM
  * device.
  *
- * Removal and suspend reset the device in virtgpu_stop_vqs(). After the reset,
- * contexts are marked as lost and resources as stale, and only then all pending
- * messages fail with -ENODEV. So user space that finds an error on a fence also
- * finds the context lost.
+ * Removal, suspend and shutdown reset the device in virtgpu_stop_vqs(). After
+ * the reset, contexts are marked as lost and resources as stale, and only then
+ * all pending messages fail with -ENODEV. So user space that finds an error on
+ * a fence also finds the context lost.
  */
 
 static int virtgpu_modeset = -1;
@@ -362,6 +362,23 @@ static void virtgpu_remove(struct virtio_device *vdev)
 	virtgpu_backing_mgr_unmap_all(&vgdev->backings);
 }
 
+/*
+ * For reboot, power-off and kexec, while user space may still run.  The reset
+ * disables the outputs on the host and ends DMA.  It comes first: after it no
+ * caller waits for the host any more, so nothing delays the unplug.  Modeset
+ * locks are not taken here, because a commit may hold them while it waits for
+ * another device.
+ */
+static void virtgpu_shutdown(struct virtio_device *vdev)
+{
+	struct drm_device *dev = vdev->priv;
+	struct virtgpu_device *vgdev = to_virtgpu(dev);
+
+	virtgpu_stop_vqs(vgdev);
+	virtgpu_host_visible_invalidate(&vgdev->host_visible, -ENODEV);
+	drm_dev_unplug(dev);
+}
+
 static void virtgpu_config_changed(struct virtio_device *vdev)
 {
 	struct drm_device *dev = vdev->priv;
@@ -421,6 +438,7 @@ static struct virtio_driver virtgpu_virtio_driver = {
 	.id_table = virtgpu_ids,
 	.probe = virtgpu_probe,
 	.remove = virtgpu_remove,
+	.shutdown = virtgpu_shutdown,
 	.config_changed = virtgpu_config_changed,
 #ifdef CONFIG_PM_SLEEP
 	.freeze = virtgpu_freeze,

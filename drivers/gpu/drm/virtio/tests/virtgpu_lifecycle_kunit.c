@@ -450,6 +450,82 @@ static void unplug_suspended(struct kunit *test)
 }
 
 /*
+ * Shutdown
+ */
+
+struct shutdown_case {
+	const char *name;
+	const struct virtgpu_test_config *host;
+	u32 hold;
+	bool frozen;
+};
+
+static const struct shutdown_case shutdown_cases[] = {
+	{ "idle", BLOBS },
+	{ "idle, no blobs", NO_BLOBS },
+	{ "held display", BLOBS, CMD(RESOURCE_FLUSH) },
+	{ "held display, no blobs", NO_BLOBS, CMD(RESOURCE_FLUSH) },
+	{ "host without response", BLOBS, 0, true },
+	{ "host without response, full ring", SMALL, 0, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(shutdown, shutdown_cases, name);
+
+/* Call the shutdown method as device_shutdown() does. */
+static void shut_down(struct virtgpu_mock *m)
+{
+	struct device *dev = &m->vdev.dev;
+
+	device_lock(dev);
+	dev->bus->shutdown(dev);
+	device_unlock(dev);
+}
+
+/*
+ * The device is reset at once, with the outputs disabled, and all waits end,
+ * even if the host does not respond.
+ */
+static void shutdown(struct kunit *test)
+{
+	const struct shutdown_case *c = test->param_value;
+	struct busy s = start_busy(test, c->host);
+	struct virtgpu_device *vgdev = virtgpu_mock_vgdev(s.m);
+	struct waiter w = { };
+	unsigned long start;
+
+	if (c->hold)
+		virtgpu_mock_hold(s.m, c->hold);
+	if (c->frozen)
+		virtgpu_mock_freeze(s.m);
+	KUNIT_EXPECT_EQ(test, test_client_flip(s.u, 0, s.own[1]), 0);
+	start_waiter(&s, &w);
+	msleep(50);
+
+	start = jiffies;
+	shut_down(s.m);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(w.ret <= 0));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(s.u, 0) == 1));
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + HZ));
+	end_waiter(&w);
+
+	KUNIT_EXPECT_EQ(test, s.m->status, 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_resources(s.m), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_shown(s.m, 0), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_shown(s.m, 1), 0);
+	KUNIT_EXPECT_EQ(test, vgdev->ctrl.num_pending, 0);
+	KUNIT_EXPECT_FALSE(test, virtgpu_vq_is_wedged(&vgdev->ctrl));
+
+	/* A compositor that still runs finds no device. */
+	KUNIT_EXPECT_TRUE(test, drm_dev_is_unplugged(s.u->drm));
+	start = jiffies;
+	test_client_show(s.u, 0, s.own[0]);
+	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + HZ));
+	virtgpu_mock_unplug(s.m);
+	test_client_close(s.u);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->attachments)));
+}
+
+/*
  * Failure
  */
 
@@ -551,6 +627,7 @@ static struct kunit_case lifecycle_tests[] = {
 	KUNIT_CASE(resume_disabled),
 	KUNIT_CASE(restore_fails),
 	KUNIT_CASE_PARAM(unplug_suspended, virtgpu_test_config_gen_params),
+	KUNIT_CASE_PARAM(shutdown, shutdown_gen_params),
 	KUNIT_CASE_PARAM_ATTR(broken, virtgpu_test_config_gen_params, { .speed =
 			      KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_PARAM_ATTR(wedged, virtgpu_test_config_gen_params, { .speed =
