@@ -118,11 +118,22 @@ static int virtgpu_start_vqs(struct virtgpu_device *vgdev)
 		{ "cursor", virtgpu_cursor_callback },
 	};
 	struct virtqueue *vqs[2];
+	unsigned int i, size;
 	int ret;
 
 	ret = virtio_find_vqs(vgdev->vdev, ARRAY_SIZE(vqs), vqs, info, NULL);
 	if (ret)
 		return ret;
+
+	for (i = 0; i < ARRAY_SIZE(vqs); i++) {
+		size = virtqueue_get_vring_size(vqs[i]);
+		if (size >= VIRTGPU_VQ_MIN_SIZE)
+			continue;
+		drm_err(&vgdev->drm, "%s queue has %u entries; at least %u are needed\n",
+			info[i].name, size, VIRTGPU_VQ_MIN_SIZE);
+		vgdev->vdev->config->del_vqs(vgdev->vdev);
+		return -EINVAL;
+	}
 
 	vgdev->ctrl.indirect = vgdev->features.indirect;
 	vgdev->ctrl.renders = vgdev->features.virgl;

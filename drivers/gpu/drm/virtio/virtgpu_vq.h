@@ -17,6 +17,12 @@ struct scatterlist;
 struct virtgpu_msg;
 struct virtgpu_vq;
 
+/*
+ * Minimum number of entries of a virtqueue: a request, two segments of its
+ * payload, and the response.
+ */
+#define VIRTGPU_VQ_MIN_SIZE	4
+
 /* Period of the watchdog while messages are pending. */
 #define VIRTGPU_WATCHDOG_PERIOD	(HZ / 4)
 

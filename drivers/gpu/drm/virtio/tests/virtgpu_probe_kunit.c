@@ -273,6 +273,39 @@ static void no_queues(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_log_pos(m), 0);
 }
 
+struct small_ring_case {
+	const char *name;
+	unsigned int ctrl;
+	unsigned int cursor;
+	bool bound;
+};
+
+static const struct small_ring_case small_ring_cases[] = {
+	{ "control queue of 1", 1, 16 },
+	{ "control queue of 2", 2, 16 },
+	{ "control queue of 4", 4, 16, true },
+	{ "cursor queue of 1", 64, 1 },
+	{ "cursor queue of 2", 64, 2 },
+	{ "cursor queue of 4", 64, 4, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(small_ring, small_ring_cases, name);
+
+/* A ring that has no room for a request with a payload is rejected. */
+static void small_ring(struct kunit *test)
+{
+	const struct small_ring_case *c = test->param_value;
+	struct virtgpu_mock_config config = plain;
+	struct virtgpu_mock *m;
+
+	config.ctrl_size = c->ctrl;
+	config.cursor_size = c->cursor;
+	m = virtgpu_mock_create(test, &config);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_plug(m), c->bound);
+	if (!c->bound)
+		KUNIT_EXPECT_EQ(test, virtgpu_mock_log_pos(m), 0);
+}
+
 static void features_rejected(struct kunit *test)
 {
 	struct virtgpu_mock_config config = plain;
@@ -347,6 +380,7 @@ static struct kunit_case probe_tests[] = {
 	KUNIT_CASE_PARAM(probe_failure, failure_gen_params),
 	KUNIT_CASE(one_edid_missing),
 	KUNIT_CASE(no_queues),
+	KUNIT_CASE_PARAM(small_ring, small_ring_gen_params),
 	KUNIT_CASE(features_rejected),
 	KUNIT_CASE_SLOW(host_timeout),
 	KUNIT_CASE_SLOW(edid_timeout),
