@@ -22,7 +22,10 @@
  * another blob needs the range; the least recently used blob is unmapped first.
  *
  * Only virtgpu_host_mapping_map() waits for the device.  The range of a blob is
- * free again when the host has responded to RESOURCE_UNMAP_BLOB.
+ * free again when the host has responded to RESOURCE_UNMAP_BLOB.  If the host
+ * rejects that command although the blob may be mapped, the range is
+ * quarantined until the device is reset: another program that got the range
+ * would access the blob.
  */
 
 /*
@@ -49,6 +52,7 @@ void virtgpu_host_visible_init(struct virtgpu_host_visible *hv, struct virtgpu_v
 	INIT_LIST_HEAD(&hv->maps);
 	spin_lock_init(&hv->lock);
 	INIT_LIST_HEAD(&hv->idle);
+	INIT_LIST_HEAD(&hv->quarantined);
 }
 
 /**
@@ -83,6 +87,7 @@ static const char * const virtgpu_host_mapping_states[] = {
 	[VIRTGPU_HOST_MAPPING_MAPPED] = "mapped",
 	[VIRTGPU_HOST_MAPPING_UNMAPPING] = "unmapping",
 	[VIRTGPU_HOST_MAPPING_FAILED] = "failed",
+	[VIRTGPU_HOST_MAPPING_QUARANTINED] = "quarantined",
 };
 
 /**
@@ -139,22 +144,51 @@ static void virtgpu_host_visible_count_response(struct virtgpu_host_visible *hv)
 	WRITE_ONCE(hv->responses, hv->responses + 1);
 }
 
-/* Ignores errors: the host rejects UNMAP only if the blob is not mapped. */
+/*
+ * The blob is not mapped after an error of UNMAP if MAP has failed, or if the
+ * host has no such resource, because its creation has failed.
+ */
+static bool virtgpu_host_mapping_may_be_mapped(const struct virtgpu_host_mapping *map, int error)
+{
+	return error && error != -ENODEV && error != -ENOENT && !map->map_failed;
+}
+
+/* Keep the range, and @map with it, until virtgpu_host_visible_invalidate(). */
+static void virtgpu_host_mapping_quarantine(struct virtgpu_host_mapping *map)
+{
+	lockdep_assert_held(&map->hv->lock);
+
+	map->state = VIRTGPU_HOST_MAPPING_QUARANTINED;
+	map->error = -EIO;
+	refcount_inc(&map->ref);
+	list_add_tail(&map->idle, &map->hv->quarantined);
+}
+
 static void virtgpu_host_mapping_unmap_complete(struct virtgpu_msg *msg)
 {
 	struct virtgpu_host_mapping *map = msg->priv;
 	struct virtgpu_host_visible *hv = map->hv;
+	bool quarantined = false;
 	unsigned long flags;
 
 	spin_lock_irqsave(&hv->lock, flags);
 	virtgpu_host_visible_count_response(hv);
 	WRITE_ONCE(map->skipped, false);
-	if (map->state == VIRTGPU_HOST_MAPPING_UNMAPPING)
-		virtgpu_host_mapping_finish_unmap(map, map->error ?
-						  VIRTGPU_HOST_MAPPING_FAILED :
-						  VIRTGPU_HOST_MAPPING_UNMAPPED, map->error);
+	if (map->state == VIRTGPU_HOST_MAPPING_UNMAPPING) {
+		quarantined = virtgpu_host_mapping_may_be_mapped(map, msg->error);
+		if (quarantined)
+			virtgpu_host_mapping_quarantine(map);
+		else
+			virtgpu_host_mapping_finish_unmap(map, map->error ?
+							  VIRTGPU_HOST_MAPPING_FAILED :
+							  VIRTGPU_HOST_MAPPING_UNMAPPED,
+							  map->error);
+	}
 	spin_unlock_irqrestore(&hv->lock, flags);
 
+	if (quarantined)
+		drm_err_ratelimited(hv->queue->drm, "resource %u: UNMAP_BLOB failed: %d\n",
+				    map->resource, msg->error);
 	virtgpu_host_mapping_put(map);
 }
 
@@ -198,6 +232,7 @@ static void virtgpu_host_mapping_map_complete(struct virtgpu_msg *msg)
 	 * The blob may have been freed before: UNMAP is queued, and its
 	 * response counts.
 	 */
+	map->map_failed = msg->error && msg->error != -EPROTO;
 	if (map->state == VIRTGPU_HOST_MAPPING_MAPPING) {
 		if (msg->error == -EPROTO) {
 			/*
@@ -294,6 +329,7 @@ static int virtgpu_host_mapping_reserve_range(struct virtgpu_host_mapping *map,
 	case VIRTGPU_HOST_MAPPING_UNMAPPING:
 		return -EAGAIN;
 	case VIRTGPU_HOST_MAPPING_FAILED:
+	case VIRTGPU_HOST_MAPPING_QUARANTINED:
 		return map->error;
 	default:
 		break;
@@ -592,6 +628,22 @@ void virtgpu_host_mapping_release(struct virtgpu_host_mapping *map)
 	virtgpu_host_mapping_put(map);
 }
 
+/* After a reset, nothing is mapped in the quarantined ranges. */
+static void virtgpu_host_visible_end_quarantine(struct virtgpu_host_visible *hv, int error)
+{
+	struct virtgpu_host_mapping *map;
+
+	spin_lock_irq(&hv->lock);
+	while ((map = list_first_entry_or_null(&hv->quarantined, struct virtgpu_host_mapping,
+					       idle))) {
+		virtgpu_host_mapping_finish_unmap(map, VIRTGPU_HOST_MAPPING_FAILED, error);
+		spin_unlock_irq(&hv->lock);
+		virtgpu_host_mapping_put(map);
+		spin_lock_irq(&hv->lock);
+	}
+	spin_unlock_irq(&hv->lock);
+}
+
 /**
  * virtgpu_host_visible_invalidate() - Drop all mappings after a reset
  * @hv: the region, its queue stopped
@@ -605,6 +657,7 @@ void virtgpu_host_visible_invalidate(struct virtgpu_host_visible *hv, int error)
 {
 	struct virtgpu_host_mapping *map;
 
+	virtgpu_host_visible_end_quarantine(hv, error);
 	mutex_lock(&hv->maps_lock);
 	list_for_each_entry(map, &hv->maps, link) {
 		spin_lock_irq(&hv->lock);

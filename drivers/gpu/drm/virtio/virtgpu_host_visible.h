@@ -23,6 +23,8 @@ struct virtgpu_vq;
  * @VIRTGPU_HOST_MAPPING_MAPPED: mapped
  * @VIRTGPU_HOST_MAPPING_UNMAPPING: RESOURCE_UNMAP_BLOB is pending
  * @VIRTGPU_HOST_MAPPING_FAILED: not mapped because of an error
+ * @VIRTGPU_HOST_MAPPING_QUARANTINED: RESOURCE_UNMAP_BLOB has failed; the blob
+ *	may be mapped until the device is reset
  */
 enum virtgpu_host_mapping_state {
 	VIRTGPU_HOST_MAPPING_UNMAPPED,
@@ -30,6 +32,7 @@ enum virtgpu_host_mapping_state {
 	VIRTGPU_HOST_MAPPING_MAPPED,
 	VIRTGPU_HOST_MAPPING_UNMAPPING,
 	VIRTGPU_HOST_MAPPING_FAILED,
+	VIRTGPU_HOST_MAPPING_QUARANTINED,
 };
 
 /**
@@ -46,6 +49,7 @@ enum virtgpu_host_mapping_state {
  * @space: allocated ranges
  * @used: size of the allocated ranges, in bytes
  * @idle: mapped blobs that are not pinned, least recently used first
+ * @quarantined: blobs in state QUARANTINED, with a reference
  * @mapped: number of RESOURCE_MAP_BLOB commands
  * @unmapped: number of RESOURCE_UNMAP_BLOB commands
  * @reused: number of blobs that were still mapped when pinned again
@@ -63,6 +67,7 @@ struct virtgpu_host_visible {
 	struct drm_mm space;
 	u64 used;
 	struct list_head idle;
+	struct list_head quarantined;
 	u64 mapped;
 	u64 unmapped;
 	u64 reused;
@@ -78,13 +83,14 @@ struct virtgpu_host_visible {
  * @size: in bytes
  * @vma_node: user mappings of the blob
  * @state: see enum virtgpu_host_mapping_state
- * @error: errno in state FAILED, or to be set when unmapped
+ * @error: errno in state FAILED or QUARANTINED, or to be set when unmapped
+ * @map_failed: the host has rejected the last RESOURCE_MAP_BLOB
  * @skipped: the host has skipped a message, maybe MAP or UNMAP; cleared by
  *	the response to MAP or UNMAP
  * @map_info: caching requested by the host, VIRTIO_GPU_MAP_CACHE_*
  * @pin_count: number of pins
  * @node: allocated range
- * @idle: in @hv's list of idle blobs
+ * @idle: in @hv's list of idle or quarantined blobs
  * @unmap: message for RESOURCE_UNMAP_BLOB, allocated while mapped
  */
 struct virtgpu_host_mapping {
@@ -96,6 +102,7 @@ struct virtgpu_host_mapping {
 	struct drm_vma_offset_node *vma_node;
 	enum virtgpu_host_mapping_state state;
 	int error;
+	bool map_failed;
 	bool skipped;
 	u32 map_info;
 	unsigned int pin_count;

@@ -445,18 +445,51 @@ static void map_rejected(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_mock_resources(u->mock) == 1));
 }
 
-/* UNMAP fails only if the blob is not mapped, so the range is free. */
+/*
+ * After an error of UNMAP the blob may still be mapped, so no other blob gets
+ * the range before the device is reset.
+ */
 static void unmap_rejected(struct kunit *test)
 {
-	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0), *next;
 	struct blob b = new_blob(u, PAGES), other = new_blob(u, PAGES);
 
 	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
 	unmap(u, &b);
 	virtgpu_mock_reject(u->mock, CMD(RESOURCE_UNMAP_BLOB), VIRTIO_GPU_RESP_ERR_UNSPEC);
-	KUNIT_EXPECT_EQ(test, map(u, &other), 0);
-	KUNIT_EXPECT_TRUE(test, is_mapped(u, &other));
+	KUNIT_EXPECT_EQ(test, map(u, &other), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, map(u, &b), -EIO);
+	KUNIT_EXPECT_FALSE(test, is_mapped(u, &other));
+	test_client_drop(u, b.handle);
+	KUNIT_EXPECT_EQ(test, map(u, &other), -ENOSPC);
 	virtgpu_mock_clear_rules(u->mock);
+
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
+	next = test_client_open(test, u->mock);
+	other = new_blob(next, PAGES);
+	KUNIT_EXPECT_EQ(test, map(next, &other), 0);
+	KUNIT_EXPECT_TRUE(test, is_mapped(next, &other));
+}
+
+/* The range of a blob that was freed before its MAP failed is free. */
+static void unmap_unmapped(struct kunit *test)
+{
+	struct virtgpu_mock_rule rule = {
+		.type = CMD(RESOURCE_MAP_BLOB), .times = 1, .hold = true,
+		.error = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY,
+	};
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, PAGES), other = new_blob(u, PAGES);
+
+	virtgpu_mock_rule(u->mock, &rule);
+	KUNIT_EXPECT_EQ(test, map(u, &b), -ETIMEDOUT);
+	virtgpu_mock_reject(u->mock, CMD(RESOURCE_UNMAP_BLOB), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	test_client_drop(u, b.handle);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_release(u->mock, CMD(RESOURCE_MAP_BLOB)), 1);
+	virtgpu_mock_wait_idle(u->mock);
+	virtgpu_mock_clear_rules(u->mock);
+	KUNIT_EXPECT_EQ(test, map(u, &other), 0);
 }
 
 /* After a malformed response the range is free when the blob was unmapped. */
@@ -751,6 +784,7 @@ static struct kunit_case host_visible_tests[] = {
 	KUNIT_CASE_SLOW(freed_early),
 	KUNIT_CASE(map_rejected),
 	KUNIT_CASE(unmap_rejected),
+	KUNIT_CASE_SLOW(unmap_unmapped),
 	KUNIT_CASE(malformed),
 	KUNIT_CASE(creation_rejected),
 	KUNIT_CASE_PARAM(host_visible_blob, blob_case_gen_params),
