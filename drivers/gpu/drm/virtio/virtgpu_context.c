@@ -48,7 +48,7 @@ int virtgpu_context_mgr_init(struct virtgpu_context_mgr *mgr, struct drm_device 
 	mgr->drm = drm;
 	mgr->queue = queue;
 	virtgpu_timeline_init_ordered(&mgr->default_timeline, "global");
-	ida_init(&mgr->ids);
+	virtgpu_ids_init(&mgr->ids);
 	spin_lock_init(&mgr->lock);
 	INIT_LIST_HEAD(&mgr->list);
 	mgr->client = virtgpu_client_alloc(MAX_PENDING_CHANGES);
@@ -80,7 +80,7 @@ void virtgpu_context_mgr_fini(struct virtgpu_context_mgr *mgr)
 	mgr->client = NULL;
 	if (WARN_ON(!list_empty(&mgr->list)))
 		return;
-	ida_destroy(&mgr->ids);
+	ida_destroy(&mgr->ids.ida);
 }
 
 /**
@@ -138,7 +138,7 @@ static void virtgpu_context_free(struct virtgpu_context *ctx)
 
 	virtgpu_msg_put(ctx->destroy);
 	if (ctx->id)
-		ida_free(&mgr->ids, ctx->id);
+		virtgpu_ids_free(&mgr->ids, ctx->id);
 	virtgpu_client_put(ctx->client);
 	kfree_rcu(ctx, rcu);
 }
@@ -158,7 +158,7 @@ static void virtgpu_context_destroy_complete(struct virtgpu_msg *msg)
 	spin_unlock_irqrestore(&ctx->mgr->lock, flags);
 
 	if (!msg->error || msg->error == -ENODEV || ctx->error) {
-		ida_free(&ctx->mgr->ids, id);
+		virtgpu_ids_free(&ctx->mgr->ids, id);
 		virtgpu_vq_close_client(ctx->mgr->queue, ctx->client);
 	} else {
 		drm_err_ratelimited(ctx->mgr->drm, "context %u: CTX_DESTROY failed: %d\n",
@@ -298,7 +298,7 @@ struct virtgpu_context *virtgpu_context_create(struct virtgpu_context_mgr *mgr,
 	create = virtgpu_msg_alloc();
 	ctx->destroy = virtgpu_msg_alloc();
 	ctx->client = virtgpu_client_alloc(0);
-	id = ida_alloc_min(&mgr->ids, 1, GFP_KERNEL);
+	id = virtgpu_ids_alloc(&mgr->ids);
 	if (id > 0)
 		ctx->id = id;
 	if (!create || !ctx->destroy || !ctx->client || id < 0) {

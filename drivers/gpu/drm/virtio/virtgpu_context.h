@@ -2,7 +2,6 @@
 #ifndef VIRTGPU_CONTEXT_H
 #define VIRTGPU_CONTEXT_H
 
-#include <linux/idr.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
 #include <linux/spinlock_types.h>
@@ -10,6 +9,7 @@
 
 #include "virtgpu_cmd.h"
 #include "virtgpu_fence.h"
+#include "virtgpu_ids.h"
 
 struct drm_device;
 struct drm_printer;
@@ -36,7 +36,7 @@ struct virtgpu_context_mgr {
 	struct virtgpu_vq *queue;
 	struct virtgpu_client *client;
 	struct virtgpu_timeline default_timeline;
-	struct ida ids;
+	struct virtgpu_ids ids;
 	spinlock_t lock; /* protects @list */
 	struct list_head list;
 };

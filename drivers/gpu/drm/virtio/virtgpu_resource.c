@@ -17,7 +17,8 @@
  *
  * A resource gets its memory when it is created, and keeps it until
  * RESOURCE_UNREF.  No caller waits for the response to RESOURCE_UNREF, but the
- * ID and the memory are not reused before it.  If the memory can move,
+ * ID and the memory are not reused before it, nor before a reset if the host
+ * rejects the command for a resource that it has.  If the memory can move,
  * DETACH_BACKING precedes RESOURCE_UNREF.  When a buffer moves, its resources
  * are destroyed: DETACH_BACKING has a fence, so that the exporter can wait
  * until the old memory is free, and the next use creates new resources.
@@ -55,9 +56,10 @@ int virtgpu_resource_mgr_init(struct virtgpu_resource_mgr *mgr, struct drm_devic
 	mgr->queue = queue;
 	virtgpu_timeline_init_ordered(&mgr->creations, "create");
 	virtgpu_timeline_init_ordered(&mgr->detaches, "detach");
-	ida_init(&mgr->ids);
+	virtgpu_ids_init(&mgr->ids);
 	spin_lock_init(&mgr->lock);
 	INIT_LIST_HEAD(&mgr->list);
+	INIT_LIST_HEAD(&mgr->quarantined);
 	mgr->client = virtgpu_client_alloc(MAX_CREATIONS);
 
 	return mgr->client ? 0 : -ENOMEM;
@@ -74,7 +76,7 @@ void virtgpu_resource_mgr_fini(struct virtgpu_resource_mgr *mgr)
 	mgr->client = NULL;
 	if (WARN_ON(!list_empty(&mgr->list)))
 		return;
-	ida_destroy(&mgr->ids);
+	ida_destroy(&mgr->ids.ida);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_mgr_fini);
 
@@ -101,13 +103,20 @@ int virtgpu_resources_throttle(struct virtgpu_resource_mgr *mgr)
  */
 void virtgpu_resources_invalidate(struct virtgpu_resource_mgr *mgr)
 {
-	struct virtgpu_resource *res;
+	struct virtgpu_resource *res, *next;
+	LIST_HEAD(quarantined);
 	unsigned long flags;
 
 	spin_lock_irqsave(&mgr->lock, flags);
 	list_for_each_entry(res, &mgr->list, link)
 		WRITE_ONCE(res->stale, true);
+	list_splice_init(&mgr->quarantined, &quarantined);
 	spin_unlock_irqrestore(&mgr->lock, flags);
+
+	list_for_each_entry_safe(res, next, &quarantined, gem_link) {
+		list_del_init(&res->gem_link);
+		virtgpu_resource_put(res);
+	}
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_resources_invalidate);
 
@@ -168,7 +177,7 @@ static void virtgpu_resource_free(struct virtgpu_resource *res)
 	virtgpu_msg_put(res->unref);
 	virtgpu_resource_put_backing(res);
 	if (res->id)
-		ida_free(&res->mgr->ids, res->id);
+		virtgpu_ids_free(&res->mgr->ids, res->id);
 	kfree(res);
 }
 
@@ -280,14 +289,29 @@ static void virtgpu_resource_warn_complete(struct virtgpu_msg *msg)
 	virtgpu_resource_put(res);
 }
 
-/* RESOURCE_UNREF completed.  The owner is gone, so an error is only logged. */
+/*
+ * The owner is gone, so an error is only logged.  Unless the host has no such
+ * resource, it may still use the ID and the memory: keep the reference of the
+ * message until virtgpu_resources_invalidate().
+ */
 static void virtgpu_resource_destroy_complete(struct virtgpu_msg *msg)
 {
 	struct virtgpu_resource *res = msg->priv;
+	unsigned long flags;
 
-	if (msg->error && msg->error != -ENODEV && !res->error)
-		virtgpu_resource_report_error(res, msg);
-	virtgpu_resource_put(res);
+	if (!msg->error || msg->error == -ENODEV || res->error) {
+		virtgpu_resource_put(res);
+		return;
+	}
+
+	virtgpu_resource_report_error(res, msg);
+	if (msg->error == -ENOENT || virtgpu_msg_type(msg) != VIRTIO_GPU_CMD_RESOURCE_UNREF) {
+		virtgpu_resource_put(res);
+		return;
+	}
+	spin_lock_irqsave(&res->mgr->lock, flags);
+	list_add_tail(&res->gem_link, &res->mgr->quarantined);
+	spin_unlock_irqrestore(&res->mgr->lock, flags);
 }
 
 static void virtgpu_resource_bind_msg(struct virtgpu_resource *res, struct virtgpu_msg *msg,
@@ -397,7 +421,7 @@ static struct virtgpu_resource *virtgpu_resource_alloc(struct virtgpu_resource_m
 	res->type = type;
 	INIT_LIST_HEAD(&res->gem_link);
 
-	ret = ida_alloc_min(&mgr->ids, 1, GFP_KERNEL);
+	ret = virtgpu_ids_alloc(&mgr->ids);
 	if (ret < 0)
 		goto free;
 	res->id = ret;

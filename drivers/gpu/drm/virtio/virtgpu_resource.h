@@ -2,13 +2,13 @@
 #ifndef VIRTGPU_RESOURCE_H
 #define VIRTGPU_RESOURCE_H
 
-#include <linux/idr.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
 #include <linux/spinlock_types.h>
 #include <linux/types.h>
 
 #include "virtgpu_fence.h"
+#include "virtgpu_ids.h"
 
 struct drm_device;
 struct drm_printer;
@@ -41,8 +41,10 @@ enum virtgpu_resource_type {
  * @creations: ordered timeline of RESOURCE_ATTACH_BACKING to 3D resources
  * @detaches: ordered timeline of RESOURCE_DETACH_BACKING
  * @ids: resource IDs; free again when RESOURCE_UNREF has completed
- * @lock: protects @list and the counters; taken in interrupts
+ * @lock: protects the lists and the counters; taken in interrupts
  * @list: all resources that may exist on the host
+ * @quarantined: resources for which the host has rejected RESOURCE_UNREF, with
+ *	a reference
  * @rejected: number of blobs that the host rejected
  * @attached: number of backings attached
  * @detached: number of backings detached because the buffer moved
@@ -54,9 +56,10 @@ struct virtgpu_resource_mgr {
 	struct virtgpu_client *client;
 	struct virtgpu_timeline creations;
 	struct virtgpu_timeline detaches;
-	struct ida ids;
-	spinlock_t lock; /* @list and the counters */
+	struct virtgpu_ids ids;
+	spinlock_t lock; /* the lists and the counters */
 	struct list_head list;
+	struct list_head quarantined;
 	u64 rejected;
 	u64 attached;
 	u64 detached;
@@ -93,7 +96,8 @@ struct virtgpu_2d_layout {
  * @backing: the memory, held until the host no longer accesses it
  * @detach: message with fence, allocated at creation if the memory can move
  * @unref: message allocated at creation; NULL once queued
- * @gem_link: in the owner's list of 2D resources
+ * @gem_link: in the owner's list of 2D resources, or in @mgr's list of
+ *	quarantined ones
  * @has_contents: the host's copy was filled at least once
  */
 struct virtgpu_resource {

@@ -332,7 +332,7 @@ static void create_rejected(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_contexts(m), 1);
 }
 
-/* A context ID is reused only after CTX_DESTROY is_attached completed. */
+/* A context ID is not reused before CTX_DESTROY completes, nor soon after. */
 static void context_id_reuse(struct kunit *test)
 {
 	struct virtgpu_mock *m = virtgpu_render_host(test);
@@ -355,6 +355,13 @@ static void context_id_reuse(struct kunit *test)
 	KUNIT_EXPECT_NE(test, virtgpu_render_context(u[2]), first);
 
 	virtgpu_mock_release(m, 0);
+	u[0] = test_client_open(test, m);
+	KUNIT_ASSERT_EQ(test, virtgpu_render_init(u[0], NATIVE, 1, 0), 0);
+	KUNIT_EXPECT_GT(test, virtgpu_render_context(u[0]), virtgpu_render_context(u[2]));
+
+	/* All other IDs were used. */
+	atomic_set(&virtgpu_mock_vgdev(m)->contexts.ids.last, 0);
+	test_client_close(u[0]);
 	u[0] = test_client_open(test, m);
 	KUNIT_ASSERT_EQ(test, virtgpu_render_init(u[0], NATIVE, 1, 0), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_context(u[0]), first);

@@ -500,18 +500,20 @@ static void rejected_later(struct kunit *test)
 	expect_nothing_left(u);
 }
 
-/* Resource IDs are reused, so they stay small. */
-static void res_id_reused(struct kunit *test)
+/* A resource ID is not reused soon after its UNREF. */
+static void res_id_cyclic(struct kunit *test)
 {
 	struct virtgpu_test_client *u = start(test, VIRTGPU_MOCK_FEATURES);
 	unsigned int i;
+	u32 last = 0;
 
 	for (i = 0; i < 50; i++) {
 		struct drm_virtgpu_resource_create_blob args = { .blob_mem = GUEST, .size = 4096 };
 
 		KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &args),
 				0);
-		KUNIT_EXPECT_LE(test, args.res_handle, 2);
+		KUNIT_EXPECT_GT(test, args.res_handle, last);
+		last = args.res_handle;
 		test_client_drop(u, args.bo_handle);
 		virtgpu_mock_wait_idle(u->mock);
 	}
@@ -575,7 +577,7 @@ static struct kunit_case gem_tests[] = {
 	KUNIT_CASE(import_native),
 	KUNIT_CASE(import_of_another),
 	KUNIT_CASE_PARAM(rejected_later, late_error_gen_params),
-	KUNIT_CASE(res_id_reused),
+	KUNIT_CASE(res_id_cyclic),
 	KUNIT_CASE(res_id_waits_for_unref),
 	KUNIT_CASE(backlog),
 	{}

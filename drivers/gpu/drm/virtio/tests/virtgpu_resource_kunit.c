@@ -129,7 +129,7 @@ static void expect_sent(struct kunit *test, struct resource_test *t, unsigned in
 static void expect_released(struct kunit *test, struct resource_test *t)
 {
 	KUNIT_EXPECT_TRUE(test, list_empty(&t->mgr.list));
-	KUNIT_EXPECT_TRUE(test, ida_is_empty(&t->mgr.ids));
+	KUNIT_EXPECT_TRUE(test, ida_is_empty(&t->mgr.ids.ida));
 	flush_work(&t->mem.release_work);
 	KUNIT_EXPECT_EQ(test, t->backing.releases, 0);
 	KUNIT_EXPECT_EQ(test, refcount_read(&t->backing.base.ref), 1);
@@ -255,7 +255,10 @@ static void part_of_backing(struct kunit *test)
  * Destruction
  */
 
-/* The resource ID and the backing are free when UNREF completes. */
+/*
+ * The resource ID and the backing are free when UNREF completes, but the ID is
+ * not used again soon.
+ */
 static void resource_destroy(struct kunit *test)
 {
 	struct resource_test *t = resource_create(test);
@@ -278,9 +281,44 @@ static void resource_destroy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refcount_read(&t->backing.base.ref), 2);
 	virtgpu_resource_destroy(second);
 	second = new_blob(test, t, false);
-	KUNIT_EXPECT_EQ(test, second->id, id);
+	KUNIT_EXPECT_NE(test, second->id, id);
 	virtgpu_resource_destroy(second);
 	test_complete_all(t->r);
+	expect_released(test, t);
+}
+
+/* IDs are reused after all others, lowest first, and never while in use. */
+static void ids_wrap(struct kunit *test)
+{
+	struct resource_test *t = resource_create(test);
+	struct virtgpu_resource *used = new_blob(test, t, false), *res;
+
+	atomic_set(&t->mgr.ids.last, INT_MAX - 1);
+	res = new_blob(test, t, false);
+	KUNIT_EXPECT_EQ(test, res->id, INT_MAX);
+	virtgpu_resource_destroy(res);
+	test_complete_all(t->r);
+	res = new_blob(test, t, false);
+	KUNIT_EXPECT_EQ(test, res->id, used->id + 1);
+	virtgpu_resource_destroy(res);
+	virtgpu_resource_destroy(used);
+	test_complete_all(t->r);
+	expect_released(test, t);
+}
+
+/* The host may still use what UNREF was to release, until a reset. */
+static void unref_rejected(struct kunit *test)
+{
+	struct resource_test *t = resource_create(test);
+	struct virtgpu_resource *res = new_blob(test, t, false);
+
+	test_complete(t->r, 0, OK);
+	virtgpu_resource_destroy(res);
+	test_complete(t->r, 1, VIRTIO_GPU_RESP_ERR_UNSPEC);
+	flush_work(&t->mem.release_work);
+	KUNIT_EXPECT_EQ(test, refcount_read(&t->backing.base.ref), 2);
+	KUNIT_EXPECT_FALSE(test, ida_is_empty(&t->mgr.ids.ida));
+	virtgpu_resources_invalidate(&t->mgr);
 	expect_released(test, t);
 }
 
@@ -668,6 +706,8 @@ static struct kunit_case resource_tests[] = {
 	KUNIT_CASE(no_backing),
 	KUNIT_CASE(part_of_backing),
 	KUNIT_CASE(resource_destroy),
+	KUNIT_CASE(ids_wrap),
+	KUNIT_CASE(unref_rejected),
 	KUNIT_CASE(late_creation),
 	KUNIT_CASE_PARAM(unref_ends, end_gen_params),
 	KUNIT_CASE(resource_detach),
