@@ -649,14 +649,14 @@ static struct virtgpu_resource *virtgpu_gem_get_blob_or_uuid(struct virtgpu_gem 
 		return ERR_PTR(ret);
 
 	/*
-	 * virtgpu_gem_get_blob() drops a stale blob, and with it the UUID from
-	 * before a reset.
+	 * A UUID from before a reset must not be returned.
+	 * virtgpu_gem_get_blob() drops it with the stale blob.
 	 */
 	if (gem->host3d_res)
 		res = READ_ONCE(gem->host3d_res->stale) ? ERR_PTR(-EIO) : gem->host3d_res;
 	else
 		res = virtgpu_gem_get_blob(gem);
-	if (gem->uuid_valid) {
+	if (!IS_ERR(res) && gem->uuid_valid) {
 		uuid_copy(uuid, &gem->uuid);
 		res = NULL;
 	}

@@ -4,6 +4,7 @@
 #include <kunit/test.h>
 #include <linux/dma-buf.h>
 #include <linux/fcntl.h>
+#include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/sched/signal.h>
@@ -692,6 +693,28 @@ static void host_visible_stale(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map(other, &next), 0);
 }
 
+/* The UUID of a blob that a reset has destroyed is not handed out any more. */
+static void uuid_stale(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, 4, 0, 0);
+	struct blob b = new_blob(u, 1);
+	struct dma_buf *dma_buf;
+	uuid_t uuid;
+
+	dma_buf = drm_gem_prime_handle_to_dmabuf(u->drm, u->file, b.handle, O_RDWR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dma_buf);
+	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(dma_buf, &uuid), 0);
+	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(dma_buf, &uuid), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_ASSIGN_UUID)), 1);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
+	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(dma_buf, &uuid), -EIO);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
+	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(dma_buf, &uuid), -EIO);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_ASSIGN_UUID)), 1);
+	dma_buf_put(dma_buf);
+	flush_delayed_fput();
+}
+
 /*
  * Other devices
  */
@@ -793,6 +816,7 @@ static struct kunit_case host_visible_tests[] = {
 	KUNIT_CASE(outlives_handle),
 	KUNIT_CASE(unplugged),
 	KUNIT_CASE(host_visible_stale),
+	KUNIT_CASE(uuid_stale),
 	KUNIT_CASE(shared),
 	KUNIT_CASE(shared_uuid),
 	{}
