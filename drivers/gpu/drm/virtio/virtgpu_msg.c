@@ -18,6 +18,9 @@
  * queue holds a reference until completion.  Each waiter holds its own
  * reference, so a waiter can return early while the device still owns the
  * response buffer.
+ *
+ * Response buffers are zeroed: if the DMA API bounces, it copies their contents
+ * to memory that the host can read, before the device writes the response.
  */
 
 static struct kmem_cache *msg_cache;
@@ -55,22 +58,26 @@ void virtgpu_msg_cache_exit(void)
 struct virtgpu_msg *virtgpu_msg_alloc_resp(size_t resp_size)
 {
 	struct virtgpu_msg *msg = kmem_cache_alloc(msg_cache, GFP_KERNEL);
+	const size_t hdr_size = sizeof(struct virtio_gpu_ctrl_hdr);
 
 	if (!msg)
 		return NULL;
 
-	memset(msg, 0, offsetof(struct virtgpu_msg, inline_resp));
+	/* Zero what the device may write, which mostly is a header. */
+	memset(msg, 0, offsetof(struct virtgpu_msg, inline_resp) + hdr_size);
 	INIT_LIST_HEAD(&msg->link);
 	refcount_set(&msg->ref, 1);
 	init_completion(&msg->completed);
 
 	msg->resp = msg->inline_resp;
 	if (resp_size > sizeof(msg->inline_resp)) {
-		msg->resp = kmalloc(resp_size, GFP_KERNEL);
+		msg->resp = kzalloc(resp_size, GFP_KERNEL);
 		if (!msg->resp) {
 			kmem_cache_free(msg_cache, msg);
 			return NULL;
 		}
+	} else if (resp_size > hdr_size) {
+		memset(msg->inline_resp + hdr_size, 0, resp_size - hdr_size);
 	}
 	msg->resp_size = resp_size;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <kunit/test.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/swab.h>
@@ -258,6 +260,60 @@ static void msg_client(struct kunit *test)
 	virtgpu_client_put(NULL);
 }
 
+#define STALE_ORDER 4
+#define STALE_PAGES 256
+#define STALE_BYTE 0x5a
+
+/* Leave stale data in free memory, for blocks of pages and for slabs. */
+static void leave_stale_data(struct kunit *test)
+{
+	struct page **pages = kunit_kcalloc(test, STALE_PAGES, sizeof(*pages), GFP_KERNEL);
+	unsigned int i, order;
+
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	for (order = 0; order <= STALE_ORDER; order++) {
+		for (i = 0; i < STALE_PAGES >> order; i++) {
+			pages[i] = alloc_pages(GFP_KERNEL, order);
+			if (pages[i])
+				memset(page_address(pages[i]), STALE_BYTE, PAGE_SIZE << order);
+		}
+		while (i--)
+			if (pages[i])
+				__free_pages(pages[i], order);
+	}
+}
+
+struct stale_case {
+	const char *name;
+	size_t size;
+};
+
+static const struct stale_case stale_cases[] = {
+	{ "header", HDR },
+	{ "inline", 64 },
+	{ "EDID", EDID },
+	{ "large", PAGE_SIZE << STALE_ORDER },
+};
+
+KUNIT_ARRAY_PARAM_DESC(stale, stale_cases, name);
+
+/* With bounce buffers the host can read response buffers. */
+static void resp_zeroed(struct kunit *test)
+{
+	const struct stale_case *c = test->param_value;
+	struct virtgpu_msg *msgs[64];
+	unsigned int i;
+
+	leave_stale_data(test);
+	for (i = 0; i < ARRAY_SIZE(msgs); i++) {
+		msgs[i] = virtgpu_msg_alloc_resp(c->size);
+		KUNIT_ASSERT_NOT_NULL(test, msgs[i]);
+		KUNIT_EXPECT_NULL(test, memchr_inv(msgs[i]->resp, 0, c->size));
+	}
+	while (i--)
+		virtgpu_msg_put(msgs[i]);
+}
+
 static struct kunit_case msg_tests[] = {
 	KUNIT_CASE_PARAM(response_check, resp_gen_params),
 	KUNIT_CASE(response_byte_order),
@@ -266,6 +322,7 @@ static struct kunit_case msg_tests[] = {
 	KUNIT_CASE(cache_lines),
 	KUNIT_CASE(msg_refs),
 	KUNIT_CASE(msg_client),
+	KUNIT_CASE_PARAM(resp_zeroed, stale_gen_params),
 	{}
 };
 
