@@ -22,8 +22,10 @@ compat := $(MODULES)/compat
 # Version from debian/changelog. DKMS passes VIRTGPU_VERSION, as its source tree has
 # no changelog.
 VIRTGPU_VERSION ?= $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
+# Without drm_scanout_buffer.private, compat.h leaves the panic screen out.
+no_panic = $(shell grep -qs HAVE_PANIC_PRIVATE $(compat)/virtgpu_compat_config.h || echo CONFIG_DRM_PANIC=)
 kbuild = tools/build-module . $(KDIR) $(MODULES) VIRTGPU_TOP=$(CURDIR) VIRTGPU_COMPAT=$(abspath $(compat)) \
-	 VIRTGPU_VERSION=$(VIRTGPU_VERSION) CONFIG_DRM_VIRTIO_GPU=m CONFIG_DRM_VIRTIO_GPU_KMS=y
+	 VIRTGPU_VERSION=$(VIRTGPU_VERSION) CONFIG_DRM_VIRTIO_GPU=m CONFIG_DRM_VIRTIO_GPU_KMS=y $(no_panic)
 pytest = tools/setup packages qmp && cd tools/testing && pytest-3
 
 define HELP
