@@ -26,14 +26,11 @@
  * available. shmem would have no advantage: the host has the pages attached
  * while they are shown, so they cannot be swapped out.  The sizes of its blocks
  * also depend on the system's settings for huge pages.  A 4K frame has about a
- * dozen entries, and a thousand at worst.
+ * dozen entries, and a thousand if memory is fragmented.
  *
  * The pages are charged to the control group of the process that creates the
  * buffer, and counted as GPU memory (GPUActive in /proc/meminfo).
  */
-
-/* Up to this order, allocations compact and reclaim memory before they fail. */
-#define SMALL_ORDER PAGE_ALLOC_COSTLY_ORDER
 
 static void virtgpu_backing_release(struct virtgpu_backing *b)
 {
@@ -103,16 +100,16 @@ void virtgpu_backing_mgr_unmap_all(struct virtgpu_backing_mgr *mgr)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_mgr_unmap_all);
 
 /**
- * virtgpu_backing_mgr_fini() - Wait until all unused backings are released
+ * virtgpu_backing_mgr_flush() - Wait until all unused backings are released
  * @mgr: the backing manager
  *
- * Context: May sleep.
+ * Context: May sleep.  Caller must not hold locks that the release takes.
  */
-void virtgpu_backing_mgr_fini(struct virtgpu_backing_mgr *mgr)
+void virtgpu_backing_mgr_flush(struct virtgpu_backing_mgr *mgr)
 {
 	flush_work(&mgr->release_work);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_mgr_fini);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_mgr_flush);
 
 /**
  * virtgpu_backing_init() - Initialise a backing with one reference
@@ -266,19 +263,27 @@ static void virtgpu_pages_release(struct virtgpu_backing *b)
 	kfree(p);
 }
 
+/*
+ * A single page is worth reclaiming memory until that makes no progress.  For a
+ * larger block a smaller one will do: up to PAGE_ALLOC_COSTLY_ORDER, compact
+ * and reclaim once, above only wake up the threads that do so.
+ */
+VISIBLE_IF_KUNIT gfp_t virtgpu_pages_gfp(unsigned int order)
+{
+	gfp_t gfp = GFP_HIGHUSER | __GFP_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
+
+	if (!order)
+		return gfp | __GFP_RETRY_MAYFAIL;
+	gfp |= __GFP_COMP | __GFP_NORETRY;
+
+	return order > PAGE_ALLOC_COSTLY_ORDER ? gfp & ~__GFP_DIRECT_RECLAIM : gfp;
+}
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_gfp);
+
 static struct page *virtgpu_pages_alloc_block(unsigned int order)
 {
-	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
-	struct page *page;
+	struct page *page = alloc_pages(virtgpu_pages_gfp(order), order);
 
-	if (order)
-		gfp |= __GFP_COMP;
-	if (order > SMALL_ORDER)
-		gfp |= __GFP_NORETRY;
-	else
-		gfp |= __GFP_RETRY_MAYFAIL;
-
-	page = alloc_pages(gfp, order);
 	if (page)
 		virtgpu_pages_count(page, 1L << order);
 
@@ -514,30 +519,27 @@ int virtgpu_pages_mmap(struct virtgpu_backing *b, struct vm_area_struct *vma,
 }
 
 /**
- * virtgpu_pages_address() - Get the kernel address of a byte in guest pages
+ * virtgpu_pages_page() - Get the page of a byte in guest pages
  * @b: from virtgpu_pages_alloc()
  * @offset: in bytes
  *
- * Creates no mapping.
- *
  * Context: Any, panic included.
- * Return: the address, or NULL for high memory or an @offset outside the
- * buffer.
+ * Return: the page, or NULL for an @offset outside the buffer.
  */
-void *virtgpu_pages_address(struct virtgpu_backing *b, u64 offset)
+struct page *virtgpu_pages_page(struct virtgpu_backing *b, u64 offset)
 {
 	struct scatterlist *sg;
 	unsigned int i;
 
 	for_each_sgtable_sg(b->sgt, sg, i) {
 		if (offset < sg->length)
-			return PageHighMem(sg_page(sg)) ? NULL : sg_virt(sg) + offset;
+			return sg_page(sg) + (offset >> PAGE_SHIFT);
 		offset -= sg->length;
 	}
 
 	return NULL;
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_address);
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_page);
 
 /**
  * virtgpu_pages_sg_table() - Create a scatter list of guest pages

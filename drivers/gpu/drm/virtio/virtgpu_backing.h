@@ -14,6 +14,7 @@
 
 struct device;
 struct iosys_map;
+struct page;
 struct vm_area_struct;
 
 /**
@@ -65,7 +66,7 @@ struct virtgpu_backing {
 void virtgpu_backing_mgr_init(struct virtgpu_backing_mgr *mgr, struct device *dev,
 			      enum virtgpu_addr_type addr_type);
 void virtgpu_backing_mgr_unmap_all(struct virtgpu_backing_mgr *mgr);
-void virtgpu_backing_mgr_fini(struct virtgpu_backing_mgr *mgr);
+void virtgpu_backing_mgr_flush(struct virtgpu_backing_mgr *mgr);
 
 void virtgpu_backing_init(struct virtgpu_backing *b, struct virtgpu_backing_mgr *mgr,
 			  void (*release)(struct virtgpu_backing *b));
@@ -82,7 +83,10 @@ void virtgpu_pages_sync_for_cpu(struct virtgpu_backing *b);
 int virtgpu_pages_vmap(struct virtgpu_backing *b, struct iosys_map *map);
 int virtgpu_pages_mmap(struct virtgpu_backing *b, struct vm_area_struct *vma,
 		       unsigned long pgoff);
-void *virtgpu_pages_address(struct virtgpu_backing *b, u64 offset);
+struct page *virtgpu_pages_page(struct virtgpu_backing *b, u64 offset);
 struct sg_table *virtgpu_pages_sg_table(struct virtgpu_backing *b);
+#if IS_ENABLED(CONFIG_KUNIT)
+gfp_t virtgpu_pages_gfp(unsigned int order);
+#endif
 
 #endif

@@ -423,8 +423,8 @@ int virtgpu_cursor_shadow_prepare(struct virtgpu_cursor_shadow *shadow,
 	if (virtgpu_cursor_shadow_fits(state))
 		return 0;
 
-	gem = virtgpu_gem_create(to_virtgpu(state->plane->dev),
-				 VIRTGPU_CURSOR_PITCH * VIRTGPU_CURSOR_SIZE);
+	gem = virtgpu_gem_create_nowait(to_virtgpu(state->plane->dev),
+					VIRTGPU_CURSOR_PITCH * VIRTGPU_CURSOR_SIZE);
 	if (IS_ERR(gem))
 		return PTR_ERR(gem);
 

@@ -183,7 +183,7 @@ static void virtgpu_device_release(struct drm_device *dev, void *data)
 {
 	struct virtgpu_device *vgdev = to_virtgpu(dev);
 
-	virtgpu_backing_mgr_fini(&vgdev->backings);
+	virtgpu_backing_mgr_flush(&vgdev->backings);
 	virtgpu_host_visible_fini(&vgdev->host_visible);
 	virtgpu_context_mgr_fini(&vgdev->contexts);
 	virtgpu_capsets_fini(&vgdev->capsets);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/dma-resv.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <drm/drm_mode.h>
@@ -325,15 +326,15 @@ struct virtgpu_gem *virtgpu_gem_alloc(struct virtgpu_device *vgdev, u64 size,
 }
 
 /**
- * virtgpu_gem_create() - Create a GEM object with guest pages
+ * virtgpu_gem_create_nowait() - Create a GEM object with guest pages
  * @vgdev: the device
  * @size: in bytes; rounded up to the device's blob alignment
  *
- * Context: May sleep.
+ * Context: May sleep; does not wait for the device.
  * Return: the object, -EINVAL if @size is 0 or too large, -ENOMEM, or -ENOSPC
  * if no mmap offset is left.
  */
-struct virtgpu_gem *virtgpu_gem_create(struct virtgpu_device *vgdev, u64 size)
+struct virtgpu_gem *virtgpu_gem_create_nowait(struct virtgpu_device *vgdev, u64 size)
 {
 	struct virtgpu_gem *gem;
 	struct virtgpu_backing *pages;
@@ -354,6 +355,32 @@ struct virtgpu_gem *virtgpu_gem_create(struct virtgpu_device *vgdev, u64 size)
 	gem->pages = pages;
 
 	return gem;
+}
+
+/**
+ * virtgpu_gem_create() - Create a GEM object with guest pages
+ * @vgdev: the device
+ * @size: in bytes; rounded up to the device's blob alignment
+ *
+ * The memory of a destroyed buffer is free only when the host has responded to
+ * RESOURCE_UNREF.  A program that creates and destroys buffers at the limit of
+ * its control group needs that memory, so wait for it once.
+ *
+ * Context: May sleep; may wait for the device for up to a second.  Caller must
+ * not hold a lock that a response needs.
+ * Return: see virtgpu_gem_create_nowait().
+ */
+struct virtgpu_gem *virtgpu_gem_create(struct virtgpu_device *vgdev, u64 size)
+{
+	struct virtgpu_gem *gem = virtgpu_gem_create_nowait(vgdev, size);
+
+	if (gem != ERR_PTR(-ENOMEM) || fatal_signal_pending(current))
+		return gem;
+
+	virtgpu_resources_wait_destroyed(&vgdev->resources);
+	virtgpu_backing_mgr_flush(&vgdev->backings);
+
+	return virtgpu_gem_create_nowait(vgdev, size);
 }
 
 /**

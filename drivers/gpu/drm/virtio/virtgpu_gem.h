@@ -132,6 +132,7 @@ static inline enum virtgpu_gem_region virtgpu_gem_region(const struct virtgpu_ge
 struct virtgpu_gem *virtgpu_gem_alloc(struct virtgpu_device *vgdev, u64 size,
 				      struct dma_resv *resv,
 				      const struct virtgpu_gem_ops *ops);
+struct virtgpu_gem *virtgpu_gem_create_nowait(struct virtgpu_device *vgdev, u64 size);
 struct virtgpu_gem *virtgpu_gem_create(struct virtgpu_device *vgdev, u64 size);
 int virtgpu_gem_dumb_create(struct drm_file *file, struct drm_device *dev,
 			    struct drm_mode_create_dumb *args);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <linux/highmem.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_panic.h>
 #include <drm/drm_rect.h>
@@ -15,12 +16,10 @@
 /**
  * DOC: panic
  *
- * The panic screen is drawn into the framebuffer of the primary plane, through
- * the linear mapping of its pages. Pixels in high memory, which is not part of
- * that mapping, are skipped. TRANSFER_TO_HOST_2D and RESOURCE_FLUSH use
- * messages that are reserved when the output is initialised. Imported buffers
- * and host3d resources cannot be drawn into; such an output does not show the
- * panic screen.
+ * The panic screen is drawn into the framebuffer of the primary plane, page by
+ * page. TRANSFER_TO_HOST_2D and RESOURCE_FLUSH use messages that are reserved
+ * when the output is initialised. Imported buffers and host3d resources cannot
+ * be drawn into; such an output does not show the panic screen.
  */
 
 static void virtgpu_panic_set_pixel(struct drm_scanout_buffer *sb, unsigned int x,
@@ -28,11 +27,16 @@ static void virtgpu_panic_set_pixel(struct drm_scanout_buffer *sb, unsigned int 
 {
 	struct drm_framebuffer *fb = sb->private;
 	struct virtgpu_gem *gem = to_virtgpu_gem(fb->obj[0]);
-	u32 *pixel = virtgpu_pages_address(gem->pages, (u64)fb->offsets[0] +
-					   (u64)y * fb->pitches[0] + x * 4);
+	u64 offset = (u64)fb->offsets[0] + (u64)y * fb->pitches[0] + x * 4;
+	struct page *page = virtgpu_pages_page(gem->pages, offset);
+	void *vaddr;
 
-	if (pixel)
-		*pixel = (__force u32)cpu_to_le32(color);
+	if (!page)
+		return;
+
+	vaddr = kmap_local_page(page);
+	*(u32 *)(vaddr + offset_in_page(offset)) = (__force u32)cpu_to_le32(color);
+	kunmap_local(vaddr);
 }
 
 /**

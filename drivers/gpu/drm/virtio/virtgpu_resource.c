@@ -95,6 +95,42 @@ int virtgpu_resources_throttle(struct virtgpu_resource_mgr *mgr)
 	return virtgpu_vq_throttle(mgr->queue, mgr->client);
 }
 
+/* Returns true if the host has not responded to a RESOURCE_UNREF. */
+static bool virtgpu_resources_destroying(struct virtgpu_resource_mgr *mgr)
+{
+	struct virtgpu_resource *res;
+	bool destroying = false;
+	unsigned long flags;
+
+	spin_lock_irqsave(&mgr->lock, flags);
+	list_for_each_entry(res, &mgr->list, link) {
+		destroying = !READ_ONCE(res->unref) && !res->quarantined;
+		if (destroying)
+			break;
+	}
+	spin_unlock_irqrestore(&mgr->lock, flags);
+
+	return destroying;
+}
+
+/**
+ * virtgpu_resources_wait_destroyed() - Wait for resources that are destroyed
+ * @mgr: the resource manager
+ *
+ * Waits until the host has responded to each RESOURCE_UNREF, for a second at
+ * most: the display may hold a frame for longer.
+ *
+ * Context: May sleep.  Caller must not hold a lock that a response needs.
+ */
+void virtgpu_resources_wait_destroyed(struct virtgpu_resource_mgr *mgr)
+{
+	struct virtgpu_vq *q = mgr->queue;
+
+	virtgpu_vq_kick(q);
+	wait_event_killable_timeout(q->wait, !virtgpu_resources_destroying(mgr) ||
+				    READ_ONCE(q->stopped) || virtgpu_vq_is_wedged(q), HZ);
+}
+
 /**
  * virtgpu_resources_invalidate() - Mark all resources stale after a reset
  * @mgr: the resource manager
@@ -310,6 +346,7 @@ static void virtgpu_resource_destroy_complete(struct virtgpu_msg *msg)
 		return;
 	}
 	spin_lock_irqsave(&res->mgr->lock, flags);
+	res->quarantined = true;
 	list_add_tail(&res->gem_link, &res->mgr->quarantined);
 	spin_unlock_irqrestore(&res->mgr->lock, flags);
 }
@@ -741,7 +778,7 @@ void virtgpu_resource_destroy(struct virtgpu_resource *res)
 	struct virtgpu_msg *unref = res->unref;
 
 	if (!READ_ONCE(res->stale)) {
-		res->unref = NULL;
+		WRITE_ONCE(res->unref, NULL);
 		virtgpu_resource_bind_msg(res, unref, virtgpu_resource_destroy_complete);
 		virtgpu_vq_queue_msg(res->mgr->queue, unref);
 	}

@@ -93,6 +93,7 @@ struct virtgpu_2d_layout {
  * @error: sticky error: the errno of the first command that failed
  * @rejected: the host rejected this blob
  * @stale: the device was reset; the resource is gone
+ * @quarantined: the host has rejected RESOURCE_UNREF
  * @backing: the memory, held until the host no longer accesses it
  * @detach: message with fence, allocated at creation if the memory can move
  * @unref: message allocated at creation; NULL once queued
@@ -112,6 +113,7 @@ struct virtgpu_resource {
 	int error;
 	bool rejected;
 	bool stale;
+	bool quarantined;
 	struct virtgpu_backing *backing;
 	struct virtgpu_msg *detach;
 	struct virtgpu_msg *unref;
@@ -123,6 +125,7 @@ int virtgpu_resource_mgr_init(struct virtgpu_resource_mgr *mgr, struct drm_devic
 			      struct virtgpu_vq *queue);
 void virtgpu_resource_mgr_fini(struct virtgpu_resource_mgr *mgr);
 void virtgpu_resources_invalidate(struct virtgpu_resource_mgr *mgr);
+void virtgpu_resources_wait_destroyed(struct virtgpu_resource_mgr *mgr);
 int virtgpu_resources_throttle(struct virtgpu_resource_mgr *mgr);
 void virtgpu_resources_print(struct virtgpu_resource_mgr *mgr, struct drm_printer *p);
 

@@ -15,7 +15,7 @@
 
 static void mgr_fini(void *data)
 {
-	virtgpu_backing_mgr_fini(data);
+	virtgpu_backing_mgr_flush(data);
 }
 
 static struct virtgpu_backing_mgr *mgr_create(struct kunit *test, enum virtgpu_addr_type type)
@@ -115,6 +115,14 @@ static void backing_size(struct kunit *test)
 	virtgpu_mem_entries_free(e);
 }
 
+/* Tests run without high memory. */
+static void *address_of(struct virtgpu_backing *b, u64 at)
+{
+	struct page *page = virtgpu_pages_page(b, at);
+
+	return page ? page_address(page) + offset_in_page(at) : NULL;
+}
+
 static void zeroed(struct kunit *test)
 {
 	const struct size_case *c = test->param_value;
@@ -122,10 +130,29 @@ static void zeroed(struct kunit *test)
 	u64 at;
 
 	for (at = 0; at < b->size; at += PAGE_SIZE) {
-		void *p = virtgpu_pages_address(b, at);
+		void *p = address_of(b, at);
 
 		KUNIT_ASSERT_NOT_NULL(test, p);
 		KUNIT_ASSERT_NULL(test, memchr_inv(p, 0, PAGE_SIZE));
+	}
+}
+
+/* Only single pages take more than one attempt at reclaiming memory. */
+static void page_flags(struct kunit *test)
+{
+	const gfp_t user = GFP_HIGHUSER | __GFP_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
+	unsigned int order;
+	gfp_t gfp;
+
+	for (order = 0; order <= MAX_PAGE_ORDER; order++) {
+		gfp = virtgpu_pages_gfp(order);
+		KUNIT_EXPECT_TRUE(test, (gfp | __GFP_DIRECT_RECLAIM) == (gfp | user));
+		KUNIT_EXPECT_TRUE(test, gfp & __GFP_KSWAPD_RECLAIM);
+		KUNIT_EXPECT_EQ(test, !!(gfp & __GFP_DIRECT_RECLAIM),
+				order <= PAGE_ALLOC_COSTLY_ORDER);
+		KUNIT_EXPECT_EQ(test, !!(gfp & __GFP_NORETRY), order > 0);
+		KUNIT_EXPECT_EQ(test, !!(gfp & __GFP_RETRY_MAYFAIL), order == 0);
+		KUNIT_EXPECT_EQ(test, !!(gfp & __GFP_COMP), order > 0);
 	}
 }
 
@@ -144,18 +171,18 @@ static void address(struct kunit *test)
 	vunmap(map.vaddr);
 
 	for (at = 0; at < b->size; at += 512) {
-		p = virtgpu_pages_address(b, at);
+		p = address_of(b, at);
 		if (!p || *p != (at ^ 0x5a5a00000000))
 			wrong++;
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 
 	/* Adjacent bytes, and the bounds. */
-	KUNIT_EXPECT_PTR_EQ(test, virtgpu_pages_address(b, 1), virtgpu_pages_address(b, 0) + 1);
-	KUNIT_EXPECT_PTR_EQ(test, virtgpu_pages_address(b, b->size - 1),
-			    virtgpu_pages_address(b, b->size - PAGE_SIZE) + PAGE_SIZE - 1);
-	KUNIT_EXPECT_NULL(test, virtgpu_pages_address(b, b->size));
-	KUNIT_EXPECT_NULL(test, virtgpu_pages_address(b, U64_MAX));
+	KUNIT_EXPECT_PTR_EQ(test, address_of(b, 1), address_of(b, 0) + 1);
+	KUNIT_EXPECT_PTR_EQ(test, address_of(b, b->size - 1),
+			    address_of(b, b->size - PAGE_SIZE) + PAGE_SIZE - 1);
+	KUNIT_EXPECT_NULL(test, address_of(b, b->size));
+	KUNIT_EXPECT_NULL(test, address_of(b, U64_MAX));
 }
 
 /* The table for another device has the same pages and is freed separately. */
@@ -327,7 +354,7 @@ static void put_in_interrupt(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, c->in_process);
 }
 
-/* virtgpu_backing_mgr_fini() waits for the worker. */
+/* virtgpu_backing_mgr_flush() waits for the worker. */
 static void fini_releases(struct kunit *test)
 {
 	struct virtgpu_backing_mgr *mgr = mgr_create(test, VIRTGPU_ADDR_GPA);
@@ -338,7 +365,7 @@ static void fini_releases(struct kunit *test)
 		c[i] = counted_create(test, mgr);
 	for (i = 0; i < ARRAY_SIZE(c); i++)
 		virtgpu_backing_put(&c[i]->base);
-	virtgpu_backing_mgr_fini(mgr);
+	virtgpu_backing_mgr_flush(mgr);
 	for (i = 0; i < ARRAY_SIZE(c); i++)
 		KUNIT_EXPECT_EQ(test, c[i]->releases, 1);
 }
@@ -394,6 +421,7 @@ static struct kunit_case backing_tests[] = {
 	KUNIT_CASE(put_in_interrupt),
 	KUNIT_CASE(fini_releases),
 	KUNIT_CASE(unmap_all),
+	KUNIT_CASE(page_flags),
 	{}
 };
 

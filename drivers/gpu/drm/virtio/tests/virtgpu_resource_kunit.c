@@ -58,7 +58,7 @@ static void resource_fini(void *data)
 {
 	struct resource_test *t = data;
 
-	virtgpu_backing_mgr_fini(&t->mem);
+	virtgpu_backing_mgr_flush(&t->mem);
 	virtgpu_resource_mgr_fini(&t->mgr);
 	sg_free_table(&t->backing.sgt);
 }
