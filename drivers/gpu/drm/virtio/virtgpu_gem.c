@@ -21,7 +21,8 @@
  * each layout in which it is shown, which hosts copy.  The primary plane shows
  * the blob if there is one; the cursor plane always shows a 2D resource.  If
  * the host rejects the blob, 2D resources replace it for the rest of the
- * buffer's life.
+ * buffer's life.  If the host has no memory for a 2D resource, those that are
+ * not shown are evicted, oldest first; the next use creates them again.
  *
  * A buffer that a 3D context creates has its resource from the start, and only
  * that one, because the context's commands use its resource ID.
@@ -29,6 +30,12 @@
  * What differs between guest pages, imported dma-bufs and host memory is in a
  * table of operations for each, &struct virtgpu_gem_ops.
  */
+
+/*
+ * 2D resources of a buffer; for another one, the oldest that is not in use is
+ * destroyed.  Several buffers of a swap chain may be in one GEM object.
+ */
+#define MAX_COPIES_2D 4
 
 static void virtgpu_gem_destroy_resource(struct virtgpu_gem *gem, struct virtgpu_resource *res)
 {
@@ -529,21 +536,85 @@ static bool virtgpu_gem_same_layout(const struct virtgpu_2d_layout *a,
 	       a->height == b->height && a->offset == b->offset;
 }
 
-/**
- * virtgpu_gem_get_2d() - Get or create a 2D resource of a GEM object
- * @gem: the GEM object, pinned
- * @layout: the layout
- *
- * A resource with a sticky error is destroyed: this call returns the error, the
- * next one creates a new resource.
- *
- * Context: May sleep.  Caller must hold the reservation lock.
- * Return: the resource without a reference, -ENOMEM, or the sticky error.
- */
-struct virtgpu_resource *virtgpu_gem_get_2d(struct virtgpu_gem *gem,
-					    const struct virtgpu_2d_layout *layout)
+/* Destroy the oldest idle 2D resource of a GEM object if there are many. */
+static void virtgpu_gem_bound_2d(struct virtgpu_gem *gem)
 {
-	struct virtgpu_device *vgdev = to_virtgpu(gem->base.dev);
+	struct virtgpu_resource *res;
+
+	if (list_count_nodes(&gem->copies_2d) < MAX_COPIES_2D)
+		return;
+	list_for_each_entry(res, &gem->copies_2d, gem_link) {
+		if (!virtgpu_resource_is_evictable(res))
+			continue;
+		virtgpu_gem_drop_2d(gem, res);
+		return;
+	}
+}
+
+/*
+ * Return: the GEM object of the oldest idle 2D resource, locked and referenced,
+ * or NULL.
+ */
+static struct virtgpu_gem *virtgpu_gem_lock_idle_2d(struct virtgpu_resource_mgr *mgr,
+						    struct virtgpu_resource **idle)
+{
+	struct virtgpu_gem *gem, *found = NULL;
+	struct virtgpu_resource *res;
+	unsigned long flags;
+
+	spin_lock_irqsave(&mgr->lock, flags);
+	list_for_each_entry(res, &mgr->list, link) {
+		gem = res->gem;
+		/* The owner takes @mgr->lock before @gem is freed. */
+		if (!gem || !dma_resv_trylock(gem->base.resv))
+			continue;
+		if (virtgpu_resource_is_evictable(res) &&
+		    kref_get_unless_zero(&gem->base.refcount)) {
+			found = gem;
+			*idle = res;
+			break;
+		}
+		dma_resv_unlock(gem->base.resv);
+	}
+	spin_unlock_irqrestore(&mgr->lock, flags);
+
+	return found;
+}
+
+/**
+ * virtgpu_gem_evict_2d() - Make room for a 2D resource on the host
+ * @vgdev: the device
+ * @size: of the resource, in bytes
+ *
+ * Destroys 2D resources that are not in use, oldest first.  Queues the
+ * commands, ahead of those that create the resource; the caller must kick.
+ *
+ * Context: May sleep.  Caller must not hold reservation locks.
+ * Return: true if there was a resource to destroy.
+ */
+bool virtgpu_gem_evict_2d(struct virtgpu_device *vgdev, u64 size)
+{
+	struct virtgpu_resource_mgr *mgr = &vgdev->resources;
+	struct virtgpu_resource *res;
+	struct virtgpu_gem *gem;
+	bool evicted = false;
+
+	while (!virtgpu_resources_have_room(mgr, size) &&
+	       (gem = virtgpu_gem_lock_idle_2d(mgr, &res))) {
+		virtgpu_gem_drop_2d(gem, res);
+		dma_resv_unlock(gem->base.resv);
+		drm_gem_object_put(&gem->base);
+		evicted = true;
+	}
+	virtgpu_resources_make_room(mgr, size);
+
+	return evicted;
+}
+
+/* Return: the resource, its sticky error, or NULL if there is none. */
+static struct virtgpu_resource *virtgpu_gem_find_2d(struct virtgpu_gem *gem,
+						    const struct virtgpu_2d_layout *layout)
+{
 	struct virtgpu_resource *res, *next;
 	int error;
 
@@ -563,12 +634,66 @@ struct virtgpu_resource *virtgpu_gem_get_2d(struct virtgpu_gem *gem,
 		return ERR_PTR(error);
 	}
 
+	return NULL;
+}
+
+static struct virtgpu_resource *virtgpu_gem_create_2d(struct virtgpu_gem *gem,
+						      const struct virtgpu_2d_layout *layout)
+{
+	struct virtgpu_device *vgdev = to_virtgpu(gem->base.dev);
+	struct virtgpu_resource *res;
+
+	virtgpu_gem_bound_2d(gem);
 	res = virtgpu_resource_create_2d(&vgdev->resources, virtgpu_gem_backing(gem), layout,
 					 gem->ops->add_detach_fence);
-	if (!IS_ERR(res))
-		list_add_tail(&res->gem_link, &gem->copies_2d);
+	if (IS_ERR(res))
+		return res;
+	list_add_tail(&res->gem_link, &gem->copies_2d);
+	virtgpu_resource_set_evictable(res, gem);
 
 	return res;
+}
+
+/**
+ * virtgpu_gem_get_2d() - Get or create a 2D resource of a GEM object
+ * @gem: the GEM object, pinned
+ * @layout: the layout
+ *
+ * A resource with a sticky error is destroyed: this call returns the error, the
+ * next one creates a new resource.
+ *
+ * Context: May sleep.  Caller must hold the reservation lock.
+ * Return: the resource without a reference, -ENOMEM, or the sticky error.
+ */
+struct virtgpu_resource *virtgpu_gem_get_2d(struct virtgpu_gem *gem,
+					    const struct virtgpu_2d_layout *layout)
+{
+	struct virtgpu_resource *res = virtgpu_gem_find_2d(gem, layout);
+
+	return res ?: virtgpu_gem_create_2d(gem, layout);
+}
+
+/**
+ * virtgpu_gem_try_get_2d() - Get or create a 2D resource if the host has memory
+ * @gem: the GEM object, pinned
+ * @layout: the layout
+ *
+ * Context: May sleep.  Caller must hold the reservation lock.
+ * Return: -EAGAIN if the caller should call virtgpu_gem_evict_2d() first,
+ * otherwise see virtgpu_gem_get_2d().
+ */
+struct virtgpu_resource *virtgpu_gem_try_get_2d(struct virtgpu_gem *gem,
+						const struct virtgpu_2d_layout *layout)
+{
+	struct virtgpu_resource *res = virtgpu_gem_find_2d(gem, layout);
+
+	if (res)
+		return res;
+	if (!virtgpu_resources_have_room(&to_virtgpu(gem->base.dev)->resources,
+					 virtgpu_2d_layout_size(layout)))
+		return ERR_PTR(-EAGAIN);
+
+	return virtgpu_gem_create_2d(gem, layout);
 }
 
 /**
@@ -652,12 +777,14 @@ struct virtgpu_resource *virtgpu_gem_get_resource(struct virtgpu_gem *gem)
 	}
 	res = virtgpu_gem_lookup_resource(gem);
 	/* The resource of an unpinned import ends with its next move. */
-	if (res || !virtgpu_gem_backing(gem) || (gem->import && !virgl))
-		return res;
-
-	res = virtgpu_gem_get_blob(gem);
-	if (res == ERR_PTR(-EOPNOTSUPP))
-		res = gem->dumb.width ? virtgpu_gem_get_2d(gem, &gem->dumb) : NULL;
+	if (!res && virtgpu_gem_backing(gem) && (!gem->import || virgl)) {
+		res = virtgpu_gem_get_blob(gem);
+		if (res == ERR_PTR(-EOPNOTSUPP))
+			res = gem->dumb.width ? virtgpu_gem_get_2d(gem, &gem->dumb) : NULL;
+	}
+	/* User space gets the resource ID, so the resource must stay. */
+	if (!IS_ERR_OR_NULL(res))
+		virtgpu_resource_set_evictable(res, NULL);
 
 	return res;
 }

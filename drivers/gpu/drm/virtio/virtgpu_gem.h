@@ -147,6 +147,9 @@ struct virtgpu_resource *virtgpu_gem_get_resource(struct virtgpu_gem *gem);
 struct virtgpu_resource *virtgpu_gem_get_blob(struct virtgpu_gem *gem);
 struct virtgpu_resource *virtgpu_gem_get_2d(struct virtgpu_gem *gem,
 					    const struct virtgpu_2d_layout *layout);
+struct virtgpu_resource *virtgpu_gem_try_get_2d(struct virtgpu_gem *gem,
+						const struct virtgpu_2d_layout *layout);
+bool virtgpu_gem_evict_2d(struct virtgpu_device *vgdev, u64 size);
 void virtgpu_gem_release_resources(struct virtgpu_gem *gem);
 int virtgpu_gem_get_uuid(struct virtgpu_gem *gem, uuid_t *uuid);
 

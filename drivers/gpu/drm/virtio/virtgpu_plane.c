@@ -180,10 +180,10 @@ static struct virtgpu_resource *virtgpu_plane_select_resource(const struct virtg
 	}
 	virtgpu_plane_get_layout(vs, &layout);
 
-	return virtgpu_gem_get_2d(gem, &layout);
+	return virtgpu_gem_try_get_2d(gem, &layout);
 }
 
-static int virtgpu_plane_get_resource(struct virtgpu_plane_state *vs)
+static int virtgpu_plane_try_get_resource(struct virtgpu_plane_state *vs)
 {
 	struct virtgpu_gem *gem = virtgpu_plane_gem(vs);
 	struct virtgpu_resource *res;
@@ -205,6 +205,23 @@ unlock:
 	dma_resv_unlock(gem->base.resv);
 
 	return ret;
+}
+
+/* If the host has no memory for a copy, evict others and try once more. */
+static int virtgpu_plane_get_resource(struct virtgpu_plane_state *vs)
+{
+	struct virtgpu_device *vgdev = virtgpu_plane_output(vs->base.plane)->vgdev;
+	int ret = virtgpu_plane_try_get_resource(vs);
+	struct virtgpu_2d_layout layout;
+
+	if (ret != -ENOMEM && ret != -EAGAIN)
+		return ret;
+
+	virtgpu_plane_get_layout(vs, &layout);
+	if (!virtgpu_gem_evict_2d(vgdev, virtgpu_2d_layout_size(&layout)) && ret == -ENOMEM)
+		return ret;
+
+	return virtgpu_plane_try_get_resource(vs);
 }
 
 static void virtgpu_plane_unpin_gem(struct virtgpu_gem *gem)

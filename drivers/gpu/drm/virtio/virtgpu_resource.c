@@ -25,6 +25,10 @@
  * Attaching the new memory to the old resource would save a command, but QEMU
  * shows only blobs that got their memory with RESOURCE_CREATE_BLOB.
  *
+ * The host has limited memory for 2D resources (QEMU: max_hostmem).  When it
+ * has run out of memory, &virtgpu_resource_mgr.limit_2d is what fits, and the
+ * owners evict resources that are not shown before they create others.
+ *
  * The messages that destroy a resource are allocated when it is created.
  *
  * A device reset, for example over a suspend, destroys all resources on the
@@ -60,6 +64,7 @@ int virtgpu_resource_mgr_init(struct virtgpu_resource_mgr *mgr, struct drm_devic
 	spin_lock_init(&mgr->lock);
 	INIT_LIST_HEAD(&mgr->list);
 	INIT_LIST_HEAD(&mgr->quarantined);
+	mgr->limit_2d = U64_MAX;
 	mgr->client = virtgpu_client_alloc(MAX_CREATIONS);
 
 	return mgr->client ? 0 : -ENOMEM;
@@ -147,6 +152,7 @@ void virtgpu_resources_invalidate(struct virtgpu_resource_mgr *mgr)
 	list_for_each_entry(res, &mgr->list, link)
 		WRITE_ONCE(res->stale, true);
 	list_splice_init(&mgr->quarantined, &quarantined);
+	mgr->limit_2d = U64_MAX;
 	spin_unlock_irqrestore(&mgr->lock, flags);
 
 	list_for_each_entry_safe(res, next, &quarantined, gem_link) {
@@ -217,6 +223,16 @@ static void virtgpu_resource_free(struct virtgpu_resource *res)
 	kfree(res);
 }
 
+static void virtgpu_resource_uncount(struct virtgpu_resource *res)
+{
+	lockdep_assert_held(&res->mgr->lock);
+
+	if (res->counted)
+		res->mgr->size_2d -= virtgpu_2d_layout_size(&res->layout);
+	res->counted = false;
+	WRITE_ONCE(res->gem, NULL);
+}
+
 /**
  * virtgpu_resource_get() - Take a reference
  * @res: the resource
@@ -245,6 +261,7 @@ void virtgpu_resource_put(struct virtgpu_resource *res)
 
 	spin_lock_irqsave(&res->mgr->lock, flags);
 	list_del(&res->link);
+	virtgpu_resource_uncount(res);
 	spin_unlock_irqrestore(&res->mgr->lock, flags);
 
 	virtgpu_resource_free(res);
@@ -252,8 +269,78 @@ void virtgpu_resource_put(struct virtgpu_resource *res)
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_resource_put);
 
 /**
- * virtgpu_resource_mark_rejected() - Mark a blob as rejected by the host
- * @res: the blob
+ * virtgpu_resource_set_evictable() - Set the owner that may evict a resource
+ * @res: a 2D resource
+ * @gem: the owner, or NULL if @res must not be evicted any more
+ *
+ * Context: Any.  Caller must hold the reservation lock of the owner.
+ */
+void virtgpu_resource_set_evictable(struct virtgpu_resource *res, struct virtgpu_gem *gem)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&res->mgr->lock, flags);
+	WRITE_ONCE(res->gem, gem);
+	spin_unlock_irqrestore(&res->mgr->lock, flags);
+}
+
+/**
+ * virtgpu_resource_is_evictable() - Check whether a 2D resource is not in use
+ * @res: the resource
+ *
+ * Plane states, messages and files that use a resource have references.
+ *
+ * Context: Caller must hold &virtgpu_resource_mgr.lock, or the reservation lock
+ * of the owner.
+ * Return: true if only the owner has a reference, and it may destroy @res.
+ */
+bool virtgpu_resource_is_evictable(const struct virtgpu_resource *res)
+{
+	return READ_ONCE(res->gem) && refcount_read(&res->ref) == 1;
+}
+
+/**
+ * virtgpu_resources_have_room() - Check for host memory for a 2D resource
+ * @mgr: the resource manager
+ * @size: of the resource, in bytes
+ *
+ * Context: Any.
+ * Return: false if the host is likely to run out of memory.
+ */
+bool virtgpu_resources_have_room(struct virtgpu_resource_mgr *mgr, u64 size)
+{
+	unsigned long flags;
+	bool room;
+
+	spin_lock_irqsave(&mgr->lock, flags);
+	room = size <= mgr->limit_2d && mgr->size_2d <= mgr->limit_2d - size;
+	spin_unlock_irqrestore(&mgr->lock, flags);
+
+	return room;
+}
+
+/**
+ * virtgpu_resources_make_room() - Raise the limit for a 2D resource if needed
+ * @mgr: the resource manager
+ * @size: of the resource, in bytes
+ *
+ * For callers that have evicted all other resources: the host may have more
+ * memory by now.  If not, its error lowers the limit again.
+ *
+ * Context: Any.
+ */
+void virtgpu_resources_make_room(struct virtgpu_resource_mgr *mgr, u64 size)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&mgr->lock, flags);
+	mgr->limit_2d = max(mgr->limit_2d, mgr->size_2d + size);
+	spin_unlock_irqrestore(&mgr->lock, flags);
+}
+
+/**
+ * virtgpu_resource_mark_rejected() - Mark a resource as rejected by the host
+ * @res: a guest blob, or a 2D resource for which the host has no memory
  *
  * Context: Any.
  * Return: true on the first call for @res.
@@ -266,7 +353,7 @@ bool virtgpu_resource_mark_rejected(struct virtgpu_resource *res)
 	spin_lock_irqsave(&res->mgr->lock, flags);
 	first = !res->rejected;
 	res->rejected = true;
-	if (first)
+	if (first && res->type == VIRTGPU_RES_BLOB_GUEST)
 		res->mgr->rejected++;
 	spin_unlock_irqrestore(&res->mgr->lock, flags);
 
@@ -285,6 +372,28 @@ static void virtgpu_resource_report_error(struct virtgpu_resource *res, struct v
 {
 	dev_warn_ratelimited(res->mgr->drm->dev, "resource %u: command 0x%04x failed: %d\n",
 			     res->id, virtgpu_msg_type(msg), msg->error);
+}
+
+/*
+ * The host has no memory for the resource: what fits is all others.  If some of
+ * them can be evicted, the owner tries again; otherwise it returns the error.
+ */
+static void virtgpu_resource_out_of_memory(struct virtgpu_resource *res)
+{
+	struct virtgpu_resource_mgr *mgr = res->mgr;
+	struct virtgpu_resource *other;
+	bool evictable = false;
+	unsigned long flags;
+
+	spin_lock_irqsave(&mgr->lock, flags);
+	virtgpu_resource_uncount(res);
+	mgr->limit_2d = min(mgr->limit_2d, mgr->size_2d);
+	list_for_each_entry(other, &mgr->list, link)
+		evictable |= virtgpu_resource_is_evictable(other);
+	spin_unlock_irqrestore(&mgr->lock, flags);
+
+	if (evictable)
+		virtgpu_resource_mark_rejected(res);
 }
 
 /*
@@ -310,6 +419,8 @@ static void virtgpu_resource_track_complete(struct virtgpu_msg *msg)
 			virtgpu_resource_mark_rejected(res);
 		else if (first)
 			virtgpu_resource_report_error(res, msg);
+		if (first && res->type == VIRTGPU_RES_2D && msg->error == -ENOMEM)
+			virtgpu_resource_out_of_memory(res);
 	}
 
 	virtgpu_resource_put(res);
@@ -484,6 +595,10 @@ static void virtgpu_resource_add(struct virtgpu_resource *res, const struct virt
 		res->entries = e->count;
 	spin_lock_irqsave(&res->mgr->lock, flags);
 	list_add_tail(&res->link, &res->mgr->list);
+	if (res->type == VIRTGPU_RES_2D) {
+		res->counted = true;
+		res->mgr->size_2d += virtgpu_2d_layout_size(&res->layout);
+	}
 	if (e)
 		res->mgr->attached++;
 	spin_unlock_irqrestore(&res->mgr->lock, flags);
@@ -776,7 +891,11 @@ bool virtgpu_resource_is_active(const struct virtgpu_resource *res)
 void virtgpu_resource_destroy(struct virtgpu_resource *res)
 {
 	struct virtgpu_msg *unref = res->unref;
+	unsigned long flags;
 
+	spin_lock_irqsave(&res->mgr->lock, flags);
+	virtgpu_resource_uncount(res);
+	spin_unlock_irqrestore(&res->mgr->lock, flags);
 	if (!READ_ONCE(res->stale)) {
 		WRITE_ONCE(res->unref, NULL);
 		virtgpu_resource_bind_msg(res, unref, virtgpu_resource_destroy_complete);

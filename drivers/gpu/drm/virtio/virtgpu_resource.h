@@ -15,6 +15,7 @@ struct drm_printer;
 struct virtgpu_backing;
 struct virtgpu_cmd_create_3d;
 struct virtgpu_cmd_create_blob;
+struct virtgpu_gem;
 struct virtgpu_msg;
 struct virtgpu_vq;
 
@@ -45,10 +46,13 @@ enum virtgpu_resource_type {
  * @list: all resources that may exist on the host
  * @quarantined: resources for which the host has rejected RESOURCE_UNREF, with
  *	a reference
+ * @size_2d: host memory of all 2D resources, in bytes
+ * @limit_2d: @size_2d at which the host ran out of memory, in bytes
  * @rejected: number of blobs that the host rejected
  * @attached: number of backings attached
  * @detached: number of backings detached because the buffer moved
- * @on_rejected: called in any context when the host rejects a blob; may be NULL
+ * @on_rejected: called in any context when the host rejects a blob, or has no
+ *	memory for a 2D resource; may be NULL
  */
 struct virtgpu_resource_mgr {
 	struct drm_device *drm;
@@ -60,6 +64,8 @@ struct virtgpu_resource_mgr {
 	spinlock_t lock; /* the lists and the counters */
 	struct list_head list;
 	struct list_head quarantined;
+	u64 size_2d;
+	u64 limit_2d;
 	u64 rejected;
 	u64 attached;
 	u64 detached;
@@ -81,6 +87,17 @@ struct virtgpu_2d_layout {
 };
 
 /**
+ * virtgpu_2d_layout_size() - Get the host memory of a 2D resource
+ * @layout: the layout
+ *
+ * Return: size in bytes.
+ */
+static inline u64 virtgpu_2d_layout_size(const struct virtgpu_2d_layout *layout)
+{
+	return (u64)layout->width * layout->height * 4;
+}
+
+/**
  * struct virtgpu_resource - Resource on the host
  * @ref: references of the owner and of each message
  * @mgr: the resource manager
@@ -91,7 +108,7 @@ struct virtgpu_2d_layout {
  * @size: in bytes
  * @entries: number of memory entries
  * @error: sticky error: the errno of the first command that failed
- * @rejected: the host rejected this blob
+ * @rejected: the host rejected this blob, or has no memory for this 2D resource
  * @stale: the device was reset; the resource is gone
  * @quarantined: the host has rejected RESOURCE_UNREF
  * @backing: the memory, held until the host no longer accesses it
@@ -100,6 +117,9 @@ struct virtgpu_2d_layout {
  * @gem_link: in the owner's list of 2D resources, or in @mgr's list of
  *	quarantined ones
  * @has_contents: the host's copy was filled at least once
+ * @gem: owner of a 2D resource that may be evicted, or NULL; protected by
+ *	&virtgpu_resource_mgr.lock
+ * @counted: part of &virtgpu_resource_mgr.size_2d
  */
 struct virtgpu_resource {
 	refcount_t ref;
@@ -119,6 +139,8 @@ struct virtgpu_resource {
 	struct virtgpu_msg *unref;
 	struct list_head gem_link;
 	bool has_contents;
+	struct virtgpu_gem *gem;
+	bool counted;
 };
 
 int virtgpu_resource_mgr_init(struct virtgpu_resource_mgr *mgr, struct drm_device *drm,
@@ -154,6 +176,10 @@ struct dma_fence *virtgpu_resource_detach_backing(struct virtgpu_resource *res);
 void virtgpu_resource_track(struct virtgpu_resource *res, struct virtgpu_msg *msg);
 void virtgpu_resource_track_transfer(struct virtgpu_resource *res, struct virtgpu_msg *msg,
 				     bool writes);
+void virtgpu_resource_set_evictable(struct virtgpu_resource *res, struct virtgpu_gem *gem);
+bool virtgpu_resource_is_evictable(const struct virtgpu_resource *res);
+bool virtgpu_resources_have_room(struct virtgpu_resource_mgr *mgr, u64 size);
+void virtgpu_resources_make_room(struct virtgpu_resource_mgr *mgr, u64 size);
 bool virtgpu_resource_mark_rejected(struct virtgpu_resource *res);
 
 #endif

@@ -1330,6 +1330,124 @@ static void cursor_size(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(UPDATE_CURSOR)), 0);
 }
 
+/*
+ * Memory of the host
+ */
+
+#define OUTPUTS 4
+#define BUFFERS 3
+#define FB_BYTES (W * H * 4)
+
+static struct virtgpu_test_client *start_limited(struct kunit *test, u64 host_memory)
+{
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
+
+	config.features = VIRTGPU_MOCK_NO_BLOB;
+	config.scanouts = OUTPUTS;
+	config.host_memory = host_memory;
+
+	return test_client_open(test, virtgpu_mock_start(test, &config));
+}
+
+static void expect_shown(struct virtgpu_test_client *u, unsigned int out, u32 pattern_id)
+{
+	KUNIT_EXPECT_TRUE(u->test,
+			  virtgpu_mock_wait(test_client_scanout_is(u, out, pattern_id, W, H)));
+}
+
+/*
+ * The host has memory for the shown buffers and as many others, but not for
+ * all: copies of buffers that are not shown are evicted.
+ */
+static void host_memory_full(struct kunit *test)
+{
+	struct virtgpu_test_client *u = start_limited(test, 2 * OUTPUTS * FB_BYTES);
+	struct virtgpu_device *vgdev = virtgpu_mock_vgdev(u->mock);
+	struct drm_framebuffer *fbs[OUTPUTS][BUFFERS];
+	unsigned int round, out, errors = 0;
+
+	for (out = 0; out < OUTPUTS; out++)
+		for (round = 0; round < BUFFERS; round++) {
+			fbs[out][round] = test_client_new_fb(u, W, H);
+			test_client_fill_pattern(u, fbs[out][round], out * BUFFERS + round);
+		}
+
+	for (round = 0; round < 4 * BUFFERS; round++) {
+		for (out = 0; out < OUTPUTS; out++)
+			KUNIT_ASSERT_EQ(test, test_client_show(u, out, fbs[out][round % BUFFERS]),
+					0);
+		for (out = 0; out < OUTPUTS; out++)
+			expect_shown(u, out, out * BUFFERS + round % BUFFERS);
+		/* The limit is known after the first error. */
+		if (round == BUFFERS)
+			errors = vgdev->ctrl.stats.errors;
+	}
+	KUNIT_EXPECT_EQ(test, vgdev->ctrl.stats.errors, errors);
+	KUNIT_EXPECT_LE(test, vgdev->resources.size_2d, 2 * OUTPUTS * FB_BYTES);
+	expect_idle(u);
+}
+
+/* A host without memory for one buffer: errors, but no endless attempts. */
+static void host_memory_none(struct kunit *test)
+{
+	struct virtgpu_test_client *u = start_limited(test, FB_BYTES - 1);
+	struct drm_framebuffer *fb = test_client_new_fb(u, W, H);
+	unsigned int pos;
+
+	test_client_show(u, 0, fb);
+	virtgpu_mock_wait_idle(u->mock);
+	KUNIT_EXPECT_EQ(test, test_client_show(u, 0, fb), -ENOMEM);
+	msleep(2000);
+	pos = virtgpu_mock_log_pos(u->mock);
+	msleep(500);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_log_pos(u->mock), pos);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_resources(u->mock), 0);
+	expect_idle(u);
+}
+
+/* A resource is not evicted if user space has its ID. */
+static void host_memory_ids(struct kunit *test)
+{
+	struct virtgpu_test_client *u = start_limited(test, 2 * FB_BYTES);
+	struct drm_virtgpu_resource_create args = {
+		.target = 2, .format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+		.width = W, .height = H, .size = FB_BYTES,
+	};
+	struct drm_framebuffer *fbs[2] = { test_client_new_fb(u, W, H),
+					   test_client_new_fb(u, W, H) };
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
+	for (i = 0; i < 2; i++)
+		test_client_fill_pattern(u, fbs[i], i);
+	KUNIT_EXPECT_EQ(test, test_client_show(u, 0, fbs[0]), 0);
+	KUNIT_EXPECT_EQ(test, test_client_show(u, 0, NULL), 0);
+	KUNIT_EXPECT_EQ(test, test_client_show(u, 0, fbs[1]), 0);
+	expect_shown(u, 0, 1);
+	virtgpu_mock_wait_idle(u->mock);
+	mutex_lock(&u->mock->host.lock);
+	KUNIT_EXPECT_NOT_NULL(test, xa_load(&u->mock->state.resources, args.res_handle));
+	mutex_unlock(&u->mock->host.lock);
+}
+
+/* A buffer that is shown at many offsets has few copies. */
+static void host_memory_layouts(struct kunit *test)
+{
+	struct virtgpu_test_client *u = start_limited(test, 0);
+	u32 handle = test_client_dumb(u, W, 10 * H);
+	struct drm_framebuffer *fb;
+	unsigned int i;
+
+	for (i = 0; i < 10; i++) {
+		fb = test_client_fb(u, handle, W, H, W * 4, i * FB_BYTES);
+		test_client_fill_pattern(u, fb, i);
+		KUNIT_EXPECT_EQ(test, test_client_show(u, 0, fb), 0);
+		expect_shown(u, 0, i);
+	}
+	virtgpu_mock_wait_idle(u->mock);
+	KUNIT_EXPECT_LE(test, virtgpu_mock_resources(u->mock), 4);
+}
+
 static struct kunit_case kms_tests[] = {
 	KUNIT_CASE_PARAM(shows_pixels, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(source_rectangle, virtgpu_test_config_gen_params),
@@ -1379,6 +1497,10 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE_PARAM(cursor_stalled, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(cursor_small, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(cursor_size, virtgpu_test_config_gen_params),
+	KUNIT_CASE(host_memory_full),
+	KUNIT_CASE(host_memory_none),
+	KUNIT_CASE(host_memory_ids),
+	KUNIT_CASE(host_memory_layouts),
 	{}
 };
 

@@ -54,6 +54,7 @@ struct virtgpu_mock_capset {
  * @capsets: capability sets
  * @capset_count: number of elements of @capsets
  * @host_visible_size: size of the host-visible region in bytes, 0 for none
+ * @host_memory: memory for 2D resources in bytes, 0 for no limit
  * @find_error: error of find_vqs(), or 0
  * @status_error: the device does not accept FEATURES_OK
  */
@@ -67,6 +68,7 @@ struct virtgpu_mock_config {
 	const struct virtgpu_mock_capset *capsets;
 	u32 capset_count;
 	size_t host_visible_size;
+	u64 host_memory;
 	int find_error;
 	bool status_error;
 };

@@ -295,6 +295,21 @@ bool virtgpu_mock_read_backing(struct virtgpu_mock *m, const struct virtgpu_mock
  * Commands
  */
 
+/* Like max_hostmem of QEMU. */
+static bool has_host_memory(struct virtgpu_mock *m, u64 size)
+{
+	struct virtgpu_mock_resource *res;
+	unsigned long id;
+
+	if (!m->config.host_memory)
+		return true;
+	xa_for_each(&m->state.resources, id, res)
+		if (res->state == VIRTGPU_MOCK_ACTIVE && !res->blob)
+			size += (u64)res->width * res->height * 4;
+
+	return size <= m->config.host_memory;
+}
+
 u32 virtgpu_mock_create_2d(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 {
 	const struct virtio_gpu_resource_create_2d *c = rq->bytes;
@@ -309,6 +324,10 @@ u32 virtgpu_mock_create_2d(struct virtgpu_mock *m, struct virtgpu_mock_request *
 	res = add_resource(m, le32_to_cpu(c->resource_id));
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	if (!has_host_memory(m, (u64)le32_to_cpu(c->width) * le32_to_cpu(c->height) * 4)) {
+		res->state = VIRTGPU_MOCK_REJECTED;
+		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+	}
 
 	res->format = le32_to_cpu(c->format);
 	res->width = le32_to_cpu(c->width);
