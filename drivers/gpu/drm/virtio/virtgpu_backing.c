@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/dma-mapping.h>
 #include <linux/iosys-map.h>
@@ -8,6 +9,7 @@
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 #include <linux/vmstat.h>
+#include <linux/wait.h>
 
 #include "virtgpu_backing.h"
 
@@ -34,10 +36,23 @@
 
 static void virtgpu_backing_release(struct virtgpu_backing *b)
 {
-	spin_lock(&b->mgr->lock);
+	struct virtgpu_backing_mgr *mgr = b->mgr;
+	bool mapped;
+
+	spin_lock(&mgr->lock);
+	mapped = !list_empty(&b->link);
 	list_del_init(&b->link);
-	spin_unlock(&b->mgr->lock);
+	mgr->releasing += mapped;
+	spin_unlock(&mgr->lock);
+
 	b->release(b);
+	if (!mapped)
+		return;
+
+	spin_lock(&mgr->lock);
+	if (!--mgr->releasing)
+		wake_up_all(&mgr->released);
+	spin_unlock(&mgr->lock);
 }
 
 static void virtgpu_backing_release_work(struct work_struct *work)
@@ -67,16 +82,47 @@ void virtgpu_backing_mgr_init(struct virtgpu_backing_mgr *mgr, struct device *de
 	INIT_WORK(&mgr->release_work, virtgpu_backing_release_work);
 	spin_lock_init(&mgr->lock);
 	INIT_LIST_HEAD(&mgr->mapped);
+	init_waitqueue_head(&mgr->released);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_mgr_init);
+
+/* Take a mapped backing that is in use off the list, with a reference. */
+static struct virtgpu_backing *virtgpu_backing_take_mapped(struct virtgpu_backing_mgr *mgr)
+{
+	struct virtgpu_backing *b;
+
+	lockdep_assert_held(&mgr->lock);
+
+	list_for_each_entry(b, &mgr->mapped, link) {
+		/* If no reference is left, the release undoes the mapping. */
+		if (!refcount_inc_not_zero(&b->ref))
+			continue;
+		list_del_init(&b->link);
+		return b;
+	}
+
+	return NULL;
+}
+
+static bool virtgpu_backing_mgr_is_unmapped(struct virtgpu_backing_mgr *mgr)
+{
+	bool unmapped;
+
+	spin_lock(&mgr->lock);
+	unmapped = list_empty(&mgr->mapped) && !mgr->releasing;
+	spin_unlock(&mgr->lock);
+
+	return unmapped;
+}
 
 /**
  * virtgpu_backing_mgr_unmap_all() - Undo all DMA mappings before removal
  * @mgr: the backing manager of a device that was reset
  *
- * Mapping fails from now on.
+ * Mapping fails from now on.  Waits for concurrent releases of mappings.
  *
- * Context: May sleep.  Caller must not hold reservation locks.
+ * Context: May sleep.  Caller must not hold reservation locks, and must have
+ * unplugged the DRM device, so that no caller synchronises the mappings.
  */
 void virtgpu_backing_mgr_unmap_all(struct virtgpu_backing_mgr *mgr)
 {
@@ -84,11 +130,7 @@ void virtgpu_backing_mgr_unmap_all(struct virtgpu_backing_mgr *mgr)
 
 	spin_lock(&mgr->lock);
 	mgr->unmapped = true;
-	while ((b = list_first_entry_or_null(&mgr->mapped, struct virtgpu_backing, link))) {
-		list_del_init(&b->link);
-		/* If no reference is left, the release undoes the mapping. */
-		if (!refcount_inc_not_zero(&b->ref))
-			continue;
+	while ((b = virtgpu_backing_take_mapped(mgr))) {
 		spin_unlock(&mgr->lock);
 		b->unmap_now(b);
 		virtgpu_backing_put(b);
@@ -96,6 +138,7 @@ void virtgpu_backing_mgr_unmap_all(struct virtgpu_backing_mgr *mgr)
 	}
 	spin_unlock(&mgr->lock);
 	flush_work(&mgr->release_work);
+	wait_event(mgr->released, virtgpu_backing_mgr_is_unmapped(mgr));
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_mgr_unmap_all);
 
@@ -247,7 +290,7 @@ static void virtgpu_pages_unmap(struct virtgpu_backing *b)
 {
 	if (b->addr_type == VIRTGPU_ADDR_DMA)
 		dma_unmap_sgtable(b->mgr->dev, b->sgt, b->mgr->dir, 0);
-	b->addr_type = VIRTGPU_ADDR_GPA;
+	WRITE_ONCE(b->addr_type, VIRTGPU_ADDR_GPA);
 }
 
 static void virtgpu_pages_release(struct virtgpu_backing *b)
@@ -421,10 +464,13 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_alloc);
  *
  * Does nothing if the device uses guest-physical addresses.
  *
- * Context: Any.
+ * Context: Any.  Caller must keep the pages mapped, see
+ * virtgpu_gem_sync_for_device().
  */
 void virtgpu_pages_sync_for_device(struct virtgpu_backing *b)
 {
+	KUNIT_STATIC_STUB_REDIRECT(virtgpu_pages_sync_for_device, b);
+
 	if (b->addr_type == VIRTGPU_ADDR_DMA)
 		dma_sync_sgtable_for_device(b->mgr->dev, b->sgt, b->mgr->dir);
 }

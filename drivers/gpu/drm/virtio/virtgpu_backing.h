@@ -8,6 +8,7 @@
 #include <linux/scatterlist.h>
 #include <linux/spinlock_types.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "virtgpu_mem_entries.h"
@@ -24,8 +25,10 @@ struct vm_area_struct;
  * @dir: DMA direction of guest pages; DMA_TO_DEVICE unless the device writes
  * @release_list: backings to be released
  * @release_work: releases them
- * @lock: protects @mapped and @unmapped; taken in process context only
+ * @lock: protects the members below; taken in process context only
  * @mapped: backings mapped with the DMA API
+ * @releasing: mapped backings that are being released
+ * @released: woken when @releasing becomes 0
  * @unmapped: the device was removed; mapping fails
  */
 struct virtgpu_backing_mgr {
@@ -34,8 +37,10 @@ struct virtgpu_backing_mgr {
 	enum dma_data_direction dir;
 	struct llist_head release_list;
 	struct work_struct release_work;
-	spinlock_t lock; /* @mapped and @unmapped */
+	spinlock_t lock; /* the members below */
 	struct list_head mapped;
+	unsigned int releasing;
+	wait_queue_head_t released;
 	bool unmapped;
 };
 

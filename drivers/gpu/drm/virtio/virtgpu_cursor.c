@@ -302,7 +302,7 @@ static bool virtgpu_cursor_fill_blank(struct virtgpu_cursor *c, struct virtgpu_m
 		return false;
 
 	drm_rect_init(&whole, 0, 0, VIRTGPU_CURSOR_SIZE, VIRTGPU_CURSOR_SIZE);
-	virtgpu_pages_sync_for_device(c->blank_gem->pages);
+	virtgpu_gem_sync_for_device(c->blank_gem);
 	virtgpu_cmd_transfer_to_host_2d(transfer, res->id, &whole, 0);
 	transfer->priv = c;
 	transfer->complete = virtgpu_cursor_blank_complete;

@@ -4,6 +4,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
+#include <drm/drm_drv.h>
 #include <drm/drm_mode.h>
 #include <drm/drm_print.h>
 
@@ -101,6 +102,25 @@ void virtgpu_gem_unpin(struct virtgpu_gem *gem)
 {
 	if (gem->ops->unpin)
 		gem->ops->unpin(gem);
+}
+
+/**
+ * virtgpu_gem_sync_for_device() - Make CPU writes visible to the device
+ * @gem: any GEM object
+ *
+ * Removal waits for the end of this call before it undoes the DMA mapping.
+ *
+ * Context: Process context, or a commit.
+ */
+void virtgpu_gem_sync_for_device(struct virtgpu_gem *gem)
+{
+	int idx;
+
+	if (!gem->pages || READ_ONCE(gem->pages->addr_type) != VIRTGPU_ADDR_DMA ||
+	    !drm_dev_enter(gem->base.dev, &idx))
+		return;
+	virtgpu_pages_sync_for_device(gem->pages);
+	drm_dev_exit(idx);
 }
 
 /*

@@ -141,6 +141,7 @@ int virtgpu_gem_dumb_map_offset(struct drm_file *file, struct drm_device *dev, u
 
 int virtgpu_gem_pin(struct virtgpu_gem *gem);
 void virtgpu_gem_unpin(struct virtgpu_gem *gem);
+void virtgpu_gem_sync_for_device(struct virtgpu_gem *gem);
 int virtgpu_gem_host_error(const struct virtgpu_gem *gem);
 struct virtgpu_resource *virtgpu_gem_lookup_resource(struct virtgpu_gem *gem);
 struct virtgpu_resource *virtgpu_gem_get_resource(struct virtgpu_gem *gem);

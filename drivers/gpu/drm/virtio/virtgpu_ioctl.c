@@ -431,8 +431,7 @@ static int virtgpu_ioctl_gem_transfer_2d(struct virtgpu_device *vgdev, struct dr
 	res = list_first_entry_or_null(&to_virtgpu_gem(obj)->copies_2d,
 				       struct virtgpu_resource, gem_link);
 	if (res) {
-		if (to_virtgpu_gem(obj)->pages)
-			virtgpu_pages_sync_for_device(to_virtgpu_gem(obj)->pages);
+		virtgpu_gem_sync_for_device(to_virtgpu_gem(obj));
 		virtgpu_cmd_transfer_to_host_2d(msg, res->id, &r, args->offset);
 		/* The caller chose the rectangle: no sticky error. */
 		virtgpu_resource_track_transfer(res, msg, false);

@@ -237,8 +237,7 @@ static int virtgpu_ioctl_3d_queue_transfer(struct virtgpu_gem *gem, struct virtg
 		virtgpu_cmd_transfer_to_host_3d(msg, cmd);
 	else
 		virtgpu_cmd_transfer_from_host_3d(msg, cmd);
-	if (gem->pages)
-		virtgpu_pages_sync_for_device(gem->pages);
+	virtgpu_gem_sync_for_device(gem);
 	virtgpu_resource_track_transfer(res, msg, !to_host);
 
 	fence = dma_fence_get(&msg->fence->base);

@@ -391,14 +391,6 @@ static struct virtgpu_msg *virtgpu_plane_fill_transfer(struct virtgpu_plane_stat
 	return msg;
 }
 
-static void virtgpu_plane_sync_for_device(struct virtgpu_plane_state *vs)
-{
-	struct virtgpu_gem *gem = virtgpu_plane_gem(vs);
-
-	if (gem->pages)
-		virtgpu_pages_sync_for_device(gem->pages);
-}
-
 static void virtgpu_plane_fill_transfers(struct virtgpu_plane_state *vs,
 					 struct virtgpu_frame *frame,
 					 struct virtgpu_damage_rects *rects)
@@ -411,7 +403,7 @@ static void virtgpu_plane_fill_transfers(struct virtgpu_plane_state *vs,
 		virtgpu_damage_bounds(rects, &rects->rects[0]);
 		rects->count = 1;
 	}
-	virtgpu_plane_sync_for_device(vs);
+	virtgpu_gem_sync_for_device(virtgpu_plane_gem(vs));
 	for (i = 0; i < rects->count; i++)
 		frame->transfers[i] = virtgpu_plane_fill_transfer(vs, &rects->rects[i]);
 	frame->num_transfers = rects->count;
@@ -580,7 +572,7 @@ static void virtgpu_cursor_plane_show(struct virtgpu_output *out, struct drm_pla
 		virtgpu_cursor_shadow_copy(&vs->shadow, new);
 		if (vs->num_transfers && (image_changed || !vs->res->has_contents)) {
 			vs->res->has_contents = true;
-			virtgpu_plane_sync_for_device(vs);
+			virtgpu_gem_sync_for_device(virtgpu_plane_gem(vs));
 			virtgpu_cursor_upload(&out->cursor,
 					      virtgpu_plane_fill_transfer(vs, &whole));
 			image_changed = true;

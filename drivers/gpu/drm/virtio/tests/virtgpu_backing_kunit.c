@@ -3,9 +3,11 @@
 #include <kunit/device.h>
 #include <kunit/test.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/iosys-map.h>
 #include <linux/irqflags.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -407,6 +409,51 @@ static void unmap_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, used->releases, 1);
 }
 
+struct slow {
+	struct virtgpu_backing base;
+	struct completion started;
+	bool released;
+};
+
+static void slow_release(struct virtgpu_backing *b)
+{
+	struct slow *s = container_of(b, struct slow, base);
+
+	complete(&s->started);
+	msleep(100);
+	WRITE_ONCE(s->released, true);
+}
+
+static int slow_put(void *data)
+{
+	struct slow *s = data;
+
+	virtgpu_backing_put_sync(&s->base);
+
+	return 0;
+}
+
+/* Removal waits for a mapping that another thread is about to undo. */
+static void unmap_all_waits(struct kunit *test)
+{
+	struct virtgpu_backing_mgr *mgr = mgr_create(test, VIRTGPU_ADDR_DMA);
+	struct slow *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	struct task_struct *task;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	init_completion(&s->started);
+	virtgpu_backing_init(&s->base, mgr, slow_release);
+	KUNIT_ASSERT_EQ(test, virtgpu_backing_track_mapping(&s->base, count_unmap), 0);
+	task = kthread_create(slow_put, s, "virtio-gpu-put");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	get_task_struct(task);
+	wake_up_process(task);
+	wait_for_completion(&s->started);
+	virtgpu_backing_mgr_unmap_all(mgr);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(s->released));
+	kthread_stop_put(task);
+}
+
 static struct kunit_case backing_tests[] = {
 	KUNIT_CASE_PARAM(backing_size, size_gen_params),
 	KUNIT_CASE_PARAM(zeroed, size_gen_params),
@@ -421,6 +468,7 @@ static struct kunit_case backing_tests[] = {
 	KUNIT_CASE(put_in_interrupt),
 	KUNIT_CASE(fini_releases),
 	KUNIT_CASE(unmap_all),
+	KUNIT_CASE(unmap_all_waits),
 	KUNIT_CASE(page_flags),
 	{}
 };

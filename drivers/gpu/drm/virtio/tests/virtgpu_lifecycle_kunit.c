@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
@@ -287,6 +288,66 @@ static void export_outlives(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iosys_map_rd(&map, (5 * W + 6) * 4, u32), test_client_color(1, 6, 5));
 	dma_buf_vunmap(s.exported, &map);
 	dma_resv_unlock(s.exported->resv);
+}
+
+/* The device is removed while an ioctl that began earlier uses a mapping. */
+struct sync_race {
+	struct virtgpu_mock *m;
+	struct task_struct *task;
+	bool unmapped;
+};
+
+static struct sync_race *sync_race;
+
+static int unplug_thread(void *data)
+{
+	struct virtgpu_mock *m = data;
+
+	virtgpu_mock_unplug(m);
+
+	return 0;
+}
+
+static void slow_sync(struct virtgpu_backing *b)
+{
+	struct sync_race *r = sync_race;
+
+	if (r->task)
+		return;
+	r->task = kthread_create(unplug_thread, r->m, "virtio-gpu-unplug");
+	if (IS_ERR(r->task))
+		return;
+	get_task_struct(r->task);
+	wake_up_process(r->task);
+	msleep(1000);
+	r->unmapped = b->addr_type != VIRTGPU_ADDR_DMA;
+}
+
+static void unplug_while_syncing(struct kunit *test)
+{
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
+	struct drm_virtgpu_resource_create create = {
+		.target = 2, .format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+		.width = W, .height = H, .size = SIZE,
+	};
+	struct drm_virtgpu_3d_transfer_to_host transfer = { .box = { .w = W, .h = H, .d = 1 } };
+	struct virtgpu_test_client *u;
+	struct sync_race race = { };
+
+	config.features |= BIT_ULL(VIRTIO_F_ACCESS_PLATFORM);
+	race.m = virtgpu_mock_start(test, &config);
+	u = test_client_open(test, race.m);
+	KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE, &create), 0);
+	transfer.bo_handle = create.bo_handle;
+
+	sync_race = &race;
+	kunit_activate_static_stub(test, virtgpu_pages_sync_for_device, slow_sync);
+	test_client_ioctl(u, DRM_VIRTGPU_TRANSFER_TO_HOST, &transfer);
+	kunit_deactivate_static_stub(test, virtgpu_pages_sync_for_device);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, race.task);
+	kthread_stop_put(race.task);
+	KUNIT_EXPECT_FALSE(test, race.unmapped);
+	test_client_close(u);
 }
 
 static void unplug_again(struct kunit *test)
@@ -616,6 +677,7 @@ static void wedged(struct kunit *test)
 static struct kunit_case lifecycle_tests[] = {
 	KUNIT_CASE_PARAM(unplug, unplug_gen_params),
 	KUNIT_CASE(export_outlives),
+	KUNIT_CASE(unplug_while_syncing),
 	KUNIT_CASE(unplug_again),
 	KUNIT_CASE_PARAM(suspend, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(suspend_moves, virtgpu_test_config_gen_params),
