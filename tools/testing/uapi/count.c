@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * What flips and moves cost, counted in QEMU's trace (option "trace" of the guest):
- * notifications of the control queue, and commands by type.
+ * What flips and moves cost, counted in QEMU's trace (option "trace" of the
+ * guest): notifications of the control queue, and commands by type.
  */
 
 #include <errno.h>

@@ -22,10 +22,10 @@
  * then. A resource that is created later, for example by prepare_fb, is
  * attached by RESOURCE_INFO.
  *
- * Virgl contexts cannot use the memory of other devices, so a file of the render
- * node, which cannot display either, gets no handle of an import. A file of the
- * primary node imports for display, also with a virgl context: RESOURCE_INFO
- * rejects the handle then.
+ * Virgl contexts cannot use the memory of other devices, so a file of the
+ * render node, which cannot display either, gets no handle of an import. A file
+ * of the primary node imports for display, also with a virgl context:
+ * RESOURCE_INFO rejects the handle then.
  */
 
 /**
