@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 """The ioctls, KMS, imports from the test exporter, and rendering: virtgpu-uapi in guests."""
 
+import re
+
+import pytest
 from vgputest import guests
 
 PROGRAM = "virtgpu-uapi"
@@ -12,13 +15,14 @@ TRACE = ["gpu"]
 # What a guest has, and which cases run in it.
 SETS = {
     "surface": ({"gpu": [FOUR], "trace": TRACE},
-                "dumb/* fdinfo/keys fdinfo/dumb addfb/* flip/* cursor/* output/*-one-commit count/flip-one count/flip-two count/flip-four count/cursor*"),
+                "dumb/* fdinfo/keys fdinfo/dumb addfb/* flip/* cursor/[sc]* output/*-one-commit count/flip-one count/flip-two count/flip-four count/cursor*"),
     "blob": ({"vga": "bochs", "gpu": [BLOB], "trace": TRACE},
-             "dumb/* fdinfo/keys fdinfo/dumb fdinfo/meminfo fdinfo/charged addfb/* flip/* cursor/* output/*-one-commit "
+             "dumb/* fdinfo/keys fdinfo/dumb fdinfo/meminfo fdinfo/charged addfb/* flip/* cursor/[sc]* output/*-one-commit "
              "count/flip-one count/flip-two count/flip-four count/cursor* entries/fresh"),
     "import": ({"vga": "bochs", "gpu": [BLOB], "ivshmem": "64M"},
                "import/vgem import/bochs import/udmabuf import/dma-heap import/e* import/g* import/m* import/scatter import/self import/sizes "
                "import/again import/w* import/f* release/* fence/* fdinfo/imported-*"),
+    "viewer": ({"gpu": [FOUR], "vnc": True}, "cursor/viewer"),
     "second": ({"gpu": [BLOB, "virtio-gpu-pci"]}, "import/second-virtio-gpu"),
     "move": ({"gpu": [BLOB], "ivshmem": "64M"}, "move/*"),
     "count": ({"gpu": [BLOB], "ivshmem": "64M", "trace": TRACE}, "count/*-imported count/*-vram count/moves-*"),
@@ -44,7 +48,7 @@ VARIANTS = {
 VENUS = ({"host": "3d", "gl": True, "gpu": ["virtio-gpu-gl-pci,blob=on,venus=on,hostmem=256M"]},
          "render/* window/* fdinfo/host flip/events flip/dirty import/vgem import/udmabuf import/exporter-static import/exporter-ram")
 
-DEFAULT = ("blob", "import", "move", "count", "venus")
+DEFAULT = ("blob", "import", "move", "count", "viewer", "venus")
 
 
 def guest(kernel, name, options, patterns):
@@ -63,7 +67,7 @@ GUESTS += [guest(kernel, "venus", *VENUS) for kernel in ("lts", "7.3")]
 
 
 def pytest_generate_tests(metafunc):
-    guests.parametrize(metafunc, GUESTS)
+    guests.parametrize(metafunc, [guest for guest in GUESTS if guest.name == "viewer" or metafunc.function is not test_viewer])
 
 
 def test_case(run, case, record_property):
@@ -74,3 +78,22 @@ def test_case(run, case, record_property):
 def test_guest(run):
     """The guest ends well, and its kernel warns of nothing."""
     run.check_end()
+
+
+VIEWED = {
+    "shown": "visible=4096 hot=3,5",
+    "hotspot": "visible=4096 hot=9,8",
+    "clamped": "visible=4096 hot=63,0",
+    "hidden": "visible=0",
+    "again": "visible=4096 hot=3,5",
+    "off": "visible=0",
+}
+
+
+@pytest.mark.parametrize("name", VIEWED)
+def test_viewer(run, name, record_property):
+    """What a viewer has of the cursor after each step of the case cursor/viewer."""
+    found = re.search(rf"^# viewer {name} (.*)$", run.output, re.M)
+    assert found, f"the case did not come to {name}"
+    record_property("figure", found[1])
+    assert found[1].startswith(VIEWED[name])

@@ -2,10 +2,27 @@
 /* The cursor: set, moved in a storm, hidden. */
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "buffer.h"
 #include "harness.h"
+
+static int set_hotspot(struct kms *kms, uint32_t crtc, uint32_t handle, int x,
+		       int y)
+{
+	struct drm_mode_cursor2 args = {
+		.flags = DRM_MODE_CURSOR_BO,
+		.crtc_id = crtc,
+		.width = CURSOR_SIZE,
+		.height = CURSOR_SIZE,
+		.handle = handle,
+		.hot_x = x,
+		.hot_y = y,
+	};
+
+	return drmIoctl(kms->fd, DRM_IOCTL_MODE_CURSOR2, &args) ? -errno : 0;
+}
 
 static int set_cursor(struct kms *kms, uint32_t crtc, uint32_t handle,
 		      uint32_t width, uint32_t height)
@@ -113,9 +130,46 @@ static void closed(int arg)
 	check_ok(kms_off(&kms, &kms.out[0]));
 }
 
+/* Have the host print what its viewer shows. */
+static void note_viewer(const char *name)
+{
+	printf("# viewer %s ", name);
+	ask_host("viewer");
+}
+
+/* What a viewer gets of the cursor; the host compares the lines. */
+static void viewed(int arg)
+{
+	struct buffer screen, image;
+	struct output *out;
+	uint32_t *pixels;
+	struct kms kms;
+	int i;
+
+	(void)arg;
+	setup(&kms, &screen, &image);
+	out = &kms.out[0];
+	pixels = buffer_map(&image, &kms);
+	for (i = 0; i < CURSOR_SIZE * CURSOR_SIZE; i++)
+		pixels[i] = 0xffff0000;
+	check_ok(set_hotspot(&kms, out->crtc, image.owner_handle, 3, 5));
+	note_viewer("shown");
+	check_ok(set_hotspot(&kms, out->crtc, image.owner_handle, 9, 8));
+	note_viewer("hotspot");
+	check_ok(set_hotspot(&kms, out->crtc, image.owner_handle, 100, -1));
+	note_viewer("clamped");
+	check_ok(set_cursor(&kms, out->crtc, 0, 0, 0));
+	note_viewer("hidden");
+	check_ok(set_hotspot(&kms, out->crtc, image.owner_handle, 3, 5));
+	note_viewer("again");
+	check_ok(kms_off(&kms, out));
+	note_viewer("off");
+}
+
 const struct test_case cursor_cases[] = {
 	{ "cursor/storm", storm, 0, 0 },
 	{ "cursor/sizes", sizes, 0, 0 },
 	{ "cursor/closed-handle", closed, 0, 0 },
+	{ "cursor/viewer", viewed, 0, 0 },
 	{ 0 }
 };

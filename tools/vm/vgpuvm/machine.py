@@ -16,7 +16,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field
 
-from . import BUILD, GUEST, TOP, Problem, kernel, logs, xscreen
+from . import BUILD, GUEST, TOP, Problem, kernel, logs, viewer, xscreen
 
 try:
     from qemu.qmp import ExecuteError, QMPClient, QMPError
@@ -66,6 +66,7 @@ class Options:
     preload: list = option([], "a library to preload into QEMU", "FILE")
     dbus: bool = option(False, "display over D-Bus: outputs can be plugged")
     gl: bool = option(False, "display with OpenGL, which virtio-gpu-gl-pci and virtio-vga-gl need; on an X server without a screen")
+    vnc: bool = option(False, "display over VNC, with a viewer that takes notes of the cursor (host viewer), and a tablet")
     display: str = option("", "any other QEMU display", "TYPE")
     mem: str = option("2G", "the guest's memory", "SIZE")
     smp: int = option(2, "processors", "N")
@@ -318,6 +319,8 @@ class Machine:
             command += ["-display", options.display]
         elif options.dbus:
             command += ["-display", "dbus"]
+        elif options.vnc:
+            command += ["-display", f"vnc=unix:{self.sockets / 'vnc'}", "-device", "qemu-xhci", "-device", "usb-tablet"]
         elif options.gl:
             command += ["-display", "sdl,gl=on"]
         elif options.interactive and os.environ.get("DISPLAY"):
@@ -402,6 +405,11 @@ class Machine:
         text, _ = await call.communicate()
         if call.returncode:
             raise ValueError(text.decode().strip())
+
+    async def host_viewer(self):
+        # The newest cursor comes with an update of the display, thirty times a second.
+        await asyncio.sleep(1)
+        return str(self.viewer)
 
     async def host_outputs(self, number, size="1024x768"):
         for head in range(self.heads[0]):
@@ -539,6 +547,9 @@ class Machine:
                 await asyncio.sleep(0.5)
                 if process.poll() is None:
                     raise
+            if options.vnc:
+                self.viewer = viewer.Viewer(self.sockets / "vnc")
+                listening.append(self.background(self.viewer.follow()))
             timeout = None if options.interactive else options.timeout
             try:
                 await asyncio.wait_for(self.ended(process), timeout)
