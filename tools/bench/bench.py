@@ -20,7 +20,7 @@ KERNEL = "7.3"
 COMMON = "flip-1 flip-2 flip-4 dirty-64 cursor-moves cursor-images cursor-storm dumb-1080 dumb-2160 shown-1080 shown-2160 clients-16"
 VSYNC = [f"vsync-{period}-{outputs}" for period in (0, 6.94, 13.3, 16.67, 16.68, 33.3, 40) for outputs in (1, 4)]
 CASES = {
-    "surface": COMMON,
+    "surface": COMMON + " flip-clip flip-clips",
     "blob": " ".join((COMMON, "held-0-1 held-8-1 held-40-1 held-0-4 held-8-4 held-40-4 idle", *VSYNC)),
     "count": " ".join(("flip-1-imported flip-2-imported flip-4-imported flip-1080-imported flip-2160-imported "
                        "import-1080 import-2160 moves", *(case + "-imported" for case in VSYNC))),
@@ -30,6 +30,7 @@ CASES = {
 }
 # Enough to notice a change for the worse, in two minutes.
 BRIEF = {
+    "surface": "flip-clip flip-clips",
     "blob": "flip-1 flip-4 held-40-4 idle vsync-16.68-1 vsync-40-4 dumb-2160 shown-2160",
     "count": "flip-4-imported vsync-13.3-1-imported moves",
     "virgl": "exec-64 exec-wait",

@@ -55,6 +55,8 @@ GOALS = (
     ("blob: flip-4", "notifications", 0.25, None),
     ("count: flip-4-imported", "notifications", 0.25, None),
     ("surface: flip-1", "instructions", 0.6, 0.8),
+    ("surface: flip-clip", "copied", 0.01, None),
+    ("surface: flip-clips", "copied", 0.01, None),
     ("blob: flip-1", "instructions", 0.6, 0.7),
     ("count: flip-1-imported", "instructions", 0.6, 0.7),
     ("blob: held-40-4", "longest", 0.1, None),
@@ -69,6 +71,7 @@ GOALS = (
 REFUSED = "a host refuses a blob in too many pieces: ours shows a copy then, the in-tree driver nothing"
 TRIED = "memory is put in order for large pages, a few entries instead of thousands; where that fails the tries are lost"
 MORE = {
+    ("surface: flip-clips", "commands"): (1, 1, "a transfer for each rectangle, instead of all of the screen"),
     ("blob: cursor-images", "copied"):
         (1, 64 * 64 * 4, "the image is a surface: hosts do not say when they cannot use a blob for it"),
     ("count: moves", "commands"):

@@ -140,20 +140,45 @@ static void end_scene(struct scene *s)
 	drmModeAtomicFree(s->flip[1]);
 }
 
-static void flips(int n, enum source source, uint32_t w, uint32_t h)
+static void count_flips(struct scene *s)
 {
 	const int times = 500;
-	struct scene s;
 	int i;
 
-	set_scene(&s, n, source, w, h);
 	/* The vblanks of an output that nobody uses any more go on for 5 s. */
 	sleep_ms(6000);
 	start_count();
 	for (i = 1; i <= times; i++)
-		flip_all(&s, i % 2);
+		flip_all(s, i % 2);
 	end_count(times);
-	end_scene(&s);
+	end_scene(s);
+}
+
+static void flips(int n, enum source source, uint32_t w, uint32_t h)
+{
+	struct scene s;
+
+	set_scene(&s, n, source, w, h);
+	count_flips(&s);
+}
+
+/* In each frame @n carets in opposite corners differ from the frame before. */
+static void clip_flips(int n)
+{
+	const struct drm_mode_rect clips[2] = {
+		{ 100, 100, 116, 116 }, { 1800, 1000, 1816, 1016 },
+	};
+	struct scene s;
+	uint32_t blob;
+	int i;
+
+	set_scene(&s, 1, SOURCE_DUMB, 1920, 1080);
+	check_ok(drmModeCreatePropertyBlob(s.kms.fd, clips, n * sizeof(clips[0]),
+					   &blob));
+	for (i = 0; i < 2; i++)
+		kms_add(&s.kms, s.flip[i], s.kms.out[0].primary,
+			DRM_MODE_OBJECT_PLANE, "FB_DAMAGE_CLIPS", blob);
+	count_flips(&s);
 }
 
 static void dumb_flips(int n)
@@ -714,6 +739,8 @@ const struct test_case bench_cases[] = {
 	{ "bench/flip-1", dumb_flips, 1, 0 },
 	{ "bench/flip-2", dumb_flips, 2, 0 },
 	{ "bench/flip-4", dumb_flips, 4, 0 },
+	{ "bench/flip-clip", clip_flips, 1, 0 },
+	{ "bench/flip-clips", clip_flips, 2, 0 },
 	{ "bench/flip-1-imported", imported_flips, 1, 0 },
 	{ "bench/flip-2-imported", imported_flips, 2, 0 },
 	{ "bench/flip-4-imported", imported_flips, 4, 0 },
