@@ -22,7 +22,8 @@ SETS = {
     "import": ({"vga": "bochs", "gpu": [BLOB], "ivshmem": "64M"},
                "import/vgem import/bochs import/udmabuf import/dma-heap import/e* import/g* import/m* import/scatter import/self import/sizes "
                "import/again import/w* import/f* release/* fence/* fdinfo/imported-*"),
-    "viewer": ({"gpu": [FOUR], "vnc": True}, "cursor/viewer"),
+    "viewer": ({"gpu": [FOUR], "vnc": True}, "cursor/viewer cursor/plane-hidden"),
+    "no-hotspot": ({"gpu": [FOUR], "params": "hotspot=N"}, "cursor/plane-exposed cursor/[sc]*"),
     "second": ({"gpu": [BLOB, "virtio-gpu-pci"]}, "import/second-virtio-gpu"),
     "move": ({"gpu": [BLOB], "ivshmem": "64M"}, "move/*"),
     "count": ({"gpu": [BLOB], "ivshmem": "64M", "trace": TRACE}, "count/*-imported count/*-vram count/moves-*"),
@@ -48,7 +49,7 @@ VARIANTS = {
 VENUS = ({"host": "3d", "gl": True, "gpu": ["virtio-gpu-gl-pci,blob=on,venus=on,hostmem=256M"]},
          "render/* window/* fdinfo/host flip/events flip/dirty import/vgem import/udmabuf import/exporter-static import/exporter-ram")
 
-DEFAULT = ("blob", "import", "move", "count", "viewer", "venus")
+DEFAULT = ("blob", "import", "move", "count", "viewer", "no-hotspot", "venus")
 
 
 def guest(kernel, name, options, patterns):

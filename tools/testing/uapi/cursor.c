@@ -166,10 +166,41 @@ static void viewed(int arg)
 	note_viewer("off");
 }
 
+/*
+ * Cursor planes for a client without the capability for hotspots: none, unless
+ * the driver was loaded with hotspot=N.
+ */
+static void without_hotspot(int hidden)
+{
+	unsigned int cursors = 0, i;
+	drmModePlaneRes *planes;
+	uint64_t type;
+	struct kms kms;
+	char text[8];
+
+	check(read_file("/sys/module/virtio_gpu/parameters/hotspot", text, sizeof(text)));
+	check_eq(text[0], hidden ? 'Y' : 'N');
+	kms_open(&kms, 640, 480);
+	/* kms_open() has set it, which fails without hotspots. */
+	if (hidden)
+		check_ok(drmSetClientCap(kms.fd, DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT, 0));
+	planes = drmModeGetPlaneResources(kms.fd);
+	check(planes);
+	for (i = 0; i < planes->count_planes; i++) {
+		check(kms_get_prop(&kms, planes->planes[i], DRM_MODE_OBJECT_PLANE, "type", &type));
+		cursors += type == DRM_PLANE_TYPE_CURSOR;
+	}
+	check_eq(planes->count_planes - cursors, 4);
+	check_eq(cursors, hidden ? 0 : 4);
+	drmModeFreePlaneResources(planes);
+}
+
 const struct test_case cursor_cases[] = {
 	{ "cursor/storm", storm, 0, 0 },
 	{ "cursor/sizes", sizes, 0, 0 },
 	{ "cursor/closed-handle", closed, 0, 0 },
 	{ "cursor/viewer", viewed, 0, 0 },
+	{ "cursor/plane-hidden", without_hotspot, 1, 0 },
+	{ "cursor/plane-exposed", without_hotspot, 0, 0 },
 	{ 0 }
 };

@@ -48,6 +48,10 @@ static int virtgpu_modeset = -1;
 module_param_named(modeset, virtgpu_modeset, int, 0400);
 MODULE_PARM_DESC(modeset, "Disable/Enable modesetting (0 = off, 1 = on, -1 = auto [default])");
 
+static bool virtgpu_hotspot = true;
+module_param_named(hotspot, virtgpu_hotspot, bool, 0400);
+MODULE_PARM_DESC(hotspot, "Expose cursor planes only to atomic clients that support hotspots (default Y)");
+
 static const struct file_operations virtgpu_fops = {
 	.owner = THIS_MODULE,
 	.show_fdinfo = drm_show_fdinfo,
@@ -226,6 +230,9 @@ static int virtgpu_device_init(struct virtgpu_device *vgdev, struct virtio_devic
 	vgdev->vdev = vdev;
 	vgdev->gem_funcs = &virtgpu_gem_funcs;
 	virtgpu_features_read(vdev, &vgdev->features);
+	/* DRM hides the cursor planes of such a device from some clients. */
+	if (!virtgpu_hotspot)
+		vgdev->drm.driver_features &= ~DRIVER_CURSOR_HOTSPOT;
 	virtgpu_vq_init(&vgdev->ctrl, &vgdev->drm, "control");
 	virtgpu_vq_init(&vgdev->cursor, &vgdev->drm, "cursor");
 	vgdev->ctrl.on_wedged = virtgpu_ctrl_wedged;
