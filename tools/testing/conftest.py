@@ -153,7 +153,7 @@ def pytest_runtest_makereport(item, call):
 def pytest_sessionfinish(session, exitstatus):
     if hasattr(session.config, "virtgpu"):
         session.config.virtgpu.setups.close()
-        session.config.virtgpu.broken = exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        session.config.virtgpu.broken = exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
 
 
 def pytest_unconfigure(config):
