@@ -8,17 +8,17 @@
 #include "buffer.h"
 #include "harness.h"
 
-static int set_hotspot(struct kms *kms, uint32_t crtc, uint32_t handle, int x,
-		       int y)
+static int set_image(struct kms *kms, uint32_t crtc, uint32_t handle,
+		     uint32_t width, uint32_t height, int hot_x, int hot_y)
 {
 	struct drm_mode_cursor2 args = {
 		.flags = DRM_MODE_CURSOR_BO,
 		.crtc_id = crtc,
-		.width = CURSOR_SIZE,
-		.height = CURSOR_SIZE,
+		.width = width,
+		.height = height,
 		.handle = handle,
-		.hot_x = x,
-		.hot_y = y,
+		.hot_x = hot_x,
+		.hot_y = hot_y,
 	};
 
 	return drmIoctl(kms->fd, DRM_IOCTL_MODE_CURSOR2, &args) ? -errno : 0;
@@ -27,17 +27,14 @@ static int set_hotspot(struct kms *kms, uint32_t crtc, uint32_t handle, int x,
 static int set_cursor(struct kms *kms, uint32_t crtc, uint32_t handle,
 		      uint32_t width, uint32_t height)
 {
-	struct drm_mode_cursor2 args = {
-		.flags = DRM_MODE_CURSOR_BO,
-		.crtc_id = crtc,
-		.width = width,
-		.height = height,
-		.handle = handle,
-		.hot_x = handle ? 3 : 0,
-		.hot_y = handle ? 5 : 0,
-	};
+	return set_image(kms, crtc, handle, width, height, handle ? 3 : 0,
+			 handle ? 5 : 0);
+}
 
-	return drmIoctl(kms->fd, DRM_IOCTL_MODE_CURSOR2, &args) ? -errno : 0;
+static int set_hotspot(struct kms *kms, uint32_t crtc, uint32_t handle, int x,
+		       int y)
+{
+	return set_image(kms, crtc, handle, CURSOR_SIZE, CURSOR_SIZE, x, y);
 }
 
 static void setup(struct kms *kms, struct buffer *screen, struct buffer *image)
