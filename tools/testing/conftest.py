@@ -3,7 +3,6 @@
 
 import functools
 import os
-import pathlib
 import re
 import subprocess
 import threading
@@ -37,7 +36,7 @@ def pytest_addoption(parser):
 
 
 class Session:
-    """Progress, skips and setups of a session."""
+    """Progress, allowed skips (patterns of IDs) and setups of a session."""
 
     def __init__(self, config):
         self.config = config
@@ -47,7 +46,7 @@ class Session:
         with config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
             self.output = os.dup(1)
         self.setups = setups.Setups(self.say)
-        self.skips = read_skips()
+        self.skips = re.findall("^[^#\n].*", (TESTING / "skips.txt").read_text(), re.M)
         threading.Thread(target=self.beat, daemon=True).start()
 
     def say(self, text):
@@ -66,17 +65,6 @@ class Session:
                 logs = [path for path in (*BUILD.glob("vm/*/script.log"), *BUILD.glob("log/*")) if path.is_file()]
                 newest = max(logs, key=lambda path: path.stat().st_mtime, default=None)
                 self.say(f"{last}: " + (f"{newest.relative_to(TOP)}: {last_lines(newest, 1)[:100]}" if newest else "runs"))
-
-
-def read_skips():
-    """(pattern of IDs, reason): lines of skips.txt, each with the comment above."""
-    found, reason = [], ""
-    for line in (TESTING / "skips.txt").read_text().splitlines():
-        if line.startswith("#"):
-            reason = line[1:].strip()
-        elif line:
-            found.append((re.compile(line), reason))
-    return found
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -139,7 +127,7 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        if not any(pattern.search(item.nodeid) for pattern, _ in item.config.virtgpu.skips):
+        if not any(re.search(pattern, item.nodeid) for pattern in item.config.virtgpu.skips):
             report.outcome, report.longrepr = "failed", f"unexpected skip, not in tools/testing/skips.txt: {reason}"
     if report.failed:
         for value in getattr(item, "funcargs", {}).values():
