@@ -283,8 +283,7 @@ static void virtgpu_cursor_blank_complete(struct virtgpu_msg *transfer)
 		WRITE_ONCE(c->blank, c->blank_res);
 }
 
-/* Return: false if the host has the blank image, or cannot get it. */
-static bool virtgpu_cursor_fill_blank(struct virtgpu_cursor *c, struct virtgpu_msg *transfer)
+static void virtgpu_cursor_transfer_blank(struct virtgpu_cursor *c)
 {
 	const struct virtgpu_2d_layout layout = {
 		.format = VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM,
@@ -292,14 +291,16 @@ static bool virtgpu_cursor_fill_blank(struct virtgpu_cursor *c, struct virtgpu_m
 		.height = VIRTGPU_CURSOR_SIZE,
 	};
 	struct virtgpu_resource *res;
+	struct virtgpu_msg *transfer;
 	struct drm_rect whole;
 
 	res = virtgpu_gem_get_2d(c->blank_gem, &layout);
 	if (!IS_ERR(res) && res->has_contents)
-		return false;
+		return;
 	WRITE_ONCE(c->blank, 0);
-	if (IS_ERR(res))
-		return false;
+	transfer = IS_ERR(res) ? NULL : virtgpu_msg_alloc();
+	if (!transfer)
+		return;
 
 	drm_rect_init(&whole, 0, 0, VIRTGPU_CURSOR_SIZE, VIRTGPU_CURSOR_SIZE);
 	virtgpu_gem_sync_for_device(c->blank_gem);
@@ -308,8 +309,7 @@ static bool virtgpu_cursor_fill_blank(struct virtgpu_cursor *c, struct virtgpu_m
 	transfer->complete = virtgpu_cursor_blank_complete;
 	c->blank_res = res->id;
 	res->has_contents = true;
-
-	return true;
+	virtgpu_vq_queue_msg(c->ctrl, transfer);
 }
 
 /**
@@ -326,26 +326,18 @@ static bool virtgpu_cursor_fill_blank(struct virtgpu_cursor *c, struct virtgpu_m
  */
 void virtgpu_cursor_prepare_blank(struct virtgpu_cursor *c, struct virtgpu_device *vgdev)
 {
-	struct virtgpu_msg *transfer = virtgpu_msg_alloc();
 	struct virtgpu_gem *gem;
 
-	if (!transfer)
-		return;
 	if (!c->blank_gem) {
 		gem = virtgpu_gem_create(vgdev, VIRTGPU_CURSOR_PITCH * VIRTGPU_CURSOR_SIZE);
 		if (IS_ERR(gem))
-			goto put;
+			return;
 		c->blank_gem = gem;
 	}
 
 	dma_resv_lock(c->blank_gem->base.resv, NULL);
-	if (virtgpu_cursor_fill_blank(c, transfer)) {
-		virtgpu_vq_queue_msg(c->ctrl, transfer);
-		transfer = NULL;
-	}
+	virtgpu_cursor_transfer_blank(c);
 	dma_resv_unlock(c->blank_gem->base.resv);
-put:
-	virtgpu_msg_put(transfer);
 }
 
 /*
