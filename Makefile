@@ -117,8 +117,9 @@ igt:
 sparse:
 	$(pytest) test_build.py -k sparse
 
+# Guests wait more than they compute: a file of tests for each processor, up to four.
 check:
-	$(pytest) $(TESTS)
+	$(pytest) -n auto --maxprocesses 4 --dist loadfile $(TESTS)
 
 clean:
 	rm -rf build

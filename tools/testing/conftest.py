@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 """Fixtures and options of all tests, see README.md."""
 
+import fcntl
 import functools
 import os
 import re
@@ -11,7 +12,7 @@ import time
 import pytest
 
 try:
-    from vgputest import BUILD, DRIVER, TESTING, TOP, guests, last_lines, setups
+    from vgputest import BUILD, DRIVER, TESTING, TOP, guests, last_lines, locked, setups
 except ImportError as error:
     raise pytest.UsageError(f"{error}: run tools/setup packages qmp") from None
 
@@ -42,9 +43,9 @@ class Session:
         self.config = config
         self.began = time.monotonic()
         self.running, self.broken = "", True
-        # The output itself, as pytest captures that of the tests.
+        # The output itself, as pytest captures that of the tests; pytest-xdist's processes have none.
         with config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
-            self.output = os.dup(1)
+            self.output = os.dup(2 if hasattr(config, "workerinput") else 1)
         self.setups = setups.Setups(self.say)
         self.skips = re.findall("^[^#\n].*", (TESTING / "skips.txt").read_text(), re.M)
         threading.Thread(target=self.beat, daemon=True).start()
@@ -113,7 +114,8 @@ def pytest_runtest_protocol(item):
     if "vm" in item.fixturenames:
         # A guest beside compilers is starved of processors.
         ours.setups.wait_all()
-    yield
+    with locked("tests", fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH):
+        yield
     ours.running = ""
 
 
@@ -210,10 +212,11 @@ def module(call, pytestconfig):
     @functools.cache
     def module(kernel):
         pytestconfig.virtgpu.setups.require(setups.kernel_need(kernel))
-        if kernel == "lts":
+        if kernel != "lts":
+            return TOP / call("tools/setup", "module", kernel).splitlines()[-1]
+        with locked("modules"):
             call("make", "-s", "modules", "KDIR=build/lts/kdir")
-            return BUILD / f"modules/lts/{DRIVER.relative_to(TOP)}/virtio_gpu.ko"
-        return TOP / call("tools/setup", "module", kernel).splitlines()[-1]
+        return BUILD / f"modules/lts/{DRIVER.relative_to(TOP)}/virtio_gpu.ko"
     return module
 
 
@@ -229,11 +232,20 @@ def exporter(call):
 
 
 @pytest.fixture(scope="session")
-def programs(call, guest_image):
+def make(call):
+    """make(FOLDER, ARGUMENT...): build the programs of a folder below tools/."""
+    def make(folder, *arguments):
+        with locked("programs"):
+            call("make", "-s", "-C", TOP / "tools" / folder, *arguments)
+    return make
+
+
+@pytest.fixture(scope="session")
+def programs(make, guest_image):
     """The folder of the C programs that run in the guest."""
     out, root = BUILD / "programs", guest_image / "root"
-    call("make", "-s", "-C", TESTING / "uapi", f"O={out}", f"SYSROOT={root}")
-    call("make", "-s", "-C", TESTING / "stress", f"O={out}/stress", f"UAPI={out}", f"SYSROOT={root}")
+    make("testing/uapi", f"O={out}", f"SYSROOT={root}")
+    make("testing/stress", f"O={out}/stress", f"UAPI={out}", f"SYSROOT={root}")
     return out
 
 

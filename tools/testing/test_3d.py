@@ -47,9 +47,9 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture(scope="module")
-def run(request, vm, programs, call):
+def run(request, vm, programs, make):
     guest, out, (script,) = request.param, BUILD / "programs/vulkan", request.param.program
-    call("make", "-s", "-C", TESTING / "vulkan", f"O={out}")
+    make("testing/vulkan", f"O={out}")
     return vm(f"3d-{guest}", kernel=guest.kernel, script=TESTING / "guest" / script, timeout=900,
               files=[TESTING / "guest/lib-3d.sh", programs / "virtgpu-uapi", out / "virtgpu-vulkan"], **guest.options)
 

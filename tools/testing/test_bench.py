@@ -29,10 +29,15 @@ def guest(name):
 GUESTS = [guest(name) for name in bench.CASES]
 
 
+def alone(guest):
+    """A host that renders takes a processor, and the guest sleeps more often while another test has that."""
+    return [pytest.mark.alone] if guest.options.get("gl") else []
+
+
 def pytest_generate_tests(metafunc):
     metafunc.parametrize("run, case, figure", [
         pytest.param(guest, case, figure, id=f"{guest.name}-{case}-{figure}",
-                     marks=guest.marks() + ([] if case in bench.BRIEF.get(guest.name, "").split() else [pytest.mark.full]))
+                     marks=guest.marks() + alone(guest) + ([] if case in bench.BRIEF.get(guest.name, "").split() else [pytest.mark.full]))
         for guest in GUESTS for case in guest.cases for figure in report.judged(f"{guest.name}: {case}")], indirect=["run"], scope="module")
 
 
@@ -63,9 +68,9 @@ def results(pytestconfig):
 
 
 @pytest.fixture(scope="module")
-def measure(vm, call, module, exporter, programs, qemu_plugin):
+def measure(vm, make, module, exporter, programs, qemu_plugin):
     """measure(GUEST, CASES): {driver: guests.Run}."""
-    call("make", "-s", "-C", TOP / "tools/bench", f"O={OUT}", f"PLUGIN={qemu_plugin}")
+    make("bench", f"O={OUT}", f"PLUGIN={qemu_plugin}")
     modules = {"ours": str(module(bench.KERNEL)), "baseline": "baseline"}
     # Made here once, as two guests boot at a time.
     exporter(bench.KERNEL)

@@ -47,10 +47,10 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture(scope="module")
-def run(request, vm, call, qemu_plugin, full):
+def run(request, vm, make, qemu_plugin, full):
     guest, bench, programs = request.param, BUILD / "bench", BUILD / "programs/held"
-    call("make", "-s", "-C", TOP / "tools/bench", f"O={bench}", f"PLUGIN={qemu_plugin}")
-    call("make", "-s", "-C", TESTING / "held", f"O={programs}")
+    make("bench", f"O={bench}", f"PLUGIN={qemu_plugin}")
+    make("testing/held", f"O={programs}")
     outputs = 2 if "dbus" in guest.options else 1
     seconds = 90 if full and guest.kernel == "lts" else 15
     compositors = guests.selected_cases(request)

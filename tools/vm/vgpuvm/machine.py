@@ -149,7 +149,7 @@ def needs_udmabuf(text):
 
 def fake_udmabuf_library():
     folder = TOP / "tools/testing/fake-udmabuf"
-    subprocess.run(["make", "-s", "-C", folder, f"OUT={BUILD}"], check=True)
+    subprocess.run(["flock", BUILD, "make", "-s", "-C", folder, f"OUT={BUILD}"], check=True)
     return BUILD / "fake-udmabuf.so"
 
 
