@@ -26,6 +26,7 @@ SETS = {
     "no-hotspot": ({"gpu": [FOUR], "params": "hotspot=N"}, "cursor/plane-exposed cursor/[sc]*"),
     "second": ({"gpu": [BLOB, "virtio-gpu-pci"]}, "import/second-virtio-gpu"),
     "move": ({"gpu": [BLOB], "ivshmem": "64M"}, "move/*"),
+    "no-peer": ({"gpu": [BLOB], "ivshmem": "64M", "udmabuf": "ram"}, "peer/*"),
     "count": ({"gpu": [BLOB], "ivshmem": "64M", "trace": TRACE}, "count/*-imported count/*-vram count/moves-*"),
     "hotplug": ({"dbus": True, "gpu": [BLOB]}, "output/hotplug"),
     "fragmented": ({"gpu": [BLOB]}, "entries/fragmented"),

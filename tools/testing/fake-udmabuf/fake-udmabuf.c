@@ -9,6 +9,7 @@
  *   VIRTGPU_UDMABUF_LIST_LIMIT     entries in a list (1024)
  *   VIRTGPU_UDMABUF_SIZE_LIMIT_MB  bytes in a buffer (64)
  *   VIRTGPU_UDMABUF_REFUSE=1       the device is there but makes nothing
+ *   VIRTGPU_UDMABUF_MEMFD_MIN_MB   no memory of smaller memfds, such as a PCI BAR
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -108,6 +109,8 @@ static int check(const struct udmabuf_create_item *item, unsigned int count, siz
 			return -EINVAL;
 		if (fstat(item[i].memfd, &st) ||
 		    item[i].offset + item[i].size > (unsigned long long)st.st_size)
+			return -EINVAL;
+		if (st.st_size >> 20 < (off_t)setting("VIRTGPU_UDMABUF_MEMFD_MIN_MB", 0))
 			return -EINVAL;
 		*size += item[i].size;
 		if (*size > setting("VIRTGPU_UDMABUF_SIZE_LIMIT_MB", 64) << 20)

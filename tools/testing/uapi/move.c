@@ -32,6 +32,45 @@ static void new_screen(struct buffer *buf, struct kms *kms, enum source source,
 }
 
 /*
+ * The host rejects memory of other devices: the exporter moves the buffer to
+ * RAM, where the host shows it in place.
+ */
+static void rejected(int arg)
+{
+	struct virtgpu_exporter_stats before, s;
+	struct buffer one, two;
+	struct output *out;
+	struct kms kms;
+
+	(void)arg;
+	kms_open(&kms, 640, 480);
+	out = &kms.out[0];
+	exporter_stats(NULL, &before);
+	new_screen(&one, &kms, SOURCE_VRAM, &stamped_a);
+	new_screen(&two, &kms, SOURCE_VRAM, &stamped_b);
+	buffer_import(&one, &kms);
+	check_ok(kms_modeset(&kms, out, one.fb));
+	sleep_ms(500);
+	take_screenshot(out, "rejected", &stamped_a, &one);
+	exporter_stats(&one, &s);
+	check_eq(s.placement, VIRTGPU_EXPORTER_RAM);
+	check_eq(kms_counter(&kms, "moves_to_ram"), 1);
+
+	/* The host is not asked again, and shows the first frame. */
+	buffer_import(&two, &kms);
+	check_ok(kms_flip(&kms, out, two.fb));
+	take_screenshot(out, "remembered", &stamped_b, &two);
+	exporter_stats(&two, &s);
+	check_eq(s.placement, VIRTGPU_EXPORTER_RAM);
+	check_eq(kms_counter(&kms, "moves_to_ram"), 1);
+	check_eq(kms_counter(&kms, "blob_fallbacks"), 0);
+	check_ok(kms_off(&kms, out));
+	buffer_free(&one, &kms);
+	buffer_free(&two, &kms);
+	exporter_check_balance(&before);
+}
+
+/*
  * A commit that had to wait for another may still hold its old buffer for a
  * moment.
  */
@@ -340,5 +379,6 @@ const struct test_case move_cases[] = {
 	{ "move/revoked-shown-ram", revoked_shown, SOURCE_RAM, 0 },
 	{ "move/revoked-shown-vram", revoked_shown, SOURCE_VRAM, 0 },
 	{ "move/unplugged", unplugged, 0, 0 },
+	{ "peer/rejected", rejected, 0, 0 },
 	{ 0 }
 };

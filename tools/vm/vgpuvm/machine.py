@@ -62,7 +62,7 @@ class Options:
     ports: bool = option(False, "each of them on a PCIe port of its own, where the guest can eject it")
     serial: bool = option(False, "talk to the guest over serial lines: Linux 7.3 loses virtio's ports when it sleeps")
     ivshmem: str = option("", "a PCI device with a memory BAR", "SIZE")
-    udmabuf: str = option("host", "host: its device, or the fake one if the host has none; fake: always that; refuse: one that makes no buffer", "host|fake|refuse")
+    udmabuf: str = option("host", "host: its device, or the fake one if the host has none; fake: always that; refuse: one that makes no buffer; ram: one that takes no memory of other devices", "host|fake|refuse|ram")
     preload: list = option([], "a library to preload into QEMU", "FILE")
     dbus: bool = option(False, "display over D-Bus: outputs can be plugged")
     gl: bool = option(False, "display with OpenGL, which virtio-gpu-gl-pci and virtio-vga-gl need; on an X server without a screen")
@@ -346,6 +346,8 @@ class Machine:
                     self.say("QEMU cannot use this host's /dev/udmabuf, and runs with a fake one")
                 elif self.options.udmabuf == "refuse":
                     environment["VIRTGPU_UDMABUF_REFUSE"] = "1"
+                elif self.options.udmabuf == "ram":
+                    environment["VIRTGPU_UDMABUF_MEMFD_MIN_MB"] = "256"
         if preload:
             environment["LD_PRELOAD"] = ":".join(str(pathlib.Path(library).resolve()) for library in preload)
         return environment

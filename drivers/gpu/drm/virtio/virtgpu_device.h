@@ -18,10 +18,13 @@ struct virtio_device;
 /**
  * struct virtgpu_counters - Rare events, for debugfs
  * @blob_fallbacks: blob resources that were replaced by 2D resources
+ * @moves_to_ram: imported buffers whose exporter has moved them to guest RAM,
+ *	because the host rejects memory of other devices
  * @invalidate_waits: invalidations of imported buffers that waited for the host
  */
 struct virtgpu_counters {
 	atomic_t blob_fallbacks;
+	atomic_t moves_to_ram;
 	atomic_t invalidate_waits;
 };
 
@@ -39,6 +42,7 @@ struct virtgpu_counters {
  * @contexts: rendering contexts
  * @host_visible: host-visible region
  * @kms: outputs
+ * @peer2peer_rejected: the host has rejected memory of another device
  * @counters: rare events
  *
  * Only the UAPI and KMS entry points, debugfs, GEM, and the probe and remove
@@ -57,6 +61,7 @@ struct virtgpu_device {
 	struct virtgpu_context_mgr contexts;
 	struct virtgpu_host_visible host_visible;
 	struct virtgpu_kms kms;
+	bool peer2peer_rejected;
 	struct virtgpu_counters counters;
 };
 

@@ -22,7 +22,8 @@
  * each layout in which it is shown, which hosts copy.  The primary plane shows
  * the blob if there is one; the cursor plane always shows a 2D resource.  If
  * the host rejects the blob, 2D resources replace it for the rest of the
- * buffer's life.  If the host has no memory for a 2D resource, those that are
+ * buffer's life.  Imported memory of another device is first moved to guest RAM.
+ * If the host has no memory for a 2D resource, those that are
  * not shown are evicted, oldest first; the next use creates them again.
  *
  * A buffer that a 3D context creates has its resource from the start, and only
@@ -102,6 +103,40 @@ void virtgpu_gem_unpin(struct virtgpu_gem *gem)
 {
 	if (gem->ops->unpin)
 		gem->ops->unpin(gem);
+}
+
+/**
+ * virtgpu_gem_is_rejected_peer() - Check whether the memory must be moved
+ * @gem: any GEM object
+ *
+ * Context: Caller must hold the reservation lock.
+ * Return: true if the host has rejected the blob of memory that may be that of
+ * another device.
+ */
+bool virtgpu_gem_is_rejected_peer(const struct virtgpu_gem *gem)
+{
+	const struct virtgpu_resource *blob = gem->blob;
+
+	dma_resv_assert_held(gem->base.resv);
+
+	return gem->peer2peer &&
+	       (gem->blob_unsupported ||
+		(blob && (READ_ONCE(blob->rejected) || READ_ONCE(blob->error))));
+}
+
+/**
+ * virtgpu_gem_move_to_ram() - Move memory of another device to guest RAM
+ * @gem: an imported GEM object that the host has rejected
+ *
+ * Does nothing if the memory is in guest RAM, or if the exporter cannot move it.
+ *
+ * Context: May sleep; the exporter may wait for fences.  Caller must not hold
+ * the reservation lock.
+ */
+void virtgpu_gem_move_to_ram(struct virtgpu_gem *gem)
+{
+	if (gem->ops->move_to_ram)
+		gem->ops->move_to_ram(gem);
 }
 
 /**

@@ -42,6 +42,8 @@ enum virtgpu_gem_region {
  *	memory is not mapped for the device
  * @pin: keep the memory in place and mapped for the device
  * @unpin: undo @pin
+ * @move_to_ram: make the exporter move the memory to guest RAM if it is the
+ *	memory of another device; clears &virtgpu_gem.peer2peer
  * @add_detach_fence: delay moving the memory until the fence of DETACH_BACKING
  *	has signalled; consumes the fence reference.  Only memory that can move
  *	has it.
@@ -51,8 +53,8 @@ enum virtgpu_gem_region {
  * @vunmap: undo @vmap; without it the mapping is kept
  * @mmap: map the memory for user space, from the given page of the buffer
  *
- * Any operation may be NULL.  Callers of all but @free, @is_resident and @mmap
- * hold the reservation lock.
+ * Any operation may be NULL.  Callers of all but @free, @move_to_ram,
+ * @is_resident and @mmap hold the reservation lock.
  */
 struct virtgpu_gem_ops {
 	enum virtgpu_gem_region region;
@@ -60,6 +62,7 @@ struct virtgpu_gem_ops {
 	struct virtgpu_backing *(*backing)(struct virtgpu_gem *gem);
 	int (*pin)(struct virtgpu_gem *gem);
 	void (*unpin)(struct virtgpu_gem *gem);
+	void (*move_to_ram)(struct virtgpu_gem *gem);
 	void (*add_detach_fence)(struct virtgpu_gem *gem, struct dma_fence *fence);
 	bool (*is_resident)(const struct virtgpu_gem *gem);
 	int (*vmap)(struct virtgpu_gem *gem, struct iosys_map *map);
@@ -84,6 +87,7 @@ struct virtgpu_gem_ops {
  * @dumb: layout of a dumb buffer, or zeroes
  * @pinned_for_ctx: pinned until freed, because contexts may use the resource ID
  * @blob_unsupported: the host rejected the blob; use 2D resources
+ * @peer2peer: the exporter may keep @import in memory of another device
  * @vmap: kernel mapping of @pages, kept from first use on
  * @uuid: UUID for other virtio devices
  * @uuid_valid: @uuid is valid
@@ -105,6 +109,7 @@ struct virtgpu_gem {
 	struct virtgpu_2d_layout dumb;
 	bool pinned_for_ctx;
 	bool blob_unsupported;
+	bool peer2peer;
 	struct iosys_map vmap;
 	uuid_t uuid;
 	bool uuid_valid;
@@ -141,6 +146,8 @@ int virtgpu_gem_dumb_map_offset(struct drm_file *file, struct drm_device *dev, u
 
 int virtgpu_gem_pin(struct virtgpu_gem *gem);
 void virtgpu_gem_unpin(struct virtgpu_gem *gem);
+bool virtgpu_gem_is_rejected_peer(const struct virtgpu_gem *gem);
+void virtgpu_gem_move_to_ram(struct virtgpu_gem *gem);
 void virtgpu_gem_sync_for_device(struct virtgpu_gem *gem);
 int virtgpu_gem_host_error(const struct virtgpu_gem *gem);
 struct virtgpu_resource *virtgpu_gem_lookup_resource(struct virtgpu_gem *gem);

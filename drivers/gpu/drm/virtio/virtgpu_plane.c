@@ -158,7 +158,7 @@ static void virtgpu_plane_get_layout(const struct virtgpu_plane_state *vs,
 
 /*
  * The resource of a 3D context; else the blob if the plane can show one; else a
- * 2D resource.
+ * 2D resource.  Returns -EREMOTEIO if the host cannot access the memory.
  */
 static struct virtgpu_resource *virtgpu_plane_select_resource(const struct virtgpu_plane_state *vs,
 							      struct virtgpu_gem *gem)
@@ -173,14 +173,19 @@ static struct virtgpu_resource *virtgpu_plane_select_resource(const struct virtg
 		ret = virtgpu_gem_host_error(gem);
 		return ret ? ERR_PTR(ret) : gem->host3d_res;
 	}
+	if (virtgpu_gem_is_rejected_peer(gem))
+		return ERR_PTR(-EREMOTEIO);
 	if (virtgpu_plane_state_desc(vs)->can_show_blob) {
 		res = virtgpu_gem_get_blob(gem);
 		if (res != ERR_PTR(-EOPNOTSUPP))
 			return res;
 	}
 	virtgpu_plane_get_layout(vs, &layout);
+	res = virtgpu_gem_try_get_2d(gem, &layout);
+	if (!IS_ERR(res) || !gem->peer2peer || res == ERR_PTR(-ENOMEM) || res == ERR_PTR(-EAGAIN))
+		return res;
 
-	return virtgpu_gem_try_get_2d(gem, &layout);
+	return ERR_PTR(-EREMOTEIO);
 }
 
 static int virtgpu_plane_try_get_resource(struct virtgpu_plane_state *vs)
@@ -207,13 +212,19 @@ unlock:
 	return ret;
 }
 
-/* If the host has no memory for a copy, evict others and try once more. */
+/*
+ * If the host has no memory for a 2D resource, evict others and try once more.
+ */
 static int virtgpu_plane_get_resource(struct virtgpu_plane_state *vs)
 {
 	struct virtgpu_device *vgdev = virtgpu_plane_output(vs->base.plane)->vgdev;
 	int ret = virtgpu_plane_try_get_resource(vs);
 	struct virtgpu_2d_layout layout;
 
+	if (ret == -EREMOTEIO) {
+		virtgpu_gem_move_to_ram(virtgpu_plane_gem(vs));
+		ret = virtgpu_plane_try_get_resource(vs);
+	}
 	if (ret != -ENOMEM && ret != -EAGAIN)
 		return ret;
 
@@ -256,7 +267,7 @@ static bool virtgpu_plane_needs_transfer(const struct virtgpu_plane_state *vs)
 {
 	return vs->res->type == VIRTGPU_RES_2D ||
 	       (vs->res->type == VIRTGPU_RES_BLOB_GUEST &&
-		!virtgpu_plane_fb_gem(vs->base.fb)->import);
+		!virtgpu_plane_gem(vs)->import);
 }
 
 /* On error the caller must call virtgpu_plane_release(). */
@@ -299,11 +310,10 @@ static int virtgpu_plane_prepare(struct drm_plane *plane, struct virtgpu_plane_s
 static void virtgpu_plane_release(struct virtgpu_plane_state *vs)
 {
 	virtgpu_plane_release_messages(vs);
-	if (!vs->res)
-		return;
-
-	virtgpu_plane_unpin_gem(virtgpu_plane_gem(vs));
-	virtgpu_resource_put(vs->res);
+	if (vs->res) {
+		virtgpu_plane_unpin_gem(virtgpu_plane_gem(vs));
+		virtgpu_resource_put(vs->res);
+	}
 	vs->res = NULL;
 }
 

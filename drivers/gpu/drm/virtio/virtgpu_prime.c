@@ -27,6 +27,12 @@
  * it stay until the exporter invalidates the mapping (invalidate_mappings), so
  * a buffer that does not move is described to the host once.
  *
+ * Many hosts cannot access the memory of another PCI device, and reject the
+ * blob.  The driver then attaches the buffer a second time, without
+ * peer-to-peer, and pins it by that attachment, so the exporter moves the buffer
+ * to guest RAM.  Buffers that are imported later are attached that way from the
+ * start.
+ *
  * The buffer is pinned from prepare_fb to cleanup_fb, so the exporter can move
  * it while it is not shown.  A buffer that virtgpu_frames_keep() keeps for the
  * host stays pinned longer.  With 3D, a buffer is pinned when user space gets
@@ -47,23 +53,28 @@
  * @ref: references of the GEM object and of each mapping
  * @dma_buf: the dma-buf
  * @gem: the GEM object, or NULL once it is freed
- * @attach: the attachment
+ * @attach: the attachment in use
+ * @spare: the other attachment, without or with peer-to-peer, or NULL
  * @map: the current mapping, or NULL; may be tested for NULL without the lock
  * @pins: pin count
+ * @pinned: the exporter has pinned the buffer by @attach
  * @backings: for mappings
  * @ctrl: control queue, to kick on invalidation
  * @waits: number of invalidations that had to wait because no fence slot could
  *	be reserved
  *
- * The buffer's reservation lock protects @gem, @map and @pins.
+ * The buffer's reservation lock protects all members from @gem to @pinned but
+ * @dma_buf.
  */
 struct virtgpu_import {
 	refcount_t ref;
 	struct dma_buf *dma_buf;
 	struct virtgpu_gem *gem;
 	struct dma_buf_attachment *attach;
+	struct dma_buf_attachment *spare;
 	struct virtgpu_backing *map;
 	unsigned int pins;
+	bool pinned;
 	struct virtgpu_backing_mgr *backings;
 	struct virtgpu_vq *ctrl;
 	atomic_t *waits;
@@ -74,6 +85,7 @@ struct virtgpu_import {
  * @base: the backing of resources, which reference it until the host has
  *	detached it
  * @import: the import, with a reference
+ * @attach: the attachment that is mapped
  *
  * After an invalidation the old mapping exists next to the new one until the
  * host has detached the old mapping.
@@ -81,6 +93,7 @@ struct virtgpu_import {
 struct virtgpu_import_mapping {
 	struct virtgpu_backing base;
 	struct virtgpu_import *import;
+	struct dma_buf_attachment *attach;
 };
 
 static void virtgpu_prime_put_import(struct virtgpu_import *imp)
@@ -89,6 +102,8 @@ static void virtgpu_prime_put_import(struct virtgpu_import *imp)
 		return;
 
 	dma_buf_detach(imp->dma_buf, imp->attach);
+	if (imp->spare)
+		dma_buf_detach(imp->dma_buf, imp->spare);
 	dma_buf_put(imp->dma_buf);
 	kfree(imp);
 }
@@ -97,7 +112,7 @@ static void virtgpu_prime_mapping_release(struct virtgpu_backing *b)
 {
 	struct virtgpu_import_mapping *m = container_of(b, struct virtgpu_import_mapping, base);
 
-	dma_buf_unmap_attachment_unlocked(m->import->attach, b->sgt, DMA_BIDIRECTIONAL);
+	dma_buf_unmap_attachment_unlocked(m->attach, b->sgt, DMA_BIDIRECTIONAL);
 	virtgpu_prime_put_import(m->import);
 	kfree(m);
 }
@@ -130,19 +145,35 @@ static void virtgpu_prime_unmap_now(struct virtgpu_backing *b)
 	dma_resv_unlock(imp->dma_buf->resv);
 }
 
-static int virtgpu_prime_map(struct virtgpu_import *imp)
+static void virtgpu_prime_invalidate_mappings(struct dma_buf_attachment *attach)
+{
+	virtgpu_prime_drop_mapping(attach->importer_priv);
+}
+
+static const struct dma_buf_attach_ops virtgpu_prime_attach_ops = {
+	.allow_peer2peer = true,
+	.invalidate_mappings = virtgpu_prime_invalidate_mappings,
+};
+
+/* The exporter must keep the buffer in guest RAM. */
+static const struct dma_buf_attach_ops virtgpu_prime_ram_attach_ops = {
+	.allow_peer2peer = false,
+	.invalidate_mappings = virtgpu_prime_invalidate_mappings,
+};
+
+static struct virtgpu_backing *virtgpu_prime_create_mapping(struct virtgpu_import *imp,
+							    struct dma_buf_attachment *attach)
 {
 	struct virtgpu_import_mapping *m = kzalloc_obj(*m);
 	struct sg_table *sgt;
-	int ret;
 
 	if (!m)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 
-	sgt = dma_buf_map_attachment(imp->attach, DMA_BIDIRECTIONAL);
+	sgt = dma_buf_map_attachment(attach, DMA_BIDIRECTIONAL);
 	if (IS_ERR(sgt)) {
 		kfree(m);
-		return PTR_ERR(sgt);
+		return ERR_CAST(sgt);
 	}
 	virtgpu_backing_init(&m->base, imp->backings, virtgpu_prime_mapping_release);
 	m->base.sgt = sgt;
@@ -150,13 +181,47 @@ static int virtgpu_prime_map(struct virtgpu_import *imp)
 	m->base.size = imp->dma_buf->size;
 	refcount_inc(&imp->ref);
 	m->import = imp;
-	WRITE_ONCE(imp->map, &m->base);
+	m->attach = attach;
 
-	ret = virtgpu_backing_track_mapping(&m->base, virtgpu_prime_unmap_now);
+	return &m->base;
+}
+
+static int virtgpu_prime_set_mapping(struct virtgpu_import *imp, struct virtgpu_backing *map)
+{
+	int ret;
+
+	WRITE_ONCE(imp->map, map);
+	ret = virtgpu_backing_track_mapping(map, virtgpu_prime_unmap_now);
 	if (ret)
 		virtgpu_prime_drop_mapping(imp);
 
 	return ret;
+}
+
+static int virtgpu_prime_map(struct virtgpu_import *imp)
+{
+	struct virtgpu_backing *map = virtgpu_prime_create_mapping(imp, imp->attach);
+
+	return IS_ERR(map) ? PTR_ERR(map) : virtgpu_prime_set_mapping(imp, map);
+}
+
+static int virtgpu_prime_pin_attachment(struct virtgpu_import *imp)
+{
+	int ret;
+
+	if (imp->pinned)
+		return 0;
+	ret = dma_buf_pin(imp->attach);
+	imp->pinned = !ret;
+
+	return ret;
+}
+
+static void virtgpu_prime_unpin_attachment(struct virtgpu_import *imp)
+{
+	if (imp->pinned)
+		dma_buf_unpin(imp->attach);
+	imp->pinned = false;
 }
 
 static int virtgpu_prime_pin(struct virtgpu_gem *gem)
@@ -166,22 +231,15 @@ static int virtgpu_prime_pin(struct virtgpu_gem *gem)
 
 	dma_resv_assert_held(gem->base.resv);
 
-	if (!imp->pins) {
-		ret = dma_buf_pin(imp->attach);
-		if (ret)
-			return ret;
-	}
-	if (!imp->map) {
+	ret = virtgpu_prime_pin_attachment(imp);
+	if (!ret && !imp->map)
 		ret = virtgpu_prime_map(imp);
-		if (ret) {
-			if (!imp->pins)
-				dma_buf_unpin(imp->attach);
-			return ret;
-		}
-	}
-	imp->pins++;
+	if (!ret)
+		imp->pins++;
+	else if (!imp->pins)
+		virtgpu_prime_unpin_attachment(imp);
 
-	return 0;
+	return ret;
 }
 
 static void virtgpu_prime_unpin(struct virtgpu_gem *gem)
@@ -191,7 +249,81 @@ static void virtgpu_prime_unpin(struct virtgpu_gem *gem)
 	dma_resv_assert_held(gem->base.resv);
 
 	if (!--imp->pins)
-		dma_buf_unpin(imp->attach);
+		virtgpu_prime_unpin_attachment(imp);
+}
+
+/* Returns true if the exporter has moved the buffer for the spare attachment. */
+static bool virtgpu_prime_map_spare(struct virtgpu_import *imp)
+{
+	struct virtgpu_backing *map = virtgpu_prime_create_mapping(imp, imp->attach);
+
+	if (IS_ERR(map))
+		return false;
+	/* The exporter invalidates the old mapping if it moves the buffer. */
+	if (imp->map && sg_dma_address(imp->map->sgt->sgl) == sg_dma_address(map->sgt->sgl)) {
+		virtgpu_backing_put(map);
+		return false;
+	}
+	virtgpu_prime_drop_mapping(imp);
+
+	return !virtgpu_prime_set_mapping(imp, map);
+}
+
+/*
+ * Pin and map the buffer by the spare attachment.  If the exporter has moved
+ * the buffer for that, use the spare attachment from now on, and return true.
+ */
+static bool virtgpu_prime_use_spare(struct virtgpu_import *imp)
+{
+	/* An exporter does not move a buffer that is pinned. */
+	virtgpu_prime_unpin_attachment(imp);
+	swap(imp->attach, imp->spare);
+	if (!virtgpu_prime_pin_attachment(imp) && virtgpu_prime_map_spare(imp))
+		return true;
+
+	virtgpu_prime_unpin_attachment(imp);
+	swap(imp->attach, imp->spare);
+	/* If this fails, the next virtgpu_prime_pin() tries again. */
+	virtgpu_prime_pin_attachment(imp);
+
+	return false;
+}
+
+static void virtgpu_prime_moved_to_ram(struct virtgpu_gem *gem)
+{
+	struct virtgpu_device *vgdev = to_virtgpu(gem->base.dev);
+
+	WRITE_ONCE(vgdev->peer2peer_rejected, true);
+	drm_info_once(&vgdev->drm,
+		      "host rejects memory of other devices; imported buffers are moved to guest RAM\n");
+	atomic_inc(&vgdev->counters.moves_to_ram);
+	gem->blob_unsupported = false;
+}
+
+static void virtgpu_prime_move_to_ram(struct virtgpu_gem *gem)
+{
+	struct virtgpu_import *imp = gem->import;
+	struct dma_buf_attachment *attach;
+
+	attach = dma_buf_dynamic_attach(imp->dma_buf, imp->backings->dev,
+					&virtgpu_prime_ram_attach_ops, imp);
+	if (IS_ERR(attach))
+		attach = NULL;
+
+	dma_resv_lock(imp->dma_buf->resv, NULL);
+	/* Another commit may have been first. */
+	if (gem->peer2peer && attach) {
+		swap(imp->spare, attach);
+		if (virtgpu_prime_use_spare(imp))
+			virtgpu_prime_moved_to_ram(gem);
+		if (!imp->pins)
+			virtgpu_prime_unpin_attachment(imp);
+	}
+	gem->peer2peer = false;
+	dma_resv_unlock(imp->dma_buf->resv);
+
+	if (attach)
+		dma_buf_detach(imp->dma_buf, attach);
 }
 
 static struct virtgpu_backing *virtgpu_prime_backing(struct virtgpu_gem *gem)
@@ -285,6 +417,7 @@ static const struct virtgpu_gem_ops virtgpu_prime_gem_ops = {
 	.backing = virtgpu_prime_backing,
 	.pin = virtgpu_prime_pin,
 	.unpin = virtgpu_prime_unpin,
+	.move_to_ram = virtgpu_prime_move_to_ram,
 	.add_detach_fence = virtgpu_prime_add_detach_fence,
 	.is_resident = virtgpu_prime_is_resident,
 	.vmap = virtgpu_prime_vmap,
@@ -292,15 +425,20 @@ static const struct virtgpu_gem_ops virtgpu_prime_gem_ops = {
 	.mmap = virtgpu_prime_mmap,
 };
 
-static void virtgpu_prime_invalidate_mappings(struct dma_buf_attachment *attach)
+/* An exporter that cannot move the buffer to guest RAM rejects @in_ram. */
+static struct dma_buf_attachment *virtgpu_prime_attach(struct virtgpu_import *imp, bool in_ram)
 {
-	virtgpu_prime_drop_mapping(attach->importer_priv);
-}
+	struct dma_buf_attachment *attach = ERR_PTR(-EOPNOTSUPP);
 
-static const struct dma_buf_attach_ops virtgpu_prime_attach_ops = {
-	.allow_peer2peer = true,
-	.invalidate_mappings = virtgpu_prime_invalidate_mappings,
-};
+	if (in_ram)
+		attach = dma_buf_dynamic_attach(imp->dma_buf, imp->backings->dev,
+						&virtgpu_prime_ram_attach_ops, imp);
+	if (IS_ERR(attach))
+		attach = dma_buf_dynamic_attach(imp->dma_buf, imp->backings->dev,
+						&virtgpu_prime_attach_ops, imp);
+
+	return attach;
+}
 
 static struct virtgpu_import *virtgpu_prime_create_import(struct virtgpu_device *vgdev,
 							  struct dma_buf *dma_buf)
@@ -317,8 +455,7 @@ static struct virtgpu_import *virtgpu_prime_create_import(struct virtgpu_device 
 	imp->ctrl = &vgdev->ctrl;
 	imp->waits = &vgdev->counters.invalidate_waits;
 
-	attach = dma_buf_dynamic_attach(dma_buf, imp->backings->dev, &virtgpu_prime_attach_ops,
-					imp);
+	attach = virtgpu_prime_attach(imp, READ_ONCE(vgdev->peer2peer_rejected));
 	if (IS_ERR(attach)) {
 		kfree(imp);
 		return ERR_CAST(attach);
@@ -347,6 +484,7 @@ static struct drm_gem_object *virtgpu_prime_create_gem(struct virtgpu_device *vg
 	imp->gem = gem;
 	gem->import = imp;
 	gem->base.import_attach = imp->attach;
+	gem->peer2peer = imp->attach->peer2peer;
 
 	return &gem->base;
 }

@@ -340,7 +340,8 @@ void virtgpu_resources_make_room(struct virtgpu_resource_mgr *mgr, u64 size)
 
 /**
  * virtgpu_resource_mark_rejected() - Mark a resource as rejected by the host
- * @res: a guest blob, or a 2D resource for which the host has no memory
+ * @res: a guest blob, or a 2D resource for which the host has no memory or whose
+ *	backing it cannot access
  *
  * Context: Any.
  * Return: true on the first call for @res.
@@ -396,9 +397,17 @@ static void virtgpu_resource_out_of_memory(struct virtgpu_resource *res)
 		virtgpu_resource_mark_rejected(res);
 }
 
+/* The memory of another device, which the host may be unable to access. */
+static bool virtgpu_resource_is_backing_rejected(const struct virtgpu_resource *res,
+						 const struct virtgpu_msg *msg)
+{
+	return virtgpu_msg_type(msg) == VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING && res->detach;
+}
+
 /*
  * The first error is sticky, and logged.  The error of a guest blob is not
- * logged, because the buffer falls back to 2D resources.
+ * logged, because the buffer falls back to 2D resources, nor that of imported
+ * memory, which is moved or copied.
  */
 static void virtgpu_resource_track_complete(struct virtgpu_msg *msg)
 {
@@ -416,6 +425,8 @@ static void virtgpu_resource_track_complete(struct virtgpu_msg *msg)
 	if (msg->error && msg->error != -ENODEV && msg->error != -ENXIO) {
 		first = !cmpxchg(&res->error, 0, msg->error);
 		if (res->type == VIRTGPU_RES_BLOB_GUEST)
+			virtgpu_resource_mark_rejected(res);
+		else if (first && virtgpu_resource_is_backing_rejected(res, msg))
 			virtgpu_resource_mark_rejected(res);
 		else if (first)
 			virtgpu_resource_report_error(res, msg);

@@ -55,6 +55,7 @@ struct virtgpu_mock_capset {
  * @capset_count: number of elements of @capsets
  * @host_visible_size: size of the host-visible region in bytes, 0 for none
  * @host_memory: memory for 2D resources in bytes, 0 for no limit
+ * @no_peer: the host cannot access memory of PCI peer devices
  * @find_error: error of find_vqs(), or 0
  * @status_error: the device does not accept FEATURES_OK
  */
@@ -69,6 +70,7 @@ struct virtgpu_mock_config {
 	u32 capset_count;
 	size_t host_visible_size;
 	u64 host_memory;
+	bool no_peer;
 	int find_error;
 	bool status_error;
 };

@@ -35,10 +35,15 @@ static struct virtgpu_mock_buffer *to_buffer(struct dma_buf *dma_buf)
 	return dma_buf->priv;
 }
 
+static bool in_vram(const struct virtgpu_mock_buffer *b, unsigned int place)
+{
+	return b->type == VIRTGPU_MOCK_VRAM || (b->type == VIRTGPU_MOCK_MIGRATING && !place);
+}
+
 /* Get the bus address of a page. */
 static dma_addr_t address(const struct virtgpu_mock_buffer *b, unsigned int place, size_t offset)
 {
-	if (b->type == VIRTGPU_MOCK_VRAM)
+	if (in_vram(b, place))
 		return VIRTGPU_MOCK_PEER + place * b->size + offset;
 
 	return page_to_phys(vmalloc_to_page(b->memory[place] + offset));
@@ -78,6 +83,25 @@ static void buffer_detach(struct dma_buf *dma_buf, struct dma_buf_attachment *at
 	to_buffer(dma_buf)->attachments--;
 }
 
+/* The old location keeps its contents until virtgpu_mock_buffer_reuse(). */
+static void move_to(struct virtgpu_mock_buffer *b, unsigned int to)
+{
+	dma_buf_invalidate_mappings(b->dma_buf);
+	memcpy(b->memory[to], b->memory[b->place], b->size);
+	b->place = to;
+}
+
+static bool has_importer_without_peer2peer(struct dma_buf *dma_buf)
+{
+	struct dma_buf_attachment *attach;
+
+	list_for_each_entry(attach, &dma_buf->attachments, node)
+		if (!attach->peer2peer)
+			return true;
+
+	return false;
+}
+
 static int buffer_pin(struct dma_buf_attachment *attach)
 {
 	struct virtgpu_mock_buffer *b = to_buffer(attach->dmabuf);
@@ -85,6 +109,11 @@ static int buffer_pin(struct dma_buf_attachment *attach)
 	dma_resv_assert_held(attach->dmabuf->resv);
 	if (b->pin_error)
 		return b->pin_error;
+	if (in_vram(b, b->place) && has_importer_without_peer2peer(attach->dmabuf)) {
+		if (b->pins)
+			return -EINVAL;
+		move_to(b, 1);
+	}
 	b->pins++;
 
 	return 0;
@@ -109,12 +138,17 @@ static void fill_table(const struct virtgpu_mock_buffer *b, struct mapping *map)
 	for_each_sgtable_sg(&map->sgt, sg, i) {
 		size_t offset = (size_t)i << PAGE_SHIFT;
 
-		if (b->type != VIRTGPU_MOCK_VRAM)
+		if (!in_vram(b, map->place))
 			sg_set_page(sg, vmalloc_to_page(b->memory[map->place] + offset), PAGE_SIZE,
 				    0);
 		sg_dma_address(sg) = address(b, map->place, offset);
 		sg_dma_len(sg) = PAGE_SIZE;
 	}
+}
+
+static bool is_own(const struct dma_buf_attachment *attach)
+{
+	return attach->dev == &to_buffer(attach->dmabuf)->mock->parent->dev;
 }
 
 static struct sg_table *buffer_map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
@@ -135,6 +169,7 @@ static struct sg_table *buffer_map(struct dma_buf_attachment *attach, enum dma_d
 	map->place = b->place;
 	fill_table(b, map);
 	b->mappings++;
+	b->own_mappings[map->place] += is_own(attach);
 	b->maps++;
 
 	return &map->sgt;
@@ -148,7 +183,7 @@ static void buffer_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 	/* Other importers may unmap the buffer at another time. */
-	if (attach->dev == &b->mock->parent->dev && host_uses_place(b, map->place))
+	if (is_own(attach) && !--b->own_mappings[map->place] && host_uses_place(b, map->place))
 		virtgpu_mock_spec_violation(b->mock, "a buffer is unmapped while the host uses it");
 	b->mappings--;
 	sg_free_table(sgt);
@@ -252,7 +287,7 @@ static void buffer_destroy(void *data)
  * virtgpu_mock_buffer_create() - Create a buffer of another device
  * @test: the running test
  * @m: the importing device
- * @type: type of the exporter; @m supports one VIRTGPU_MOCK_VRAM buffer
+ * @type: type of the exporter; @m supports one buffer that is or was in VRAM
  * @size: in bytes, a multiple of PAGE_SIZE
  *
  * All other references must be dropped before the test ends.
@@ -285,8 +320,9 @@ struct virtgpu_mock_buffer *virtgpu_mock_buffer_create(struct kunit *test, struc
 		KUNIT_FAIL_AND_ABORT(test, "no memory for a buffer\n");
 	}
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, buffer_destroy, b), 0);
-	for (i = 0; type == VIRTGPU_MOCK_VRAM && i < VIRTGPU_MOCK_PLACES; i++)
-		virtgpu_mock_set_peer(m, i, b->memory[i], size);
+	for (i = 0; i < VIRTGPU_MOCK_PLACES; i++)
+		if (in_vram(b, i))
+			virtgpu_mock_set_peer(m, i, b->memory[i], size);
 
 	return b;
 }
@@ -307,8 +343,6 @@ void virtgpu_mock_buffer_put(struct virtgpu_mock_buffer *b)
  * virtgpu_mock_buffer_move() - Move a buffer to its other location
  * @b: the buffer
  *
- * The old location keeps its contents until virtgpu_mock_buffer_reuse().
- *
  * Return: 0 on success, -EBUSY if the buffer is pinned.
  */
 int virtgpu_mock_buffer_move(struct virtgpu_mock_buffer *b)
@@ -320,9 +354,7 @@ int virtgpu_mock_buffer_move(struct virtgpu_mock_buffer *b)
 	if (b->pins || b->type == VIRTGPU_MOCK_STATIC) {
 		ret = -EBUSY;
 	} else {
-		dma_buf_invalidate_mappings(b->dma_buf);
-		memcpy(b->memory[to], b->memory[b->place], b->size);
-		b->place = to;
+		move_to(b, to);
 	}
 	dma_resv_unlock(b->dma_buf->resv);
 

@@ -14,11 +14,14 @@ struct virtgpu_mock;
  * @VIRTGPU_MOCK_STATIC: buffers do not move
  * @VIRTGPU_MOCK_DYNAMIC: buffers move unless they are pinned
  * @VIRTGPU_MOCK_VRAM: like @VIRTGPU_MOCK_DYNAMIC, in memory of a PCI device
+ * @VIRTGPU_MOCK_MIGRATING: in memory of a PCI device, until an importer without
+ *	peer-to-peer pins the buffer, which moves to guest RAM
  */
 enum virtgpu_mock_exporter {
 	VIRTGPU_MOCK_STATIC,
 	VIRTGPU_MOCK_DYNAMIC,
 	VIRTGPU_MOCK_VRAM,
+	VIRTGPU_MOCK_MIGRATING,
 };
 
 #define VIRTGPU_MOCK_PLACES 2
@@ -42,6 +45,7 @@ enum virtgpu_mock_exporter {
  * @attachments: number of attachments
  * @pins: number of pins
  * @mappings: number of mappings, including those of the old location
+ * @own_mappings: number of mappings for @mock, of each location
  * @maps: number of map_dma_buf() calls
  * @released: the last reference was dropped
  *
@@ -66,6 +70,7 @@ struct virtgpu_mock_buffer {
 	unsigned int attachments;
 	unsigned int pins;
 	unsigned int mappings;
+	unsigned int own_mappings[VIRTGPU_MOCK_PLACES];
 	unsigned int maps;
 	bool released;
 };

@@ -186,6 +186,12 @@ static const struct virtgpu_mock_peer *find_peer(const struct virtgpu_mock *m, u
 	return NULL;
 }
 
+/* Like QEMU, which maps guest RAM only. */
+static bool is_inaccessible(const struct virtgpu_mock *m, u64 addr)
+{
+	return m->config.no_peer && find_peer(m, addr);
+}
+
 static bool is_memory(const struct virtgpu_mock *m, u64 addr)
 {
 	return pfn_valid(PHYS_PFN(addr)) || find_peer(m, addr);
@@ -213,6 +219,8 @@ static bool set_backing(struct virtgpu_mock *m, struct virtgpu_mock_resource *re
 			virtgpu_mock_spec_violation(m, "entry %u is 0x%llx+0x%x", i, addr, length);
 			return false;
 		}
+		if (is_inaccessible(m, addr))
+			return false;
 		res->bytes += length;
 	}
 
@@ -407,8 +415,10 @@ u32 virtgpu_mock_create_blob(struct virtgpu_mock *m, struct virtgpu_mock_request
 	res->mappable = res->blob_flags & VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE;
 	res->unit = 1;
 	res->size = size;
-	if (c->nr_entries && !set_backing(m, res, rq, le32_to_cpu(c->nr_entries), sizeof(*c)))
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (c->nr_entries && !set_backing(m, res, rq, le32_to_cpu(c->nr_entries), sizeof(*c))) {
+		res->state = VIRTGPU_MOCK_REJECTED;
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	}
 	if (c->nr_entries && res->bytes < size) {
 		virtgpu_mock_spec_violation(m, "blob of %llu bytes in %llu", size, res->bytes);
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
@@ -462,8 +472,11 @@ u32 virtgpu_mock_attach(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	}
 
-	return set_backing(m, res, rq, le32_to_cpu(c->nr_entries), sizeof(*c)) ?
-	       VIRTIO_GPU_RESP_OK_NODATA : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (set_backing(m, res, rq, le32_to_cpu(c->nr_entries), sizeof(*c)))
+		return VIRTIO_GPU_RESP_OK_NODATA;
+	res->attach_rejected = true;
+
+	return VIRTIO_GPU_RESP_ERR_UNSPEC;
 }
 
 u32 virtgpu_mock_detach(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)

@@ -673,6 +673,121 @@ static void blob_rejected(struct kunit *test)
 	expect_released(&s);
 }
 
+/*
+ * Memory of another device that the host cannot access
+ */
+
+static struct import_test set_up_no_peer(struct kunit *test, const struct exporter_case *c)
+{
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
+	struct import_test s = { };
+
+	config.features = c->features;
+	config.no_peer = true;
+	s.m = virtgpu_mock_start(test, &config);
+	s.b = virtgpu_mock_buffer_create(test, s.m, c->exporter, SIZE);
+	s.u = test_client_open(test, s.m);
+	import(&s);
+
+	return s;
+}
+
+static void show_later(struct import_test *s, u32 seed)
+{
+	test_client_fill_pattern(s->u, s->fb, seed);
+	KUNIT_ASSERT_EQ(s->u->test, test_client_show(s->u, 0, s->fb), 0);
+	KUNIT_EXPECT_TRUE(s->u->test,
+			  virtgpu_mock_wait(test_client_scanout_is(s->u, 0, seed, W, H)));
+}
+
+static const struct exporter_case migrating_cases[] = {
+	{ "blobs", VIRTGPU_MOCK_MIGRATING, VIRTGPU_MOCK_FEATURES },
+	{ "no blobs", VIRTGPU_MOCK_MIGRATING, VIRTGPU_MOCK_NO_BLOB },
+};
+
+KUNIT_ARRAY_PARAM(migrating, migrating_cases, exporter_desc);
+
+/* The exporter moves the buffer to RAM, and the rejected frame is shown. */
+static void peer_rejected_moves(struct kunit *test)
+{
+	struct import_test s = set_up_no_peer(test, test->param_value);
+	struct virtgpu_device *vgdev = to_virtgpu(s.u->drm);
+	unsigned int created;
+
+	show_later(&s, 1);
+	KUNIT_EXPECT_EQ(test, s.b->place, 1);
+	KUNIT_EXPECT_EQ(test, s.b->pins, 1);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_resource_is_blob(s.m, virtgpu_mock_shown(s.m, 0)),
+			host_has_blobs(&s));
+	KUNIT_EXPECT_EQ(test, creations(s.m), 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&vgdev->counters.moves_to_ram), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&vgdev->counters.blob_fallbacks), 0);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
+	show_later(&s, 2);
+	KUNIT_EXPECT_EQ(test, creations(s.m), 2);
+	hide(&s);
+	drop(&s);
+	expect_released(&s);
+
+	/* The host is not asked again. */
+	created = creations(s.m);
+	s.b = virtgpu_mock_buffer_create(test, s.m, VIRTGPU_MOCK_MIGRATING, SIZE);
+	import(&s);
+	show(&s, 3);
+	KUNIT_EXPECT_EQ(test, s.b->place, 1);
+	KUNIT_EXPECT_EQ(test, creations(s.m), created + 1);
+	hide(&s);
+	drop(&s);
+	expect_released(&s);
+}
+
+/* A buffer on two outputs is pinned twice when the host rejects the blob. */
+static void peer_rejected_mirror(struct kunit *test)
+{
+	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
+	struct virtgpu_show shows[2] = { { .output = 0 }, { .output = 1 } };
+	struct import_test s = { };
+
+	config.no_peer = true;
+	config.scanouts = 2;
+	s.m = virtgpu_mock_start(test, &config);
+	s.b = virtgpu_mock_buffer_create(test, s.m, VIRTGPU_MOCK_MIGRATING, SIZE);
+	s.u = test_client_open(test, s.m);
+	import(&s);
+	test_client_fill_pattern(s.u, s.fb, 1);
+	shows[0].fb = s.fb;
+	shows[1].fb = s.fb;
+	KUNIT_ASSERT_EQ(test, test_client_commit(s.u, shows, 2, VIRTGPU_WAIT), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(s.u, 0, 1, W, H)));
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(s.u, 1, 1, W, H)));
+	KUNIT_EXPECT_EQ(test, s.b->pins, 1);
+	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 0, NULL), 0);
+	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 1, NULL), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->pins)));
+}
+
+/* The buffer is in RAM already, and the host rejects it for another reason. */
+static void ram_rejected(struct kunit *test)
+{
+	static const struct exporter_case in_ram = {
+		.exporter = VIRTGPU_MOCK_DYNAMIC, .features = VIRTGPU_MOCK_FEATURES,
+	};
+	struct import_test s = set_up_no_peer(test, &in_ram);
+	struct virtgpu_device *vgdev = to_virtgpu(s.u->drm);
+
+	virtgpu_mock_reject(s.m, CMD(RESOURCE_CREATE_BLOB), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	show_later(&s, 1);
+	KUNIT_EXPECT_FALSE(test, virtgpu_mock_resource_is_blob(s.m, virtgpu_mock_shown(s.m, 0)));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_CREATE_BLOB)), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&vgdev->counters.moves_to_ram), 0);
+	KUNIT_EXPECT_FALSE(test, vgdev->peer2peer_rejected);
+	hide(&s);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+	show_later(&s, 2);
+	drop(&s);
+	expect_released(&s);
+}
+
 /* A size that is not aligned for blobs. */
 static void odd_size(struct kunit *test)
 {
@@ -738,6 +853,9 @@ static struct kunit_case prime_tests[] = {
 	KUNIT_CASE_PARAM(not_pinned, dynamic_gen_params),
 	KUNIT_CASE_PARAM(not_mapped, exporter_gen_params),
 	KUNIT_CASE_PARAM(blob_rejected, exporter_gen_params),
+	KUNIT_CASE_PARAM(peer_rejected_moves, migrating_gen_params),
+	KUNIT_CASE(peer_rejected_mirror),
+	KUNIT_CASE(ram_rejected),
 	KUNIT_CASE(odd_size),
 	KUNIT_CASE_PARAM(waits_for_write_fence, exporter_gen_params),
 	{}
