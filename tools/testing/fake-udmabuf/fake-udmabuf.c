@@ -9,7 +9,7 @@
  *   VIRTGPU_UDMABUF_LIST_LIMIT     entries in a list (1024)
  *   VIRTGPU_UDMABUF_SIZE_LIMIT_MB  bytes in a buffer (64)
  *   VIRTGPU_UDMABUF_REFUSE=1       the device is there but makes nothing
- *   VIRTGPU_UDMABUF_MEMFD_MIN_MB   no memory of smaller memfds, such as a PCI BAR
+ *   VIRTGPU_UDMABUF_MEMFD_MIN_MB   no memory of smaller memfds, like a PCI BAR
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -64,6 +64,7 @@ static void rejected(int arg)
 	check_eq(s.placement, VIRTGPU_EXPORTER_RAM);
 	check_eq(kms_counter(&kms, "moves_to_ram"), 1);
 	check_eq(kms_counter(&kms, "blob_fallbacks"), 0);
+	check_eq(kms_counter(&kms, "copied_imports"), 0);
 	check_ok(kms_off(&kms, out));
 	buffer_free(&one, &kms);
 	buffer_free(&two, &kms);

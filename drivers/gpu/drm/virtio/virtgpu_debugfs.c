@@ -175,6 +175,7 @@ static int virtgpu_debugfs_counters(struct seq_file *m, void *data)
 	virtgpu_debugfs_vq(&vgdev->cursor, &p);
 	drm_printf(&p, "blob_fallbacks: %d\n", atomic_read(&vgdev->counters.blob_fallbacks));
 	drm_printf(&p, "moves_to_ram: %d\n", atomic_read(&vgdev->counters.moves_to_ram));
+	drm_printf(&p, "copied_imports: %d\n", atomic_read(&vgdev->counters.copied_imports));
 	drm_printf(&p, "invalidate_waits: %d\n", atomic_read(&vgdev->counters.invalidate_waits));
 
 	return 0;

@@ -18,13 +18,16 @@ struct virtio_device;
 /**
  * struct virtgpu_counters - Rare events, for debugfs
  * @blob_fallbacks: blob resources that were replaced by 2D resources
- * @moves_to_ram: imported buffers whose exporter has moved them to guest RAM,
- *	because the host rejects memory of other devices
+ * @moves_to_ram: imported buffers that were moved to guest RAM, because the
+ *	host rejects memory of other devices
+ * @copied_imports: imported buffers that the CPU copies, because the host
+ *	cannot access them and their exporter cannot move them
  * @invalidate_waits: invalidations of imported buffers that waited for the host
  */
 struct virtgpu_counters {
 	atomic_t blob_fallbacks;
 	atomic_t moves_to_ram;
+	atomic_t copied_imports;
 	atomic_t invalidate_waits;
 };
 

@@ -22,9 +22,10 @@
  * each layout in which it is shown, which hosts copy.  The primary plane shows
  * the blob if there is one; the cursor plane always shows a 2D resource.  If
  * the host rejects the blob, 2D resources replace it for the rest of the
- * buffer's life.  Imported memory of another device is first moved to guest RAM.
- * If the host has no memory for a 2D resource, those that are
- * not shown are evicted, oldest first; the next use creates them again.
+ * buffer's life.  Imported memory of another device is first moved to guest
+ * RAM; if the exporter cannot do so, the CPU copies it.  If the host has no
+ * memory for a 2D resource, those that are not shown are evicted, oldest first;
+ * the next use creates them again.
  *
  * A buffer that a 3D context creates has its resource from the start, and only
  * that one, because the context's commands use its resource ID.
@@ -125,10 +126,26 @@ bool virtgpu_gem_is_rejected_peer(const struct virtgpu_gem *gem)
 }
 
 /**
+ * virtgpu_gem_set_unreachable() - Remember that the host rejects the memory
+ * @gem: an imported GEM object, in any memory that its exporter can offer
+ *
+ * Context: Caller must hold the reservation lock.
+ */
+void virtgpu_gem_set_unreachable(struct virtgpu_gem *gem)
+{
+	dma_resv_assert_held(gem->base.resv);
+
+	gem->unreachable = true;
+	/* The host would also reject the memory of other devices. */
+	WRITE_ONCE(to_virtgpu(gem->base.dev)->peer2peer_rejected, true);
+}
+
+/**
  * virtgpu_gem_move_to_ram() - Move memory of another device to guest RAM
  * @gem: an imported GEM object that the host has rejected
  *
- * Does nothing if the memory is in guest RAM, or if the exporter cannot move it.
+ * Does nothing if the memory is in guest RAM, or if the exporter cannot move
+ * it.
  *
  * Context: May sleep; the exporter may wait for fences.  Caller must not hold
  * the reservation lock.

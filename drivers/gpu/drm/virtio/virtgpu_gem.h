@@ -76,6 +76,8 @@ struct virtgpu_gem_ops {
  * @ops: operations of the memory
  * @pages: guest pages, or NULL
  * @import: imported dma-buf, or NULL
+ * @copy: guest pages that @import is copied to if the host cannot access it,
+ *	created on first use
  * @blob: guest blob resource, created on first use
  * @copies_2d: 2D resources, one for each layout, created on first use
  * @host3d_res: resource created by a 3D context, or NULL; excludes @blob and
@@ -88,6 +90,7 @@ struct virtgpu_gem_ops {
  * @pinned_for_ctx: pinned until freed, because contexts may use the resource ID
  * @blob_unsupported: the host rejected the blob; use 2D resources
  * @peer2peer: the exporter may keep @import in memory of another device
+ * @unreachable: the host rejects the memory of @import
  * @vmap: kernel mapping of @pages, kept from first use on
  * @uuid: UUID for other virtio devices
  * @uuid_valid: @uuid is valid
@@ -100,6 +103,7 @@ struct virtgpu_gem {
 	const struct virtgpu_gem_ops *ops;
 	struct virtgpu_backing *pages;
 	struct virtgpu_import *import;
+	struct virtgpu_gem *copy;
 	struct virtgpu_resource *blob;
 	struct list_head copies_2d;
 	struct virtgpu_resource *host3d_res;
@@ -110,6 +114,7 @@ struct virtgpu_gem {
 	bool pinned_for_ctx;
 	bool blob_unsupported;
 	bool peer2peer;
+	bool unreachable;
 	struct iosys_map vmap;
 	uuid_t uuid;
 	bool uuid_valid;
@@ -147,6 +152,7 @@ int virtgpu_gem_dumb_map_offset(struct drm_file *file, struct drm_device *dev, u
 int virtgpu_gem_pin(struct virtgpu_gem *gem);
 void virtgpu_gem_unpin(struct virtgpu_gem *gem);
 bool virtgpu_gem_is_rejected_peer(const struct virtgpu_gem *gem);
+void virtgpu_gem_set_unreachable(struct virtgpu_gem *gem);
 void virtgpu_gem_move_to_ram(struct virtgpu_gem *gem);
 void virtgpu_gem_sync_for_device(struct virtgpu_gem *gem);
 int virtgpu_gem_host_error(const struct virtgpu_gem *gem);

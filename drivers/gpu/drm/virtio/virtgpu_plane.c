@@ -76,7 +76,7 @@ static struct virtgpu_gem *virtgpu_plane_fb_gem(struct drm_framebuffer *fb)
 
 static struct virtgpu_gem *virtgpu_plane_gem(const struct virtgpu_plane_state *vs)
 {
-	return vs->shadow.gem ?: virtgpu_plane_fb_gem(vs->base.fb);
+	return vs->shadow.gem ?: vs->copy.gem ?: virtgpu_plane_fb_gem(vs->base.fb);
 }
 
 static void virtgpu_plane_release_messages(struct virtgpu_plane_state *vs)
@@ -173,7 +173,7 @@ static struct virtgpu_resource *virtgpu_plane_select_resource(const struct virtg
 		ret = virtgpu_gem_host_error(gem);
 		return ret ? ERR_PTR(ret) : gem->host3d_res;
 	}
-	if (virtgpu_gem_is_rejected_peer(gem))
+	if (gem->unreachable || virtgpu_gem_is_rejected_peer(gem))
 		return ERR_PTR(-EREMOTEIO);
 	if (virtgpu_plane_state_desc(vs)->can_show_blob) {
 		res = virtgpu_gem_get_blob(gem);
@@ -182,18 +182,22 @@ static struct virtgpu_resource *virtgpu_plane_select_resource(const struct virtg
 	}
 	virtgpu_plane_get_layout(vs, &layout);
 	res = virtgpu_gem_try_get_2d(gem, &layout);
-	if (!IS_ERR(res) || !gem->peer2peer || res == ERR_PTR(-ENOMEM) || res == ERR_PTR(-EAGAIN))
+	if (!IS_ERR(res) || !gem->import || res == ERR_PTR(-ENOMEM) || res == ERR_PTR(-EAGAIN))
 		return res;
+	if (!gem->peer2peer)
+		virtgpu_gem_set_unreachable(gem);
 
 	return ERR_PTR(-EREMOTEIO);
 }
 
-static int virtgpu_plane_try_get_resource(struct virtgpu_plane_state *vs)
+/* @rejected: set to true if the host cannot access the memory */
+static int virtgpu_plane_try_get_resource(struct virtgpu_plane_state *vs, bool *rejected)
 {
 	struct virtgpu_gem *gem = virtgpu_plane_gem(vs);
 	struct virtgpu_resource *res;
 	int ret;
 
+	*rejected = false;
 	dma_resv_lock(gem->base.resv, NULL);
 	ret = virtgpu_gem_pin(gem);
 	if (ret)
@@ -201,6 +205,7 @@ static int virtgpu_plane_try_get_resource(struct virtgpu_plane_state *vs)
 	res = virtgpu_plane_select_resource(vs, gem);
 	if (IS_ERR(res)) {
 		ret = PTR_ERR(res);
+		*rejected = ret == -EREMOTEIO;
 		virtgpu_gem_unpin(gem);
 		goto unlock;
 	}
@@ -212,19 +217,37 @@ unlock:
 	return ret;
 }
 
+/* The host cannot access the memory: move or copy it. */
+static int virtgpu_plane_get_reachable(struct virtgpu_plane_state *vs)
+{
+	struct virtgpu_gem *gem = virtgpu_plane_gem(vs);
+	bool rejected = true;
+	int ret = 0;
+
+	if (!READ_ONCE(gem->unreachable)) {
+		virtgpu_gem_move_to_ram(gem);
+		ret = virtgpu_plane_try_get_resource(vs, &rejected);
+	}
+	if (!rejected)
+		return ret;
+	ret = virtgpu_copy_prepare(&vs->copy, &vs->base);
+
+	return ret ?: virtgpu_plane_try_get_resource(vs, &rejected);
+}
+
 /*
  * If the host has no memory for a 2D resource, evict others and try once more.
  */
 static int virtgpu_plane_get_resource(struct virtgpu_plane_state *vs)
 {
 	struct virtgpu_device *vgdev = virtgpu_plane_output(vs->base.plane)->vgdev;
-	int ret = virtgpu_plane_try_get_resource(vs);
 	struct virtgpu_2d_layout layout;
+	bool rejected;
+	int ret;
 
-	if (ret == -EREMOTEIO) {
-		virtgpu_gem_move_to_ram(virtgpu_plane_gem(vs));
-		ret = virtgpu_plane_try_get_resource(vs);
-	}
+	ret = virtgpu_plane_try_get_resource(vs, &rejected);
+	if (rejected)
+		ret = virtgpu_plane_get_reachable(vs);
 	if (ret != -ENOMEM && ret != -EAGAIN)
 		return ret;
 
@@ -232,7 +255,7 @@ static int virtgpu_plane_get_resource(struct virtgpu_plane_state *vs)
 	if (!virtgpu_gem_evict_2d(vgdev, virtgpu_2d_layout_size(&layout)) && ret == -ENOMEM)
 		return ret;
 
-	return virtgpu_plane_try_get_resource(vs);
+	return virtgpu_plane_try_get_resource(vs, &rejected);
 }
 
 static void virtgpu_plane_unpin_gem(struct virtgpu_gem *gem)
@@ -315,6 +338,7 @@ static void virtgpu_plane_release(struct virtgpu_plane_state *vs)
 		virtgpu_resource_put(vs->res);
 	}
 	vs->res = NULL;
+	virtgpu_copy_release(&vs->copy, &vs->base);
 }
 
 static int virtgpu_plane_check(struct drm_plane *plane, struct drm_atomic_commit *state)
@@ -413,6 +437,7 @@ static void virtgpu_plane_fill_transfers(struct virtgpu_plane_state *vs,
 		virtgpu_damage_bounds(rects, &rects->rects[0]);
 		rects->count = 1;
 	}
+	virtgpu_copy_update(&vs->copy, &vs->base, rects);
 	virtgpu_gem_sync_for_device(virtgpu_plane_gem(vs));
 	for (i = 0; i < rects->count; i++)
 		frame->transfers[i] = virtgpu_plane_fill_transfer(vs, &rects->rects[i]);
@@ -569,6 +594,7 @@ static void virtgpu_cursor_plane_show(struct virtgpu_output *out, struct drm_pla
 				      bool image_changed)
 {
 	struct drm_rect whole = DRM_RECT_INIT(0, 0, VIRTGPU_CURSOR_SIZE, VIRTGPU_CURSOR_SIZE);
+	struct virtgpu_damage_rects whole_image = { .rects = { whole }, .count = 1 };
 	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(new);
 	struct virtgpu_cmd_cursor cursor = { .scanout = out->index };
 
@@ -582,6 +608,7 @@ static void virtgpu_cursor_plane_show(struct virtgpu_output *out, struct drm_pla
 		virtgpu_cursor_shadow_copy(&vs->shadow, new);
 		if (vs->num_transfers && (image_changed || !vs->res->has_contents)) {
 			vs->res->has_contents = true;
+			virtgpu_copy_update(&vs->copy, new, &whole_image);
 			virtgpu_gem_sync_for_device(virtgpu_plane_gem(vs));
 			virtgpu_cursor_upload(&out->cursor,
 					      virtgpu_plane_fill_transfer(vs, &whole));
@@ -654,6 +681,7 @@ static void virtgpu_cursor_plane_async_update(struct drm_plane *plane,
 	spin_unlock_irq(&out->crc.lock);
 	swap(to_virtgpu_plane_state(cur)->res, to_virtgpu_plane_state(new)->res);
 	swap(to_virtgpu_plane_state(cur)->shadow, to_virtgpu_plane_state(new)->shadow);
+	swap(to_virtgpu_plane_state(cur)->copy, to_virtgpu_plane_state(new)->copy);
 
 	virtgpu_crc_cursor(&out->crc);
 }

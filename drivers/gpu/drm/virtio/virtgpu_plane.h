@@ -5,6 +5,7 @@
 #include <linux/ktime.h>
 #include <drm/drm_plane.h>
 
+#include "virtgpu_copy.h"
 #include "virtgpu_cursor.h"
 #include "virtgpu_damage.h"
 
@@ -30,6 +31,8 @@ struct virtgpu_plane {
  * struct virtgpu_plane_state - State of a plane and the messages to show it
  * @base: DRM plane state
  * @shadow: shadow of a cursor, from prepare_fb to cleanup_fb
+ * @copy: copy of a buffer that the host cannot access, from prepare_fb to
+ *	cleanup_fb
  * @res: resource to show; referenced and, if it is imported, pinned from
  *	prepare_fb to cleanup_fb
  * @transfers: messages reserved for TRANSFER_TO_HOST_2D
@@ -41,6 +44,7 @@ struct virtgpu_plane {
 struct virtgpu_plane_state {
 	struct drm_plane_state base;
 	struct virtgpu_cursor_shadow shadow;
+	struct virtgpu_copy copy;
 	struct virtgpu_resource *res;
 	struct virtgpu_msg *transfers[VIRTGPU_DAMAGE_RECTS];
 	unsigned int num_transfers;

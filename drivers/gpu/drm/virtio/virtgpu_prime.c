@@ -29,9 +29,9 @@
  *
  * Many hosts cannot access the memory of another PCI device, and reject the
  * blob.  The driver then attaches the buffer a second time, without
- * peer-to-peer, and pins it by that attachment, so the exporter moves the buffer
- * to guest RAM.  Buffers that are imported later are attached that way from the
- * start.
+ * peer-to-peer, and pins it by that attachment, so the exporter moves the
+ * buffer to guest RAM.  Buffers that are imported later are attached that way
+ * from the start.
  *
  * The buffer is pinned from prepare_fb to cleanup_fb, so the exporter can move
  * it while it is not shown.  A buffer that virtgpu_frames_keep() keeps for the
@@ -252,7 +252,7 @@ static void virtgpu_prime_unpin(struct virtgpu_gem *gem)
 		virtgpu_prime_unpin_attachment(imp);
 }
 
-/* Returns true if the exporter has moved the buffer for the spare attachment. */
+/* Returns true if the exporter has moved the buffer for this attachment. */
 static bool virtgpu_prime_map_spare(struct virtgpu_import *imp)
 {
 	struct virtgpu_backing *map = virtgpu_prime_create_mapping(imp, imp->attach);
@@ -409,6 +409,8 @@ static void virtgpu_prime_free(struct virtgpu_gem *gem)
 	if (old)
 		virtgpu_backing_put(old);
 	virtgpu_prime_put_import(imp);
+	if (gem->copy)
+		drm_gem_object_put(&gem->copy->base);
 }
 
 static const struct virtgpu_gem_ops virtgpu_prime_gem_ops = {
@@ -485,6 +487,8 @@ static struct drm_gem_object *virtgpu_prime_create_gem(struct virtgpu_device *vg
 	gem->import = imp;
 	gem->base.import_attach = imp->attach;
 	gem->peer2peer = imp->attach->peer2peer;
+	/* The host would also reject the memory of this device. */
+	gem->unreachable = gem->peer2peer && READ_ONCE(vgdev->peer2peer_rejected);
 
 	return &gem->base;
 }

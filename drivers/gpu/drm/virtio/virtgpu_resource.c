@@ -340,8 +340,8 @@ void virtgpu_resources_make_room(struct virtgpu_resource_mgr *mgr, u64 size)
 
 /**
  * virtgpu_resource_mark_rejected() - Mark a resource as rejected by the host
- * @res: a guest blob, or a 2D resource for which the host has no memory or whose
- *	backing it cannot access
+ * @res: a guest blob, or a 2D resource for which the host has no memory, or a
+ *	backing that the host cannot access
  *
  * Context: Any.
  * Return: true on the first call for @res.

@@ -351,11 +351,10 @@ int virtgpu_mock_buffer_move(struct virtgpu_mock_buffer *b)
 	int ret = 0;
 
 	dma_resv_lock(b->dma_buf->resv, NULL);
-	if (b->pins || b->type == VIRTGPU_MOCK_STATIC) {
+	if (b->pins || b->type == VIRTGPU_MOCK_STATIC)
 		ret = -EBUSY;
-	} else {
+	else
 		move_to(b, to);
-	}
 	dma_resv_unlock(b->dma_buf->resv);
 
 	return ret;

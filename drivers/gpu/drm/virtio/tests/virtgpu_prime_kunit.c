@@ -788,6 +788,41 @@ static void ram_rejected(struct kunit *test)
 	expect_released(&s);
 }
 
+static const struct exporter_case vram_cases[] = {
+	{ "blobs", VIRTGPU_MOCK_VRAM, VIRTGPU_MOCK_FEATURES },
+	{ "no blobs", VIRTGPU_MOCK_VRAM, VIRTGPU_MOCK_NO_BLOB },
+};
+
+KUNIT_ARRAY_PARAM(vram, vram_cases, exporter_desc);
+
+/* The exporter cannot move the buffer, so the CPU copies it. */
+static void peer_rejected_copied(struct kunit *test)
+{
+	struct import_test s = set_up_no_peer(test, test->param_value);
+	struct virtgpu_device *vgdev = to_virtgpu(s.u->drm);
+	struct drm_clip_rect clip = { .x1 = 8, .y1 = 4, .x2 = 24, .y2 = 20 };
+	unsigned int created, reads;
+
+	show_later(&s, 1);
+	KUNIT_EXPECT_EQ(test, s.b->place, 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->pins)));
+	KUNIT_EXPECT_EQ(test, atomic_read(&vgdev->counters.copied_imports), 1);
+
+	/* Only the damage is copied. */
+	created = creations(s.m);
+	reads = s.b->reads;
+	test_client_fill_pattern(s.u, s.fb, 2);
+	KUNIT_EXPECT_EQ(test, s.fb->funcs->dirty(s.fb, s.u->file, 0, 0, &clip, 1), 0);
+	KUNIT_EXPECT_FALSE(test, test_client_scanout_is(s.u, 0, 2, W, H));
+	KUNIT_EXPECT_EQ(test, s.fb->funcs->dirty(s.fb, s.u->file, 0, 0, NULL, 0), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(s.u, 0, 2, W, H)));
+	KUNIT_EXPECT_EQ(test, s.b->reads, reads + 2);
+	KUNIT_EXPECT_EQ(test, creations(s.m), created);
+	hide(&s);
+	drop(&s);
+	expect_released(&s);
+}
+
 /* A size that is not aligned for blobs. */
 static void odd_size(struct kunit *test)
 {
@@ -856,6 +891,7 @@ static struct kunit_case prime_tests[] = {
 	KUNIT_CASE_PARAM(peer_rejected_moves, migrating_gen_params),
 	KUNIT_CASE(peer_rejected_mirror),
 	KUNIT_CASE(ram_rejected),
+	KUNIT_CASE_PARAM(peer_rejected_copied, vram_gen_params),
 	KUNIT_CASE(odd_size),
 	KUNIT_CASE_PARAM(waits_for_write_fence, exporter_gen_params),
 	{}
