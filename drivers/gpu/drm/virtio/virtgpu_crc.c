@@ -143,21 +143,32 @@ static void virtgpu_crc_drop_frame(struct virtgpu_crc *crc, struct virtgpu_crc_f
  * Computation
  */
 
+/* Convert a pixel as it is in memory to ARGB8888 in CPU byte order. */
+static u32 virtgpu_crc_convert_pixel(u32 pixel, u32 format)
+{
+	u32 v = le32_to_cpu((__force __le32)pixel);
+
+	switch (format) {
+	case DRM_FORMAT_XBGR8888:
+	case DRM_FORMAT_ABGR8888:
+		return (v & 0xff00ff00) | (v & 0xff) << 16 | (v >> 16 & 0xff);
+	case DRM_FORMAT_BGRX8888:
+	case DRM_FORMAT_BGRA8888:
+		return swab32(v);
+	default:
+		return v;
+	}
+}
+
 /* Convert a line to XRGB8888 in CPU byte order with a zero X. */
 static void virtgpu_crc_read_line(u32 *line, const struct iosys_map *map, size_t offset,
 				  unsigned int width, u32 format)
 {
-	bool swapped = format == DRM_FORMAT_XBGR8888 || format == DRM_FORMAT_ABGR8888;
 	unsigned int i;
 
 	iosys_map_memcpy_from(line, map, offset, width * sizeof(*line));
-	for (i = 0; i < width; i++) {
-		u32 v = le32_to_cpu((__force __le32)line[i]);
-
-		if (swapped)
-			v = (v & 0xff00) | (v & 0xff) << 16 | (v >> 16 & 0xff);
-		line[i] = v & 0xffffff;
-	}
+	for (i = 0; i < width; i++)
+		line[i] = virtgpu_crc_convert_pixel(line[i], format) & 0xffffff;
 }
 
 static u32 virtgpu_crc_blend_channel(u32 over, u32 under, unsigned int shift)
@@ -193,8 +204,9 @@ static void virtgpu_crc_blend_cursor(const struct virtgpu_crc_frame *frame,
 		x = frame->cursor_x + i;
 		if (x < 0 || x >= frame->width)
 			continue;
-		pixel = iosys_map_rd(map, start + i * 4, u32);
-		line[x] = virtgpu_crc_blend_pixel(le32_to_cpu((__force __le32)pixel), line[x]);
+		pixel = virtgpu_crc_convert_pixel(iosys_map_rd(map, start + i * 4, u32),
+						  frame->cursor->format->format);
+		line[x] = virtgpu_crc_blend_pixel(pixel, line[x]);
 	}
 }
 
@@ -245,6 +257,8 @@ static u32 virtgpu_crc_compute_lines(const struct virtgpu_crc_frame *frame,
 			memset(line, 0, frame->width * sizeof(*line));
 		if (frame->cursor)
 			virtgpu_crc_blend_cursor(frame, cursor, line, y);
+		/* Each machine computes the same CRC of a frame. */
+		cpu_to_le32_array(line, frame->width);
 		crc = crc32_le(crc, (u8 *)line, frame->width * sizeof(*line));
 	}
 

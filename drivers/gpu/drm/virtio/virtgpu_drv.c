@@ -352,7 +352,7 @@ static int virtgpu_probe(struct virtio_device *vdev)
 		goto stop;
 
 	if (vgdev->kms.count)
-		drm_client_setup(&vgdev->drm, drm_format_info(DRM_FORMAT_XRGB8888));
+		drm_client_setup(&vgdev->drm, drm_format_info(DRM_FORMAT_HOST_XRGB8888));
 
 	return 0;
 stop:

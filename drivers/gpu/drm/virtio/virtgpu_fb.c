@@ -21,18 +21,31 @@
  * resource has no pitch, so its width is the pitch of the framebuffer in
  * pixels, and transfers to it begin at the offset. A framebuffer with a pitch
  * or an offset that is not a multiple of the pixel size is therefore rejected.
+ *
+ * Formats with an explicit fourcc have the same bytes on each machine. Depths
+ * 24 and 32 of the ADDFB ioctl and of fbdev emulation are in the byte order of
+ * the CPU, so big-endian machines offer BGRX8888 and BGRA8888 in addition.
  */
 
-const u32 virtgpu_primary_formats[4] = {
+const u32 virtgpu_primary_formats[VIRTGPU_NUM_PRIMARY_FORMATS] = {
+	DRM_FORMAT_HOST_XRGB8888,
+	DRM_FORMAT_HOST_ARGB8888,
+#ifdef __BIG_ENDIAN
 	DRM_FORMAT_XRGB8888,
 	DRM_FORMAT_ARGB8888,
+#endif
 	DRM_FORMAT_XBGR8888,
 	DRM_FORMAT_ABGR8888,
 };
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_primary_formats);
 
+/*
+ * The cursor ioctls make ARGB8888 of images that user space draws in the byte
+ * order of the CPU. Big-endian machines reject these, so that user space draws
+ * the cursor itself, with the right colors.
+ */
 const u32 virtgpu_cursor_formats[1] = {
-	DRM_FORMAT_ARGB8888,
+	DRM_FORMAT_HOST_ARGB8888,
 };
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_cursor_formats);
 
@@ -63,6 +76,10 @@ u32 virtgpu_fb_host_format(u32 fourcc)
 		return VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM;
 	case DRM_FORMAT_ABGR8888:
 		return VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM;
+	case DRM_FORMAT_BGRX8888:
+		return VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM;
+	case DRM_FORMAT_BGRA8888:
+		return VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM;
 	default:
 		return 0;
 	}

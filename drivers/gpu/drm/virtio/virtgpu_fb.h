@@ -20,7 +20,13 @@ struct virtgpu_2d_layout;
 /* Minimum width and height of a scanout in QEMU. */
 #define VIRTGPU_SCANOUT_MIN 16
 
-extern const u32 virtgpu_primary_formats[4];
+#ifdef __BIG_ENDIAN
+#define VIRTGPU_NUM_PRIMARY_FORMATS 6
+#else
+#define VIRTGPU_NUM_PRIMARY_FORMATS 4
+#endif
+
+extern const u32 virtgpu_primary_formats[VIRTGPU_NUM_PRIMARY_FORMATS];
 extern const u32 virtgpu_cursor_formats[1];
 extern const u64 virtgpu_modifiers[];
 

@@ -425,6 +425,7 @@ static int virtgpu_kms_init_mode_config(struct virtgpu_device *vgdev)
 	config->cursor_width = VIRTGPU_CURSOR_SIZE;
 	config->cursor_height = VIRTGPU_CURSOR_SIZE;
 	config->preferred_depth = 24;
+	config->quirk_addfb_prefer_host_byte_order = true;
 	config->async_page_flip = true;
 
 	ret = drm_mode_create_suggested_offset_properties(dev);

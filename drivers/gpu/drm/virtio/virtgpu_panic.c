@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/highmem.h>
+#include <drm/drm_fourcc.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_panic.h>
 #include <drm/drm_rect.h>
@@ -22,6 +23,19 @@
  * be drawn into; such an output does not show the panic screen.
  */
 
+/* DRM draws in little-endian formats only; set_pixel swaps the bytes. */
+static u32 virtgpu_panic_format(u32 fourcc)
+{
+	switch (fourcc) {
+	case DRM_FORMAT_BGRX8888:
+		return DRM_FORMAT_XRGB8888;
+	case DRM_FORMAT_BGRA8888:
+		return DRM_FORMAT_ARGB8888;
+	default:
+		return fourcc;
+	}
+}
+
 static void virtgpu_panic_set_pixel(struct drm_scanout_buffer *sb, unsigned int x,
 				    unsigned int y, u32 color)
 {
@@ -34,6 +48,8 @@ static void virtgpu_panic_set_pixel(struct drm_scanout_buffer *sb, unsigned int 
 	if (!page)
 		return;
 
+	if (sb->format->format != fb->format->format)
+		color = swab32(color);
 	vaddr = kmap_local_page(page);
 	*(u32 *)(vaddr + offset_in_page(offset)) = (__force u32)cpu_to_le32(color);
 	kunmap_local(vaddr);
@@ -57,7 +73,7 @@ int virtgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer 
 	    to_virtgpu_gem(fb->obj[0])->host3d_res)
 		return -ENODEV;
 
-	sb->format = fb->format;
+	sb->format = drm_format_info(virtgpu_panic_format(fb->format->format));
 	sb->width = fb->width;
 	sb->height = fb->height;
 	sb->pitch[0] = fb->pitches[0];

@@ -304,6 +304,29 @@ static void crc_value(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, crc_arrives(reader, expected(s, 4, 5)));
 }
 
+/* Only big-endian machines offer these formats, so replace that of a frame. */
+static void big_endian(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
+	struct drm_framebuffer *cursor = test_client_new_cursor(u, CURSOR, CURSOR);
+	struct drm_framebuffer *fb = test_client_new_fb(u, W, H);
+	struct crc_case s = crc_cases[0];
+	struct crc_reader *reader;
+
+	s.cursor = true;
+	s.cursor_x = 10;
+	s.cursor_y = 20;
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
+	KUNIT_ASSERT_EQ(test, test_client_cursor(u, 0, cursor, s.cursor_x, s.cursor_y), 0);
+
+	fb->format = drm_format_info(DRM_FORMAT_BGRX8888);
+	cursor->format = drm_format_info(DRM_FORMAT_BGRA8888);
+	test_client_fill(u, fb, 3, fb_color);
+	test_client_fill(u, cursor, 5, cursor_color);
+	reader = open_reader(u);
+	KUNIT_EXPECT_EQ(test, next_entry(reader).crcs[0], expected(&s, 3, 5));
+}
+
 /*
  * Entries
  */
@@ -573,6 +596,7 @@ static void slow_reader(struct kunit *test)
 
 static struct kunit_case crc_tests[] = {
 	KUNIT_CASE_PARAM(crc_value, crc_case_gen_params),
+	KUNIT_CASE(big_endian),
 	KUNIT_CASE(each_vblank),
 	KUNIT_CASE_PARAM(crc_flip, virtgpu_test_config_gen_params),
 	KUNIT_CASE(drawn_without_flip),

@@ -22,6 +22,7 @@
 struct format_case {
 	u32 fourcc;
 	u32 host;
+	bool big_endian;
 };
 
 /* Virtio specification, 5.7.6.8: names of formats are in memory order. */
@@ -30,9 +31,10 @@ static const struct format_case format_cases[] = {
 	{ DRM_FORMAT_XRGB8888, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM },
 	{ DRM_FORMAT_ABGR8888, VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM },
 	{ DRM_FORMAT_XBGR8888, VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM },
+	/* Offered by big-endian machines only. */
+	{ DRM_FORMAT_BGRA8888, VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM, true },
+	{ DRM_FORMAT_BGRX8888, VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM, true },
 	/* Supported by devices, but not offered. */
-	{ DRM_FORMAT_BGRA8888, 0 },
-	{ DRM_FORMAT_BGRX8888, 0 },
 	{ DRM_FORMAT_RGBA8888, 0 },
 	{ DRM_FORMAT_RGBX8888, 0 },
 	/* Not supported by any device. */
@@ -68,20 +70,25 @@ static bool offered(const u32 *formats, unsigned int count, u32 fourcc)
 	return n == 1;
 }
 
-/* Planes offer each supported format once. */
+/*
+ * Planes offer each supported format once. The cursor ioctls name ARGB8888 for
+ * images that programs draw in host byte order.
+ */
 static void offered_formats(struct kunit *test)
 {
 	const struct format_case *c = test->param_value;
+	bool primary = c->host && (IS_ENABLED(CONFIG_CPU_BIG_ENDIAN) || !c->big_endian);
 
 	KUNIT_EXPECT_EQ(test, offered(virtgpu_primary_formats, ARRAY_SIZE(virtgpu_primary_formats),
-				      c->fourcc), c->host != 0);
+				      c->fourcc), primary);
 	KUNIT_EXPECT_EQ(test, offered(virtgpu_cursor_formats, ARRAY_SIZE(virtgpu_cursor_formats),
-				      c->fourcc), c->fourcc == DRM_FORMAT_ARGB8888);
+				      c->fourcc), c->fourcc == DRM_FORMAT_HOST_ARGB8888);
 }
 
 static void format_lists(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(virtgpu_primary_formats), 4);
+	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(virtgpu_primary_formats),
+			IS_ENABLED(CONFIG_CPU_BIG_ENDIAN) ? 6 : 4);
 	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(virtgpu_cursor_formats), 1);
 	KUNIT_EXPECT_EQ(test, virtgpu_modifiers[0], DRM_FORMAT_MOD_LINEAR);
 	KUNIT_EXPECT_EQ(test, virtgpu_modifiers[1], DRM_FORMAT_MOD_INVALID);

@@ -4,6 +4,7 @@
 #include <linux/prandom.h>
 #include <drm/drm_connector.h>
 #include <drm/drm_drv.h>
+#include <drm/drm_fourcc.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_modes.h>
@@ -1448,9 +1449,25 @@ static void host_memory_layouts(struct kunit *test)
 	KUNIT_EXPECT_LE(test, virtgpu_mock_resources(u->mock), 4);
 }
 
+/* Depths of the ADDFB ioctl and of fbdev emulation are in host byte order. */
+static void legacy_depths(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
+	u32 depth_24 = drm_driver_legacy_fb_format(u->drm, 32, 24);
+	u32 depth_32 = drm_driver_legacy_fb_format(u->drm, 32, 32);
+
+	/* Without it ADDFB2 fails on big-endian machines. */
+	KUNIT_EXPECT_TRUE(test, u->drm->mode_config.quirk_addfb_prefer_host_byte_order);
+	KUNIT_EXPECT_EQ(test, depth_24, DRM_FORMAT_HOST_XRGB8888);
+	KUNIT_EXPECT_EQ(test, depth_32, DRM_FORMAT_HOST_ARGB8888);
+	KUNIT_EXPECT_TRUE(test, drm_any_plane_has_format(u->drm, depth_24, DRM_FORMAT_MOD_LINEAR));
+	KUNIT_EXPECT_TRUE(test, drm_any_plane_has_format(u->drm, depth_32, DRM_FORMAT_MOD_LINEAR));
+}
+
 static struct kunit_case kms_tests[] = {
 	KUNIT_CASE_PARAM(shows_pixels, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(source_rectangle, virtgpu_test_config_gen_params),
+	KUNIT_CASE(legacy_depths),
 	KUNIT_CASE_PARAM(kms_flips, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(damage, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(damage_of_another, virtgpu_test_config_gen_params),

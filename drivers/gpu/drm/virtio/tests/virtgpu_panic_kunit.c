@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <kunit/test.h>
+#include <drm/drm_fourcc.h>
 #include <drm/drm_framebuffer.h>
+#include <drm/drm_gem.h>
 #include <drm/drm_modeset_helper_vtables.h>
 #include <drm/drm_panic.h>
 #include <drm/drm_plane.h>
@@ -75,6 +77,44 @@ static void finds_pixels(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 2, W, H)));
 }
 
+struct order_case {
+	const char *name;
+	u32 format, drawn;
+	u8 bytes[4];
+};
+
+/* drm_panic draws in little-endian formats only. */
+static const struct order_case order_cases[] = {
+	{ "XRGB8888", DRM_FORMAT_XRGB8888, DRM_FORMAT_XRGB8888, { 4, 3, 2, 1 } },
+	{ "ARGB8888", DRM_FORMAT_ARGB8888, DRM_FORMAT_ARGB8888, { 4, 3, 2, 1 } },
+	{ "XBGR8888", DRM_FORMAT_XBGR8888, DRM_FORMAT_XBGR8888, { 4, 3, 2, 1 } },
+	{ "BGRX8888", DRM_FORMAT_BGRX8888, DRM_FORMAT_XRGB8888, { 1, 2, 3, 4 } },
+	{ "BGRA8888", DRM_FORMAT_BGRA8888, DRM_FORMAT_ARGB8888, { 1, 2, 3, 4 } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(order, order_cases, name);
+
+/* Little-endian machines do not offer all formats, so replace that of a frame. */
+static void byte_order(struct kunit *test)
+{
+	const struct order_case *c = test->param_value;
+	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
+	const struct drm_plane_helper_funcs *funcs = primary(u)->helper_private;
+	struct drm_framebuffer *fb = test_client_new_fb(u, W, H);
+	struct drm_scanout_buffer sb = { };
+	struct iosys_map map;
+
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
+	fb->format = drm_format_info(c->format);
+	KUNIT_ASSERT_EQ(test, funcs->get_scanout_buffer(primary(u), &sb), 0);
+	KUNIT_EXPECT_EQ(test, sb.format->format, c->drawn);
+	sb.set_pixel(&sb, 5, 6, 0x01020304);
+
+	KUNIT_ASSERT_EQ(test, drm_gem_vmap(fb->obj[0], &map), 0);
+	KUNIT_EXPECT_MEMEQ(test, map.vaddr + (6 * W + 5) * 4, c->bytes, sizeof(c->bytes));
+	drm_gem_vunmap(fb->obj[0], &map);
+}
+
 /* A message in flight is not queued again; after the response it is. */
 static void busy_host(struct kunit *test)
 {
@@ -116,6 +156,7 @@ static void import(struct kunit *test)
 static struct kunit_case panic_tests[] = {
 	KUNIT_CASE_PARAM(shows, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(finds_pixels, virtgpu_test_config_gen_params),
+	KUNIT_CASE_PARAM(byte_order, order_gen_params),
 	KUNIT_CASE_PARAM(busy_host, virtgpu_test_config_gen_params),
 	KUNIT_CASE(import),
 	{}

@@ -192,7 +192,7 @@ struct drm_framebuffer *test_client_fb(struct virtgpu_test_client *u, u32 handle
 	struct drm_mode_fb_cmd2 cmd = {
 		.width = width,
 		.height = height,
-		.pixel_format = DRM_FORMAT_XRGB8888,
+		.pixel_format = DRM_FORMAT_HOST_XRGB8888,
 		.handles[0] = handle,
 		.pitches[0] = pitch,
 		.offsets[0] = offset,
@@ -208,7 +208,7 @@ struct drm_framebuffer *test_client_cursor_fb(struct virtgpu_test_client *u, u32
 	struct drm_mode_fb_cmd2 cmd = {
 		.width = width,
 		.height = height,
-		.pixel_format = DRM_FORMAT_ARGB8888,
+		.pixel_format = DRM_FORMAT_HOST_ARGB8888,
 		.handles[0] = handle,
 		.pitches[0] = width * 4,
 	};
@@ -255,6 +255,18 @@ u32 test_client_color(u32 pattern_id, u32 x, u32 y)
 	return pattern_id << 24 | y << 12 | x;
 }
 
+/* The CPU stores the result as the pixel. */
+static u32 pixel_of(const struct drm_framebuffer *fb, u32 color)
+{
+	switch (fb->format->format) {
+	case DRM_FORMAT_BGRX8888:
+	case DRM_FORMAT_BGRA8888:
+		return (__force u32)cpu_to_be32(color);
+	default:
+		return (__force u32)cpu_to_le32(color);
+	}
+}
+
 void test_client_fill(struct virtgpu_test_client *u, struct drm_framebuffer *fb, u32 pattern_id,
 		      u32 (*color)(u32 pattern_id, u32 x, u32 y))
 {
@@ -265,7 +277,7 @@ void test_client_fill(struct virtgpu_test_client *u, struct drm_framebuffer *fb,
 	for (y = 0; y < fb->height; y++)
 		for (x = 0; x < fb->width; x++)
 			iosys_map_wr(&map, fb->offsets[0] + y * fb->pitches[0] + x * 4, u32,
-				     color(pattern_id, x, y));
+				     pixel_of(fb, color(pattern_id, x, y)));
 	drm_gem_vunmap(fb->obj[0], &map);
 }
 
@@ -280,7 +292,7 @@ void test_client_fill_clip(struct virtgpu_test_client *u, struct drm_framebuffer
 	for (y = clip->y1; y < clip->y2; y++)
 		for (x = clip->x1; x < clip->x2; x++)
 			iosys_map_wr(&map, fb->offsets[0] + y * fb->pitches[0] + x * 4, u32,
-				     test_client_color(pattern_id, x, y));
+				     pixel_of(fb, test_client_color(pattern_id, x, y)));
 	drm_gem_vunmap(fb->obj[0], &map);
 }
 
