@@ -2,11 +2,13 @@
 /*
  * Marks, by which the guest controls insn-plugin.c: a NOP whose displacement is
  * a number that no compiler makes, nopl NUMBER(%rax). Without the plugin a mark
- * has no effect.
+ * has no effect; other machines than x86-64 have no marks.
  */
 #ifndef BENCH_MARK_H
 #define BENCH_MARK_H
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -39,6 +41,13 @@ enum mark {
 
 #define MARK_NUMBER(what, value)	(MARK | (uint32_t)(what) << 17 | MARK_VALUE(value))
 
+#ifdef __x86_64__
+
+static inline bool have_marks(void)
+{
+	return true;
+}
+
 /* Costs the guest a single instruction. */
 #define MARK_NOW(what) \
 	({ asm volatile("nopl %c0(%%rax)" : : "i"(MARK_NUMBER(what, 0)) : "memory"); })
@@ -60,5 +69,24 @@ static inline int mark_value(enum mark what, uint32_t value)
 	((void (*)(void))page)();
 	return munmap(page, 4096);
 }
+
+#else
+
+static inline bool have_marks(void)
+{
+	return false;
+}
+
+#define MARK_NOW(what)	((void)(what))
+
+static inline int mark_value(enum mark what, uint32_t value)
+{
+	(void)what;
+	(void)value;
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
+#endif
 
 #endif /* BENCH_MARK_H */

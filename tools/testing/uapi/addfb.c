@@ -14,6 +14,7 @@ static void formats(int arg)
 	static const uint32_t good[] = {
 		DRM_FORMAT_XRGB8888, DRM_FORMAT_ARGB8888,
 		DRM_FORMAT_XBGR8888, DRM_FORMAT_ABGR8888,
+		HOST_XRGB8888, HOST_ARGB8888,
 	};
 	static const uint32_t bad[] = {
 		DRM_FORMAT_RGB565, DRM_FORMAT_NV12, DRM_FORMAT_XRGB2101010,

@@ -316,6 +316,7 @@ static void cursor_moves(int size)
 	struct kms kms;
 	int i;
 
+	kms_need_cursor_ioctls();
 	kms_open(&kms, 640, 480);
 	out = &kms.out[0];
 	buffer_new(&screen, &kms, SOURCE_DUMB, out->mode.hdisplay,

@@ -41,6 +41,7 @@ static void setup(struct kms *kms, struct buffer *screen, struct buffer *image)
 {
 	struct output *out;
 
+	kms_need_cursor_ioctls();
 	kms_open(kms, 640, 480);
 	out = &kms->out[0];
 	if (!out->cursor)

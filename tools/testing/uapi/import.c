@@ -193,7 +193,7 @@ static void modifier(int arg)
 	check_ok(kms_prime_import(kms.fd, buf.fd, &buf.handle));
 	fb = kms_addfb_offset(&kms, buf.handle, out->mode.hdisplay,
 			      out->mode.vdisplay, buf.stride,
-			      buf.stride * half, DRM_FORMAT_XRGB8888,
+			      buf.stride * half, HOST_XRGB8888,
 			      DRM_FORMAT_MOD_LINEAR);
 	check_ok(fb);
 	check_ok(kms_modeset(&kms, out, fb));

@@ -317,7 +317,13 @@ int64_t kms_addfb(struct kms *kms, uint32_t handle, uint32_t width,
 		  uint32_t height, uint32_t stride)
 {
 	return kms_addfb_offset(kms, handle, width, height, stride, 0,
-				DRM_FORMAT_XRGB8888, NO_MODIFIER);
+				HOST_XRGB8888, NO_MODIFIER);
+}
+
+void kms_need_cursor_ioctls(void)
+{
+	if (HOST_ARGB8888 != DRM_FORMAT_ARGB8888)
+		skip("the cursor ioctls take little-endian images only");
 }
 
 static void add_plane(struct kms *kms, drmModeAtomicReq *req, uint32_t plane,

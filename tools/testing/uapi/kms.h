@@ -15,6 +15,18 @@
 #define CURSOR_SIZE	64
 #define NO_MODIFIER	(~0ull)
 
+/*
+ * Pixels as the CPU stores them: a fourcc code names the components of a
+ * little-endian number.
+ */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define HOST_XRGB8888	DRM_FORMAT_BGRX8888
+#define HOST_ARGB8888	DRM_FORMAT_BGRA8888
+#else
+#define HOST_XRGB8888	DRM_FORMAT_XRGB8888
+#define HOST_ARGB8888	DRM_FORMAT_ARGB8888
+#endif
+
 /**
  * struct output - a connector with the CRTC and planes to drive it
  * @index: the scanout's number on the host
@@ -78,6 +90,9 @@ void kms_probe(struct kms *kms, uint32_t width, uint32_t height, bool all);
 /* Connect this many outputs, by force where the host has them off. */
 void kms_want_outputs(struct kms *kms, int n, uint32_t width, uint32_t height);
 void kms_close(struct kms *kms);
+
+/* Skips the case where the cursor ioctls take images in another byte order. */
+void kms_need_cursor_ioctls(void);
 
 uint32_t kms_prop(struct kms *kms, uint32_t object, uint32_t type,
 		  const char *name);
