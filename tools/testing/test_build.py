@@ -52,6 +52,16 @@ def test_lts_release(call, lts_build, lts_kernel, record_property):
     assert call("modinfo", "-F", "vermagic", module).split()[0] == (lts_kernel / "release").read_text().strip()
 
 
+@pytest.mark.parametrize("missing", ["DRM", "DRM_KMS_HELPER", "VIRTIO_DMA_SHARED_BUFFER"])
+def test_probe_config(call, tmp_path, missing):
+    """A kernel without what the driver needs is named as that, before anything is compiled."""
+    config = tmp_path / "include/config/auto.conf"
+    config.parent.mkdir(parents=True)
+    config.write_text("".join(f"CONFIG_{name}=m\n" for name in ("DRM", "DRM_KMS_HELPER", "VIRTIO", "VIRTIO_DMA_SHARED_BUFFER") if name != missing))
+    output = call("make", "-s", "modules", f"KDIR={tmp_path}", check=False)
+    assert f"probe: the kernel of {tmp_path} has no CONFIG_{missing}," in output and "modpost" not in output, output
+
+
 @pytest.fixture(scope="module")
 def built(call, tree):
     """built(OPTION...): a 7.3 tree with these options for scripts/config, and what a plain make prints there."""
