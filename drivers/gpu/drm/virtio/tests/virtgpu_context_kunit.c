@@ -444,10 +444,10 @@ static void lost_before_fences(struct kunit *test)
 	seen.ctx = virtgpu_file_context(u->file);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(seen.ctx));
 	KUNIT_ASSERT_EQ(test, dma_fence_add_callback(fence, &seen.cb, lost_cb_func), 0);
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(m), 0);
 	KUNIT_EXPECT_EQ(test, seen.error, -EIO);
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(m), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, NULL, 0), -EIO);
 	virtgpu_context_put(seen.ctx);
 	dma_fence_put(fence);
@@ -461,8 +461,8 @@ static void context_lost(struct kunit *test)
 	struct virtgpu_mock *m = u->mock;
 
 	virtgpu_mock_wait_idle(m);
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&m->vdev), 0);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(m), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(m), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, NULL, 0), -EIO);
 	other = test_client_open(test, m);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_init(other, NATIVE, 1, 0), 0);
@@ -502,8 +502,8 @@ static void lost_shown(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 1, plain), 0);
 	KUNIT_EXPECT_NE(test, u->mock->state.scanouts[0].resource, 0);
 
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(u->mock), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(u->mock), 0);
 	KUNIT_EXPECT_EQ(test, u->mock->state.scanouts[0].resource, 0);
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 1, 7, W, H));
 

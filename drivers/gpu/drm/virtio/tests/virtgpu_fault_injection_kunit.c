@@ -346,7 +346,8 @@ static void fault_injection_operation(struct kunit *test)
 	KUNIT_EXPECT_LT(test, nth, MAX_ALLOCATIONS);
 	/* The operation must allocate something. */
 	KUNIT_EXPECT_GT(test, nth, 2);
-	if (op->act != act_invalidate)
+	/* A dumb buffer is tried again, and each CPU has spare IDR nodes. */
+	if (op->act != act_invalidate && op->act != act_dumb)
 		KUNIT_EXPECT_GT(test, num_errors, 0);
 	kunit_info(test, "%u allocations, %u errors\n", nth - 2, num_errors);
 }
@@ -409,16 +410,17 @@ static void suspend(struct kunit *test)
 	bool failed = true;
 	int ret;
 
+	virtgpu_mock_require_suspend(test);
 	for (nth = 1; failed && nth < MAX_ALLOCATIONS; nth++) {
 		test_client_fill_pattern(u, fb, nth & 0xff);
 		KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
 		virtgpu_fault_next(nth);
-		ret = virtio_device_freeze(&u->mock->vdev);
+		ret = virtgpu_mock_suspend(u->mock);
 		failed = virtgpu_fault_happened();
 		if (ret)
 			KUNIT_EXPECT_EQ_MSG(test, ret, -ENOMEM, "allocation %u", nth);
 		else
-			KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
+			KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(u->mock), 0);
 		num_errors += !!ret;
 		KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, nth & 0xff, 64, 48));
 		KUNIT_ASSERT_EQ(test, test_client_show(u, 0, NULL), 0);

@@ -230,10 +230,10 @@ static void fdinfo_host(struct kunit *test)
 	expect_usage(u, "memory", USAGE(pages, 0, pages, 0));
 
 	/* A reset frees the host memory, but not the guest pages. */
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(u->mock), 0);
 	expect_usage(u, "host", USAGE(size, 0, 0, 0));
 	expect_usage(u, "memory", USAGE(pages, 0, pages, 0));
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(u->mock), 0);
 
 	test_client_drop(u, blob);
 	test_client_drop(u, res_3d);

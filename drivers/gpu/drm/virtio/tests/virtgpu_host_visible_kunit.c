@@ -465,8 +465,8 @@ static void unmap_rejected(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map(u, &other), -ENOSPC);
 	virtgpu_mock_clear_rules(u->mock);
 
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(u->mock), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(u->mock), 0);
 	next = test_client_open(test, u->mock);
 	other = new_blob(next, PAGES);
 	KUNIT_EXPECT_EQ(test, map(next, &other), 0);
@@ -683,8 +683,8 @@ static void host_visible_stale(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, map(u, &b), 0);
 	virtgpu_mock_wait_idle(u->mock);
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(u->mock), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(u->mock), 0);
 	KUNIT_EXPECT_EQ(test, touch(b.addr), -EFAULT);
 	KUNIT_EXPECT_EQ(test, map(u, &b), -EIO);
 	/* The region is free for other blobs. */
@@ -706,9 +706,9 @@ static void uuid_stale(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(dma_buf, &uuid), 0);
 	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(dma_buf, &uuid), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_ASSIGN_UUID)), 1);
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(u->mock), 0);
 	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(dma_buf, &uuid), -EIO);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(u->mock), 0);
 	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(dma_buf, &uuid), -EIO);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(RESOURCE_ASSIGN_UUID)), 1);
 	dma_buf_put(dma_buf);

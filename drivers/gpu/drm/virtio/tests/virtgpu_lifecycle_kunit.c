@@ -375,12 +375,12 @@ static void suspend(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
-		KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+		KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(s.m), 0);
 		KUNIT_EXPECT_EQ(test, virtgpu_mock_resources(s.m), 0);
 		KUNIT_EXPECT_EQ(test, s.b->pins, 0);
 		KUNIT_EXPECT_EQ(test, s.m->state.lost, 0);
 
-		KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+		KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(s.m), 0);
 		expect_restored(&s);
 		KUNIT_EXPECT_EQ(test, s.b->pins, 1);
 	}
@@ -398,12 +398,12 @@ static void suspend_moves(struct kunit *test)
 {
 	struct busy s = start_busy(test, test->param_value);
 
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(s.m), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->mappings)));
 	test_client_rmfb(s.u, s.own[1]);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(s.m), 0);
 	expect_restored(&s);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_DETACH_BACKING)), 0);
 }
@@ -417,9 +417,9 @@ static void suspend_uuids(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, virtio_dma_buf_get_uuid(s.exported, &uuid), 0);
 	KUNIT_ASSERT_EQ(test, virtio_dma_buf_get_uuid(s.exported, &uuid), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_ASSIGN_UUID)), 1);
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(s.m), 0);
 	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(s.exported, &uuid), -ENODEV);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(s.m), 0);
 	KUNIT_ASSERT_EQ(test, virtio_dma_buf_get_uuid(s.exported, &uuid), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_ASSIGN_UUID)), 2);
 }
@@ -430,9 +430,9 @@ static void suspend_resize(struct kunit *test)
 	struct busy s = start_busy(test, BLOBS);
 	struct virtgpu_output *out = &virtgpu_mock_vgdev(s.m)->kms.outputs[0];
 
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(s.m), 0);
 	virtgpu_mock_set_output(s.m, 0, true, 1000, 700);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(s.m), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(READ_ONCE(out->info.width) == 1000));
 	expect_restored(&s);
 }
@@ -440,26 +440,30 @@ static void suspend_resize(struct kunit *test)
 /* Suspend does not hang if the host does not respond. */
 static void suspend_unresponsive(struct kunit *test)
 {
-	struct busy s = start_busy(test, test->param_value);
+	struct busy s;
 
+	virtgpu_mock_require_suspend(test);
+	s = start_busy(test, test->param_value);
 	virtgpu_mock_freeze(s.m);
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(s.m), 0);
 	virtgpu_mock_thaw(s.m);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(s.m), 0);
 	expect_restored(&s);
 }
 
 /* A frame is in flight at suspend. */
 static void suspend_mid_flip(struct kunit *test)
 {
-	struct busy s = start_busy(test, test->param_value);
+	struct busy s;
 
+	virtgpu_mock_require_suspend(test);
+	s = start_busy(test, test->param_value);
 	virtgpu_mock_hold(s.m, CMD(RESOURCE_FLUSH));
 	KUNIT_EXPECT_EQ(test, test_client_flip(s.u, 0, s.own[1]), 0);
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(s.m), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(s.u, 0) == 1));
 	virtgpu_mock_clear_rules(s.m);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(s.m), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(s.u, 0, 2, W, H)));
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(s.u, 1, 3, W, H)));
 }
@@ -469,9 +473,9 @@ static void resume_disabled(struct kunit *test)
 {
 	struct busy s = start_busy(test, BLOBS);
 
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(s.m), 0);
 	s.b->pin_error = -EBUSY;
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(s.m), 0);
 	s.b->pin_error = 0;
 	KUNIT_EXPECT_EQ(test, s.m->state.scanouts[1].resource, 0);
 
@@ -489,9 +493,9 @@ static void restore_fails(struct kunit *test)
 	struct busy s = start_busy(test, BLOBS);
 	uuid_t uuid;
 
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(s.m), 0);
 	s.m->config.find_error = -ENOENT;
-	KUNIT_EXPECT_EQ(test, virtio_device_restore(&s.m->vdev), -ENOENT);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_resume(s.m), -ENOENT);
 	KUNIT_EXPECT_EQ(test, virtio_dma_buf_get_uuid(s.exported, &uuid), -ENODEV);
 	test_client_show(s.u, 0, s.own[1]);
 	virtgpu_mock_unplug(s.m);
@@ -504,7 +508,7 @@ static void unplug_suspended(struct kunit *test)
 {
 	struct busy s = start_busy(test, test->param_value);
 
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(s.m), 0);
 	virtgpu_mock_unplug(s.m);
 	test_client_close(s.u);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(s.b->attachments)));

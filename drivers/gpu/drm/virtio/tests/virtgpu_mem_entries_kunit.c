@@ -8,6 +8,8 @@
 
 #include "virtgpu_mem_entries.h"
 
+#define DMA_MAX ((dma_addr_t)~0ull)
+
 struct run {
 	u64 addr;
 	u64 len;
@@ -136,8 +138,11 @@ static struct sg_table *table_of(struct kunit *test, const struct run *runs,
 	struct scatterlist *sg;
 	unsigned int i;
 
-	for_each_sgtable_sg(sgt, sg, i)
+	for_each_sgtable_sg(sgt, sg, i) {
+		if (runs[i].addr > DMA_MAX)
+			kunit_skip(test, "dma_addr_t is too small");
 		set_dma(sg, runs[i].addr, runs[i].len);
+	}
 
 	return sgt;
 }
@@ -244,6 +249,7 @@ static void mem_entries_long(struct kunit *test)
 	const struct long_case *c = test->param_value;
 	struct run *runs = kunit_kcalloc(test, c->count, sizeof(*runs), GFP_KERNEL);
 	struct run *in = kunit_kcalloc(test, c->count * 4, sizeof(*in), GFP_KERNEL);
+	u64 base = min_t(u64, 0x100000000, DMA_MAX / 2 + 1);
 	unsigned int n = 0, part;
 	struct virtgpu_mem_entries *e;
 	u32 i;
@@ -251,7 +257,7 @@ static void mem_entries_long(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, runs);
 	KUNIT_ASSERT_NOT_NULL(test, in);
 	for (i = 0; i < c->count; i++) {
-		runs[i] = (struct run) { 0x100000000 + i * 0x5000ull, 0x1000 * (1 + i % 4) };
+		runs[i] = (struct run) { base + i * 0x5000ull, 0x1000 * (1 + i % 4) };
 		for (part = 0; part <= i % 4; part++)
 			in[n++] = (struct run) { runs[i].addr + part * 0x1000, 0x1000 };
 	}
@@ -312,12 +318,12 @@ static void random(struct kunit *test)
 		u32 dice = prandom_u32_state(&rnd) % 100;
 
 		if (dice < 20)
-			next = (u64)(prandom_u32_state(&rnd) & 0xffffff) << 12;
+			next = ((u64)(prandom_u32_state(&rnd) & 0xffffff) << 12) & (DMA_MAX / 2);
 		in[i].addr = next;
 		if (dice % 10)
 			in[i].len = (1 + prandom_u32_state(&rnd) % 64) << 12;
 		/* A few are so large that merged runs exceed 4 GiB. */
-		if (dice == 99)
+		if (dice == 99 && DMA_MAX > U32_MAX)
 			in[i].len = 0xc0000000;
 		next += in[i].len;
 	}
@@ -353,7 +359,7 @@ static void address_types(struct kunit *test)
 	struct page *block = new_block(test);
 	u64 phys = page_to_phys(block);
 	const struct run physical[] = { { phys, 0x3000 }, { phys + 0x5000, 0x1000 } };
-	static const struct run mapped[] = { { 0xabcd00000, 0x2000 }, { 0x777000, 0x2000 } };
+	static const struct run mapped[] = { { 0xabcd0000, 0x2000 }, { 0x777000, 0x2000 } };
 	static const unsigned int order[] = { 0, 1, 2, 5 };
 	struct sg_table *sgt = new_table(test, ARRAY_SIZE(order));
 	struct virtgpu_mem_entries *e;
@@ -373,9 +379,9 @@ static void address_types(struct kunit *test)
 	/* A mapping may have another number of elements. */
 	sgt->nents = 4;
 	sg = sgt->sgl;
-	sg_dma_address(sg) = 0xabcd00000;
+	sg_dma_address(sg) = 0xabcd0000;
 	sg = sg_next(sg);
-	sg_dma_address(sg) = 0xabcd01000;
+	sg_dma_address(sg) = 0xabcd1000;
 	sg = sg_next(sg);
 	sg_dma_address(sg) = 0x777000;
 	sg = sg_next(sg);

@@ -311,6 +311,51 @@ void virtgpu_mock_unplug(struct virtgpu_mock *m)
 }
 
 /**
+ * virtgpu_mock_require_suspend() - Skip a test if the kernel cannot suspend
+ * @test: the test, which has not changed the device yet
+ *
+ * For tests that virtgpu_mock_suspend() must not end halfway.
+ */
+void virtgpu_mock_require_suspend(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_PM_SLEEP))
+		kunit_skip(test, "no CONFIG_PM_SLEEP");
+}
+
+/**
+ * virtgpu_mock_suspend() - Suspend the device, as its transport does
+ * @m: the device
+ *
+ * Skips the test if the kernel cannot suspend devices.
+ *
+ * Return: 0 on success, negative error code otherwise.
+ */
+int virtgpu_mock_suspend(struct virtgpu_mock *m)
+{
+#ifdef CONFIG_PM_SLEEP
+	return virtio_device_freeze(&m->vdev);
+#else
+	virtgpu_mock_require_suspend(m->test);
+	return -EOPNOTSUPP;
+#endif
+}
+
+/**
+ * virtgpu_mock_resume() - Resume a suspended device
+ * @m: the device
+ *
+ * Return: 0 on success, negative error code otherwise.
+ */
+int virtgpu_mock_resume(struct virtgpu_mock *m)
+{
+#ifdef CONFIG_PM_SLEEP
+	return virtio_device_restore(&m->vdev);
+#else
+	return -EOPNOTSUPP;
+#endif
+}
+
+/**
  * virtgpu_mock_ticks() - Run the watchdog of the control queue
  * @m: a device to which the driver is bound
  * @n: number of watchdog periods
@@ -376,14 +421,21 @@ static void unregister_parent(void *data)
  * @test: the running test
  * @config: configuration of the device
  *
+ * Skips the test if the machine cannot have a feature of @config.
+ *
  * Return: the device, which is destroyed when the test ends.
  */
 struct virtgpu_mock *virtgpu_mock_create(struct kunit *test,
 					 const struct virtgpu_mock_config *config)
 {
-	struct virtgpu_mock *m = kzalloc_obj(*m);
 	struct platform_device *parent;
+	struct virtgpu_mock *m;
 
+	if (IS_ENABLED(CONFIG_CPU_BIG_ENDIAN) &&
+	    config->features & BIT_ULL(VIRTIO_GPU_F_VIRGL))
+		kunit_skip(test, "3D needs a little-endian machine");
+
+	m = kzalloc_obj(*m);
 	KUNIT_ASSERT_NOT_NULL(test, m);
 	m->test = test;
 	m->config = *config;

@@ -138,6 +138,9 @@ struct virtgpu_mock *virtgpu_mock_create(struct kunit *test,
 					 const struct virtgpu_mock_config *config);
 bool virtgpu_mock_plug(struct virtgpu_mock *m);
 void virtgpu_mock_unplug(struct virtgpu_mock *m);
+void virtgpu_mock_require_suspend(struct kunit *test);
+int virtgpu_mock_suspend(struct virtgpu_mock *m);
+int virtgpu_mock_resume(struct virtgpu_mock *m);
 struct virtgpu_mock *virtgpu_mock_start(struct kunit *test,
 					const struct virtgpu_mock_config *config);
 

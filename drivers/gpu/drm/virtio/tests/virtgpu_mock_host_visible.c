@@ -38,8 +38,9 @@ static bool init_ram(struct virtgpu_mock_host_visible *hv, size_t size)
 static bool init_hole(struct virtgpu_mock_host_visible *hv, size_t size)
 {
 	struct resource hole = { .name = "virtgpu_mock", .flags = IORESOURCE_MEM };
+	resource_size_t min = sizeof(min) > sizeof(u32) ? SZ_4G : SZ_2G;
 
-	if (allocate_resource(&iomem_resource, &hole, size, SZ_4G, PHYS_ADDR_MAX, PAGE_SIZE, NULL,
+	if (allocate_resource(&iomem_resource, &hole, size, min, PHYS_ADDR_MAX, PAGE_SIZE, NULL,
 			      NULL))
 		return false;
 	hv->start = hole.start;

@@ -94,7 +94,7 @@ static const struct order_case order_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(order, order_cases, name);
 
-/* Little-endian machines do not offer all formats, so replace that of a frame. */
+/* Little-endian machines do not offer all formats: replace that of a frame. */
 static void byte_order(struct kunit *test)
 {
 	const struct order_case *c = test->param_value;

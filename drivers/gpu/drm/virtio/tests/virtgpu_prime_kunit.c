@@ -561,8 +561,8 @@ static void res_handle(struct kunit *test)
 	/* A mapping without a resource is left after a reset. */
 	show(&s, 2);
 	hide(&s);
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(s.m), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(s.m), 0);
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
 	KUNIT_EXPECT_EQ(test, info.res_handle, 0);
 }

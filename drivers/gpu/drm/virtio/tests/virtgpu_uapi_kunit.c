@@ -312,9 +312,9 @@ static void uapi_debugfs(struct kunit *test)
 	expect_line(u, read_file(u, "virtio-gpu-host-visible-mm"), "no host-visible region\n");
 
 	/* After a reset. */
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(u->mock), 0);
 	expect_line(u, read_file(u, "virtio-gpu-resources"), "state=stale");
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(u->mock), 0);
 
 	/* While RESOURCE_UNREF is pending. */
 	virtgpu_mock_hold(u->mock, CMD(RESOURCE_UNREF));
@@ -347,8 +347,8 @@ static void no_outputs(struct kunit *test)
 		kunit_skip(test, "no debugfs");
 	KUNIT_EXPECT_STREQ(test, read_file(u, "virtio-gpu-outputs"), "");
 	virtgpu_mock_raise_display(u->mock);
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&u->mock->vdev), 0);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&u->mock->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(u->mock), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(u->mock), 0);
 	virtgpu_mock_wait_idle(u->mock);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_log_pos(u->mock), 0);
 }
