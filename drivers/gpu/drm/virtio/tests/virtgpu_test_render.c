@@ -158,7 +158,7 @@ u32 virtgpu_render_peek(struct kunit *test, u64 addr)
 {
 	u32 value = 0;
 
-	KUNIT_EXPECT_EQ(test, get_user(value, (u32 __user *)u64_to_user_ptr(addr)), 0);
+	KUNIT_EXPECT_EQ(test, copy_from_user(&value, u64_to_user_ptr(addr), sizeof(value)), 0);
 
 	return value;
 }

@@ -80,7 +80,7 @@ static void getparam(struct kunit *test)
 	args.value = test_client_memory(test, &value, sizeof(value));
 	user = u64_to_user_ptr(args.value);
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_GETPARAM, &args), p->ret);
-	KUNIT_ASSERT_EQ(test, get_user(value, user), 0);
+	KUNIT_ASSERT_EQ(test, copy_from_user(&value, user, sizeof(value)), 0);
 	KUNIT_EXPECT_EQ(test, value, p->ret ? -1 : p->value);
 
 	/* Bad address of the value. */
@@ -173,7 +173,8 @@ static void uapi_mmap(struct kunit *test)
 			     map.offset + m->offset);
 	KUNIT_EXPECT_EQ(test, !IS_ERR_VALUE(addr) && addr, m->ok);
 	for (i = 0; m->ok && i < m->size; i += PAGE_SIZE) {
-		KUNIT_EXPECT_EQ(test, get_user(value, (u32 __user *)(addr + i)), 0);
+		KUNIT_EXPECT_EQ(test, copy_from_user(&value, (void __user *)(addr + i),
+						     sizeof(value)), 0);
 		KUNIT_EXPECT_EQ(test, value, i + 1);
 		KUNIT_EXPECT_EQ(test, put_user(7, (u32 __user *)(addr + i)), 0);
 		KUNIT_EXPECT_EQ(test, iosys_map_rd(&kernel, i, u32), 7);
@@ -201,7 +202,8 @@ static void mmap_export(struct kunit *test)
 			     MAP_SHARED, 18 * PAGE_SIZE);
 	KUNIT_EXPECT_FALSE(test, IS_ERR_VALUE(addr));
 	if (!IS_ERR_VALUE(addr) && addr) {
-		KUNIT_EXPECT_EQ(test, get_user(value, (u32 __user *)addr), 0);
+		KUNIT_EXPECT_EQ(test, copy_from_user(&value, (void __user *)addr,
+						     sizeof(value)), 0);
 		KUNIT_EXPECT_EQ(test, value, 55);
 	}
 	dma_buf_put(dma_buf);
@@ -235,7 +237,8 @@ static void mmap_import(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
 	/* The mapping belongs to the dma-buf. */
 	test_client_drop(u, map.handle);
-	KUNIT_EXPECT_EQ(test, get_user(value, (u32 __user *)(addr + PAGE_SIZE)), 0);
+	KUNIT_EXPECT_EQ(test, copy_from_user(&value, (void __user *)(addr + PAGE_SIZE),
+					     sizeof(value)), 0);
 	KUNIT_EXPECT_EQ(test, value, 0x12345678);
 	KUNIT_EXPECT_EQ(test, put_user(0x87654321, (u32 __user *)(addr + PAGE_SIZE)), 0);
 	KUNIT_EXPECT_EQ(test, ((u32 *)b->memory[0])[PAGE_SIZE / sizeof(u32)], 0x87654321);
