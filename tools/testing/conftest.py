@@ -17,7 +17,7 @@ except ImportError as error:
     raise pytest.UsageError(f"{error}: run tools/setup packages qmp") from None
 
 # What needs no guest comes first: the setups of the guests run meanwhile.
-FIRST = ("test_build", "test_style", "test_syzkaller", "test_guide", "test_kunit")
+FIRST = ("test_build", "test_cross", "test_style", "test_syzkaller", "test_guide", "test_kunit")
 
 
 def pytest_addoption(parser):
