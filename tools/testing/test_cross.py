@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-"""The driver and its unit tests compile for other machines."""
+"""The driver and its unit tests compile for other machines, and the driver shows the right pixels there."""
 
 import functools
 import os
 import re
+import struct
 
 import pytest
+from PIL import Image, ImageChops
 from test_build import SPARSE, WARNING, check_quiet, forget_objects
-from vgputest import BUILD, DRIVER, TOP
+from vgputest import BUILD, DRIVER, TESTING, TOP, screenshots
 
 PLACE = DRIVER.relative_to(TOP)
 TREE = BUILD / "tree-source-cross"
@@ -47,3 +49,61 @@ def test_sparse(compiled, name):
     output = compiled(name)
     check_quiet(output, rf"^[^ ]*{PLACE}/[^ ]*:[0-9]|not available")
     assert FILES == set(re.findall(rf"CHECK .*{PLACE}/(\S+)$", output, re.M))
+
+
+# Debian's 6.12 kernels, in emulation: the device, options of the fixture vm, the byte order of struct.
+GUESTS = {
+    "arm64-pci": ("virtio-gpu-pci", {}, "<"),
+    "arm64-mmio": ("virtio-gpu-device", {"qemu": ["-global virtio-mmio.force-legacy=false"]}, "<"),
+    "ppc64el-pci": ("virtio-gpu-pci", {}, "<"),
+}
+SIZE = WIDTH, HEIGHT = 1280, 800
+COLOURS = ("000000", "aa0000", "00aa00", "aa5500", "0000aa", "aa00aa", "00aaaa", "aaaaaa")
+
+
+@pytest.fixture(scope="module")
+def guest(request, call, vm, tmp_path_factory):
+    """The run of a guest of another machine, and the picture that it shows in its frame buffer."""
+    machine = request.param.split("-")[0]
+    device, options, order = GUESTS[request.param]
+    kernel, release = BUILD / f"foreign-{machine}", (BUILD / f"foreign-{machine}/release").read_text().strip()
+    check_quiet(call("make", "modules", f"KDIR={kernel}/kdir"), "warning:|WARNING:")
+    picture = screenshots.gradient(*SIZE, 0x5a)
+    file = tmp_path_factory.mktemp(machine) / "picture"
+    file.write_bytes(struct.pack(f"{order}{WIDTH * HEIGHT}I", *(red << 16 | green << 8 | blue for red, green, blue in picture.getdata())))
+    run = vm(f"cross-{request.param}", kernel=str(kernel), root=str(kernel), module=str(BUILD / f"modules/{release}/{PLACE}/virtio_gpu.ko"),
+             gpu=[device], script=TESTING / "guest/picture", files=[file], timeout=600, **options)
+    return run, picture
+
+
+def check_picture(path, wanted):
+    found = Image.open(path).convert("RGB")
+    assert found.size == wanted.size
+    box = ImageChops.difference(found, wanted).getbbox()
+    assert not box, f"{path.name}: wrong in {box}, such as %02x%02x%02x instead of %02x%02x%02x at its lower right" % (
+        *found.getpixel((box[2] - 1, box[3] - 1)), *wanted.getpixel((box[2] - 1, box[3] - 1)))
+
+
+def foreign(names):
+    return [pytest.param(name, marks=[pytest.mark.full, pytest.mark.needs(f"foreign {name.split('-')[0]}")]) for name in names]
+
+
+@pytest.mark.parametrize("guest", foreign(GUESTS), indirect=True)
+class TestGuest:
+    def test_console(self, guest, record_property):
+        """A line of each colour on the console, with a font of 16 pixels."""
+        run, _ = guest
+        record_property("figure", run.check("console"))
+        wanted = Image.new("RGB", SIZE)
+        for line, colour in enumerate(COLOURS):
+            wanted.paste(f"#{colour}", (0, 16 * line, WIDTH, 16 * line + 16))
+        check_picture(run.file("console.png"), wanted)
+
+    def test_picture(self, guest, record_property):
+        """A picture in the frame buffer of the console."""
+        run, picture = guest
+        record_property("figure", run.check("framebuffer"))
+        check_picture(run.file("framebuffer.png"), picture)
+
+    def test_end(self, guest):
+        guest[0].check_end(("console", "framebuffer"))

@@ -20,6 +20,7 @@ class Kernel:
     image: pathlib.Path
     release: str
     root: pathlib.Path      # holds lib/modules/<release>
+    machine: str            # QEMU's name of the processor
 
     @property
     def modules(self):
@@ -27,14 +28,15 @@ class Kernel:
 
 
 def find(name):
-    """lts, 7.3, 7.3-debug, or a folder with vmlinuz, release and lib/modules."""
+    """lts, 7.3, 7.3-debug, or a folder with vmlinuz, release, lib/modules, and machine if that is not x86_64."""
     known = BUILD / ("lts" if name == "lts" else f"kernel-{name}")
     root = known if known.exists() else pathlib.Path(name)
     if not (root / "vmlinuz").exists():
         what = "lts" if name == "lts" else f"kernel {name}"
         raise Problem(f"no kernel {name}: run tools/setup {what}, or give a folder with vmlinuz, release and lib/modules")
     root = root.resolve()
-    return Kernel(name, root / "vmlinuz", (root / "release").read_text().strip(), root)
+    machine = (root / "machine").read_text().strip() if (root / "machine").exists() else "x86_64"
+    return Kernel(name, root / "vmlinuz", (root / "release").read_text().strip(), root, machine)
 
 
 def _boot_modules(kernel):
@@ -51,8 +53,8 @@ def _boot_modules(kernel):
     return [pathlib.Path(file) for file in files]
 
 
-def make_initramfs(kernel, target):
-    busybox = BUILD / "image/root/usr/bin/busybox"
+def make_initramfs(kernel, target, image):
+    busybox = image / "usr/bin/busybox"
     if not busybox.exists():
         raise Problem("no guest image: run tools/setup image")
     with tempfile.TemporaryDirectory() as folder:

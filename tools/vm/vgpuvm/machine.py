@@ -29,6 +29,15 @@ TRACE_ALWAYS = ("virtio_set_status", "handle_qmp_command")
 
 TIMEOUT, KERNEL_WARNED, DIED, HOST = 124, 123, 125, 126
 
+# By the kernel's machine: QEMU's, its bus of virtio devices, the console of its serial line.
+MACHINES = {
+    "x86_64": ("q35", "pci", "ttyS0"),
+    "aarch64": ("virt", "pci", "ttyAMA0"),
+    "ppc64": ("pseries", "pci", "hvc0"),
+    "riscv64": ("virt", "pci", "ttyS0"),
+    "s390x": ("s390-ccw-virtio", "ccw", "ttysclp0"),
+}
+
 # A process with this prefix ends when the program that started it ends.
 WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 
@@ -56,7 +65,7 @@ class Options:
     root: str = option("", "a folder of the host as the guest's root, read only, instead of the image; it has its own modules", "DIR")
     line: str = option("", "a command line of QEMU to start with (its disk, display and accelerator become those of here)", "TEXT")
     host: str = option("own", "3d: QEMU 11 with Vulkan, from tools/setup host-3d; own: this machine's QEMU", "own|3d")
-    machine: str = option("q35", "q35, or microvm: virtio devices on MMIO (give -device devices)", "TYPE")
+    machine: str = option("", "default: q35, or that of another kernel's processor; microvm: virtio devices on MMIO (give -device devices)", "TYPE")
     vga: str = option("none", "first graphics card: none, bochs, or a QEMU device such as virtio-vga", "DEVICE")
     gpu: list = option([], "such as virtio-gpu-pci,blob=true,max_outputs=2", "DEVICE")
     ports: bool = option(False, "each of them on a PCIe port of its own, where the guest can eject it")
@@ -99,17 +108,17 @@ class Result:
         return log.read_text(errors="replace") if log.exists() else ""
 
 
-def qemu_binary():
-    binary = os.environ.get("QEMU") or shutil.which("qemu-system-x86_64")
+def qemu_binary(machine="x86_64"):
+    binary = (machine == "x86_64" and os.environ.get("QEMU")) or shutil.which(f"qemu-system-{machine}")
     if not binary:
-        raise Problem("no qemu-system-x86_64: run tools/setup packages")
+        raise Problem(f"no qemu-system-{machine}: run tools/setup " + ("packages" if machine == "x86_64" else "foreign ARCHITECTURE"))
     return binary
 
 
-def qemu_command(host):
+def qemu_command(host, machine="x86_64"):
     """How QEMU is started: the host's own, or with the programs and libraries of another root folder."""
     if host == "own":
-        return [qemu_binary()]
+        return [qemu_binary(machine)]
     root = BUILD / f"host-{host}/root"
     if not root.exists():
         raise Problem(f"no {root.relative_to(TOP)}: run tools/setup host-{host}")
@@ -172,7 +181,7 @@ class Machine:
         if options.accel:
             self.accel = options.accel
         else:
-            self.accel = "kvm" if kvm_works(self.kernel.image) else "tcg,thread=multi"
+            self.accel = "kvm" if self.kernel.machine == "x86_64" and kvm_works(self.kernel.image) else "tcg,thread=multi"
 
     def say(self, text):
         print(f"vm: {text}", file=sys.stderr, flush=True)
@@ -219,13 +228,15 @@ class Machine:
         lines = [f"{name}={shlex.quote(value)}\n" for name, value in environment.items()]
         lines += [f"export {name}={shlex.quote(str(value))}\n" for name, value in options.env.items()]
         (inside / "env").write_text("".join(lines))
-        kernel.make_initramfs(self.kernel, inside / "initramfs")
+        # The image is for x86_64, and so is its busybox.
+        image = BUILD / "image/root" if self.kernel.machine == "x86_64" else pathlib.Path(options.root)
+        kernel.make_initramfs(self.kernel, inside / "initramfs", image)
 
     def own_line(self):
         options = self.options
-        return [*qemu_command(options.host), "-name", "vgpu", "-nodefaults",
+        return [*qemu_command(options.host, self.kernel.machine), "-name", "vgpu", "-nodefaults",
                 "-accel", self.accel, "-cpu", "host" if self.accel.startswith("kvm") else "max",
-                "-M", f"{options.machine},memory-backend=mem", "-smp", str(options.smp), "-m", options.mem,
+                "-M", f"{options.machine or MACHINES[self.kernel.machine][0]},memory-backend=mem", "-smp", str(options.smp), "-m", options.mem,
                 "-object", f"memory-backend-memfd,id=mem,size={options.mem},share=on"]
 
     def given_line(self):
@@ -248,8 +259,9 @@ class Machine:
     def command(self, fds):
         """QEMU's command line."""
         options = self.options
-        append = f"console=ttyS0 panic={0 if options.keep else -1} sysrq_always_enabled random.trust_cpu=on {options.append}"
-        virtio, extra = "pci", []
+        _, virtio, console = MACHINES[self.kernel.machine]
+        append = f"console={console} panic={0 if options.keep else -1} sysrq_always_enabled random.trust_cpu=on {options.append}"
+        extra = []
         if options.machine.startswith("microvm"):
             virtio, extra = "device", ["-global", "virtio-mmio.force-legacy=false"]
             # It has no timer to measure the TSC with, and without KVM the guest's TSC is the host's.
