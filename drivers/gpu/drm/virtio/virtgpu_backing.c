@@ -2,9 +2,12 @@
 
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
+#include <linux/cc_platform.h>
 #include <linux/dma-mapping.h>
+#include <linux/iommu.h>
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
+#include <linux/pgtable.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
@@ -32,6 +35,13 @@
  *
  * The pages are charged to the control group of the process that creates the
  * buffer, and counted as GPU memory (GPUActive in /proc/meminfo).
+ *
+ * In confidential guests, and with swiotlb=force, the DMA API copies mapped
+ * pages to bounce buffers.  A resource would keep a copy of the past: hosts
+ * read guest blobs, and command buffers refer to resources, without a
+ * notification to the driver.  There the DMA API allocates the pages, which the
+ * device can access in place, so nothing is copied.  dma_free_pages() needs the
+ * parent device, which the DRM device references, and no driver bound to it.
  */
 
 static void virtgpu_backing_release(struct virtgpu_backing *b)
@@ -67,6 +77,32 @@ static void virtgpu_backing_release_work(struct work_struct *work)
 }
 
 /**
+ * virtgpu_backing_is_translated() - Check for an IOMMU that translates
+ * @dev: device for the DMA API
+ *
+ * Context: Any.
+ * Return: true if DMA addresses of @dev are not guest-physical.
+ */
+bool virtgpu_backing_is_translated(struct device *dev)
+{
+	const struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+
+	return domain && domain->type != IOMMU_DOMAIN_IDENTITY;
+}
+
+/*
+ * Only bounce buffers limit the size of a mapping.  Behind an IOMMU they are
+ * used for parts of pages, and a buffer consists of whole pages.
+ */
+VISIBLE_IF_KUNIT bool virtgpu_backing_bounces(struct device *dev)
+{
+	KUNIT_STATIC_STUB_REDIRECT(virtgpu_backing_bounces, dev);
+
+	return dma_max_mapping_size(dev) < SIZE_MAX && !virtgpu_backing_is_translated(dev);
+}
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_bounces);
+
+/**
  * virtgpu_backing_mgr_init() - Initialise a backing manager
  * @mgr: the backing manager
  * @dev: device for the DMA API
@@ -77,6 +113,7 @@ void virtgpu_backing_mgr_init(struct virtgpu_backing_mgr *mgr, struct device *de
 {
 	mgr->dev = dev;
 	mgr->addr_type = addr_type;
+	mgr->bounces = addr_type == VIRTGPU_ADDR_DMA && virtgpu_backing_bounces(dev);
 	mgr->dir = DMA_TO_DEVICE;
 	init_llist_head(&mgr->release_list);
 	INIT_WORK(&mgr->release_work, virtgpu_backing_release_work);
@@ -251,9 +288,28 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_backing_put_sync);
  * Guest pages
  */
 
+/**
+ * struct virtgpu_pages - Guest pages
+ * @base: the backing
+ * @table: the pages, one entry for each block
+ */
 struct virtgpu_pages {
 	struct virtgpu_backing base;
 	struct sg_table table;
+};
+
+/**
+ * struct virtgpu_block - A block of pages that is not in a table yet
+ * @link: in the list of blocks of a buffer
+ * @page: the first page
+ * @order: of the block
+ * @addr: DMA address, from dma_alloc_pages() only
+ */
+struct virtgpu_block {
+	struct list_head link;
+	struct page *page;
+	unsigned int order;
+	dma_addr_t addr;
 };
 
 static struct virtgpu_pages *to_virtgpu_pages(struct virtgpu_backing *b)
@@ -270,27 +326,35 @@ static void virtgpu_pages_count(struct page *page, long n)
 	mod_node_page_state(page_pgdat(page), NR_GPU_ACTIVE, n);
 }
 
-static void virtgpu_pages_free_block(struct page *page, unsigned int order)
+static void virtgpu_pages_free_block(struct virtgpu_backing_mgr *mgr,
+				     const struct virtgpu_block *block)
 {
-	virtgpu_pages_count(page, -(1L << order));
-	__free_pages(page, order);
+	virtgpu_pages_count(block->page, -(1L << block->order));
+	if (mgr->bounces)
+		dma_free_pages(mgr->dev, PAGE_SIZE << block->order, block->page, block->addr,
+			       mgr->dir);
+	else
+		__free_pages(block->page, block->order);
 }
 
-static void virtgpu_pages_free_blocks(struct list_head *blocks)
+static void virtgpu_pages_free_blocks(struct virtgpu_backing_mgr *mgr, struct list_head *blocks)
 {
-	struct page *page, *next;
+	struct virtgpu_block *block, *next;
 
-	list_for_each_entry_safe(page, next, blocks, lru) {
-		list_del(&page->lru);
-		virtgpu_pages_free_block(page, compound_order(page));
+	list_for_each_entry_safe(block, next, blocks, link) {
+		virtgpu_pages_free_block(mgr, block);
+		kfree(block);
 	}
 }
 
+/* Pages from dma_alloc_pages() keep their addresses. */
 static void virtgpu_pages_unmap(struct virtgpu_backing *b)
 {
-	if (b->addr_type == VIRTGPU_ADDR_DMA)
-		dma_unmap_sgtable(b->mgr->dev, b->sgt, b->mgr->dir, 0);
-	WRITE_ONCE(b->addr_type, VIRTGPU_ADDR_GPA);
+	WRITE_ONCE(b->needs_sync, false);
+	if (b->mgr->bounces || b->addr_type != VIRTGPU_ADDR_DMA)
+		return;
+	dma_unmap_sgtable(b->mgr->dev, b->sgt, b->mgr->dir, 0);
+	b->addr_type = VIRTGPU_ADDR_GPA;
 }
 
 static void virtgpu_pages_release(struct virtgpu_backing *b)
@@ -300,8 +364,15 @@ static void virtgpu_pages_release(struct virtgpu_backing *b)
 	unsigned int i;
 
 	virtgpu_pages_unmap(b);
-	for_each_sgtable_sg(&p->table, sg, i)
-		virtgpu_pages_free_block(sg_page(sg), get_order(sg->length));
+	for_each_sgtable_sg(&p->table, sg, i) {
+		struct virtgpu_block block = {
+			.page = sg_page(sg),
+			.order = get_order(sg->length),
+			.addr = b->mgr->bounces ? sg_dma_address(sg) : 0,
+		};
+
+		virtgpu_pages_free_block(b->mgr, &block);
+	}
 	sg_free_table(&p->table);
 	kfree(p);
 }
@@ -323,29 +394,40 @@ VISIBLE_IF_KUNIT gfp_t virtgpu_pages_gfp(unsigned int order)
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_gfp);
 
-static struct page *virtgpu_pages_alloc_block(unsigned int order)
+/*
+ * Without __GFP_DIRECT_RECLAIM, dma_alloc_pages() takes unencrypted pages from
+ * the pool for atomic allocations.
+ */
+static struct page *virtgpu_pages_alloc_pages(struct virtgpu_backing_mgr *mgr,
+					      unsigned int order, dma_addr_t *addr)
 {
-	struct page *page = alloc_pages(virtgpu_pages_gfp(order), order);
+	gfp_t gfp = virtgpu_pages_gfp(order);
 
-	if (page)
-		virtgpu_pages_count(page, 1L << order);
+	if (!mgr->bounces)
+		return alloc_pages(gfp, order);
+	gfp &= ~(__GFP_COMP | __GFP_HIGHMEM | __GFP_ZERO);
 
-	return page;
+	return dma_alloc_pages(mgr->dev, PAGE_SIZE << order, addr, mgr->dir,
+			       gfp | __GFP_DIRECT_RECLAIM);
 }
 
-static unsigned int virtgpu_pages_max_order(struct virtgpu_backing_mgr *mgr)
+static struct virtgpu_block *virtgpu_pages_alloc_block(struct virtgpu_backing_mgr *mgr,
+						       unsigned int order)
 {
-	unsigned int order = MAX_PAGE_ORDER;
-	size_t max;
+	struct virtgpu_block *block = kmalloc_obj(*block);
 
-	/* A segment must fit into a bounce buffer. */
-	if (mgr->addr_type == VIRTGPU_ADDR_DMA) {
-		max = max_t(size_t, dma_max_mapping_size(mgr->dev), PAGE_SIZE);
-		if (max < PAGE_SIZE << MAX_PAGE_ORDER)
-			order = ilog2(max >> PAGE_SHIFT);
+	if (!block)
+		return NULL;
+
+	block->order = order;
+	block->page = virtgpu_pages_alloc_pages(mgr, order, &block->addr);
+	if (!block->page) {
+		kfree(block);
+		return NULL;
 	}
+	virtgpu_pages_count(block->page, 1L << order);
 
-	return order;
+	return block;
 }
 
 /*
@@ -355,24 +437,23 @@ static unsigned int virtgpu_pages_max_order(struct virtgpu_backing_mgr *mgr)
 static int virtgpu_pages_alloc_blocks(struct virtgpu_backing_mgr *mgr, u64 left,
 				      struct list_head *blocks)
 {
-	unsigned int order = virtgpu_pages_max_order(mgr);
-	struct page *page;
+	unsigned int order = MAX_PAGE_ORDER;
+	struct virtgpu_block *block;
 	int n = 0;
 
 	while (left) {
-		order = min_t(unsigned int, order, ilog2(left));
-		page = virtgpu_pages_alloc_block(order);
-		if ((!page && !order) || fatal_signal_pending(current)) {
-			if (page)
-				virtgpu_pages_free_block(page, order);
+		if (fatal_signal_pending(current))
 			return -ENOMEM;
-		}
-		if (!page) {
+		order = min_t(unsigned int, order, ilog2(left));
+		block = virtgpu_pages_alloc_block(mgr, order);
+		if (!block && !order)
+			return -ENOMEM;
+		if (!block) {
 			/* Do not retry an order that failed. */
 			order--;
 			continue;
 		}
-		list_add_tail(&page->lru, blocks);
+		list_add_tail(&block->link, blocks);
 		left -= 1UL << order;
 		n++;
 	}
@@ -380,16 +461,57 @@ static int virtgpu_pages_alloc_blocks(struct virtgpu_backing_mgr *mgr, u64 left,
 	return n;
 }
 
-static void virtgpu_pages_fill_table(struct list_head *blocks, struct sg_table *table)
+/* Move all blocks to @p, which owns the pages then. */
+static void virtgpu_pages_fill_table(struct virtgpu_pages *p, struct list_head *blocks)
 {
-	struct scatterlist *sg = table->sgl;
-	struct page *page, *next;
+	struct scatterlist *sg = p->table.sgl;
+	struct virtgpu_block *block, *next;
 
-	list_for_each_entry_safe(page, next, blocks, lru) {
-		list_del(&page->lru);
-		sg_set_page(sg, page, page_size(page), 0);
+	list_for_each_entry_safe(block, next, blocks, link) {
+		size_t size = PAGE_SIZE << block->order;
+
+		sg_set_page(sg, block->page, size, 0);
+		if (p->base.mgr->bounces) {
+			sg_dma_address(sg) = block->addr;
+			sg_dma_len(sg) = size;
+		}
 		sg = sg_next(sg);
+		kfree(block);
 	}
+}
+
+static bool virtgpu_pages_needs_sync(struct virtgpu_backing *b)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sgtable_dma_sg(b->sgt, sg, i)
+		if (dma_need_sync(b->mgr->dev, sg_dma_address(sg)))
+			return true;
+
+	return false;
+}
+
+/* Get DMA addresses, if the device uses them. */
+static int virtgpu_pages_map(struct virtgpu_backing *b)
+{
+	struct virtgpu_backing_mgr *mgr = b->mgr;
+	int ret;
+
+	if (mgr->addr_type != VIRTGPU_ADDR_DMA)
+		return 0;
+
+	if (!mgr->bounces) {
+		ret = dma_map_sgtable(mgr->dev, b->sgt, mgr->dir, 0);
+		if (ret) {
+			/* virtgpu_pages_release() must not unmap. */
+			b->addr_type = VIRTGPU_ADDR_GPA;
+			return ret;
+		}
+	}
+	b->needs_sync = virtgpu_pages_needs_sync(b);
+
+	return virtgpu_backing_track_mapping(b, virtgpu_pages_unmap);
 }
 
 /**
@@ -430,29 +552,19 @@ struct virtgpu_backing *virtgpu_pages_alloc(struct virtgpu_backing_mgr *mgr, u64
 	ret = sg_alloc_table(&p->table, n, GFP_KERNEL);
 	if (ret)
 		goto free;
-	virtgpu_pages_fill_table(&blocks, &p->table);
+	virtgpu_pages_fill_table(p, &blocks);
 
-	if (mgr->addr_type == VIRTGPU_ADDR_DMA) {
-		ret = dma_map_sgtable(mgr->dev, &p->table, mgr->dir, 0);
-		if (ret)
-			/*
-			 * Not mapped, so virtgpu_pages_release() must not
-			 * unmap.
-			 */
-			p->base.addr_type = VIRTGPU_ADDR_GPA;
-		else
-			ret = virtgpu_backing_track_mapping(&p->base, virtgpu_pages_unmap);
-		if (ret) {
-			/* The table owns the pages. */
-			virtgpu_pages_release(&p->base);
-			return ERR_PTR(ret);
-		}
+	ret = virtgpu_pages_map(&p->base);
+	if (ret) {
+		/* The table owns the pages. */
+		virtgpu_pages_release(&p->base);
+		return ERR_PTR(ret);
 	}
 
 	return &p->base;
 
 free:
-	virtgpu_pages_free_blocks(&blocks);
+	virtgpu_pages_free_blocks(mgr, &blocks);
 	kfree(p);
 	return ERR_PTR(ret);
 }
@@ -462,7 +574,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_alloc);
  * virtgpu_pages_sync_for_device() - Make CPU writes visible to the device
  * @b: from virtgpu_pages_alloc()
  *
- * Does nothing if the device uses guest-physical addresses.
+ * Does nothing if the DMA API has nothing to do for the mapping.
  *
  * Context: Any.  Caller must keep the pages mapped, see
  * virtgpu_gem_sync_for_device().
@@ -471,7 +583,7 @@ void virtgpu_pages_sync_for_device(struct virtgpu_backing *b)
 {
 	KUNIT_STATIC_STUB_REDIRECT(virtgpu_pages_sync_for_device, b);
 
-	if (b->addr_type == VIRTGPU_ADDR_DMA)
+	if (READ_ONCE(b->needs_sync))
 		dma_sync_sgtable_for_device(b->mgr->dev, b->sgt, b->mgr->dir);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_sync_for_device);
@@ -484,8 +596,17 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_pages_sync_for_device);
  */
 void virtgpu_pages_sync_for_cpu(struct virtgpu_backing *b)
 {
-	if (b->addr_type == VIRTGPU_ADDR_DMA)
+	if (READ_ONCE(b->needs_sync))
 		dma_sync_sgtable_for_cpu(b->mgr->dev, b->sgt, b->mgr->dir);
+}
+
+/* dma_alloc_pages() makes the pages unencrypted in confidential guests. */
+static pgprot_t virtgpu_pages_prot(const struct virtgpu_backing *b, pgprot_t prot)
+{
+	if (b->mgr->bounces && cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
+		return pgprot_decrypted(prot);
+
+	return prot;
 }
 
 /**
@@ -510,7 +631,7 @@ int virtgpu_pages_vmap(struct virtgpu_backing *b, struct iosys_map *map)
 	for_each_sgtable_page(b->sgt, &it, 0)
 		pages[i++] = sg_page_iter_page(&it);
 
-	vaddr = vmap(pages, n, VM_MAP, PAGE_KERNEL);
+	vaddr = vmap(pages, n, VM_MAP, virtgpu_pages_prot(b, PAGE_KERNEL));
 	kvfree(pages);
 	if (!vaddr)
 		return -ENOMEM;
@@ -542,6 +663,7 @@ int virtgpu_pages_mmap(struct virtgpu_backing *b, struct vm_area_struct *vma,
 	if (skip + (vma->vm_end - vma->vm_start) > b->size)
 		return -EINVAL;
 
+	vma->vm_page_prot = virtgpu_pages_prot(b, vma->vm_page_prot);
 	for_each_sgtable_sg(b->sgt, sg, i) {
 		unsigned long len;
 

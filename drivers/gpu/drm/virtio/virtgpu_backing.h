@@ -22,6 +22,8 @@ struct vm_area_struct;
  * struct virtgpu_backing_mgr - All backings of a device
  * @dev: device for the DMA API: the parent of the virtio device
  * @addr_type: address type passed to the device
+ * @bounces: the DMA API copies what it maps to bounce buffers, so it allocates
+ *	the guest pages
  * @dir: DMA direction of guest pages; DMA_TO_DEVICE unless the device writes
  * @release_list: backings to be released
  * @release_work: releases them
@@ -34,6 +36,7 @@ struct vm_area_struct;
 struct virtgpu_backing_mgr {
 	struct device *dev;
 	enum virtgpu_addr_type addr_type;
+	bool bounces;
 	enum dma_data_direction dir;
 	struct llist_head release_list;
 	struct work_struct release_work;
@@ -49,6 +52,7 @@ struct virtgpu_backing_mgr {
  * @ref: references of the GEM object and of each resource
  * @sgt: the memory
  * @addr_type: address type passed to the device
+ * @needs_sync: the DMA API synchronises the mapping; false after removal
  * @size: in bytes, a multiple of PAGE_SIZE
  * @mgr: the backing manager
  * @release: frees the backing; may sleep
@@ -60,6 +64,7 @@ struct virtgpu_backing {
 	refcount_t ref;
 	struct sg_table *sgt;
 	enum virtgpu_addr_type addr_type;
+	bool needs_sync;
 	u64 size;
 	struct virtgpu_backing_mgr *mgr;
 	void (*release)(struct virtgpu_backing *b);
@@ -68,6 +73,7 @@ struct virtgpu_backing {
 	struct list_head link;
 };
 
+bool virtgpu_backing_is_translated(struct device *dev);
 void virtgpu_backing_mgr_init(struct virtgpu_backing_mgr *mgr, struct device *dev,
 			      enum virtgpu_addr_type addr_type);
 void virtgpu_backing_mgr_unmap_all(struct virtgpu_backing_mgr *mgr);
@@ -91,6 +97,7 @@ int virtgpu_pages_mmap(struct virtgpu_backing *b, struct vm_area_struct *vma,
 struct page *virtgpu_pages_page(struct virtgpu_backing *b, u64 offset);
 struct sg_table *virtgpu_pages_sg_table(struct virtgpu_backing *b);
 #if IS_ENABLED(CONFIG_KUNIT)
+bool virtgpu_backing_bounces(struct device *dev);
 gfp_t virtgpu_pages_gfp(unsigned int order);
 #endif
 

@@ -79,6 +79,7 @@ static int virtgpu_debugfs_features(struct seq_file *m, void *data)
 
 	virtgpu_debugfs_print_uint(&p, "blob alignment", f->blob_align);
 	virtgpu_debugfs_print_bool(&p, "access platform", f->dma);
+	virtgpu_debugfs_print_bool(&p, "bounce buffers", vgdev->backings.bounces);
 	virtgpu_debugfs_print_bool(&p, "event index", f->event_idx);
 	virtgpu_debugfs_print_bool(&p, "packed ring", f->packed);
 	virtgpu_debugfs_print_uint(&p, "control ring", vgdev->ctrl.ring_size);

@@ -168,7 +168,7 @@ void virtgpu_gem_sync_for_device(struct virtgpu_gem *gem)
 {
 	int idx;
 
-	if (!gem->pages || READ_ONCE(gem->pages->addr_type) != VIRTGPU_ADDR_DMA ||
+	if (!gem->pages || !READ_ONCE(gem->pages->needs_sync) ||
 	    !drm_dev_enter(gem->base.dev, &idx))
 		return;
 	virtgpu_pages_sync_for_device(gem->pages);

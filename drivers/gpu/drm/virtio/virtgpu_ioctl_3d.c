@@ -192,20 +192,19 @@ virtgpu_ioctl_3d_transfer_resource(struct virtgpu_gem *gem,
 }
 
 /*
- * The DMA API copies a bounce buffer back as a whole, which overwrites
- * concurrent transfers and writes of the CPU. Lock a buffer that may bounce
- * only while it is idle.
+ * Synchronising a buffer discards what the CPU and other transfers write at the
+ * same time.  Lock a buffer that needs it only while it is idle.
  */
 static int virtgpu_ioctl_3d_lock_transfer(struct virtgpu_gem *gem)
 {
-	bool bounces = gem->pages && gem->pages->addr_type == VIRTGPU_ADDR_DMA;
+	bool exclusive = gem->pages && READ_ONCE(gem->pages->needs_sync);
 	struct dma_resv *resv = gem->base.resv;
 	long left;
 	int ret;
 
 	for (;;) {
 		ret = dma_resv_lock_interruptible(resv, NULL);
-		if (ret || !bounces || dma_resv_test_signaled(resv, DMA_RESV_USAGE_READ))
+		if (ret || !exclusive || dma_resv_test_signaled(resv, DMA_RESV_USAGE_READ))
 			return ret;
 		dma_resv_unlock(resv);
 
@@ -317,8 +316,8 @@ put:
  *
  * The fence of the copy is added to the reservation object of the buffer.
  *
- * Context: May sleep; with VIRTIO_F_ACCESS_PLATFORM it waits until the buffer
- * is idle.
+ * Context: May sleep; if the DMA API synchronises the buffer, it waits until
+ * the buffer is idle.
  * Return: 0 on success, -ENOENT if the handle is invalid, -EINVAL if the buffer
  * has no copy on the host or cannot have the stride, -EIO if the buffer or the
  * context was lost or the device is unresponsive, -ENODEV if the device was

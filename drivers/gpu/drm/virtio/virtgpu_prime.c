@@ -3,7 +3,6 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
-#include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
@@ -500,14 +499,7 @@ static struct drm_gem_object *virtgpu_prime_create_gem(struct virtgpu_device *vg
  */
 static bool virtgpu_prime_is_addressable(struct virtgpu_device *vgdev)
 {
-	struct iommu_domain *domain;
-
-	if (vgdev->features.dma)
-		return true;
-
-	domain = iommu_get_domain_for_dev(vgdev->backings.dev);
-
-	return !domain || domain->type == IOMMU_DOMAIN_IDENTITY;
+	return vgdev->features.dma || !virtgpu_backing_is_translated(vgdev->backings.dev);
 }
 
 /**

@@ -522,7 +522,7 @@ void virtgpu_resource_track_transfer(struct virtgpu_resource *res, struct virtgp
 				     bool writes)
 {
 	virtgpu_resource_bind_msg(res, msg, virtgpu_resource_warn_complete);
-	if (writes && res->backing)
+	if (writes && res->backing && res->backing->needs_sync)
 		msg->pre_complete = virtgpu_resource_transfer_complete;
 }
 

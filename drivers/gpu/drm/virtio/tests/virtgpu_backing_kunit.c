@@ -28,6 +28,8 @@ static struct virtgpu_backing_mgr *mgr_create(struct kunit *test, enum virtgpu_a
 
 	KUNIT_ASSERT_NOT_NULL(test, mgr);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	if (type == VIRTGPU_ADDR_DMA)
+		KUNIT_ASSERT_EQ(test, dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64)), 0);
 	virtgpu_backing_mgr_init(mgr, dev, type);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, mgr_fini, mgr), 0);
 
@@ -43,7 +45,6 @@ static struct virtgpu_backing_mgr *dma_mgr_create(struct kunit *test)
 	mgr->dev->dma_parms = kunit_kzalloc(test, sizeof(*mgr->dev->dma_parms), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, mgr->dev->dma_parms);
 	dma_set_max_seg_size(mgr->dev, UINT_MAX);
-	KUNIT_ASSERT_EQ(test, dma_coerce_mask_and_coherent(mgr->dev, DMA_BIT_MASK(64)), 0);
 
 	return mgr;
 }

@@ -13,6 +13,7 @@
 #include <uapi/drm/virtgpu_drm.h>
 
 #include "virtgpu_device.h"
+#include "virtgpu_gem.h"
 #include "virtgpu_mock.h"
 #include "virtgpu_mock_buffer.h"
 #include "virtgpu_output.h"
@@ -339,6 +340,7 @@ static void unplug_while_syncing(struct kunit *test)
 	u = test_client_open(test, race.m);
 	KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE, &create), 0);
 	transfer.bo_handle = create.bo_handle;
+	to_virtgpu_gem(test_client_object(u, create.bo_handle))->pages->needs_sync = true;
 
 	sync_race = &race;
 	kunit_activate_static_stub(test, virtgpu_pages_sync_for_device, slow_sync);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/atomic.h>
 #include <linux/dma-mapping.h>
@@ -416,6 +417,11 @@ static void unregister_parent(void *data)
 	platform_device_unregister(data);
 }
 
+static bool mock_bounces(struct device *dev)
+{
+	return true;
+}
+
 /**
  * virtgpu_mock_create() - Create a device, without registering it
  * @test: the running test
@@ -460,6 +466,8 @@ struct virtgpu_mock *virtgpu_mock_create(struct kunit *test,
 	if (IS_ENABLED(CONFIG_HAS_DMA))
 		KUNIT_ASSERT_EQ(test, dma_coerce_mask_and_coherent(&parent->dev,
 								   DMA_BIT_MASK(64)), 0);
+	if (config->bounces)
+		kunit_activate_static_stub(test, virtgpu_backing_bounces, mock_bounces);
 
 	return m;
 }

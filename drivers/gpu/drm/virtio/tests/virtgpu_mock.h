@@ -56,6 +56,7 @@ struct virtgpu_mock_capset {
  * @host_visible_size: size of the host-visible region in bytes, 0 for none
  * @host_memory: memory for 2D resources in bytes, 0 for no limit
  * @no_peer: the host cannot access memory of PCI peer devices
+ * @bounces: the DMA API uses bounce buffers for the device
  * @find_error: error of find_vqs(), or 0
  * @status_error: the device does not accept FEATURES_OK
  */
@@ -71,6 +72,7 @@ struct virtgpu_mock_config {
 	size_t host_visible_size;
 	u64 host_memory;
 	bool no_peer;
+	bool bounces;
 	int find_error;
 	bool status_error;
 };

@@ -70,7 +70,7 @@ static struct resource_test *resource_create(struct kunit *test)
 	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, t);
-	virtgpu_backing_mgr_init(&t->mem, NULL, VIRTGPU_ADDR_DMA);
+	virtgpu_backing_mgr_init(&t->mem, NULL, VIRTGPU_ADDR_GPA);
 	virtgpu_resource_mgr_init(&t->mgr, NULL, NULL);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, resource_fini, t), 0);
 	t->r = test_ring_create(test, 64);
@@ -85,6 +85,7 @@ static struct resource_test *resource_create(struct kunit *test)
 		sg_dma_len(sg) = 0x1000;
 	}
 	virtgpu_backing_init(&t->backing.base, &t->mem, count_release);
+	t->backing.base.addr_type = VIRTGPU_ADDR_DMA;
 	t->backing.base.sgt = &t->backing.sgt;
 	t->backing.base.size = SIZE;
 
