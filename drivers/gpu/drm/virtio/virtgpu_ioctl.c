@@ -311,7 +311,7 @@ virtgpu_ioctl_gem_prep_cmdbuf(struct virtgpu_device *vgdev, struct virtgpu_conte
 	if (!args->cmd_size)
 		return NULL;
 
-	cmdbuf = virtgpu_cmdbuf_from_user(&vgdev->ctrl, args->cmd, args->cmd_size);
+	cmdbuf = virtgpu_cmdbuf_from_user(vgdev, args->cmd, args->cmd_size);
 	if (IS_ERR(cmdbuf))
 		return ERR_CAST(cmdbuf);
 	msg = virtgpu_msg_alloc();

@@ -40,6 +40,8 @@
 
 /* Upper limits of what one call can allocate. */
 #define MAX_CMDBUF_SIZE	SZ_16M
+/* Adding a message to the ring copies its command buffer, interrupts off. */
+#define MAX_BOUNCED_CMDBUF_SIZE	SZ_1M
 #define MAX_BUFFERS	SZ_64K
 #define MAX_SYNCOBJS	SZ_16K
 
@@ -106,23 +108,25 @@ struct virtgpu_submit {
 
 /**
  * virtgpu_cmdbuf_from_user() - Copy a command buffer from user space
- * @q: queue that the buffer will be sent on
+ * @vgdev: the device
  * @addr: user address of the buffer
  * @size: size of the buffer in bytes, not 0
  *
  * Context: May sleep.
- * Return: the command buffer, ERR_PTR(-E2BIG) above 16 MiB, ERR_PTR(-EFAULT),
- * or ERR_PTR(-ENOMEM).
+ * Return: the command buffer, ERR_PTR(-E2BIG) above 16 MiB, or above 1 MiB if
+ * the DMA API uses bounce buffers, ERR_PTR(-EFAULT), or ERR_PTR(-ENOMEM).
  */
-struct virtgpu_mem_entries *virtgpu_cmdbuf_from_user(struct virtgpu_vq *q, u64 addr, u32 size)
+struct virtgpu_mem_entries *virtgpu_cmdbuf_from_user(struct virtgpu_device *vgdev, u64 addr,
+						     u32 size)
 {
+	u32 max = vgdev->backings.bounces ? MAX_BOUNCED_CMDBUF_SIZE : MAX_CMDBUF_SIZE;
 	struct virtgpu_mem_entries *cmdbuf;
 	struct scatterlist *sg;
 	unsigned int i;
 
-	if (size > MAX_CMDBUF_SIZE)
+	if (size > max)
 		return ERR_PTR(-E2BIG);
-	cmdbuf = virtgpu_mem_entries_alloc_bytes(size, virtgpu_vq_max_segs(q));
+	cmdbuf = virtgpu_mem_entries_alloc_bytes(size, virtgpu_vq_max_segs(&vgdev->ctrl));
 	if (!cmdbuf)
 		return ERR_PTR(-ENOMEM);
 
@@ -161,7 +165,7 @@ static int virtgpu_submit_parse(struct virtgpu_submit *s)
 	if (!args->size)
 		return 0;
 
-	s->cmdbuf = virtgpu_cmdbuf_from_user(&s->vgdev->ctrl, args->command, args->size);
+	s->cmdbuf = virtgpu_cmdbuf_from_user(s->vgdev, args->command, args->size);
 	if (IS_ERR(s->cmdbuf)) {
 		int ret = PTR_ERR(s->cmdbuf);
 

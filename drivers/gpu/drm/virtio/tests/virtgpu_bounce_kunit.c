@@ -5,6 +5,7 @@
 #include <linux/dma-fence.h>
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
 #include <linux/workqueue.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem.h>
@@ -25,6 +26,7 @@
 #define H 48
 #define SIZE (W * H * 4)
 #define PLATFORM BIT_ULL(VIRTIO_F_ACCESS_PLATFORM)
+#define CMD(name) VIRTIO_GPU_CMD_##name
 
 struct bounce_case {
 	const char *name;
@@ -122,6 +124,37 @@ static void bounce_unplug(struct kunit *test)
 	drm_gem_vunmap(obj, &map);
 }
 
+struct cmdbuf_size {
+	const char *name;
+	bool bounces;
+	u32 size;
+	int ret;
+};
+
+static const struct cmdbuf_size cmdbuf_sizes[] = {
+	{ "1 MiB", true, SZ_1M, 0 },
+	{ "above 1 MiB", true, SZ_1M + 4, -E2BIG },
+	{ "16 MiB", true, SZ_16M, -E2BIG },
+	{ "16 MiB, no bounce buffers", false, SZ_16M, 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(cmdbuf_size, cmdbuf_sizes, name);
+
+/* Adding a message to the ring copies its command buffer. */
+static void bounce_cmdbuf(struct kunit *test)
+{
+	const struct cmdbuf_size *c = test->param_value;
+	struct virtgpu_mock *m = start_mock(test, VIRTGPU_MOCK_3D | PLATFORM, c->bounces);
+	struct virtgpu_test_client *u = test_client_open(test, m);
+	struct drm_virtgpu_execbuffer args = { .size = c->size };
+
+	args.command = test_client_memory(test, NULL, c->size);
+	m->expect_violations = true;
+	KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_EXECBUFFER, &args), c->ret);
+	virtgpu_mock_wait_idle(m);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(m, CMD(SUBMIT_3D)), !c->ret);
+}
+
 struct sync_case {
 	const char *name;
 	u64 features;
@@ -191,6 +224,7 @@ static struct kunit_case bounce_tests[] = {
 	KUNIT_CASE_PARAM(bounce_pages, bounce_case_gen_params),
 	KUNIT_CASE_PARAM(bounce_shows, bounce_case_gen_params),
 	KUNIT_CASE_PARAM(bounce_unplug, bounce_case_gen_params),
+	KUNIT_CASE_PARAM(bounce_cmdbuf, cmdbuf_size_gen_params),
 	KUNIT_CASE_PARAM(transfer_of_busy_buffer, sync_case_gen_params),
 	{}
 };
