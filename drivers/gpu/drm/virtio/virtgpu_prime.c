@@ -693,8 +693,9 @@ static bool virtgpu_prime_is_native(struct dma_buf *dma_buf, struct drm_device *
  *
  * Context: May sleep.
  * Return: the GEM object, which is the original one if @dev exported @dma_buf;
- * -EXDEV if the device bypasses the IOMMU that it is behind and cannot reach
- * the memory; -ENOMEM; or the exporter's error.
+ * -EXDEV if the device cannot reach the memory, because it bypasses the IOMMU
+ * that it is behind, or because the DMA API would map a copy; -ENOMEM; or the
+ * exporter's error.
  */
 struct drm_gem_object *virtgpu_prime_import(struct drm_device *dev,
 					    struct dma_buf *dma_buf)
@@ -709,6 +710,11 @@ struct drm_gem_object *virtgpu_prime_import(struct drm_device *dev,
 
 	if (!virtgpu_prime_is_addressable(vgdev)) {
 		drm_warn_once(dev, "cannot import dma-bufs: device bypasses the guest IOMMU; enable VIRTIO_F_ACCESS_PLATFORM (QEMU: iommu_platform=on)\n");
+		return ERR_PTR(-EXDEV);
+	}
+	/* The host would show the copy that mapping the buffer makes. */
+	if (vgdev->backings.bounces) {
+		drm_warn_once(dev, "cannot import dma-bufs: the DMA API uses bounce buffers for the device\n");
 		return ERR_PTR(-EXDEV);
 	}
 

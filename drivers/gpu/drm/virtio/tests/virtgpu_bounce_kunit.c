@@ -14,6 +14,7 @@
 #include "virtgpu_device.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_mock.h"
+#include "virtgpu_mock_buffer.h"
 #include "virtgpu_test_client.h"
 #include "virtgpu_test_render.h"
 
@@ -103,6 +104,23 @@ static void bounce_shows(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
 		KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, pattern, W, H));
 	}
+}
+
+/* The DMA API would map a copy of an import, so imports are refused. */
+static void bounce_import(struct kunit *test)
+{
+	const struct bounce_case *c = test->param_value;
+	struct virtgpu_mock *m = start_mock(test, c->features, c->bounces);
+	struct virtgpu_mock_buffer *b = virtgpu_mock_buffer_create(test, m, VIRTGPU_MOCK_DYNAMIC,
+								   SIZE);
+	struct virtgpu_test_client *u = test_client_open(test, m);
+	u32 handle;
+
+	KUNIT_EXPECT_EQ(test, test_client_import(u, b->dma_buf, &handle), c->bounces ? -EXDEV : 0);
+	if (c->bounces)
+		KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(b->attachments)));
+	else
+		test_client_drop(u, handle);
 }
 
 /* The pages of a buffer stay when the device is removed, without DMA. */
@@ -223,6 +241,7 @@ static void transfer_of_busy_buffer(struct kunit *test)
 static struct kunit_case bounce_tests[] = {
 	KUNIT_CASE_PARAM(bounce_pages, bounce_case_gen_params),
 	KUNIT_CASE_PARAM(bounce_shows, bounce_case_gen_params),
+	KUNIT_CASE_PARAM(bounce_import, bounce_case_gen_params),
 	KUNIT_CASE_PARAM(bounce_unplug, bounce_case_gen_params),
 	KUNIT_CASE_PARAM(bounce_cmdbuf, cmdbuf_size_gen_params),
 	KUNIT_CASE_PARAM(transfer_of_busy_buffer, sync_case_gen_params),
