@@ -3,6 +3,8 @@
 buffers between what virgl renders, and IGT's tests of the ioctls against both. See also virgl and venus in
 test_uapi.py."""
 
+import dataclasses
+
 import pytest
 from vgputest import BUILD, TESTING, guests, screenshots
 
@@ -20,6 +22,7 @@ CASES = {
 
 VIRGL = {"gpu": ["virtio-gpu-gl-pci"]}
 # What IGT needs too, contexts and blobs, this machine's virglrenderer may be too old for.
+BOUNCE = {"append": "swiotlb=force", "gpu": ["virtio-gpu-gl-pci,iommu_platform=on"]}
 BLOB = {"host": "3d", "gpu": ["virtio-gpu-gl-pci,blob=on,hostmem=256M"]}
 VENUS = {"host": "3d", "gpu": ["virtio-gpu-gl-pci,blob=on,venus=on,hostmem=256M"]}
 # The second GPU has no window: it lacks a ROM, and no program sets a mode on it.
@@ -39,11 +42,12 @@ def guest(kernel, name, script, options):
 
 
 GUESTS = [guest(kernel, *row) for kernel in ("lts", "7.3") for row in SETS]
+GUESTS.append(dataclasses.replace(guest("lts", "virgl-bounce", "render", {"udev": True, **BOUNCE}), full=True))
 GUESTS.append(guest("7.3", "two-gpus-without-blobs", "two-gpus", {**SECOND, **VIRGL}))
 
 
 def pytest_generate_tests(metafunc):
-    guests.parametrize(metafunc, [guest for guest in GUESTS if guest.name == "virgl" or metafunc.function is not test_frames])
+    guests.parametrize(metafunc, [guest for guest in GUESTS if guest.name in ("virgl", "virgl-bounce") or metafunc.function is not test_frames])
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ GUESTS = {
     "silent": (SILENT, ["silent"], ["blob-off", "wedged"]),
     "no blobs": ({"gpu": ["virtio-gpu-pci"]}, [], ["blob-off"]),
     "buffer in small pieces": (IMPORT, ["import/scatter"], ["fallback", "list-too-long"]),
-    "bypassed IOMMU": ({**IMPORT, **guests.IOMMU}, ["import/bypass"], ["bypass"]),
+    "bypassed IOMMU": ({**IMPORT, **guests.IOMMU}, ["import/unreachable"], ["bypass"]),
 }
 DEFAULT = ("healthy", "no udmabuf on the host", "silent")
 

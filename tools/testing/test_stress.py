@@ -9,6 +9,7 @@ CASES = guests.cases_of("stress")
 TWO = {"gpu": ["virtio-gpu-pci,max_outputs=2"]}
 BLOB = {"gpu": ["virtio-gpu-pci,max_outputs=2,blob=true"]}
 PLATFORM = {**guests.IOMMU, "gpu": ["virtio-gpu-pci,max_outputs=2,blob=true,iommu_platform=on"]}
+BOUNCE = {"append": "swiotlb=1024,force", "gpu": PLATFORM["gpu"]}
 TEN_PORTS = {"ports": True, "mem": "3G", "gpu": BLOB["gpu"] * 10}
 KMEMLEAK = {"append": "kmemleak=on"}
 # Over serial lines: Linux 7.3 loses virtio's ports when it sleeps. And the folders that are
@@ -38,6 +39,7 @@ SETS = (
     # Half a minute each time.
     ("lts", "hibernate", {**SLEEPS, **BLOB}, "suspend/s4-ram suspend/s4-busy", {"SUSPEND_CYCLES": 1}, {"SUSPEND_CYCLES": 3}),
     ("lts", "suspend-more", {**SLEEPS, **BLOB}, MORE, None, {}),
+    ("lts", "suspend-bounce", {**SLEEPS, **BOUNCE}, "suspend/s3-dumb", None, {}),
     ("lts", "suspend-surface", {**SLEEPS, **TWO}, "suspend/s3-dumb suspend/s3-busy", None, {}),
     ("lts", "hibernate-more", {**SLEEPS, **BLOB}, "suspend/s4-dumb", None, {}),
     ("lts", "hibernate-surface", {**SLEEPS, **TWO}, "suspend/s4-dumb", None, {}),

@@ -41,7 +41,7 @@ VARIANTS = {
     "direct": ({"gpu": [BLOB + ",indirect_desc=off,event_idx=off"], "trace": TRACE}, SHORT + " count/flip-four"),
     "platform": ({**guests.IOMMU, "gpu": [BLOB + ",iommu_platform=on"], "trace": TRACE}, SHORT + " import/vgem"),
     "platform-surface": ({**guests.IOMMU, "gpu": [FOUR + ",iommu_platform=on"], "trace": TRACE}, SHORT),
-    "bypass": ({**guests.IOMMU, "gpu": [BLOB]}, "flip/events import/bypass"),
+    "bypass": ({**guests.IOMMU, "gpu": [BLOB]}, "flip/events import/unreachable"),
     "refused": ({"gpu": [BLOB], "udmabuf": "refuse", "trace": TRACE}, SHORT + " import/vgem import/exporter-ram"),
     "heads": ({"gpu": ["virtio-gpu-pci,blob=true,max_outputs=16"], "trace": TRACE}, SHORT),
     "virgl-platform": ({**guests.IOMMU, "gl": True, "gpu": ["virtio-gpu-gl-pci,iommu_platform=on"]}, "render/* flip/events"),

@@ -150,10 +150,40 @@ static void to_vgem(int arg)
 	check_eq(theirs[1000], 0xabcdef);
 }
 
+/* More than fits into swiotlb's pool, each shown as it is after a change. */
+static void many(int arg)
+{
+	struct buffer buf[12];
+	struct output *out;
+	struct kms kms;
+	int i;
+
+	(void)arg;
+	kms_open(&kms, 1920, 1080);
+	out = &kms.out[0];
+	for (i = 0; i < 12; i++) {
+		buffer_new(&buf[i], &kms, SOURCE_DUMB, 1920, 1080);
+		buffer_draw(&buf[i], &kms, &picture_a);
+		buffer_import(&buf[i], &kms);
+	}
+	check_ok(kms_modeset(&kms, out, buf[0].fb));
+	take_screenshot(out, "first", &picture_a, NULL);
+	for (i = 1; i < 12; i++)
+		check_ok(kms_flip(&kms, out, buf[i].fb));
+	take_screenshot(out, "last", &picture_a, NULL);
+	buffer_draw(&buf[0], &kms, &picture_b);
+	check_ok(kms_flip(&kms, out, buf[0].fb));
+	take_screenshot(out, "again", &picture_b, NULL);
+	check_ok(kms_off(&kms, out));
+	for (i = 0; i < 12; i++)
+		buffer_free(&buf[i], &kms);
+}
+
 const struct test_case dumb_cases[] = {
 	{ "dumb/sizes", sizes, 0, 0 },
 	{ "dumb/bad-sizes", bad_sizes, 0, 0 },
 	{ "dumb/churn", churn, 0, 120 },
+	{ "dumb/many", many, 0, 120 },
 	{ "dumb/export-to-vgem", to_vgem, 0, 0 },
 	{ 0 }
 };

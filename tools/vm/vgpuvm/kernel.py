@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from . import BUILD, GUEST, Problem
 
 # What it takes to mount the disk and the shared folders, where it is not built in.
-BOOT_MODULES = ("virtio_pci", "virtio_mmio", "virtio_blk", "ext4", "9pnet_virtio", "9p", "virtio_console")
+BOOT_MODULES = ("virtio_iommu", "virtio_pci", "virtio_mmio", "virtio_blk", "ext4", "9pnet_virtio", "9p", "virtio_console")
 
 
 @dataclass
