@@ -7,7 +7,7 @@ import re
 import shutil
 
 import pytest
-from vgputest import BUILD, DRIVER, TOP
+from vgputest import BUILD, DRIVER, TESTING, TOP
 
 PLACE = DRIVER.relative_to(TOP)
 WARNING = rf"{PLACE}/.*(warning|error):|WARNING:.*virtio_gpu"
@@ -60,6 +60,22 @@ def test_probe_config(call, tmp_path, missing):
     config.write_text("".join(f"CONFIG_{name}=m\n" for name in ("DRM", "DRM_KMS_HELPER", "VIRTIO", "VIRTIO_DMA_SHARED_BUFFER") if name != missing))
     output = call("make", "-s", "modules", f"KDIR={tmp_path}", check=False)
     assert f"probe: the kernel of {tmp_path} has no CONFIG_{missing}," in output and "modpost" not in output, output
+
+
+def test_copied_folder(call, lts_kernel, tmp_path):
+    """A copy of a folder with a built module builds its own source, not that of the folder it was copied from."""
+    def build(folder):
+        call("tools/build-module", folder / "source", "build/lts/kdir", folder / "out")
+        return call("modinfo", "-F", "place", folder / "out/virtgpu_exporter.ko").strip()
+
+    shutil.copytree(TESTING / "exporter", tmp_path / "old/source")
+    main = tmp_path / "old/source/main.c"
+    main.write_text(main.read_text() + 'MODULE_INFO(place, "old");\n')
+    assert build(tmp_path / "old") == "old"
+    call("cp", "-a", tmp_path / "old", tmp_path / "new")
+    main = tmp_path / "new/source/main.c"
+    main.write_text(main.read_text().replace('"old"', '"new"'))
+    assert build(tmp_path / "new") == "new"
 
 
 @pytest.fixture(scope="module")
