@@ -318,10 +318,8 @@ static void virtgpu_kms_config_work(struct work_struct *work)
 	}
 	if (READ_ONCE(vgdev->ctrl.stopped))
 		return;
-	/* A query that was cancelled by suspend is repeated at once. */
-	if (ret == -ENODEV)
-		ret = 0;
-	if (ret < 0)
+	/* Suspend cancels queries, and on a broken device all fail at once. */
+	if (ret < 0 && ret != -ENODEV)
 		drm_err_ratelimited(&vgdev->drm, "failed to refresh display info: %d\n", ret);
 	if (ret > 0)
 		drm_kms_helper_hotplug_event(&vgdev->drm);

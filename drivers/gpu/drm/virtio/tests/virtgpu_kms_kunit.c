@@ -1036,6 +1036,20 @@ static void display_query_skipped(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(out->info.width == 1024));
 }
 
+/* On a broken device, where queries fail at once, none follows at once. */
+static void display_event_broken(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
+	struct delayed_work *work = &to_virtgpu(u->drm)->kms.config_work;
+	unsigned int i;
+
+	virtio_break_device(&u->mock->vdev);
+	virtgpu_mock_raise_display(u->mock);
+	for (i = 0; i < 10; i++)
+		flush_work(&work->work);
+	KUNIT_EXPECT_TRUE(test, timer_pending(&work->timer));
+}
+
 /* The output is disconnected between a flip and its event. */
 static void output_gone_mid_flip(struct kunit *test)
 {
@@ -1503,6 +1517,7 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE_PARAM(display_event, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(display_event_twice, virtgpu_test_config_gen_params),
 	KUNIT_CASE(display_query_skipped),
+	KUNIT_CASE(display_event_broken),
 	KUNIT_CASE_PARAM(output_gone_mid_flip, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM_ATTR(off_mid_flip, virtgpu_test_config_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
