@@ -97,12 +97,30 @@ static void virtgpu_atomic_commit_tail(struct drm_atomic_commit *state)
 	drm_atomic_commit_put(state);
 }
 
+/*
+ * Later commits of the output wait for this one: those that close a file, or
+ * suspend the device.  So the wait ends if the host is unresponsive, because
+ * rendering may then never finish, and no frame is shown.
+ */
+static void virtgpu_atomic_wait_for_fences(struct drm_atomic_commit *state)
+{
+	struct virtgpu_vq *ctrl = &to_virtgpu(state->dev)->ctrl;
+	struct drm_plane_state *new;
+	struct drm_plane *plane;
+	int i;
+
+	for_each_new_plane_in_state(state, plane, new, i)
+		while (new->fence && !dma_fence_wait_timeout(new->fence, false, HZ) &&
+		       !virtgpu_vq_is_wedged(ctrl))
+			;
+}
+
 static void virtgpu_atomic_commit_work(struct work_struct *work)
 {
 	struct drm_atomic_commit *state = container_of(work, struct drm_atomic_commit,
 						       commit_work);
 
-	drm_atomic_helper_wait_for_fences(state->dev, state, false);
+	virtgpu_atomic_wait_for_fences(state);
 	virtgpu_atomic_commit_tail(state);
 }
 

@@ -453,6 +453,22 @@ static void suspend_unresponsive(struct kunit *test)
 	expect_restored(&s);
 }
 
+/* Suspend does not hang if a frame waits for rendering that never finishes. */
+static void suspend_unfinished(struct kunit *test)
+{
+	struct busy s = start_busy(test, BLOBS);
+	struct dma_fence *fence = test_client_add_write_fence(s.u, s.own[1]->obj[0]->resv);
+
+	KUNIT_EXPECT_EQ(test, test_client_flip(s.u, 0, s.own[1]), 0);
+	virtgpu_mock_freeze(s.m);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	dma_fence_signal(fence);
+	dma_fence_put(fence);
+	virtgpu_mock_thaw(s.m);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(s.u, 0, 2, W, H)));
+}
+
 /* A frame is in flight at suspend. */
 static void suspend_mid_flip(struct kunit *test)
 {
@@ -691,6 +707,7 @@ static struct kunit_case lifecycle_tests[] = {
 	KUNIT_CASE(suspend_resize),
 	KUNIT_CASE_PARAM_ATTR(suspend_unresponsive, virtgpu_test_config_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_SLOW(suspend_unfinished),
 	KUNIT_CASE_PARAM(suspend_mid_flip, virtgpu_test_config_gen_params),
 	KUNIT_CASE(resume_disabled),
 	KUNIT_CASE(restore_fails),
