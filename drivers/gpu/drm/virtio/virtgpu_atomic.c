@@ -100,18 +100,20 @@ static void virtgpu_atomic_commit_tail(struct drm_atomic_commit *state)
 /*
  * Later commits of the output wait for this one: those that close a file, or
  * suspend the device.  So the wait ends if the host is unresponsive, because
- * rendering may then never finish, and no frame is shown.
+ * rendering may then never finish, and no frame is shown.  It also ends on
+ * suspend: rendering does not finish while the display holds a frame.
  */
 static void virtgpu_atomic_wait_for_fences(struct drm_atomic_commit *state)
 {
-	struct virtgpu_vq *ctrl = &to_virtgpu(state->dev)->ctrl;
+	struct virtgpu_device *vgdev = to_virtgpu(state->dev);
 	struct drm_plane_state *new;
 	struct drm_plane *plane;
 	int i;
 
 	for_each_new_plane_in_state(state, plane, new, i)
 		while (new->fence && !dma_fence_wait_timeout(new->fence, false, HZ) &&
-		       !virtgpu_vq_is_wedged(ctrl))
+		       !virtgpu_vq_is_wedged(&vgdev->ctrl) &&
+		       !READ_ONCE(vgdev->kms.suspending))
 			;
 }
 

@@ -580,7 +580,9 @@ int virtgpu_kms_suspend(struct virtgpu_device *vgdev)
 	if (!vgdev->kms.count)
 		return 0;
 
+	WRITE_ONCE(vgdev->kms.suspending, true);
 	ret = drm_mode_config_helper_suspend(&vgdev->drm);
+	WRITE_ONCE(vgdev->kms.suspending, false);
 	if (ret)
 		return ret;
 	/* A work may still release old framebuffers. */

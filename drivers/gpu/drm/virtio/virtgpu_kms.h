@@ -17,6 +17,7 @@ struct virtgpu_output;
  * @outputs: array of outputs, one for each scanout
  * @count: number of @outputs; 0 without scanouts or without modesetting support
  * @info_dirty: the display info is older than the last event
+ * @suspending: the outputs are being disabled, so frames wait for no rendering
  * @config_work: queries the display info
  * @query: query in flight, or NULL; belongs to @config_work
  * @skipped: value of &virtgpu_vq.skipped when @config_work last checked @query
@@ -30,6 +31,7 @@ struct virtgpu_kms {
 	struct virtgpu_output *outputs;
 	unsigned int count;
 	bool info_dirty;
+	bool suspending;
 	struct delayed_work config_work;
 	struct virtgpu_display_query *query;
 	unsigned int skipped;

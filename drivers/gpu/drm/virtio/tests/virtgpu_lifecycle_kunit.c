@@ -453,19 +453,34 @@ static void suspend_unresponsive(struct kunit *test)
 	expect_restored(&s);
 }
 
+static const bool responsive_cases[] = { false, true };
+
+static void responsive_name(const bool *responsive, char *desc)
+{
+	strscpy(desc, *responsive ? "responsive host" : "unresponsive host",
+		KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(responsive, responsive_cases, responsive_name);
+
 /* Suspend does not hang if a frame waits for rendering that never finishes. */
 static void suspend_unfinished(struct kunit *test)
 {
-	struct busy s = start_busy(test, BLOBS);
-	struct dma_fence *fence = test_client_add_write_fence(s.u, s.own[1]->obj[0]->resv);
+	const bool *responsive = test->param_value;
+	struct dma_fence *fence;
+	struct busy s;
 
+	virtgpu_mock_require_suspend(test);
+	s = start_busy(test, BLOBS);
+	fence = test_client_add_write_fence(s.u, s.own[1]->obj[0]->resv);
 	KUNIT_EXPECT_EQ(test, test_client_flip(s.u, 0, s.own[1]), 0);
-	virtgpu_mock_freeze(s.m);
-	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&s.m->vdev), 0);
+	if (!*responsive)
+		virtgpu_mock_freeze(s.m);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(s.m), 0);
 	dma_fence_signal(fence);
 	dma_fence_put(fence);
 	virtgpu_mock_thaw(s.m);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&s.m->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(s.m), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(s.u, 0, 2, W, H)));
 }
 
@@ -707,7 +722,8 @@ static struct kunit_case lifecycle_tests[] = {
 	KUNIT_CASE(suspend_resize),
 	KUNIT_CASE_PARAM_ATTR(suspend_unresponsive, virtgpu_test_config_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
-	KUNIT_CASE_SLOW(suspend_unfinished),
+	KUNIT_CASE_PARAM_ATTR(suspend_unfinished, responsive_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_PARAM(suspend_mid_flip, virtgpu_test_config_gen_params),
 	KUNIT_CASE(resume_disabled),
 	KUNIT_CASE(restore_fails),
