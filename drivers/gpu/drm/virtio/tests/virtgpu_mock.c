@@ -379,7 +379,8 @@ static void check_leaks(struct virtgpu_mock *m)
 {
 	struct drm_device *drm = virtgpu_mock_drm(m);
 
-	if (!drm || atomic_read(&drm->open_count) || virtqueue_is_broken(m->host.rings[0].vq))
+	if (!drm || m->hostile || atomic_read(&drm->open_count) ||
+	    virtqueue_is_broken(m->host.rings[0].vq))
 		return;
 
 	virtgpu_mock_clear_rules(m);
@@ -470,6 +471,19 @@ struct virtgpu_mock *virtgpu_mock_create(struct kunit *test,
 		kunit_activate_static_stub(test, virtgpu_backing_bounces, mock_bounces);
 
 	return m;
+}
+
+/**
+ * virtgpu_mock_destroy() - Destroy a device before the test ends
+ * @m: the device
+ */
+void virtgpu_mock_destroy(struct virtgpu_mock *m)
+{
+	struct platform_device *parent = m->parent;
+	struct kunit *test = m->test;
+
+	kunit_release_action(test, mock_destroy, m);
+	kunit_release_action(test, unregister_parent, parent);
 }
 
 /**

@@ -16,6 +16,7 @@
 struct drm_device;
 struct kunit;
 struct platform_device;
+struct virtgpu_mock_hostile;
 struct virtgpu_device;
 
 /* Features that most hosts offer. */
@@ -110,6 +111,8 @@ extern const struct virtgpu_mock_capset virtgpu_mock_capsets[4];
  * @on_find: called by find_vqs() of the driver; may be NULL
  * @on_find_data: argument of @on_find
  * @host: processes and responds to requests
+ * @hostile: replaces the processing of requests if set, see
+ *	virtgpu_mock_hostile_create()
  * @state: device state, protected by @host.lock
  * @spec_violations: number of violations of the specification by the driver
  * @expect_violations: violations do not fail the test, which checks
@@ -130,6 +133,7 @@ struct virtgpu_mock {
 	void (*on_find)(void *data);
 	void *on_find_data;
 	struct virtgpu_mock_host host;
+	struct virtgpu_mock_hostile *hostile;
 	struct virtgpu_mock_device state;
 	unsigned int spec_violations;
 	bool expect_violations;
@@ -140,6 +144,7 @@ struct virtgpu_mock *virtgpu_mock_create(struct kunit *test,
 					 const struct virtgpu_mock_config *config);
 bool virtgpu_mock_plug(struct virtgpu_mock *m);
 void virtgpu_mock_unplug(struct virtgpu_mock *m);
+void virtgpu_mock_destroy(struct virtgpu_mock *m);
 void virtgpu_mock_require_suspend(struct kunit *test);
 int virtgpu_mock_suspend(struct virtgpu_mock *m);
 int virtgpu_mock_resume(struct virtgpu_mock *m);

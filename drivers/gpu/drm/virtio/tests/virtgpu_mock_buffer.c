@@ -328,6 +328,15 @@ struct virtgpu_mock_buffer *virtgpu_mock_buffer_create(struct kunit *test, struc
 }
 
 /**
+ * virtgpu_mock_buffer_destroy() - Destroy a buffer before the test ends
+ * @b: the buffer
+ */
+void virtgpu_mock_buffer_destroy(struct virtgpu_mock_buffer *b)
+{
+	kunit_release_action(b->test, buffer_destroy, b);
+}
+
+/**
  * virtgpu_mock_buffer_put() - Drop the reference of the test
  * @b: the buffer
  */

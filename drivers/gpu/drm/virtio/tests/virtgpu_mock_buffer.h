@@ -78,6 +78,7 @@ struct virtgpu_mock_buffer {
 struct virtgpu_mock_buffer *virtgpu_mock_buffer_create(struct kunit *test, struct virtgpu_mock *m,
 						       enum virtgpu_mock_exporter type,
 							       size_t size);
+void virtgpu_mock_buffer_destroy(struct virtgpu_mock_buffer *b);
 void virtgpu_mock_buffer_put(struct virtgpu_mock_buffer *b);
 int virtgpu_mock_buffer_move(struct virtgpu_mock_buffer *b);
 int virtgpu_mock_buffer_reuse(struct virtgpu_mock_buffer *b);

@@ -143,6 +143,24 @@ static bool check_request(struct virtgpu_mock *m, const struct virtgpu_mock_requ
 }
 
 /**
+ * virtgpu_mock_device_check() - Check the format of a request
+ * @m: the device
+ * @rq: the request
+ *
+ * Return: true, or false if the request violates the specification.
+ */
+bool virtgpu_mock_device_check(struct virtgpu_mock *m, const struct virtgpu_mock_request *rq)
+{
+	const struct command *c = find_command(rq->type);
+
+	if (c)
+		return check_request(m, rq, c);
+	virtgpu_mock_spec_violation(m, "there is no command 0x%04x", rq->type);
+
+	return false;
+}
+
+/**
  * virtgpu_mock_device_execute() - Execute a request
  * @m: the device
  * @rq: the request; its response is filled, but for the header
@@ -154,11 +172,7 @@ u32 virtgpu_mock_device_execute(struct virtgpu_mock *m, struct virtgpu_mock_requ
 {
 	const struct command *c = find_command(rq->type);
 
-	if (!c) {
-		virtgpu_mock_spec_violation(m, "there is no command 0x%04x", rq->type);
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	}
-	if (!check_request(m, rq, c))
+	if (!virtgpu_mock_device_check(m, rq))
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 
 	rq->resp_size = c->resp_size;

@@ -232,6 +232,7 @@ int virtgpu_mock_device_init(struct virtgpu_mock *m);
 void virtgpu_mock_device_fini(struct virtgpu_mock *m);
 void virtgpu_mock_device_reset(struct virtgpu_mock *m);
 
+bool virtgpu_mock_device_check(struct virtgpu_mock *m, const struct virtgpu_mock_request *rq);
 u32 virtgpu_mock_device_execute(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
 void virtgpu_mock_device_reject(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);
 void virtgpu_mock_device_responded(struct virtgpu_mock *m, struct virtgpu_mock_request *rq);

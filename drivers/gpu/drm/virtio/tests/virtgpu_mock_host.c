@@ -7,6 +7,7 @@
 #include <linux/virtio_ring.h>
 
 #include "virtgpu_mock.h"
+#include "virtgpu_mock_hostile.h"
 
 /*
  * Device side of the virtqueues.  A work item processes requests in ring order,
@@ -44,7 +45,8 @@ static bool enable_notify(struct virtgpu_mock_ring *ring)
 	return virtio16_to_cpu(&ring->mock->vdev, idx) != ring->vrh.last_avail_idx;
 }
 
-static void request_free(struct virtgpu_mock_request *rq)
+/* Free a request without a response. */
+void virtgpu_mock_host_drop(struct virtgpu_mock_request *rq)
 {
 	vringh_kiov_cleanup(&rq->out);
 	vringh_kiov_cleanup(&rq->in);
@@ -87,7 +89,7 @@ static struct virtgpu_mock_request *get_request(struct virtgpu_mock_ring *ring)
 
 	return rq;
 free:
-	request_free(rq);
+	virtgpu_mock_host_drop(rq);
 	return NULL;
 }
 
@@ -148,7 +150,7 @@ static void consume_rule(struct virtgpu_mock_rule *rule)
 	kfree(rule);
 }
 
-static void fill_header(struct virtgpu_mock_request *rq, u32 type)
+void virtgpu_mock_host_fill_header(struct virtgpu_mock_request *rq, u32 type)
 {
 	const struct virtio_gpu_ctrl_hdr *hdr = rq->bytes;
 	struct virtio_gpu_ctrl_hdr *resp = (void *)rq->resp;
@@ -162,31 +164,44 @@ static void fill_header(struct virtgpu_mock_request *rq, u32 type)
 		rq->resp_size = sizeof(*resp);
 }
 
-/* Return a request to the driver, with a used length of @used bytes. */
-static void complete_request(struct virtgpu_mock_request *rq, u32 size, u32 used)
+/* Raise the interrupt of a ring. */
+void virtgpu_mock_host_interrupt(struct virtgpu_mock_ring *ring)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	vring_interrupt(0, ring->vq);
+	local_irq_restore(flags);
+}
+
+/**
+ * virtgpu_mock_host_complete() - Return a request to the driver
+ * @rq: the request; freed
+ * @size: size of the response in bytes
+ * @used: length in the used ring in bytes
+ *
+ * Context: Caller must hold @host.lock.
+ */
+void virtgpu_mock_host_complete(struct virtgpu_mock_request *rq, u32 size, u32 used)
 {
 	struct virtgpu_mock_ring *ring = rq->ring;
-	unsigned long flags;
 
 	size = min(size, rq->room);
 	if (size && vringh_iov_push_iotlb(&ring->vrh, &rq->in, rq->resp, size) != size)
 		virtgpu_mock_spec_violation(ring->mock, "a response buffer is not writable");
 	virtgpu_mock_device_responded(ring->mock, rq);
 	vringh_complete_iotlb(&ring->vrh, rq->head, used);
-	request_free(rq);
+	virtgpu_mock_host_drop(rq);
 
-	if (vringh_need_notify_iotlb(&ring->vrh) <= 0)
-		return;
-	local_irq_save(flags);
-	vring_interrupt(0, ring->vq);
-	local_irq_restore(flags);
+	if (vringh_need_notify_iotlb(&ring->vrh) > 0)
+		virtgpu_mock_host_interrupt(ring);
 }
 
 static void respond(struct virtgpu_mock_request *rq)
 {
 	u32 used = min(rq->resp_size, rq->room);
 
-	complete_request(rq, used, used);
+	virtgpu_mock_host_complete(rq, used, used);
 }
 
 static void respond_malformed(struct virtgpu_mock_request *rq, const struct virtgpu_mock_rule *rule)
@@ -197,7 +212,7 @@ static void respond_malformed(struct virtgpu_mock_request *rq, const struct virt
 		memset(rq->resp, 0xa5, VIRTGPU_MOCK_RESP_MAX);
 	if (rule->cut)
 		used = rule->cut == VIRTGPU_MOCK_NOTHING ? 0 : min(used, rule->cut);
-	complete_request(rq, used, rule->excess ? rq->room + rule->excess : used);
+	virtgpu_mock_host_complete(rq, used, rule->excess ? rq->room + rule->excess : used);
 }
 
 static void process_request(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
@@ -207,6 +222,10 @@ static void process_request(struct virtgpu_mock *m, struct virtgpu_mock_request 
 
 	log_request(m, rq);
 	check_fence(rq);
+	if (m->hostile) {
+		virtgpu_mock_hostile_respond(m->hostile, rq);
+		return;
+	}
 
 	if (rule && rule->error >= VIRTIO_GPU_RESP_ERR_UNSPEC)
 		virtgpu_mock_device_reject(m, rq);
@@ -214,7 +233,7 @@ static void process_request(struct virtgpu_mock *m, struct virtgpu_mock_request 
 		type = virtgpu_mock_device_execute(m, rq);
 	if (rule && rule->error)
 		type = rule->error;
-	fill_header(rq, type);
+	virtgpu_mock_host_fill_header(rq, type);
 
 	if (!rule) {
 		respond(rq);
@@ -310,7 +329,7 @@ static void drop_held(struct virtgpu_mock *m)
 
 	list_for_each_entry_safe(rq, next, &m->host.held, link) {
 		list_del(&rq->link);
-		request_free(rq);
+		virtgpu_mock_host_drop(rq);
 	}
 }
 

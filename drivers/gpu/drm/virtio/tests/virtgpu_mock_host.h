@@ -74,6 +74,7 @@ struct virtgpu_mock_request {
 	u32 room;
 	u8 *resp;
 	u32 resp_size;
+	unsigned long due; /* for virtgpu_mock_hostile.c */
 };
 
 /* A log entry of a request; @timeline is -1 for the default timeline. */
@@ -125,6 +126,10 @@ int virtgpu_mock_host_start(struct virtgpu_mock *m, unsigned int index, struct v
 void virtgpu_mock_host_stop(struct virtgpu_mock *m);
 void virtgpu_mock_host_reset(struct virtgpu_mock *m);
 void virtgpu_mock_host_notify(struct virtgpu_mock_ring *ring);
+void virtgpu_mock_host_fill_header(struct virtgpu_mock_request *rq, u32 type);
+void virtgpu_mock_host_complete(struct virtgpu_mock_request *rq, u32 size, u32 used);
+void virtgpu_mock_host_drop(struct virtgpu_mock_request *rq);
+void virtgpu_mock_host_interrupt(struct virtgpu_mock_ring *ring);
 
 /* Control by tests. */
 void virtgpu_mock_freeze(struct virtgpu_mock *m);
