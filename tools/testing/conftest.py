@@ -32,6 +32,8 @@ def pytest_addoption(parser):
     group.addoption("--profile", action="store_true", help="bench: where each chosen case spends its instructions")
     group.addoption("--baseline", action="store_true", default=bool(os.environ.get("BASELINE")),
                     help="IGT: run the in-tree driver too, instead of reading its results from the lists")
+    group.addoption("--hostile-seconds", type=int, default=0, help="hostile host: fuzz for so long, instead of two minutes or an hour")
+    group.addoption("--hostile-input", default="", help="hostile host: the file of inputs that test_hostile.py::test_input runs")
     group.addoption("--device", default=os.environ.get("DEVICE", ""), help="IGT: the whole list on this device: blob, 2d or virgl")
     group.addoption("--outputs", type=int, default=int(os.environ.get("OUTPUTS") or 1), help="IGT: with so many outputs")
 
