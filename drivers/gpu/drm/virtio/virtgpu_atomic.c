@@ -5,6 +5,7 @@
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_crtc.h>
 #include <drm/drm_plane.h>
+#include <drm/drm_vblank.h>
 
 #include "virtgpu_atomic.h"
 #include "virtgpu_cursor.h"
@@ -97,6 +98,25 @@ static void virtgpu_atomic_commit_tail(struct drm_atomic_commit *state)
 	drm_atomic_commit_put(state);
 }
 
+/* A GPU may raise its clock to finish before the next vblank. */
+static void virtgpu_atomic_set_deadlines(struct drm_atomic_commit *state)
+{
+	struct drm_crtc_state *crtc_state;
+	struct drm_plane_state *new;
+	struct drm_plane *plane;
+	ktime_t vblank;
+	int i;
+
+	for_each_new_plane_in_state(state, plane, new, i) {
+		if (!new->fence || !new->crtc)
+			continue;
+		crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);
+		if (crtc_state->active && !drm_atomic_crtc_needs_modeset(crtc_state) &&
+		    !drm_crtc_next_vblank_start(new->crtc, &vblank))
+			dma_fence_set_deadline(new->fence, vblank);
+	}
+}
+
 /*
  * Later commits of the output wait for this one: those that close a file, or
  * suspend the device.  So the wait ends if the host is unresponsive, because
@@ -110,11 +130,17 @@ static void virtgpu_atomic_wait_for_fences(struct drm_atomic_commit *state)
 	struct drm_plane *plane;
 	int i;
 
-	for_each_new_plane_in_state(state, plane, new, i)
-		while (new->fence && !dma_fence_wait_timeout(new->fence, false, HZ) &&
+	virtgpu_atomic_set_deadlines(state);
+	for_each_new_plane_in_state(state, plane, new, i) {
+		if (!new->fence)
+			continue;
+		while (!dma_fence_wait_timeout(new->fence, false, HZ) &&
 		       !virtgpu_vq_is_wedged(&vgdev->ctrl) &&
 		       !READ_ONCE(vgdev->kms.suspending))
 			;
+		dma_fence_put(new->fence);
+		new->fence = NULL;
+	}
 }
 
 static void virtgpu_atomic_commit_work(struct work_struct *work)

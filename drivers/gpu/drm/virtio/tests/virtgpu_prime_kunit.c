@@ -12,6 +12,7 @@
 #include "virtgpu_gem.h"
 #include "virtgpu_mock.h"
 #include "virtgpu_mock_buffer.h"
+#include "virtgpu_output.h"
 #include "virtgpu_test_client.h"
 
 /*
@@ -847,6 +848,7 @@ static void odd_size(struct kunit *test)
 static void waits_for_write_fence(struct kunit *test)
 {
 	struct import_test s = set_up(test, test->param_value);
+	struct virtgpu_output *out = &to_virtgpu(s.u->drm)->kms.outputs[0];
 	struct dma_fence *fence;
 
 	show(&s, 1);
@@ -856,12 +858,15 @@ static void waits_for_write_fence(struct kunit *test)
 	virtgpu_mock_wait_idle(s.m);
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_flushes(s.m, 0), 1);
 	KUNIT_EXPECT_EQ(test, test_client_flips(s.u, 0), 0);
+	KUNIT_EXPECT_TRUE(test, test_client_has_deadline(fence));
 
 	test_client_fill_pattern(s.u, s.fb, 2);
 	dma_fence_signal(fence);
 	dma_fence_put(fence);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(s.u, 0) == 1));
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(s.u, 0, 2, W, H));
+	/* The shown frame does not keep the fence of another driver. */
+	KUNIT_EXPECT_NULL(test, out->primary->state->fence);
 }
 
 static struct kunit_case prime_tests[] = {

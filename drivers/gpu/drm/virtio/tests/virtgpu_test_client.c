@@ -322,10 +322,22 @@ static const char *writer_name(struct dma_fence *fence)
 	return "writer";
 }
 
+static void writer_set_deadline(struct dma_fence *fence, ktime_t deadline)
+{
+	set_bit(DMA_FENCE_FLAG_USER_BITS, &fence->flags);
+}
+
 static const struct dma_fence_ops writer_ops = {
 	.get_driver_name = writer_name,
 	.get_timeline_name = writer_name,
+	.set_deadline = writer_set_deadline,
 };
+
+/* Check whether a fence of test_client_add_write_fence() has got a deadline. */
+bool test_client_has_deadline(const struct dma_fence *fence)
+{
+	return test_bit(DMA_FENCE_FLAG_USER_BITS, &fence->flags);
+}
 
 static DEFINE_SPINLOCK(writer_lock);
 

@@ -131,6 +131,7 @@ static inline bool test_client_scanout_is(struct virtgpu_test_client *u, unsigne
 	return test_client_scanout_matches(u, output, pattern_id, 0, 0, w, h);
 }
 
+bool test_client_has_deadline(const struct dma_fence *fence);
 struct dma_fence *test_client_add_write_fence(struct virtgpu_test_client *u, struct dma_resv *resv);
 
 int test_client_commit(struct virtgpu_test_client *u, const struct virtgpu_show *shows,
