@@ -158,7 +158,7 @@ static void virtgpu_plane_get_layout(const struct virtgpu_plane_state *vs,
 
 /*
  * The resource of a 3D context; else the blob if the plane can show one; else a
- * 2D resource.  Returns -EREMOTEIO if the host cannot access the memory.
+ * 2D resource.  Returns NULL if the host cannot access the memory.
  */
 static struct virtgpu_resource *virtgpu_plane_select_resource(const struct virtgpu_plane_state *vs,
 							      struct virtgpu_gem *gem)
@@ -174,7 +174,7 @@ static struct virtgpu_resource *virtgpu_plane_select_resource(const struct virtg
 		return ret ? ERR_PTR(ret) : gem->host3d_res;
 	}
 	if (gem->unreachable || virtgpu_gem_is_rejected_peer(gem))
-		return ERR_PTR(-EREMOTEIO);
+		return NULL;
 	if (virtgpu_plane_state_desc(vs)->can_show_blob) {
 		res = virtgpu_gem_get_blob(gem);
 		if (res != ERR_PTR(-EOPNOTSUPP))
@@ -187,7 +187,7 @@ static struct virtgpu_resource *virtgpu_plane_select_resource(const struct virtg
 	if (!gem->peer2peer)
 		virtgpu_gem_set_unreachable(gem);
 
-	return ERR_PTR(-EREMOTEIO);
+	return NULL;
 }
 
 /* @rejected: set to true if the host cannot access the memory */
@@ -203,9 +203,9 @@ static int virtgpu_plane_try_get_resource(struct virtgpu_plane_state *vs, bool *
 	if (ret)
 		goto unlock;
 	res = virtgpu_plane_select_resource(vs, gem);
-	if (IS_ERR(res)) {
-		ret = PTR_ERR(res);
-		*rejected = ret == -EREMOTEIO;
+	if (IS_ERR_OR_NULL(res)) {
+		*rejected = !res;
+		ret = res ? PTR_ERR(res) : -EREMOTEIO;
 		virtgpu_gem_unpin(gem);
 		goto unlock;
 	}
