@@ -30,23 +30,23 @@ static struct virtgpu_gem *virtgpu_copy_source(const struct drm_plane_state *sta
 }
 
 /* Caller must hold the reservation lock of @gem. */
-static int virtgpu_copy_get(struct virtgpu_gem *gem, struct virtgpu_gem **copy)
+static struct virtgpu_gem *virtgpu_copy_get(struct virtgpu_gem *gem)
 {
 	struct virtgpu_device *vgdev = to_virtgpu(gem->base.dev);
+	struct virtgpu_gem *copy;
 
 	if (!gem->copy) {
-		*copy = virtgpu_gem_create_nowait(vgdev, gem->base.size);
-		if (IS_ERR(*copy))
-			return PTR_ERR(*copy);
+		copy = virtgpu_gem_create_nowait(vgdev, gem->base.size);
+		if (IS_ERR(copy))
+			return copy;
 		drm_info_once(&vgdev->drm,
 			      "imported buffers are copied: host cannot access their memory\n");
 		atomic_inc(&vgdev->counters.copied_imports);
-		gem->copy = *copy;
+		gem->copy = copy;
 	}
 	drm_gem_object_get(&gem->copy->base);
-	*copy = gem->copy;
 
-	return 0;
+	return gem->copy;
 }
 
 static int virtgpu_copy_map(struct virtgpu_copy *copy)
@@ -73,15 +73,16 @@ static int virtgpu_copy_map(struct virtgpu_copy *copy)
  */
 int virtgpu_copy_prepare(struct virtgpu_copy *copy, const struct drm_plane_state *state)
 {
-	struct virtgpu_gem *gem = virtgpu_copy_source(state);
+	struct virtgpu_gem *to, *gem = virtgpu_copy_source(state);
 	int ret;
 
 	dma_resv_lock(gem->base.resv, NULL);
-	ret = virtgpu_copy_get(gem, &copy->gem);
-	if (ret)
-		copy->gem = NULL;
-	if (!ret)
+	to = virtgpu_copy_get(gem);
+	ret = PTR_ERR_OR_ZERO(to);
+	if (!ret) {
+		copy->gem = to;
 		ret = virtgpu_gem_vmap(&gem->base, &copy->from);
+	}
 	dma_resv_unlock(gem->base.resv);
 
 	return ret ?: virtgpu_copy_map(copy);
