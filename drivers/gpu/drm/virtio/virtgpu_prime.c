@@ -160,6 +160,12 @@ static const struct dma_buf_attach_ops virtgpu_prime_ram_attach_ops = {
 	.invalidate_mappings = virtgpu_prime_invalidate_mappings,
 };
 
+static struct dma_buf_attachment *virtgpu_prime_attach(struct virtgpu_import *imp,
+						       const struct dma_buf_attach_ops *ops)
+{
+	return dma_buf_dynamic_attach(imp->dma_buf, imp->backings->dev, ops, imp);
+}
+
 static struct virtgpu_backing *virtgpu_prime_create_mapping(struct virtgpu_import *imp,
 							    struct dma_buf_attachment *attach)
 {
@@ -304,8 +310,7 @@ static void virtgpu_prime_move_to_ram(struct virtgpu_gem *gem)
 	struct virtgpu_import *imp = gem->import;
 	struct dma_buf_attachment *attach;
 
-	attach = dma_buf_dynamic_attach(imp->dma_buf, imp->backings->dev,
-					&virtgpu_prime_ram_attach_ops, imp);
+	attach = virtgpu_prime_attach(imp, &virtgpu_prime_ram_attach_ops);
 	if (IS_ERR(attach))
 		attach = NULL;
 
@@ -426,21 +431,6 @@ static const struct virtgpu_gem_ops virtgpu_prime_gem_ops = {
 	.mmap = virtgpu_prime_mmap,
 };
 
-/* An exporter that cannot move the buffer to guest RAM rejects @in_ram. */
-static struct dma_buf_attachment *virtgpu_prime_attach(struct virtgpu_import *imp, bool in_ram)
-{
-	struct dma_buf_attachment *attach = ERR_PTR(-EOPNOTSUPP);
-
-	if (in_ram)
-		attach = dma_buf_dynamic_attach(imp->dma_buf, imp->backings->dev,
-						&virtgpu_prime_ram_attach_ops, imp);
-	if (IS_ERR(attach))
-		attach = dma_buf_dynamic_attach(imp->dma_buf, imp->backings->dev,
-						&virtgpu_prime_attach_ops, imp);
-
-	return attach;
-}
-
 static struct virtgpu_import *virtgpu_prime_create_import(struct virtgpu_device *vgdev,
 							  struct dma_buf *dma_buf)
 {
@@ -456,7 +446,12 @@ static struct virtgpu_import *virtgpu_prime_create_import(struct virtgpu_device 
 	imp->ctrl = &vgdev->ctrl;
 	imp->waits = &vgdev->counters.invalidate_waits;
 
-	attach = virtgpu_prime_attach(imp, READ_ONCE(vgdev->peer2peer_rejected));
+	attach = ERR_PTR(-EOPNOTSUPP);
+	if (READ_ONCE(vgdev->peer2peer_rejected))
+		attach = virtgpu_prime_attach(imp, &virtgpu_prime_ram_attach_ops);
+	/* An exporter that cannot move the buffer rejects the first attempt. */
+	if (IS_ERR(attach))
+		attach = virtgpu_prime_attach(imp, &virtgpu_prime_attach_ops);
 	if (IS_ERR(attach)) {
 		kfree(imp);
 		return ERR_CAST(attach);
