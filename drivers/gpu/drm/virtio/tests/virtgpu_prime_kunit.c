@@ -28,6 +28,7 @@ struct exporter_case {
 	enum virtgpu_mock_exporter exporter;
 	u64 features;
 	unsigned int ring;
+	bool no_peer;
 };
 
 /* The first NUM_DYNAMIC ones can move. */
@@ -79,6 +80,7 @@ static struct virtgpu_mock *start_mock(struct kunit *test, const struct exporter
 	config.features = c->features;
 	config.ctrl_size = c->ring;
 	config.scanouts = 2;
+	config.no_peer = c->no_peer;
 
 	return virtgpu_mock_start(test, &config);
 }
@@ -106,6 +108,15 @@ static void show(struct import_test *s, u32 seed)
 	test_client_fill_pattern(s->u, s->fb, seed);
 	KUNIT_ASSERT_EQ(s->u->test, test_client_show(s->u, 0, s->fb), 0);
 	KUNIT_EXPECT_TRUE(s->u->test, test_client_scanout_is(s->u, 0, seed, W, H));
+}
+
+/* The host rejects the first commands for the frame. */
+static void show_later(struct import_test *s, u32 seed)
+{
+	test_client_fill_pattern(s->u, s->fb, seed);
+	KUNIT_ASSERT_EQ(s->u->test, test_client_show(s->u, 0, s->fb), 0);
+	KUNIT_EXPECT_TRUE(s->u->test,
+			  virtgpu_mock_wait(test_client_scanout_is(s->u, 0, seed, W, H)));
 }
 
 static void hide(struct import_test *s)
@@ -662,9 +673,7 @@ static void blob_rejected(struct kunit *test)
 	struct import_test s = set_up(test, test->param_value);
 
 	virtgpu_mock_reject(s.m, CMD(SET_SCANOUT_BLOB), VIRTIO_GPU_RESP_ERR_UNSPEC);
-	test_client_fill_pattern(s.u, s.fb, 1);
-	KUNIT_ASSERT_EQ(test, test_client_show(s.u, 0, s.fb), 0);
-	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(s.u, 0, 1, W, H)));
+	show_later(&s, 1);
 	KUNIT_EXPECT_FALSE(test, virtgpu_mock_resource_is_blob(s.m, virtgpu_mock_shown(s.m, 0)));
 	hide(&s);
 	if (!virtgpu_mock_buffer_move(s.b))
@@ -678,32 +687,9 @@ static void blob_rejected(struct kunit *test)
  * Memory of another device that the host cannot access
  */
 
-static struct import_test set_up_no_peer(struct kunit *test, const struct exporter_case *c)
-{
-	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
-	struct import_test s = { };
-
-	config.features = c->features;
-	config.no_peer = true;
-	s.m = virtgpu_mock_start(test, &config);
-	s.b = virtgpu_mock_buffer_create(test, s.m, c->exporter, SIZE);
-	s.u = test_client_open(test, s.m);
-	import(&s);
-
-	return s;
-}
-
-static void show_later(struct import_test *s, u32 seed)
-{
-	test_client_fill_pattern(s->u, s->fb, seed);
-	KUNIT_ASSERT_EQ(s->u->test, test_client_show(s->u, 0, s->fb), 0);
-	KUNIT_EXPECT_TRUE(s->u->test,
-			  virtgpu_mock_wait(test_client_scanout_is(s->u, 0, seed, W, H)));
-}
-
 static const struct exporter_case migrating_cases[] = {
-	{ "blobs", VIRTGPU_MOCK_MIGRATING, VIRTGPU_MOCK_FEATURES },
-	{ "no blobs", VIRTGPU_MOCK_MIGRATING, VIRTGPU_MOCK_NO_BLOB },
+	{ "blobs", VIRTGPU_MOCK_MIGRATING, VIRTGPU_MOCK_FEATURES, 64, true },
+	{ "no blobs", VIRTGPU_MOCK_MIGRATING, VIRTGPU_MOCK_NO_BLOB, 64, true },
 };
 
 KUNIT_ARRAY_PARAM(migrating, migrating_cases, exporter_desc);
@@ -711,7 +697,7 @@ KUNIT_ARRAY_PARAM(migrating, migrating_cases, exporter_desc);
 /* The exporter moves the buffer to RAM, and the rejected frame is shown. */
 static void peer_rejected_moves(struct kunit *test)
 {
-	struct import_test s = set_up_no_peer(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 	struct virtgpu_device *vgdev = to_virtgpu(s.u->drm);
 	unsigned int created;
 
@@ -745,16 +731,9 @@ static void peer_rejected_moves(struct kunit *test)
 /* A buffer on two outputs is pinned twice when the host rejects the blob. */
 static void peer_rejected_mirror(struct kunit *test)
 {
-	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
 	struct virtgpu_show shows[2] = { { .output = 0 }, { .output = 1 } };
-	struct import_test s = { };
+	struct import_test s = set_up(test, &migrating_cases[0]);
 
-	config.no_peer = true;
-	config.scanouts = 2;
-	s.m = virtgpu_mock_start(test, &config);
-	s.b = virtgpu_mock_buffer_create(test, s.m, VIRTGPU_MOCK_MIGRATING, SIZE);
-	s.u = test_client_open(test, s.m);
-	import(&s);
 	test_client_fill_pattern(s.u, s.fb, 1);
 	shows[0].fb = s.fb;
 	shows[1].fb = s.fb;
@@ -771,9 +750,10 @@ static void peer_rejected_mirror(struct kunit *test)
 static void ram_rejected(struct kunit *test)
 {
 	static const struct exporter_case in_ram = {
-		.exporter = VIRTGPU_MOCK_DYNAMIC, .features = VIRTGPU_MOCK_FEATURES,
+		.exporter = VIRTGPU_MOCK_DYNAMIC, .features = VIRTGPU_MOCK_FEATURES, .ring = 64,
+		.no_peer = true,
 	};
-	struct import_test s = set_up_no_peer(test, &in_ram);
+	struct import_test s = set_up(test, &in_ram);
 	struct virtgpu_device *vgdev = to_virtgpu(s.u->drm);
 
 	virtgpu_mock_reject(s.m, CMD(RESOURCE_CREATE_BLOB), VIRTIO_GPU_RESP_ERR_UNSPEC);
@@ -790,8 +770,8 @@ static void ram_rejected(struct kunit *test)
 }
 
 static const struct exporter_case vram_cases[] = {
-	{ "blobs", VIRTGPU_MOCK_VRAM, VIRTGPU_MOCK_FEATURES },
-	{ "no blobs", VIRTGPU_MOCK_VRAM, VIRTGPU_MOCK_NO_BLOB },
+	{ "blobs", VIRTGPU_MOCK_VRAM, VIRTGPU_MOCK_FEATURES, 64, true },
+	{ "no blobs", VIRTGPU_MOCK_VRAM, VIRTGPU_MOCK_NO_BLOB, 64, true },
 };
 
 KUNIT_ARRAY_PARAM(vram, vram_cases, exporter_desc);
@@ -799,7 +779,7 @@ KUNIT_ARRAY_PARAM(vram, vram_cases, exporter_desc);
 /* The exporter cannot move the buffer, so the CPU copies it. */
 static void peer_rejected_copied(struct kunit *test)
 {
-	struct import_test s = set_up_no_peer(test, test->param_value);
+	struct import_test s = set_up(test, test->param_value);
 	struct virtgpu_device *vgdev = to_virtgpu(s.u->drm);
 	struct drm_clip_rect clip = { .x1 = 8, .y1 = 4, .x2 = 24, .y2 = 20 };
 	unsigned int created, reads;
