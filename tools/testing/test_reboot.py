@@ -11,7 +11,7 @@ import re
 import pytest
 from PIL import Image, ImageChops
 from vgputest import BUILD, TESTING, guests
-from vgpuvm import logs
+from vgpuvm import kernel, logs
 
 # The last one does not come back.
 WAYS = ("kexec", "kdump", "reboot", "poweroff")
@@ -46,9 +46,8 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(scope="module")
 def run(request, vm, make, programs, qemu_plugin):
     guest = request.param
-    root = BUILD / ("lts" if guest.kernel == "lts" else f"kernel-{guest.kernel}")
     held = guest.name == "held"
-    files, options = [root / "vmlinuz", programs / "stress/virtgpu-kexec"], {}
+    files, options = [kernel.find(guest.kernel).image, programs / "stress/virtgpu-kexec"], {}
     if held:
         bench, mark = BUILD / "bench", BUILD / "programs/held"
         make("bench", f"O={bench}", f"PLUGIN={qemu_plugin}")
