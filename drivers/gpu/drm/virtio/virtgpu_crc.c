@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 
 #include <linux/crc32.h>
+#include <linux/dma-resv.h>
 #include <linux/iosys-map.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -18,6 +19,9 @@
 #include "virtgpu_crc.h"
 #include "virtgpu_frame.h"
 #include "virtgpu_gem.h"
+
+/* Limit of the wait for a device that writes to the buffer of a frame. */
+#define WRITE_TIMEOUT HZ
 
 /**
  * DOC: CRCs
@@ -213,11 +217,20 @@ static void virtgpu_crc_blend_cursor(const struct virtgpu_crc_frame *frame,
 static int virtgpu_crc_map_fb(struct drm_framebuffer *fb, struct iosys_map *map)
 {
 	struct iosys_map maps[DRM_FORMAT_MAX_PLANES] = {};
+	long left;
 	int ret;
 
 	/* The memory of a host3d resource is on the host. */
 	if (to_virtgpu_gem(fb->obj[0])->host3d_res)
 		return -EOPNOTSUPP;
+
+	/*
+	 * The wait in begin_cpu_access() has no limit. Commits that disable the
+	 * output wait for the CRC.
+	 */
+	left = dma_resv_wait_timeout(fb->obj[0]->resv, DMA_RESV_USAGE_WRITE, true, WRITE_TIMEOUT);
+	if (left <= 0)
+		return left ?: -ETIMEDOUT;
 
 	ret = drm_gem_fb_vmap(fb, maps, NULL);
 	if (ret)
@@ -584,7 +597,8 @@ static int virtgpu_crc_start(struct virtgpu_crc *crc)
  *
  * Context: May sleep. Takes all modeset locks.
  * Return: 0 on success, -ENOMEM if out of memory, -EOPNOTSUPP for a host3d
- * resource, negative error code from the exporter otherwise.
+ * resource, -ETIMEDOUT if another device writes to the buffer for longer than a
+ * second, negative error code from the exporter otherwise.
  */
 int virtgpu_crc_set_source(struct virtgpu_crc *crc, const char *source)
 {

@@ -561,6 +561,25 @@ static void unreadable(struct kunit *test)
 	close_all(u, reader);
 }
 
+/* A device that does not finish to write to the buffer delays no commit. */
+static void unfinished_write(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
+	struct virtgpu_mock_buffer *b = create_exported(u, 1);
+	struct drm_framebuffer *fb = imported(u, b);
+	struct crc_reader *reader;
+	struct dma_fence *fence;
+	int ret;
+
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
+	fence = test_client_add_write_fence(u, b->dma_buf->resv);
+	reader = try_open_reader(u, &ret);
+	KUNIT_EXPECT_EQ(test, ret, -ETIMEDOUT);
+	dma_fence_signal(fence);
+	dma_fence_put(fence);
+	close_all(u, reader);
+}
+
 /* The event of a flip waits while the CRC worker reads the old buffer. */
 static void slow_reader(struct kunit *test)
 {
@@ -606,6 +625,7 @@ static struct kunit_case crc_tests[] = {
 	KUNIT_CASE(unplug),
 	KUNIT_CASE(import),
 	KUNIT_CASE(unreadable),
+	KUNIT_CASE(unfinished_write),
 	KUNIT_CASE(slow_reader),
 	{}
 };
