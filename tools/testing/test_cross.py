@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-"""The driver and its unit tests compile for other machines, and the driver shows the right pixels there."""
+"""The driver and its unit tests compile for other machines and configurations, and the driver shows the right pixels there."""
 
 import functools
 import os
@@ -21,6 +21,9 @@ def config(name, *marks):
 
 
 MACHINES = [config(name) for name in ("arm64", "armhf", "i386", "riscv64", "s390x")]
+CONFIGURATIONS = [config(name, pytest.mark.full) for name in (
+    "builtin", "no-kms", "no-fbdev", "no-debugfs", "no-panic", "no-sleep", "no-tracing", "preempt-rt", "ubsan", "cfi",
+    "arm64-16k", "arm64-64k", *(f"random-{seed}" for seed in range(1, 6)))]
 
 
 @pytest.fixture(scope="module")
@@ -39,20 +42,46 @@ def compiled(call):
     return compiled
 
 
+def files_of(name):
+    """The files that the configuration compiles."""
+    options = re.findall("^(CONFIG_.*)=[ym]$", (TREE / name / ".config").read_text(), re.M)
+    without = set() if "CONFIG_DRM_PANIC" in options else {"virtgpu_panic.c", "tests/virtgpu_panic_kunit.c"}
+    for folder in ("", "tests/"):
+        for option, objects in re.findall(r"-\$\((\w+)\) \+= (.*)", (DRIVER / folder / "Makefile").read_text().replace("\\\n", "")):
+            if option not in options:
+                without |= {f"{folder}{file}.c" for file in re.findall(r"(\w+)\.o", objects)}
+    return {file for file in FILES - without if "CONFIG_DRM_VIRTIO_GPU_KUNIT_TEST" in options or not file.startswith("tests/")}
+
+
+def check_warnings(name, output):
+    check_quiet(output, rf"{WARNING}|\*\*\*")
+    assert files_of(name) == {f"{file}.c" for file in re.findall(rf" CC .*{PLACE}/(\S+)\.o$", output, re.M)}
+
+
+def check_sparse(name, output):
+    check_quiet(output, rf"^[^ ]*{PLACE}/[^ ]*:[0-9]|not available")
+    assert files_of(name) == set(re.findall(rf"CHECK .*{PLACE}/(\S+)$", output, re.M))
+
+
 @pytest.mark.parametrize("name", MACHINES)
 def test_warnings(compiled, name):
     """Every file compiles with W=1 without warnings."""
-    output = compiled(name)
-    check_quiet(output, rf"{WARNING}|\*\*\*")
-    assert FILES == {f"{name}.c" for name in re.findall(rf" CC .*{PLACE}/(\S+)\.o$", output, re.M)}
+    check_warnings(name, compiled(name))
 
 
 @pytest.mark.parametrize("name", MACHINES)
 def test_sparse(compiled, name):
     """Sparse looks at every file and reports nothing."""
+    check_sparse(name, compiled(name))
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_configuration(compiled, name, record_property):
+    """Both, for every file that the configuration has."""
     output = compiled(name)
-    check_quiet(output, rf"^[^ ]*{PLACE}/[^ ]*:[0-9]|not available")
-    assert FILES == set(re.findall(rf"CHECK .*{PLACE}/(\S+)$", output, re.M))
+    check_warnings(name, output)
+    check_sparse(name, output)
+    record_property("figure", f"{len(files_of(name))} files")
 
 
 # Debian's 6.12 kernels, in emulation: the device, options of the fixture vm. All are little endian.
