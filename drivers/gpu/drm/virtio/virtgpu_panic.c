@@ -17,8 +17,8 @@
 /**
  * DOC: panic
  *
- * The panic screen is drawn into the framebuffer of the primary plane, page by
- * page. TRANSFER_TO_HOST_2D and RESOURCE_FLUSH use messages that are reserved
+ * The panic screen is drawn into the visible part of the framebuffer of the
+ * primary plane, page by page. TRANSFER_TO_HOST_2D and RESOURCE_FLUSH use messages that are reserved
  * when the output is initialised. Imported buffers and host3d resources cannot
  * be drawn into; such an output does not show the panic screen.
  */
@@ -36,13 +36,28 @@ static u32 virtgpu_panic_format(u32 fourcc)
 	}
 }
 
+/* The visible part: outputs may share a framebuffer. */
+static void virtgpu_panic_get_visible(const struct drm_plane_state *state, struct drm_rect *r)
+{
+	drm_rect_fp_to_int(r, &state->src);
+}
+
+static u64 virtgpu_panic_offset(const struct drm_plane_state *state)
+{
+	struct drm_rect visible;
+
+	virtgpu_panic_get_visible(state, &visible);
+
+	return virtgpu_fb_offset(state->fb->offsets[0], state->fb->pitches[0], &visible);
+}
+
 static void virtgpu_panic_set_pixel(struct drm_scanout_buffer *sb, unsigned int x,
 				    unsigned int y, u32 color)
 {
-	struct drm_framebuffer *fb = sb->private;
-	struct virtgpu_gem *gem = to_virtgpu_gem(fb->obj[0]);
-	u64 offset = (u64)fb->offsets[0] + (u64)y * fb->pitches[0] + x * 4;
-	struct page *page = virtgpu_pages_page(gem->pages, offset);
+	struct drm_plane_state *state = sb->private;
+	struct drm_framebuffer *fb = state->fb;
+	u64 offset = virtgpu_panic_offset(state) + (u64)y * fb->pitches[0] + x * 4;
+	struct page *page = virtgpu_pages_page(to_virtgpu_gem(fb->obj[0])->pages, offset);
 	void *vaddr;
 
 	if (!page)
@@ -68,17 +83,19 @@ int virtgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer 
 {
 	struct drm_plane_state *state = plane->state;
 	struct drm_framebuffer *fb = state ? state->fb : NULL;
+	struct drm_rect visible;
 
 	if (!fb || !state->visible || !to_virtgpu_gem(fb->obj[0])->pages ||
 	    to_virtgpu_gem(fb->obj[0])->host3d_res)
 		return -ENODEV;
 
 	sb->format = drm_format_info(virtgpu_panic_format(fb->format->format));
-	sb->width = fb->width;
-	sb->height = fb->height;
+	virtgpu_panic_get_visible(state, &visible);
+	sb->width = drm_rect_width(&visible);
+	sb->height = drm_rect_height(&visible);
 	sb->pitch[0] = fb->pitches[0];
 	sb->set_pixel = virtgpu_panic_set_pixel;
-	sb->private = fb;
+	sb->private = state;
 
 	return 0;
 }
@@ -104,16 +121,16 @@ void virtgpu_panic_flush(struct drm_plane *plane)
 	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(plane->state);
 	struct virtgpu_gem *gem = to_virtgpu_gem(vs->base.fb->obj[0]);
 	struct virtgpu_msg **msgs = out->panic_msgs;
-	struct drm_framebuffer *fb = vs->base.fb;
-	struct drm_rect whole;
+	struct drm_rect visible;
 
 	if (!vs->res || !virtgpu_panic_is_reusable(msgs[0]) || !virtgpu_panic_is_reusable(msgs[1]))
 		return;
 
 	if (gem->pages)
 		virtgpu_pages_sync_for_device(gem->pages);
-	drm_rect_init(&whole, 0, 0, fb->width, fb->height);
-	virtgpu_cmd_transfer_to_host_2d(msgs[0], vs->res->id, &whole, fb->offsets[0]);
-	virtgpu_cmd_flush(msgs[1], vs->res->id, &whole);
+	virtgpu_panic_get_visible(&vs->base, &visible);
+	virtgpu_cmd_transfer_to_host_2d(msgs[0], vs->res->id, &visible,
+					virtgpu_panic_offset(&vs->base));
+	virtgpu_cmd_flush(msgs[1], vs->res->id, &visible);
 	virtgpu_vq_panic_send(&out->vgdev->ctrl, msgs, 2);
 }

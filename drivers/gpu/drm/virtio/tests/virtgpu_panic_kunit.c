@@ -19,31 +19,42 @@
 #define W 64
 #define H 48
 
+static struct drm_plane *primary_of(struct virtgpu_test_client *u, unsigned int output)
+{
+	return to_virtgpu(u->drm)->kms.outputs[output].primary;
+}
+
 static struct drm_plane *primary(struct virtgpu_test_client *u)
 {
-	return to_virtgpu(u->drm)->kms.outputs[0].primary;
+	return primary_of(u, 0);
 }
 
 /* Do what drm_panic does, with interrupts disabled. */
-static int draw(struct virtgpu_test_client *u, u32 pattern_id)
+static int draw_output(struct virtgpu_test_client *u, unsigned int output, u32 pattern_id)
 {
-	const struct drm_plane_helper_funcs *funcs = primary(u)->helper_private;
+	struct drm_plane *plane = primary_of(u, output);
+	const struct drm_plane_helper_funcs *funcs = plane->helper_private;
 	struct drm_scanout_buffer sb = { };
 	unsigned long flags;
 	u32 x, y;
 	int ret;
 
 	local_irq_save(flags);
-	ret = funcs->get_scanout_buffer(primary(u), &sb);
+	ret = funcs->get_scanout_buffer(plane, &sb);
 	if (!ret) {
 		for (y = 0; y < sb.height; y++)
 			for (x = 0; x < sb.width; x++)
 				sb.set_pixel(&sb, x, y, test_client_color(pattern_id, x, y));
-		funcs->panic_flush(primary(u));
+		funcs->panic_flush(plane);
 	}
 	local_irq_restore(flags);
 
 	return ret;
+}
+
+static int draw(struct virtgpu_test_client *u, u32 pattern_id)
+{
+	return draw_output(u, 0, pattern_id);
 }
 
 static void shows(struct kunit *test)
@@ -75,6 +86,25 @@ static void finds_pixels(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
 	KUNIT_EXPECT_EQ(test, draw(u, 2), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 2, W, H)));
+}
+
+/* Each of two outputs that share a framebuffer shows the whole screen. */
+static void shared(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 2);
+	struct drm_framebuffer *fb = test_client_new_fb(u, 2 * W, 2 * H);
+	struct virtgpu_show shows[] = {
+		{ .output = 0, .fb = fb, .x = W, .y = H, .w = W, .h = H },
+		{ .output = 1, .fb = fb, .w = W, .h = H },
+	};
+
+	KUNIT_ASSERT_EQ(test, test_client_commit(u, shows, 2, VIRTGPU_WAIT), 0);
+	KUNIT_EXPECT_EQ(test, draw(u, 2), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 2, W, H)));
+	KUNIT_EXPECT_FALSE(test, test_client_scanout_is(u, 1, 2, W, H));
+	KUNIT_EXPECT_EQ(test, draw_output(u, 1, 3), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 1, 3, W, H)));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 2, W, H));
 }
 
 struct order_case {
@@ -156,6 +186,7 @@ static void import(struct kunit *test)
 static struct kunit_case panic_tests[] = {
 	KUNIT_CASE_PARAM(shows, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(finds_pixels, virtgpu_test_config_gen_params),
+	KUNIT_CASE_PARAM(shared, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(byte_order, order_gen_params),
 	KUNIT_CASE_PARAM(busy_host, virtgpu_test_config_gen_params),
 	KUNIT_CASE(import),
