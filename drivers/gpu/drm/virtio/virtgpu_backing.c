@@ -689,20 +689,25 @@ int virtgpu_pages_mmap(struct virtgpu_backing *b, struct vm_area_struct *vma,
 /**
  * virtgpu_pages_page() - Get the page of a byte in guest pages
  * @b: from virtgpu_pages_alloc()
+ * @pos: zeroes, or the position of an earlier call for @b; updated
  * @offset: in bytes
+ *
+ * The search starts at @pos, unless @offset lies before that block.
  *
  * Context: Any, panic included.
  * Return: the page, or NULL for an @offset outside the buffer.
  */
-struct page *virtgpu_pages_page(struct virtgpu_backing *b, u64 offset)
+struct page *virtgpu_pages_page(struct virtgpu_backing *b, struct virtgpu_pages_pos *pos,
+				u64 offset)
 {
-	struct scatterlist *sg;
-	unsigned int i;
-
-	for_each_sgtable_sg(b->sgt, sg, i) {
-		if (offset < sg->length)
-			return sg_page(sg) + (offset >> PAGE_SHIFT);
-		offset -= sg->length;
+	if (!pos->sg || offset < pos->start) {
+		pos->sg = b->sgt->sgl;
+		pos->start = 0;
+	}
+	for (; pos->sg; pos->sg = sg_next(pos->sg)) {
+		if (offset - pos->start < pos->sg->length)
+			return sg_page(pos->sg) + ((offset - pos->start) >> PAGE_SHIFT);
+		pos->start += pos->sg->length;
 	}
 
 	return NULL;

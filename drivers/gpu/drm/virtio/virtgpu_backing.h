@@ -73,6 +73,16 @@ struct virtgpu_backing {
 	struct list_head link;
 };
 
+/**
+ * struct virtgpu_pages_pos - Position in guest pages
+ * @sg: a block, or NULL
+ * @start: offset of @sg in the buffer, in bytes
+ */
+struct virtgpu_pages_pos {
+	struct scatterlist *sg;
+	u64 start;
+};
+
 bool virtgpu_backing_is_translated(struct device *dev);
 void virtgpu_backing_mgr_init(struct virtgpu_backing_mgr *mgr, struct device *dev,
 			      enum virtgpu_addr_type addr_type);
@@ -94,7 +104,8 @@ void virtgpu_pages_sync_for_cpu(struct virtgpu_backing *b);
 int virtgpu_pages_vmap(struct virtgpu_backing *b, struct iosys_map *map);
 int virtgpu_pages_mmap(struct virtgpu_backing *b, struct vm_area_struct *vma,
 		       unsigned long pgoff);
-struct page *virtgpu_pages_page(struct virtgpu_backing *b, u64 offset);
+struct page *virtgpu_pages_page(struct virtgpu_backing *b, struct virtgpu_pages_pos *pos,
+				u64 offset);
 struct sg_table *virtgpu_pages_sg_table(struct virtgpu_backing *b);
 #if IS_ENABLED(CONFIG_KUNIT)
 bool virtgpu_backing_bounces(struct device *dev);

@@ -6,6 +6,7 @@
 #include <drm/drm_crtc.h>
 #include <drm/drm_encoder.h>
 
+#include "virtgpu_backing.h"
 #include "virtgpu_cmd.h"
 #include "virtgpu_crc.h"
 #include "virtgpu_cursor.h"
@@ -44,6 +45,7 @@ struct virtgpu_output_info {
  * @cursor: cursor on the host
  * @crc: CRCs of the frames
  * @panic_msgs: messages reserved for the panic screen
+ * @panic_pos: block of the last pixel of the panic screen
  */
 struct virtgpu_output {
 	struct virtgpu_device *vgdev;
@@ -57,6 +59,7 @@ struct virtgpu_output {
 	struct virtgpu_cursor cursor;
 	struct virtgpu_crc crc;
 	struct virtgpu_msg *panic_msgs[2];
+	struct virtgpu_pages_pos panic_pos;
 };
 
 static inline struct virtgpu_output *crtc_to_output(struct drm_crtc *crtc)

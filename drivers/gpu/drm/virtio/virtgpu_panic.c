@@ -23,6 +23,11 @@
  * be drawn into; such an output does not show the panic screen.
  */
 
+static struct virtgpu_output *virtgpu_panic_output(struct drm_plane *plane)
+{
+	return container_of(plane, struct virtgpu_plane, base)->out;
+}
+
 /* DRM draws in little-endian formats only; set_pixel swaps the bytes. */
 static u32 virtgpu_panic_format(u32 fourcc)
 {
@@ -54,12 +59,15 @@ static u64 virtgpu_panic_offset(const struct drm_plane_state *state)
 static void virtgpu_panic_set_pixel(struct drm_scanout_buffer *sb, unsigned int x,
 				    unsigned int y, u32 color)
 {
-	struct drm_plane_state *state = sb->private;
-	struct drm_framebuffer *fb = state->fb;
-	u64 offset = virtgpu_panic_offset(state) + (u64)y * fb->pitches[0] + x * 4;
-	struct page *page = virtgpu_pages_page(to_virtgpu_gem(fb->obj[0])->pages, offset);
+	struct drm_plane *plane = sb->private;
+	struct drm_framebuffer *fb = plane->state->fb;
+	u64 offset = virtgpu_panic_offset(plane->state) + (u64)y * fb->pitches[0] + x * 4;
+	struct page *page;
 	void *vaddr;
 
+	/* A fragmented buffer has thousands of blocks. */
+	page = virtgpu_pages_page(to_virtgpu_gem(fb->obj[0])->pages,
+				  &virtgpu_panic_output(plane)->panic_pos, offset);
 	if (!page)
 		return;
 
@@ -95,7 +103,8 @@ int virtgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer 
 	sb->height = drm_rect_height(&visible);
 	sb->pitch[0] = fb->pitches[0];
 	sb->set_pixel = virtgpu_panic_set_pixel;
-	sb->private = state;
+	sb->private = plane;
+	memset(&virtgpu_panic_output(plane)->panic_pos, 0, sizeof(struct virtgpu_pages_pos));
 
 	return 0;
 }
@@ -117,7 +126,7 @@ static bool virtgpu_panic_is_reusable(struct virtgpu_msg *msg)
  */
 void virtgpu_panic_flush(struct drm_plane *plane)
 {
-	struct virtgpu_output *out = container_of(plane, struct virtgpu_plane, base)->out;
+	struct virtgpu_output *out = virtgpu_panic_output(plane);
 	struct virtgpu_plane_state *vs = to_virtgpu_plane_state(plane->state);
 	struct virtgpu_gem *gem = to_virtgpu_gem(vs->base.fb->obj[0]);
 	struct virtgpu_msg **msgs = out->panic_msgs;

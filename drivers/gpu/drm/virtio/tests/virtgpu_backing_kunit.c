@@ -123,10 +123,11 @@ static void zeroed(struct kunit *test)
 {
 	const struct size_case *c = test->param_value;
 	struct virtgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
+	struct virtgpu_pages_pos pos = { };
 	u64 at;
 
 	for (at = 0; at < b->size; at += PAGE_SIZE) {
-		struct page *page = virtgpu_pages_page(b, at);
+		struct page *page = virtgpu_pages_page(b, &pos, at);
 		void *p, *nonzero;
 
 		KUNIT_ASSERT_NOT_NULL(test, page);
@@ -161,6 +162,7 @@ static void address(struct kunit *test)
 {
 	const struct size_case *c = test->param_value;
 	struct virtgpu_backing *b = pages_create(test, c->pages << PAGE_SHIFT);
+	struct virtgpu_pages_pos pos = { };
 	struct iosys_map map;
 	struct page *page;
 	int wrong = 0;
@@ -172,7 +174,7 @@ static void address(struct kunit *test)
 	vunmap(map.vaddr);
 
 	for (at = 0; at < b->size; at += 512) {
-		page = virtgpu_pages_page(b, at);
+		page = virtgpu_pages_page(b, &pos, at);
 		KUNIT_ASSERT_NOT_NULL(test, page);
 		memcpy_from_page((char *)&v, page, offset_in_page(at), sizeof(v));
 		wrong += v != (at ^ 0x5a5a00000000);
@@ -180,11 +182,11 @@ static void address(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 
 	/* Adjacent bytes, and the bounds. */
-	KUNIT_EXPECT_PTR_EQ(test, virtgpu_pages_page(b, 1), virtgpu_pages_page(b, 0));
-	KUNIT_EXPECT_PTR_EQ(test, virtgpu_pages_page(b, b->size - 1),
-			    virtgpu_pages_page(b, b->size - PAGE_SIZE));
-	KUNIT_EXPECT_NULL(test, virtgpu_pages_page(b, b->size));
-	KUNIT_EXPECT_NULL(test, virtgpu_pages_page(b, U64_MAX));
+	KUNIT_EXPECT_PTR_EQ(test, virtgpu_pages_page(b, &pos, 1), virtgpu_pages_page(b, &pos, 0));
+	KUNIT_EXPECT_PTR_EQ(test, virtgpu_pages_page(b, &pos, b->size - 1),
+			    virtgpu_pages_page(b, &pos, b->size - PAGE_SIZE));
+	KUNIT_EXPECT_NULL(test, virtgpu_pages_page(b, &pos, b->size));
+	KUNIT_EXPECT_NULL(test, virtgpu_pages_page(b, &pos, U64_MAX));
 }
 
 /* The table for another device has the same pages and is freed separately. */

@@ -8,7 +8,9 @@
 #include <drm/drm_panic.h>
 #include <drm/drm_plane.h>
 
+#include "virtgpu_backing.h"
 #include "virtgpu_device.h"
+#include "virtgpu_gem.h"
 #include "virtgpu_mock.h"
 #include "virtgpu_mock_buffer.h"
 #include "virtgpu_output.h"
@@ -86,6 +88,39 @@ static void finds_pixels(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
 	KUNIT_EXPECT_EQ(test, draw(u, 2), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_scanout_is(u, 0, 2, W, H)));
+}
+
+/*
+ * In a buffer of many blocks the next pixel is not looked up from the first
+ * block on, which has a wrong length meanwhile.  A page has one line.
+ */
+static void fragments(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
+	const struct drm_plane_helper_funcs *funcs = primary(u)->helper_private;
+	struct drm_framebuffer *fb = test_client_new_fb(u, PAGE_SIZE / 4, 31);
+	struct scatterlist *first = to_virtgpu_gem(fb->obj[0])->pages->sgt->sgl;
+	unsigned int length = first->length, wrong = 0;
+	u32 y, second = length / fb->pitches[0];
+	struct drm_scanout_buffer sb = { };
+	struct iosys_map map;
+
+	KUNIT_ASSERT_LT(test, second, fb->height);
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, fb), 0);
+	KUNIT_ASSERT_EQ(test, funcs->get_scanout_buffer(primary(u), &sb), 0);
+	sb.set_pixel(&sb, 7, second, second);
+	first->length = 0;
+	for (y = second + 1; y < fb->height; y++)
+		sb.set_pixel(&sb, 7, y, y);
+	first->length = length;
+	for (y = 0; y < second; y++)
+		sb.set_pixel(&sb, 7, y, y);
+
+	KUNIT_ASSERT_EQ(test, drm_gem_vmap(fb->obj[0], &map), 0);
+	for (y = 0; y < fb->height; y++)
+		wrong += ((u32 *)(map.vaddr + y * fb->pitches[0]))[7] != y;
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	drm_gem_vunmap(fb->obj[0], &map);
 }
 
 /* Each of two outputs that share a framebuffer shows the whole screen. */
@@ -186,6 +221,7 @@ static void import(struct kunit *test)
 static struct kunit_case panic_tests[] = {
 	KUNIT_CASE_PARAM(shows, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(finds_pixels, virtgpu_test_config_gen_params),
+	KUNIT_CASE(fragments),
 	KUNIT_CASE_PARAM(shared, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(byte_order, order_gen_params),
 	KUNIT_CASE_PARAM(busy_host, virtgpu_test_config_gen_params),
