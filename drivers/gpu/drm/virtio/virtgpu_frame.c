@@ -514,6 +514,25 @@ bool virtgpu_frames_would_change(struct virtgpu_frames *f, const struct virtgpu_
 }
 
 /**
+ * virtgpu_frames_try_set_scanout() - Set the parameters of the last SET_SCANOUT
+ * @f: the frames
+ * @s: parameters of a command that the caller queues
+ *
+ * Does nothing if the lock is not free.
+ *
+ * Context: Any, panic included.
+ */
+void virtgpu_frames_try_set_scanout(struct virtgpu_frames *f, const struct virtgpu_cmd_scanout *s)
+{
+	unsigned long flags;
+
+	if (!spin_trylock_irqsave(&f->lock, flags))
+		return;
+	f->scanout_state = *s;
+	spin_unlock_irqrestore(&f->lock, flags);
+}
+
+/**
  * virtgpu_frames_queue() - Queue a frame
  * @f: the frames
  * @frame: the frame; its messages are consumed

@@ -208,6 +208,8 @@ bool virtgpu_frames_add_damage(struct virtgpu_frames *f, struct virtgpu_frame *f
 			       struct virtgpu_damage_rects *stale);
 bool virtgpu_frames_in_flight(struct virtgpu_frames *f);
 bool virtgpu_frames_would_change(struct virtgpu_frames *f, const struct virtgpu_cmd_scanout *s);
+void virtgpu_frames_try_set_scanout(struct virtgpu_frames *f,
+				    const struct virtgpu_cmd_scanout *s);
 void virtgpu_frames_queue(struct virtgpu_frames *f, struct virtgpu_frame *frame);
 void virtgpu_frames_disable(struct virtgpu_frames *f, struct virtgpu_msg *msg);
 bool virtgpu_frames_keep(struct virtgpu_frames *f, struct virtgpu_gem *gem,

@@ -465,6 +465,7 @@ static void virtgpu_kms_release(struct drm_device *dev, void *data)
 
 	for (i = 0; i < kms->count; i++)
 		virtgpu_output_fini(&kms->outputs[i]);
+	virtgpu_panic_fini(&kms->panic);
 }
 
 /**
@@ -527,14 +528,19 @@ int virtgpu_kms_init(struct virtgpu_device *vgdev)
  *
  * Context: May sleep. Waits for the host.
  * Return: 0 on success, -ENOMEM if out of memory, -ETIMEDOUT if the host does
- * not respond, -EINTR for a fatal signal, the error of GET_DISPLAY_INFO
- * otherwise.
+ * not respond, -EINTR for a fatal signal, the error of GET_DISPLAY_INFO or
+ * virtgpu_panic_init() otherwise.
  */
 int virtgpu_kms_start(struct virtgpu_device *vgdev)
 {
+	int ret;
+
 	if (!vgdev->kms.count)
 		return 0;
 
+	ret = virtgpu_panic_init(&vgdev->kms.panic, vgdev);
+	if (ret)
+		return ret;
 	virtgpu_kms_test_clear_event(vgdev);
 	return virtgpu_kms_query_outputs(vgdev);
 }
@@ -624,6 +630,7 @@ void virtgpu_kms_resume(struct virtgpu_device *vgdev)
 	if (!kms->count)
 		return;
 
+	virtgpu_panic_reset(&kms->panic);
 	/* The display info may have changed during suspend. */
 	kms->info_dirty = true;
 	virtgpu_kms_config_changed(vgdev);

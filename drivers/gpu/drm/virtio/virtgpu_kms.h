@@ -6,6 +6,8 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+#include "virtgpu_panic.h"
+
 struct drm_property;
 struct virtgpu_device;
 struct virtgpu_display_query;
@@ -23,6 +25,7 @@ struct virtgpu_output;
  * @skipped: value of &virtgpu_vq.skipped when @config_work last checked @query
  * @commit_wq: workqueue of commits, shared by all devices
  * @fallback_work: shows a 2D resource instead of a rejected blob
+ * @panic: spare resource for the panic screen
  * @mode_update: connector property that makes compositors follow the preferred
  *	mode of the host
  */
@@ -37,6 +40,7 @@ struct virtgpu_kms {
 	unsigned int skipped;
 	struct workqueue_struct *commit_wq;
 	struct work_struct fallback_work;
+	struct virtgpu_panic panic;
 	struct drm_property *mode_update;
 };
 

@@ -99,7 +99,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_alloc);
 
 /**
  * virtgpu_msg_reinit() - Prepare a completed message for reuse
- * @msg: a message without waiters and without payload
+ * @msg: a message without waiters; keeps its payload
  *
  * Avoids an allocation for repeated commands, such as cursor moves.
  *

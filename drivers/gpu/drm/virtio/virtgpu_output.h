@@ -58,7 +58,7 @@ struct virtgpu_output {
 	struct virtgpu_frames frames;
 	struct virtgpu_cursor cursor;
 	struct virtgpu_crc crc;
-	struct virtgpu_msg *panic_msgs[2];
+	struct virtgpu_msg *panic_msgs[3];
 	struct virtgpu_pages_pos panic_pos;
 };
 

@@ -15,6 +15,7 @@
 #include "virtgpu_gem.h"
 #include "virtgpu_msg.h"
 #include "virtgpu_output.h"
+#include "virtgpu_panic.h"
 #include "virtgpu_plane.h"
 
 /**

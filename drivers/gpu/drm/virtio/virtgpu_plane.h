@@ -62,11 +62,4 @@ struct drm_plane *virtgpu_plane_create(struct virtgpu_output *out, enum drm_plan
 void virtgpu_plane_disable_scanout(struct virtgpu_output *out, struct drm_plane_state *state);
 void virtgpu_plane_put_buffer(struct virtgpu_gem *gem, struct virtgpu_resource *res);
 
-#ifdef CONFIG_DRM_PANIC
-struct drm_scanout_buffer;
-
-int virtgpu_panic_get_buffer(struct drm_plane *plane, struct drm_scanout_buffer *sb);
-void virtgpu_panic_flush(struct drm_plane *plane);
-#endif
-
 #endif

@@ -258,7 +258,8 @@ u32 virtgpu_mock_flush(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 
 	if (!res)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (!res->attached && !res->attach_rejected) {
+	if (!res->attached && !res->attach_rejected &&
+	    res->blob_mem != VIRTIO_GPU_BLOB_MEM_HOST3D) {
 		virtgpu_mock_spec_violation(m, "flush of resource %u without memory", res->id);
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	}
