@@ -83,6 +83,24 @@ static void show(int arg)
 		exporter_check_balance(&before);
 }
 
+/* Stay on the screen, for as long as the caller asks. */
+static void hold(int arg)
+{
+	const char *seconds = getenv("VIRTGPU_HOLD");
+	struct buffer buf;
+	struct kms kms;
+
+	if (!seconds)
+		skip("VIRTGPU_HOLD is not set");
+	open_small(&kms);
+	new_screen(&buf, &kms, arg, &picture_a);
+	buffer_import(&buf, &kms);
+	check_ok(kms_modeset(&kms, &kms.out[0], buf.fb));
+	sleep(atoi(seconds));
+	check_ok(kms_off(&kms, &kms.out[0]));
+	buffer_free(&buf, &kms);
+}
+
 /*
  * What the plane shows is another device's memory, by the driver's own words.
  */
@@ -428,6 +446,7 @@ const struct test_case import_cases[] = {
 	{ "import/bochs", show, SOURCE_BOCHS, 0 },
 	{ "import/second-virtio-gpu", show, SOURCE_VIRTIO, 0 },
 	{ "import/udmabuf", show, SOURCE_UDMABUF, 0 },
+	{ "import/hold", hold, SOURCE_UDMABUF, 0 },
 	{ "import/dma-heap", show, SOURCE_HEAP, 0 },
 	{ "import/desktop-bochs", desktop, SOURCE_BOCHS, 0 },
 	{ "import/desktop-vgem", desktop, SOURCE_VGEM, 0 },
