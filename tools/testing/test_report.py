@@ -15,6 +15,8 @@ from vgputest import BUILD, TESTING, TOP, guests
 
 BLOB = {"gpu": ["virtio-gpu-pci,blob=true"]}
 IMPORT = {**BLOB, "modules": ["vgem", "virtgpu_exporter"]}
+# Set up by SeaBIOS, in RAM; the kernel gets it by vga=, and has a driver for it.
+RAMFB = {**BLOB, "kernel": "7.3", "qemu": ["-device ramfb"], "append": "vga=0x344"}
 SILENT = {"gpu": ["vhost-user-gpu-pci,chardev=gpu"], "accept": ["device is not responding"]}
 # What a guest has, what is done in it, and what is to be found.
 GUESTS = {
@@ -23,6 +25,8 @@ GUESTS = {
     "silent": (SILENT, ["silent"], ["blob-off", "wedged"]),
     "no blobs": ({"gpu": ["virtio-gpu-pci"]}, [], ["blob-off"]),
     "buffer in small pieces": (IMPORT, ["import/scatter"], ["fallback", "list-too-long"]),
+    "firmware framebuffer": (RAMFB, [], ["firmware-framebuffer"]),
+    "removed firmware framebuffer": ({**RAMFB, "params": "remove_firmware_fb=Y"}, [], []),
     "bypassed IOMMU": ({**IMPORT, **guests.IOMMU}, ["import/unreachable"], ["bypass"]),
 }
 DEFAULT = ("healthy", "no udmabuf on the host", "silent")
@@ -137,7 +141,12 @@ def run(request, vm, programs, exporter):
                   **{**options, "qemu": options.get("qemu", []) + qemu})
 
 
-GUEST = pytest.mark.parametrize("run, expected", [pytest.param(name, expected, id=name, marks=() if name in DEFAULT else pytest.mark.full)
+def marks(name):
+    kernel = GUESTS[name][0].get("kernel")
+    return ([] if name in DEFAULT else [pytest.mark.full]) + ([pytest.mark.needs(f"kernel {kernel}")] if kernel else [])
+
+
+GUEST = pytest.mark.parametrize("run, expected", [pytest.param(name, expected, id=name, marks=marks(name))
                                                   for name, (_, _, expected) in GUESTS.items()], indirect=["run"], scope="module")
 HEALTHY = pytest.mark.parametrize("run", ["healthy"], indirect=True, scope="module")
 

@@ -52,6 +52,10 @@ static bool virtgpu_hotspot = true;
 module_param_named(hotspot, virtgpu_hotspot, bool, 0400);
 MODULE_PARM_DESC(hotspot, "Expose cursor planes only to atomic clients that support hotspots (default Y)");
 
+static bool virtgpu_remove_firmware_fb;
+module_param_named(remove_firmware_fb, virtgpu_remove_firmware_fb, bool, 0400);
+MODULE_PARM_DESC(remove_firmware_fb, "Remove the firmware's framebuffers, also if the device is no VGA device (default N)");
+
 static const struct file_operations virtgpu_fops = {
 	.owner = THIS_MODULE,
 	.show_fdinfo = drm_show_fdinfo,
@@ -162,11 +166,17 @@ static void virtgpu_stop_vqs(struct virtgpu_device *vgdev)
 	vgdev->vdev->config->del_vqs(vgdev->vdev);
 }
 
-/* Firmware framebuffers use the memory of VGA devices only. */
+/*
+ * Firmware framebuffers use the memory of VGA devices, or system RAM (ramfb).
+ * The latter may have a window of its own, or share the window of the device,
+ * which the guest cannot find out: only a module parameter removes them.
+ */
 static int virtgpu_remove_conflicting_fb(struct virtio_device *vdev)
 {
 	struct device *parent = vdev->dev.parent;
 
+	if (virtgpu_remove_firmware_fb)
+		return aperture_remove_all_conflicting_devices(virtgpu_driver.name);
 	if (!parent || !dev_is_pci(parent) || !pci_is_vga(to_pci_dev(parent)))
 		return 0;
 
