@@ -28,6 +28,7 @@ GUESTS = {
     "firmware framebuffer": (RAMFB, [], ["firmware-framebuffer"]),
     "removed firmware framebuffer": ({**RAMFB, "params": "remove_firmware_fb=Y"}, [], []),
     "bypassed IOMMU": ({**IMPORT, **guests.IOMMU}, ["import/unreachable"], ["bypass"]),
+    "host without peer-to-peer": ({**IMPORT, "ivshmem": "64M", "udmabuf": "ram"}, ["peer/rejected"], ["peer-rejected"]),
 }
 DEFAULT = ("healthy", "no udmabuf on the host", "silent")
 
@@ -92,18 +93,34 @@ def found_in(call, tmp_path):
     return found_in
 
 
-@pytest.mark.parametrize("name, held, text, expected, words", STUTTER, ids=[row[0] for row in STUTTER])
-def test_stutter(found_in, name, held, text, expected, words):
-    """The cause of stutter, from frames files of debugfs."""
+def report_of(counters, held=(0, 0), text=()):
+    """A report of one device."""
     device = {
         "card": "card0", "device": "virtio1", "parent": "0000:00:02.0", "connectors": {"Virtual-1": "connected"},
         "features": {"blob_resources": 1, "scanouts": 2}, "resources": [], "contexts": [], "host_visible": {},
-        "counters": {"control_wedged": 1} if expected == ["wedged"] else {"control_kicks": 600},
-        "largest_blob": {"size": 0, "entries": 0},
+        "counters": {"control_kicks": 600, **counters}, "largest_blob": {"size": 0, "entries": 0},
         "outputs": OUTPUTS.format(*held), "frames": "\n".join(text) + "\n",
     }
-    found, shown = found_in({"kernel": "7.3", "module": {"version": "0"}, "devices": [device], "others": [], "log": []})
+    return {"kernel": "7.3", "module": {"version": "0"}, "devices": [device], "others": [], "log": []}
+
+
+@pytest.mark.parametrize("name, held, text, expected, words", STUTTER, ids=[row[0] for row in STUTTER])
+def test_stutter(found_in, name, held, text, expected, words):
+    """The cause of stutter, from frames files of debugfs."""
+    found, shown = found_in(report_of({"control_wedged": 1} if expected == ["wedged"] else {}, held, text))
     assert found == expected
+    assert words in shown
+
+
+@pytest.mark.parametrize("counter, expected, words", [
+    ("moves_to_ram", "peer-rejected", "their drivers have moved 3 buffers"),
+    ("copied_imports", "copied", "the CPU copies 3 buffers"),
+])
+def test_counter(found_in, counter, expected, words):
+    """What the host cannot access, from the counters of debugfs; no driver that QEMU has keeps its memory in place."""
+    assert found_in(report_of({counter: 0}))[0] == []
+    found, shown = found_in(report_of({counter: 3}))
+    assert found == [expected]
     assert words in shown
 
 
