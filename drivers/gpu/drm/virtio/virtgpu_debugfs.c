@@ -178,6 +178,7 @@ static int virtgpu_debugfs_counters(struct seq_file *m, void *data)
 	drm_printf(&p, "moves_to_ram: %d\n", atomic_read(&vgdev->counters.moves_to_ram));
 	drm_printf(&p, "copied_imports: %d\n", atomic_read(&vgdev->counters.copied_imports));
 	drm_printf(&p, "invalidate_waits: %d\n", atomic_read(&vgdev->counters.invalidate_waits));
+	drm_printf(&p, "reused_imports: %d\n", atomic_read(&vgdev->counters.reused_imports));
 
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "virtgpu_context.h"
 #include "virtgpu_features.h"
 #include "virtgpu_host_visible.h"
+#include "virtgpu_import_cache.h"
 #include "virtgpu_kms.h"
 #include "virtgpu_resource.h"
 #include "virtgpu_vq.h"
@@ -23,12 +24,14 @@ struct virtio_device;
  * @copied_imports: imported buffers that the CPU copies, because the host
  *	cannot access them and their exporter cannot move them
  * @invalidate_waits: invalidations of imported buffers that waited for the host
+ * @reused_imports: imports for which the import cache had the buffer
  */
 struct virtgpu_counters {
 	atomic_t blob_fallbacks;
 	atomic_t moves_to_ram;
 	atomic_t copied_imports;
 	atomic_t invalidate_waits;
+	atomic_t reused_imports;
 };
 
 /**
@@ -41,6 +44,7 @@ struct virtgpu_counters {
  * @cursor: cursor queue
  * @backings: backing pages that the device may access
  * @resources: resources of the device
+ * @imports: recent imports
  * @capsets: capability sets of the host's renderers
  * @contexts: rendering contexts
  * @host_visible: host-visible region
@@ -60,6 +64,7 @@ struct virtgpu_device {
 	struct virtgpu_vq cursor;
 	struct virtgpu_backing_mgr backings;
 	struct virtgpu_resource_mgr resources;
+	struct virtgpu_import_cache imports;
 	struct virtgpu_capsets capsets;
 	struct virtgpu_context_mgr contexts;
 	struct virtgpu_host_visible host_visible;

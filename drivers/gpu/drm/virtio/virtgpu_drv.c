@@ -198,6 +198,7 @@ static void virtgpu_device_release(struct drm_device *dev, void *data)
 	struct virtgpu_device *vgdev = to_virtgpu(dev);
 
 	virtgpu_backing_mgr_flush(&vgdev->backings);
+	virtgpu_import_cache_fini(&vgdev->imports);
 	virtgpu_host_visible_fini(&vgdev->host_visible);
 	virtgpu_context_mgr_fini(&vgdev->contexts);
 	virtgpu_capsets_fini(&vgdev->capsets);
@@ -259,6 +260,9 @@ static int virtgpu_device_init(struct virtgpu_device *vgdev, struct virtio_devic
 	ret = virtgpu_context_mgr_init(&vgdev->contexts, &vgdev->drm, &vgdev->ctrl);
 	if (ret)
 		goto put_resources;
+	ret = virtgpu_import_cache_init(&vgdev->imports, dev_name(&vdev->dev));
+	if (ret)
+		goto put_contexts;
 	virtgpu_host_visible_init(&vgdev->host_visible, &vgdev->ctrl,
 				  vgdev->drm.anon_inode->i_mapping);
 
@@ -273,6 +277,8 @@ static int virtgpu_device_init(struct virtgpu_device *vgdev, struct virtio_devic
 
 	return drmm_add_action_or_reset(&vgdev->drm, virtgpu_device_release, NULL);
 
+put_contexts:
+	virtgpu_context_mgr_fini(&vgdev->contexts);
 put_resources:
 	virtgpu_resource_mgr_fini(&vgdev->resources);
 	return ret;
@@ -384,6 +390,7 @@ static void virtgpu_remove(struct virtio_device *vdev)
 	drm_dev_unplug(dev);
 	virtgpu_stop_vqs(vgdev);
 	virtgpu_host_visible_invalidate(&vgdev->host_visible, -ENODEV);
+	virtgpu_import_cache_flush(&vgdev->imports);
 	if (vgdev->kms.count)
 		drm_atomic_helper_shutdown(dev);
 	virtgpu_kms_stop(vgdev);
@@ -432,6 +439,7 @@ static int virtgpu_freeze(struct virtio_device *vdev)
 
 	virtgpu_stop_vqs(vgdev);
 	virtgpu_host_visible_invalidate(&vgdev->host_visible, -EIO);
+	virtgpu_import_cache_flush(&vgdev->imports);
 
 	return 0;
 }

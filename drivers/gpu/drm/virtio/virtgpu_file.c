@@ -184,6 +184,8 @@ void virtgpu_file_close(struct drm_device *dev, struct drm_file *file)
 {
 	struct virtgpu_file *vf = file->driver_priv;
 
+	/* The client may have ended, so that its imports are not repeated. */
+	virtgpu_import_cache_flush(&to_virtgpu(dev)->imports);
 	if (!vf)
 		return;
 

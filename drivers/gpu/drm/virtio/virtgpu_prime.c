@@ -16,6 +16,7 @@
 #include "virtgpu_device.h"
 #include "virtgpu_gem.h"
 #include "virtgpu_gem_host3d.h"
+#include "virtgpu_import_cache.h"
 #include "virtgpu_prime.h"
 
 /**
@@ -61,6 +62,8 @@
  * @ctrl: control queue, to kick on invalidation
  * @waits: number of invalidations that had to wait because no fence slot could
  *	be reserved
+ * @cache: the import cache
+ * @cached: place in @cache, protected by the lock of @cache
  *
  * The buffer's reservation lock protects all members from @gem to @pinned but
  * @dma_buf.
@@ -77,6 +80,8 @@ struct virtgpu_import {
 	struct virtgpu_backing_mgr *backings;
 	struct virtgpu_vq *ctrl;
 	atomic_t *waits;
+	struct virtgpu_import_cache *cache;
+	struct virtgpu_cached_import cached;
 };
 
 /**
@@ -146,7 +151,11 @@ static void virtgpu_prime_unmap_now(struct virtgpu_backing *b)
 
 static void virtgpu_prime_invalidate_mappings(struct dma_buf_attachment *attach)
 {
-	virtgpu_prime_drop_mapping(attach->importer_priv);
+	struct virtgpu_import *imp = attach->importer_priv;
+
+	virtgpu_prime_drop_mapping(imp);
+	/* The exporter may need the memory. */
+	virtgpu_import_cache_drop(imp->cache, &imp->cached);
 }
 
 static const struct dma_buf_attach_ops virtgpu_prime_attach_ops = {
@@ -445,6 +454,8 @@ static struct virtgpu_import *virtgpu_prime_create_import(struct virtgpu_device 
 	imp->backings = &vgdev->backings;
 	imp->ctrl = &vgdev->ctrl;
 	imp->waits = &vgdev->counters.invalidate_waits;
+	imp->cache = &vgdev->imports;
+	virtgpu_cached_import_init(&imp->cached, dma_buf);
 
 	attach = ERR_PTR(-EOPNOTSUPP);
 	if (READ_ONCE(vgdev->peer2peer_rejected))
@@ -483,6 +494,7 @@ static struct drm_gem_object *virtgpu_prime_create_gem(struct virtgpu_device *vg
 	gem->peer2peer = imp->attach->peer2peer;
 	/* The host would also reject the memory of this device. */
 	gem->unreachable = gem->peer2peer && READ_ONCE(vgdev->peer2peer_rejected);
+	virtgpu_import_cache_add(imp->cache, &imp->cached, &gem->base);
 
 	return &gem->base;
 }
@@ -687,10 +699,10 @@ static bool virtgpu_prime_is_native(struct dma_buf *dma_buf, struct drm_device *
  * @dma_buf: any dma-buf
  *
  * Context: May sleep.
- * Return: the GEM object, which is the original one if @dev exported @dma_buf;
- * -EXDEV if the device cannot reach the memory, because it bypasses the IOMMU
- * that it is behind, or because the DMA API would map a copy; -ENOMEM; or the
- * exporter's error.
+ * Return: the GEM object, which is the original one if @dev exported @dma_buf,
+ * and may be that of an earlier import; -EXDEV if the device cannot reach the
+ * memory, because it bypasses the IOMMU that it is behind, or because the DMA
+ * API would map a copy; -ENOMEM; or the exporter's error.
  */
 struct drm_gem_object *virtgpu_prime_import(struct drm_device *dev,
 					    struct dma_buf *dma_buf)
@@ -700,6 +712,12 @@ struct drm_gem_object *virtgpu_prime_import(struct drm_device *dev,
 
 	if (virtgpu_prime_is_native(dma_buf, dev)) {
 		drm_gem_object_get(obj);
+		return obj;
+	}
+
+	obj = virtgpu_import_cache_get(&vgdev->imports, dma_buf);
+	if (obj) {
+		atomic_inc(&vgdev->counters.reused_imports);
 		return obj;
 	}
 

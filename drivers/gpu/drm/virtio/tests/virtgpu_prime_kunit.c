@@ -3,6 +3,7 @@
 #include <kunit/test.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
+#include <linux/shrinker.h>
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_prime.h>
@@ -821,6 +822,263 @@ static void odd_size(struct kunit *test)
 }
 
 /*
+ * Import cache
+ */
+
+static struct virtgpu_import_cache *cache_of(struct import_test *s)
+{
+	return &to_virtgpu(s->u->drm)->imports;
+}
+
+/* Import a buffer that was imported before. */
+static void import_again(struct import_test *s)
+{
+	import(s);
+	KUNIT_EXPECT_FALSE(s->u->test, list_empty(&cache_of(s)->list));
+	/* Nothing expires, however slow the machine is. */
+	cancel_delayed_work_sync(&cache_of(s)->work);
+}
+
+static struct import_test set_up_cached(struct kunit *test, const struct exporter_case *c)
+{
+	struct import_test s = set_up(test, c);
+
+	drop(&s);
+	import_again(&s);
+
+	return s;
+}
+
+/* Number of commands of all types. */
+static unsigned int commands(struct virtgpu_mock *m)
+{
+	virtgpu_mock_wait_idle(m);
+
+	return virtgpu_mock_log_pos(m);
+}
+
+/* A compositor imports each frame anew: this costs no more than a flip. */
+static void cache_flips(struct kunit *test)
+{
+	const struct exporter_case *c = test->param_value;
+	struct import_test s[2], *now = &s[0], *last;
+	unsigned int i, kicks = 0, count = 0;
+
+	s[0] = set_up_cached(test, c);
+	s[1] = s[0];
+	s[1].b = virtgpu_mock_buffer_create(test, s[1].m, c->exporter == VIRTGPU_MOCK_VRAM ?
+					    VIRTGPU_MOCK_DYNAMIC : c->exporter, SIZE);
+	import(&s[1]);
+	drop(&s[1]);
+	import_again(&s[1]);
+	drop(&s[1]);
+	show(&s[0], 0);
+	for (i = 1; i <= 6; i++) {
+		last = now;
+		now = &s[i % 2];
+		import_again(now);
+		test_client_fill_pattern(now->u, now->fb, i);
+		KUNIT_ASSERT_EQ(test, test_client_flip(now->u, 0, now->fb), 0);
+		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(now->u, 0) == i));
+		KUNIT_EXPECT_TRUE(test, test_client_scanout_is(now->u, 0, i, W, H));
+		drop(last);
+		KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(last->b->pins)));
+		if (i == 2) {
+			count = commands(now->m);
+			kicks = virtgpu_mock_kicks(now->m, 0);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, commands(s[0].m), count + 4 * (host_has_blobs(&s[0]) ? 2 : 3));
+	KUNIT_EXPECT_LE(test, virtgpu_mock_kicks(s[0].m, 0), kicks + 4);
+	KUNIT_EXPECT_EQ(test, creations(s[0].m), 2);
+	KUNIT_EXPECT_EQ(test, s[0].b->maps, 1);
+	KUNIT_EXPECT_EQ(test, s[1].b->maps, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&to_virtgpu(s[0].u->drm)->counters.reused_imports), 6);
+	virtgpu_import_cache_flush(cache_of(&s[0]));
+}
+
+/* A client that imports a buffer once gives the memory back at once. */
+static void cache_once(struct kunit *test)
+{
+	struct import_test s = set_up(test, test->param_value);
+
+	KUNIT_EXPECT_EQ(test, cache_of(&s)->count, 0);
+	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&cache_of(&s)->work));
+	drop(&s);
+	KUNIT_EXPECT_EQ(test, s.b->attachments, 0);
+}
+
+/* The memory returns to the exporter a second after the last import. */
+static void cache_expires(struct kunit *test)
+{
+	struct import_test s = set_up(test, test->param_value);
+	unsigned long start;
+
+	drop(&s);
+	import(&s);
+	start = jiffies;
+	show(&s, 1);
+	drop(&s);
+	KUNIT_EXPECT_EQ(test, s.b->pins, 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(!READ_ONCE(cache_of(&s)->count)));
+	KUNIT_EXPECT_GE(test, jiffies, start + HZ);
+	expect_released(&s);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_UNREF)), 1);
+	flush_delayed_work(&cache_of(&s)->work);
+	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&cache_of(&s)->work));
+}
+
+/* The exporter moves a cached buffer. */
+static void cache_move(struct kunit *test)
+{
+	struct import_test s = set_up_cached(test, test->param_value);
+	unsigned int i;
+
+	for (i = 1; i <= 2; i++) {
+		show(&s, i);
+		drop(&s);
+		KUNIT_EXPECT_EQ(test, cache_of(&s)->count, 1);
+		KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+		KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_reuse(s.b), 0);
+		KUNIT_EXPECT_EQ(test, virtgpu_mock_count(s.m, CMD(RESOURCE_DETACH_BACKING)), i);
+		flush_delayed_work(&cache_of(&s)->work);
+		KUNIT_EXPECT_EQ(test, cache_of(&s)->count, 0);
+		expect_released(&s);
+		import_again(&s);
+	}
+	/* Before the work runs, another import may find the buffer. */
+	show(&s, 3);
+	hide(&s);
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_buffer_move(s.b), 0);
+	drop(&s);
+	import(&s);
+	show(&s, 4);
+	drop(&s);
+	virtgpu_import_cache_flush(cache_of(&s));
+	expect_released(&s);
+}
+
+/* The least recent import makes room. */
+static void cache_bounded(struct kunit *test)
+{
+	struct import_test s = set_up(test, &exporter_cases[0]);
+	struct virtgpu_mock_buffer *first = s.b;
+	unsigned int i;
+
+	for (i = 1; i <= VIRTGPU_IMPORT_CACHE_SIZE; i++) {
+		drop(&s);
+		KUNIT_EXPECT_EQ(test, s.b->attachments, 0);
+		import_again(&s);
+		drop(&s);
+		KUNIT_EXPECT_EQ(test, cache_of(&s)->count, i);
+		s.b = virtgpu_mock_buffer_create(test, s.m, VIRTGPU_MOCK_DYNAMIC, SIZE);
+		import(&s);
+	}
+	drop(&s);
+	KUNIT_EXPECT_EQ(test, first->attachments, 1);
+	import(&s);
+	KUNIT_EXPECT_LE(test, cache_of(&s)->count, VIRTGPU_IMPORT_CACHE_SIZE);
+	flush_delayed_work(&cache_of(&s)->work);
+	KUNIT_EXPECT_EQ(test, first->attachments, 0);
+	drop(&s);
+	KUNIT_EXPECT_EQ(test, s.b->attachments, 0);
+	import_again(&s);
+	drop(&s);
+	KUNIT_EXPECT_EQ(test, s.b->attachments, 1);
+	virtgpu_import_cache_flush(cache_of(&s));
+	KUNIT_EXPECT_EQ(test, s.b->attachments, 0);
+}
+
+/* Two clients import the buffer, and one of them ends. */
+static void cache_two_files(struct kunit *test)
+{
+	struct import_test s = set_up_cached(test, test->param_value), t = s;
+
+	show(&s, 1);
+	hide(&s);
+	t.u = test_client_open(test, s.m);
+	import(&t);
+	KUNIT_EXPECT_PTR_EQ(test, test_client_object(s.u, s.handle),
+			    test_client_object(t.u, t.handle));
+	test_client_close(s.u);
+	KUNIT_EXPECT_EQ(test, cache_of(&t)->count, 0);
+	KUNIT_EXPECT_EQ(test, t.b->attachments, 1);
+	show(&t, 2);
+	KUNIT_EXPECT_EQ(test, creations(t.m), 1);
+	drop(&t);
+	expect_released(&t);
+}
+
+/* A blob that the host has rejected is not tried again. */
+static void cache_rejected(struct kunit *test)
+{
+	struct import_test s = set_up_cached(test, test->param_value);
+	unsigned int created;
+
+	virtgpu_mock_reject(s.m, CMD(SET_SCANOUT_BLOB), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	show_later(&s, 1);
+	created = creations(s.m);
+	drop(&s);
+	import(&s);
+	show(&s, 2);
+	KUNIT_EXPECT_EQ(test, creations(s.m), created);
+	drop(&s);
+	virtgpu_import_cache_flush(cache_of(&s));
+	expect_released(&s);
+}
+
+/* Leave the buffer in the cache, with a resource and without other users. */
+static void leave_in_cache(struct import_test *s, u32 seed)
+{
+	import_again(s);
+	show(s, seed);
+	drop(s);
+	KUNIT_EXPECT_EQ(s->u->test, cache_of(s)->count, 1);
+	KUNIT_EXPECT_EQ(s->u->test, s->b->attachments, 1);
+}
+
+static void expect_dropped(struct import_test *s)
+{
+	KUNIT_EXPECT_EQ(s->u->test, cache_of(s)->count, 0);
+	expect_released(s);
+}
+
+/*
+ * Memory pressure, a client that ends, suspend, and removal empty the cache.
+ */
+static void cache_dropped(struct kunit *test)
+{
+	struct import_test s = set_up(test, test->param_value);
+	struct shrinker *shrinker = cache_of(&s)->shrinker;
+	struct shrink_control sc = { .nr_to_scan = 1 };
+
+	virtgpu_mock_require_suspend(test);
+	drop(&s);
+	KUNIT_EXPECT_EQ(test, shrinker->count_objects(shrinker, &sc), SHRINK_EMPTY);
+	KUNIT_EXPECT_EQ(test, shrinker->scan_objects(shrinker, &sc), SHRINK_STOP);
+	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&cache_of(&s)->work));
+
+	leave_in_cache(&s, 1);
+	KUNIT_EXPECT_EQ(test, shrinker->count_objects(shrinker, &sc), SIZE >> PAGE_SHIFT);
+	KUNIT_EXPECT_EQ(test, shrinker->scan_objects(shrinker, &sc), SHRINK_STOP);
+	flush_delayed_work(&cache_of(&s)->work);
+	expect_dropped(&s);
+
+	leave_in_cache(&s, 2);
+	test_client_close(test_client_open(test, s.m));
+	expect_dropped(&s);
+
+	leave_in_cache(&s, 3);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_suspend(s.m), 0);
+	expect_dropped(&s);
+	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(s.m), 0);
+
+	leave_in_cache(&s, 4);
+	virtgpu_mock_unplug(s.m);
+	expect_dropped(&s);
+}
+
+/*
  * Implicit fences
  */
 
@@ -878,6 +1136,14 @@ static struct kunit_case prime_tests[] = {
 	KUNIT_CASE(ram_rejected),
 	KUNIT_CASE_PARAM(peer_rejected_copied, vram_gen_params),
 	KUNIT_CASE(odd_size),
+	KUNIT_CASE_PARAM(cache_flips, exporter_gen_params),
+	KUNIT_CASE_PARAM(cache_once, exporter_gen_params),
+	KUNIT_CASE_PARAM(cache_expires, exporter_gen_params),
+	KUNIT_CASE_PARAM(cache_move, dynamic_gen_params),
+	KUNIT_CASE(cache_bounded),
+	KUNIT_CASE_PARAM(cache_two_files, exporter_gen_params),
+	KUNIT_CASE_PARAM(cache_rejected, exporter_gen_params),
+	KUNIT_CASE_PARAM(cache_dropped, exporter_gen_params),
 	KUNIT_CASE_PARAM(waits_for_write_fence, exporter_gen_params),
 	{}
 };
