@@ -310,6 +310,65 @@ static void again(int arg)
 	exporter_check_balance(&before);
 }
 
+/*
+ * A compositor that imports each frame anew: the driver keeps what it knows of
+ * the buffer for a second.
+ */
+static void each_frame(int arg)
+{
+	const struct picture picture[2] = {
+		{ { 0x204080, 0x40c020, 0xc06020, 0xe0e0e0 }, true },
+		{ { 0x802040, 0x2040c0, 0x20c0c0, 0x606060 }, true },
+	};
+	struct virtgpu_exporter_stats before, s;
+	struct buffer buf[2], *now, *last;
+	struct output *out;
+	struct kms kms;
+	int64_t reused, end;
+	int i, ret;
+
+	(void)arg;
+	open_small(&kms);
+	out = &kms.out[0];
+	exporter_stats(NULL, &before);
+	for (i = 0; i < 2; i++)
+		new_screen(&buf[i], &kms, SOURCE_RAM, &picture[i]);
+	buffer_import(&buf[0], &kms);
+	check_ok(kms_modeset(&kms, out, buf[0].fb));
+	reused = kms_counter(&kms, "reused_imports");
+	for (i = 1; i <= FLIPS; i++) {
+		now = &buf[i % 2];
+		last = &buf[(i + 1) % 2];
+		buffer_import(now, &kms);
+		check_ok(kms_flip(&kms, out, now->fb));
+		check_ok(kms_rmfb(&kms, last->fb));
+		check_ok(kms_gem_close(kms.fd, last->handle));
+		last->fb = 0;
+		last->handle = 0;
+	}
+	take_screenshot(out, "last", &picture[0], &buf[0]);
+	check_cmp(kms_counter(&kms, "reused_imports") - reused, >=, FLIPS / 2);
+	exporter_stats(&buf[0], &s);
+	check_cmp(stat_of(&s, VIRTGPU_EXPORTER_MAPS), <=, FLIPS / 4);
+
+	/*
+	 * The hidden one moves, and its next import shows the new place.
+	 * Without CONFIG_DMABUF_MOVE_NOTIFY the kernel pins what the driver
+	 * keeps.
+	 */
+	end = now_ms() + 2000;
+	while ((ret = exporter_move(&buf[1], VIRTGPU_EXPORTER_RAM)) == -EBUSY && now_ms() < end)
+		sleep_ms(10);
+	check_ok(ret);
+	buffer_import(&buf[1], &kms);
+	check_ok(kms_flip(&kms, out, buf[1].fb));
+	take_screenshot(out, "moved", &picture[1], &buf[1]);
+	check_ok(kms_off(&kms, out));
+	for (i = 0; i < 2; i++)
+		buffer_free(&buf[i], &kms);
+	exporter_check_balance(&before);
+}
+
 static void wrong_fds(int arg)
 {
 	struct kms kms;
@@ -460,6 +519,7 @@ const struct test_case import_cases[] = {
 	{ "import/scatter", scatter, 0, 0 },
 	{ "import/self", self, 0, 0 },
 	{ "import/again", again, 0, 0 },
+	{ "import/each-frame", each_frame, 0, 0 },
 	{ "import/unreachable", unreachable, 0, 0 },
 	{ "import/wrong-fds", wrong_fds, 0, 0 },
 	{ "import/wrong-handles", wrong_handles, 0, 0 },
