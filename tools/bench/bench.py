@@ -23,6 +23,7 @@ CASES = {
     "surface": COMMON + " flip-clip flip-clips",
     "blob": " ".join((COMMON, "held-0-1 held-8-1 held-40-1 held-0-4 held-8-4 held-40-4 idle", *VSYNC)),
     "count": " ".join(("flip-1-imported flip-2-imported flip-4-imported flip-1080-imported flip-2160-imported "
+                       "flip-1080-reimported flip-2160-reimported "
                        "import-1080 import-2160 moves", *(case + "-imported" for case in VSYNC))),
     "fragmented": "dumb-1080 dumb-2160 shown-1080 shown-2160",
     "virgl": "exec-empty exec-64 exec-wait",
@@ -32,7 +33,7 @@ CASES = {
 BRIEF = {
     "surface": "flip-clip flip-clips",
     "blob": "flip-1 flip-4 held-40-4 idle vsync-16.68-1 vsync-40-4 dumb-2160 shown-2160",
-    "count": "flip-4-imported vsync-13.3-1-imported moves",
+    "count": "flip-4-imported flip-1080-reimported vsync-13.3-1-imported moves",
     "virgl": "exec-64 exec-wait",
 }
 

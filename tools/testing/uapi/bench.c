@@ -692,6 +692,50 @@ static void import(int height)
 	end_scene(&s);
 }
 
+/* Flip to a new import of @now, then close the one of @last. */
+static void flip_import(struct scene *s, struct buffer *now, struct buffer *last)
+{
+	struct kms *kms = &s->kms;
+
+	buffer_import(now, kms);
+	drmModeAtomicSetCursor(s->flip[0], 0);
+	kms_add(kms, s->flip[0], kms->out[0].primary, DRM_MODE_OBJECT_PLANE, "FB_ID", now->fb);
+	flip_all(s, 0);
+	if (!last->fb)
+		return;
+	check_ok(kms_rmfb(kms, last->fb));
+	check_ok(kms_gem_close(kms->fd, last->handle));
+	last->fb = 0;
+	last->handle = 0;
+}
+
+/*
+ * A compositor that imports each frame anew, as Mutter does. The buffers have
+ * no neighbouring pages. The guest's time may run on for seconds while the host
+ * sets the mark, so that the first two imports may be as those of new buffers.
+ */
+static void reimported(int height)
+{
+	const int times = height > 1080 ? 200 : 1000;
+	struct buffer buf[2];
+	struct scene s;
+	int i;
+
+	set_scene(&s, 1, SOURCE_RAM, height * 16 / 9, height);
+	for (i = 0; i < 2; i++)
+		buffer_new_flags(&buf[i], SOURCE_RAM, height * 16 / 9, height,
+				 VIRTGPU_EXPORTER_CREATE_SCATTER);
+	for (i = 0; i < 4; i++)
+		flip_import(&s, &buf[i % 2], &buf[(i + 1) % 2]);
+	start_count();
+	for (i = 0; i < times; i++)
+		flip_import(&s, &buf[i % 2], &buf[(i + 1) % 2]);
+	end_count(times);
+	end_scene(&s);
+	for (i = 0; i < 2; i++)
+		buffer_free(&buf[i], &s.kms);
+}
+
 /* The hidden one of two buffers moves, then it is shown. */
 static void moves(int times)
 {
@@ -797,6 +841,8 @@ const struct test_case bench_cases[] = {
 	{ "bench/shown-2160", shown, 2160, 0 },
 	{ "bench/import-1080", import, 1080, 0 },
 	{ "bench/import-2160", import, 2160, 0 },
+	{ "bench/flip-1080-reimported", reimported, 1080, 0 },
+	{ "bench/flip-2160-reimported", reimported, 2160, 0 },
 	{ "bench/moves", moves, 1000, 300 },
 	{ "bench/dirty-64", dirty, 64, 0 },
 	{ "bench/clients-16", clients, 16, 0 },
