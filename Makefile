@@ -52,7 +52,8 @@ In virtual machines; the first target downloads and builds the dependencies
   check               all tests (tools/testing/README.md)            25    8 GB
   check TESTS=...     some of them: arguments of pytest, such as
                       TESTS="test_igt.py -k flip"
-  check FULL=1        including long tests                          180   12 GB
+  check FULL=1        including long tests                          180   13 GB
+  check-host          on a host with KVM, udmabuf and VFIO, emulated 20    3 GB
   clean               remove build/, but not the cache                0    none
 Minutes are for two CPUs without KVM, after setup. Modules are built for the running kernel,
 or without its headers for Debian's LTS kernel.
@@ -111,6 +112,9 @@ bench: export FULL = 1
 kunit bench demo:
 	$(pytest) test_$@.py
 
+check-host:
+	$(pytest) --full test_host.py
+
 igt:
 	$(pytest) test_igt.py --device $(or $(DEVICE),blob)
 
@@ -124,6 +128,6 @@ check:
 clean:
 	rm -rf build
 
-.PHONY: help modules modules_install install-to-tree patch-series dist deb doc setup vm kunit igt sparse bench demo check clean
+.PHONY: help modules modules_install install-to-tree patch-series dist deb doc setup vm kunit igt sparse bench demo check check-host clean
 
 endif

@@ -72,6 +72,45 @@ static void rejected(int arg)
 }
 
 /*
+ * The host rejects memory of other devices, and the exporter does not attach
+ * the buffer without peer-to-peer: the CPU copies it.
+ */
+static void copied(int arg)
+{
+	struct virtgpu_exporter_stats before, s;
+	struct buffer first, buf;
+	struct output *out;
+	struct kms kms;
+
+	(void)arg;
+	kms_open(&kms, 640, 480);
+	out = &kms.out[0];
+	exporter_stats(NULL, &before);
+	/* The host has rejected one. */
+	new_screen(&first, &kms, SOURCE_VRAM, &stamped_b);
+	buffer_import(&first, &kms);
+	check_ok(kms_modeset(&kms, out, first.fb));
+	sleep_ms(500);
+	check_eq(kms_counter(&kms, "copied_imports"), 0);
+
+	new_screen(&buf, &kms, SOURCE_VRAM, &stamped_a);
+	check_ok(exporter_fault(&buf, VIRTGPU_EXPORTER_FAULT_ATTACH, EOPNOTSUPP, 1));
+	buffer_import(&buf, &kms);
+	check_ok(kms_flip(&kms, out, buf.fb));
+	take_screenshot(out, "copied", &stamped_a, &buf);
+	buffer_draw(&buf, &kms, &stamped_b);
+	check_ok(kms_flip(&kms, out, buf.fb));
+	take_screenshot(out, "redrawn", &stamped_b, &buf);
+	exporter_stats(&buf, &s);
+	check_eq(s.placement, VIRTGPU_EXPORTER_VRAM);
+	check_eq(kms_counter(&kms, "copied_imports"), 1);
+	check_ok(kms_off(&kms, out));
+	buffer_free(&first, &kms);
+	buffer_free(&buf, &kms);
+	exporter_check_balance(&before);
+}
+
+/*
  * A commit that had to wait for another may still hold its old buffer for a
  * moment.
  */
@@ -384,5 +423,6 @@ const struct test_case move_cases[] = {
 	{ "move/revoked-shown-vram", revoked_shown, SOURCE_VRAM, 0 },
 	{ "move/unplugged", unplugged, 0, 0 },
 	{ "peer/rejected", rejected, 0, 0 },
+	{ "peer/copied", copied, 0, 0 },
 	{ 0 }
 };

@@ -15,6 +15,7 @@ NEEDS = {
     "kernel_source": "source",
     "guest_image": "image",
     "host_3d": "host-3d",
+    "l1_host": "l1",
     "qemu_plugin": "plugin",
     "uml_kernel": "kernel uml",
     "doc_tools": "doc",

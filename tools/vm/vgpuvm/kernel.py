@@ -39,10 +39,10 @@ def find(name):
     return Kernel(name, root / "vmlinuz", (root / "release").read_text().strip(), root, machine)
 
 
-def _boot_modules(kernel):
+def _boot_modules(kernel, names):
     """The files to load, in order."""
     files = []
-    for module in BOOT_MODULES:
+    for module in names:
         shown = subprocess.run(
             ["modprobe", "-d", kernel.root, "-S", kernel.release, "--show-depends", module],
             capture_output=True, text=True, env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin"})
@@ -51,6 +51,26 @@ def _boot_modules(kernel):
             if verb == "insmod" and path.split()[0] not in files:
                 files.append(path.split()[0])
     return [pathlib.Path(file) for file in files]
+
+
+def copy_modules(kernel, folder, names):
+    """Modules and those that they depend on, named in the order in which to load them."""
+    for number, path in enumerate(_boot_modules(kernel, names)):
+        data = path.read_bytes()
+        stem = path.name.split(".")[0]
+        if path.suffix == ".xz":
+            data = lzma.decompress(data)
+        elif path.suffix == ".zst":
+            data = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout
+        (folder / f"{number:02}-{stem}.ko").write_bytes(data)
+
+
+def pack(root, target):
+    """A folder as an initramfs."""
+    names = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+    with open(target, "wb") as out:
+        subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], cwd=root, stdout=out,
+                       input="\n".join(names).encode(), check=True)
 
 
 def make_initramfs(kernel, target, image):
@@ -64,15 +84,5 @@ def make_initramfs(kernel, target, image):
         shutil.copy(busybox, root / "bin/busybox")
         shutil.copy(GUEST / "initramfs", root / "init")
         (root / "init").chmod(0o755)
-        for number, path in enumerate(_boot_modules(kernel)):
-            data = path.read_bytes()
-            stem = path.name.split(".")[0]
-            if path.suffix == ".xz":
-                data = lzma.decompress(data)
-            elif path.suffix == ".zst":
-                data = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout
-            (root / f"modules/{number:02}-{stem}.ko").write_bytes(data)
-        names = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
-        with open(target, "wb") as out:
-            subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], cwd=root, stdout=out,
-                           input="\n".join(names).encode(), check=True)
+        copy_modules(kernel, root / "modules", BOOT_MODULES)
+        pack(root, target)

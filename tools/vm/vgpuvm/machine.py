@@ -60,6 +60,7 @@ class Options:
     module: str = option("none", "virtio_gpu.ko, or the kernel's own driver", "FILE|baseline|none")
     params: str = option("", "module parameters", "TEXT")
     no_load: bool = option(False, "the program loads the driver (load-gpu)")
+    disk: str = option("", "a disk image for the guest, instead of that of tools/setup image", "FILE")
     root: str = option("", "a folder of the host as the guest's root, read only, instead of the image; it has its own modules", "DIR")
     line: str = option("", "a command line of QEMU to start with (its disk, display and accelerator become those of here)", "TEXT")
     host: str = option("own", "3d: QEMU 11 with Vulkan, from tools/setup host-3d; own: this machine's QEMU", "own|3d")
@@ -288,7 +289,7 @@ class Machine:
             shares.append(("root", pathlib.Path(options.root).resolve(), ",readonly=on"))
         else:
             shares.append(("modules", self.kernel.modules, ",readonly=on"))
-            command += ["-drive", f"if=none,id=disk,file={BUILD / 'image/disk.img'},format=raw,snapshot=on",
+            command += ["-drive", f"if=none,id=disk,file={options.disk or BUILD / 'image/disk.img'},format=raw,snapshot=on",
                         "-device", f"virtio-blk-{virtio},drive=disk"]
         if options.share:
             shares.append(("share", pathlib.Path(options.share).resolve(), ""))
