@@ -40,6 +40,10 @@ NONE = f"-display none {GPU}"
 INNERS = (
     Inner("vfio", "uapi", 900, f"{NONE} -device vfio-pci,host=$IVSHMEM -device vfio-pci,host=$BOCHS",
           {"peer/rejected": "", "peer/copied": "", "import/bochs": "", "import/exporter-ram": ""}),
+    Inner("udmabuf", "uapi", 900, NONE,
+          {"large/own-1080p": "in place", "large/own-4k": "in place", "large/own-8k": "copied",
+           "large/heap-1080p": "in place", "large/heap-4k": "in place", "large/heap-8k": "copied",
+           "large/scattered-1080p": "copied"}),
 )
 
 
