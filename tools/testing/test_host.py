@@ -37,6 +37,8 @@ class Inner:
 
 
 NONE = f"-display none {GPU}"
+# The window fills the monitor of the host.
+WINDOW = f"-display gtk,gl=on,full-screen=on,show-menubar=off {GPU},xres=640,yres=480"
 INNERS = (
     Inner("vfio", "uapi", 900, f"{NONE} -device vfio-pci,host=$IVSHMEM -device vfio-pci,host=$BOCHS",
           {"peer/rejected": "", "peer/copied": "", "import/bochs": "", "import/exporter-ram": ""}),
@@ -44,6 +46,8 @@ INNERS = (
           {"large/own-1080p": "in place", "large/own-4k": "in place", "large/own-8k": "copied",
            "large/heap-1080p": "in place", "large/heap-4k": "in place", "large/heap-8k": "copied",
            "large/scattered-1080p": "copied"}),
+    Inner("monitor", "uapi", 1200, f"{WINDOW} -device vfio-pci,host=$IVSHMEM",
+          {"peer/rejected": "", "peer/copied": ""}),
 )
 
 
@@ -116,6 +120,11 @@ def test_host(run):
     run.check("host")
 
 
+def test_compositor(run):
+    """The host has a compositor on its monitor for QEMU's window."""
+    run.check("compositor")
+
+
 def test_case(run, inner, case, record_property):
     """What an inner guest has found, and the pictures of it."""
     note = run.check(f"{inner}-{case}")
@@ -129,4 +138,4 @@ def test_kernel(run, inner):
 
 
 def test_guest(run):
-    run.check_end(["host", *(f"{inner}-{case}" for inner in INNERS for case in (*inner.cases, "end"))])
+    run.check_end(["host", "compositor", *(f"{inner}-{case}" for inner in INNERS for case in (*inner.cases, "end"))])
