@@ -48,6 +48,7 @@ INNERS = (
            "large/scattered-1080p": "copied"}),
     Inner("monitor", "uapi", 1200, f"{WINDOW} -device vfio-pci,host=$IVSHMEM",
           {"peer/rejected": "", "peer/copied": ""}),
+    Inner("dbus", "uapi", 900, f"-display dbus,gl=on {GPU}", {"held/0": "", "held/16": "", "held/100": "", "held/400": ""}),
 )
 
 
@@ -110,7 +111,7 @@ def run(request, vm, l1_host, inner_guest):
     chosen = [item.callspec.params["inner"] for item in request.session.items if item.path == request.path and hasattr(item, "callspec")]
     inners = list(dict.fromkeys(chosen)) or INNERS
     return vm("host", kernel=str(l1_host), disk=str(l1_host / "disk.img"), module="none", script=HOST / "guest-host",
-              files=[HOST / "run-inner"], share=str(inner_guest), args=list(map(inner_args, inners)),
+              files=[HOST / "run-inner", HOST / "listener"], share=str(inner_guest), args=list(map(inner_args, inners)),
               accel="tcg,thread=multi,tb-size=1024", mem="3G", vga="VGA,xres=640,yres=480", qemu=[f"-cpu {PROCESSOR}", *DEVICES],
               append="quiet intel_iommu=on iommu=nopt mitigations=off tsc=reliable no_timer_check", timeout=2200)
 
