@@ -53,7 +53,7 @@ In virtual machines; the first target downloads and builds the dependencies
   check TESTS=...     some of them: arguments of pytest, such as
                       TESTS="test_igt.py -k flip"
   check FULL=1        including long tests                          180   13 GB
-  check-host          on a host with KVM, udmabuf and VFIO, emulated 20    3 GB
+  check-host          on an emulated host with KVM, udmabuf, VFIO    15    3 GB
   clean               remove build/, but not the cache                0    none
 Minutes are for two CPUs without KVM, after setup. Modules are built for the running kernel,
 or without its headers for Debian's LTS kernel.
