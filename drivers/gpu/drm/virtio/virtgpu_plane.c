@@ -481,6 +481,11 @@ static void virtgpu_primary_plane_update(struct drm_plane *plane, struct drm_ato
 
 	if (!vs->res)
 		return;
+	/* The clipped source of a plane outside the CRTC is empty. */
+	if (!new->visible) {
+		virtgpu_plane_disable_scanout(virtgpu_plane_output(plane), new);
+		return;
+	}
 
 	drm_rect_fp_to_int(&src, &new->src);
 	damaged = virtgpu_frames_add_damage(frames, &frame, old, new, &damage, &stale);

@@ -97,6 +97,29 @@ static void source_rectangle(struct kunit *test)
 	expect_idle(u);
 }
 
+/* A plane outside the output shows nothing; its buffer is not rejected. */
+static void outside_output(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
+	struct virtgpu_show show = { .fb = show_first_output(u, 1), .crtc_x = 4 * W };
+	unsigned int i, resources;
+
+	resources = virtgpu_mock_resources(u->mock);
+	for (i = 1; i <= 2; i++) {
+		KUNIT_ASSERT_EQ(test, test_client_commit(u, &show, 1, VIRTGPU_FLIP), 0);
+		KUNIT_ASSERT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == i));
+		virtgpu_mock_wait_idle(u->mock);
+		KUNIT_EXPECT_EQ(test, virtgpu_mock_shown(u->mock, 0), 0);
+	}
+
+	show.crtc_x = 0;
+	KUNIT_ASSERT_EQ(test, test_client_commit(u, &show, 1, VIRTGPU_WAIT), 0);
+	virtgpu_mock_wait_idle(u->mock);
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 1, W, H));
+	KUNIT_EXPECT_EQ(test, virtgpu_mock_resources(u->mock), resources);
+	expect_idle(u);
+}
+
 static void kms_flips(struct kunit *test)
 {
 	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
@@ -1482,6 +1505,7 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE_PARAM(shows_pixels, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(source_rectangle, virtgpu_test_config_gen_params),
 	KUNIT_CASE(legacy_depths),
+	KUNIT_CASE_PARAM(outside_output, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(kms_flips, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(damage, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(damage_of_another, virtgpu_test_config_gen_params),

@@ -472,6 +472,7 @@ static int add_show(struct virtgpu_test_client *u, struct drm_atomic_commit *sta
 	crtc->active = s->fb;
 	drm_atomic_set_fb_for_plane(plane, s->fb);
 	if (s->fb) {
+		plane->crtc_x = s->crtc_x;
 		plane->crtc_w = mode.hdisplay;
 		plane->crtc_h = mode.vdisplay;
 		plane->src_x = s->x << 16;

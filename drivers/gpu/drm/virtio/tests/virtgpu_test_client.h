@@ -69,6 +69,7 @@ struct virtgpu_test_client {
  * @y: upper edge of the source rectangle
  * @w: width of the source rectangle, 0 for all of @fb
  * @h: height of the source rectangle
+ * @crtc_x: left edge of the plane on the output
  * @clip: damage, or NULL
  * @num_clips: number of rectangles of @clip, 0 for one
  * @out_fence: fence to signal with the flip event (OUT_FENCE_PTR), or NULL
@@ -77,6 +78,7 @@ struct virtgpu_show {
 	unsigned int output;
 	struct drm_framebuffer *fb;
 	u32 x, y, w, h;
+	s32 crtc_x;
 	const struct drm_mode_rect *clip;
 	unsigned int num_clips;
 	struct dma_fence *out_fence;
