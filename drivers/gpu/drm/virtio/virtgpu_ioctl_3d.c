@@ -168,7 +168,10 @@ int virtgpu_ioctl_context_init(struct drm_device *dev, void *data, struct drm_fi
  * Transfers
  */
 
-/* Find the resource to copy. Caller must hold the reservation lock of @gem. */
+/*
+ * Find the resource to copy, or NULL if there is nothing to copy. Caller must
+ * hold the reservation lock of @gem.
+ */
 static struct virtgpu_resource *
 virtgpu_ioctl_3d_transfer_resource(struct virtgpu_gem *gem,
 				   const struct virtgpu_cmd_transfer_3d *cmd)
@@ -178,14 +181,17 @@ virtgpu_ioctl_3d_transfer_resource(struct virtgpu_gem *gem,
 
 	if (ret)
 		return ERR_PTR(ret);
+	/* Only host3d blobs take a stride. */
+	if ((!res || res->type != VIRTGPU_RES_BLOB_HOST3D) && (cmd->stride || cmd->layer_stride))
+		return ERR_PTR(-EINVAL);
+	/* The host has no copy of a dumb buffer that was never shown. */
+	if (!res && gem->dumb.width)
+		return NULL;
 	/*
 	 * Contexts use the memory of guest blobs in place. If the host keeps a
 	 * copy for scanout, the plane update transfers it.
 	 */
 	if (!res || res->type == VIRTGPU_RES_BLOB_GUEST)
-		return ERR_PTR(-EINVAL);
-	/* Only host3d blobs take a stride. */
-	if (res->type != VIRTGPU_RES_BLOB_HOST3D && (cmd->stride || cmd->layer_stride))
 		return ERR_PTR(-EINVAL);
 
 	return res;
@@ -225,8 +231,8 @@ static int virtgpu_ioctl_3d_queue_transfer(struct virtgpu_gem *gem, struct virtg
 	int ret;
 
 	res = virtgpu_ioctl_3d_transfer_resource(gem, cmd);
-	if (IS_ERR(res))
-		return PTR_ERR(res);
+	if (IS_ERR_OR_NULL(res))
+		return PTR_ERR_OR_ZERO(res);
 	ret = dma_resv_reserve_fences(gem->base.resv, 1);
 	if (ret)
 		return ret;
@@ -318,11 +324,12 @@ put:
  *
  * Context: May sleep; if the DMA API synchronises the buffer, it waits until
  * the buffer is idle.
- * Return: 0 on success, -ENOENT if the handle is invalid, -EINVAL if the buffer
- * has no copy on the host or cannot have the stride, -EIO if the buffer or the
- * context was lost or the device is unresponsive, -ENODEV if the device was
- * removed, -ENOMEM, -EINTR, -ERESTARTSYS, or the host's error if the host has
- * rejected the buffer or the context.
+ * Return: 0 on success, -ENOENT if the handle is invalid, -EINVAL if a buffer
+ * that is not a dumb one has no copy on the host, or if the buffer cannot have
+ * the stride, -EIO if the buffer or the context was lost or the device is
+ * unresponsive, -ENODEV if the device was removed, -ENOMEM, -EINTR,
+ * -ERESTARTSYS, or the host's error if the host has rejected the buffer or the
+ * context.
  */
 int virtgpu_transfer_to_host_3d(struct virtgpu_device *vgdev, struct drm_file *file,
 				const struct drm_virtgpu_3d_transfer_to_host *args)

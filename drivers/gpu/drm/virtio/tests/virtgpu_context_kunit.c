@@ -776,6 +776,25 @@ static void transfer_rejected(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtgpu_mock_count(u->mock, CMD(TRANSFER_TO_HOST_3D)), 2);
 }
 
+/* The memory of a dumb buffer is all there is of it until it is shown. */
+static void transfer_dumb(struct kunit *test)
+{
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRGL, 0, 0);
+	struct drm_virtgpu_resource_info info = { .bo_handle = test_client_dumb(u, 64, 64) };
+	unsigned int i;
+
+	/* Without a resource, and with one. */
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_TO_HOST, info.bo_handle, 0,
+					       4, 0), 0);
+		KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_FROM_HOST, info.bo_handle,
+					       0, 4, 0), 0);
+		KUNIT_EXPECT_EQ(test, transfer(u, DRM_VIRTGPU_TRANSFER_TO_HOST, info.bo_handle, 0,
+					       4, 256), -EINVAL);
+		KUNIT_EXPECT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_INFO, &info), 0);
+	}
+}
+
 static struct kunit_case context_tests[] = {
 	KUNIT_CASE_PARAM(capset_ids, capset_case_gen_params),
 	KUNIT_CASE(capset_query_rejected),
@@ -804,6 +823,7 @@ static struct kunit_case context_tests[] = {
 	KUNIT_CASE(attach_rejected),
 	KUNIT_CASE(transfer_both_ways),
 	KUNIT_CASE(transfer_rejected),
+	KUNIT_CASE(transfer_dumb),
 	{}
 };
 
