@@ -7,5 +7,5 @@
 
 const struct test_case * const test_tables[] = {
 	unplug_cases, suspend_cases, fuzz_cases, faults_cases,
-	clock_cases, NULL
+	clock_cases, replay_cases, NULL
 };

@@ -14,6 +14,7 @@
 extern const struct test_case unplug_cases[];
 extern const struct test_case suspend_cases[];
 extern const struct test_case fuzz_cases[];
+extern const struct test_case replay_cases[];
 extern const struct test_case faults_cases[];
 extern const struct test_case clock_cases[];
 
