@@ -40,6 +40,7 @@ enum { REGISTRY_BIND };
 enum { COMPOSITOR_CREATE_SURFACE };
 enum { SHM_CREATE_POOL };
 enum { POOL_CREATE_BUFFER, POOL_DESTROY };
+enum { BUFFER_DESTROY };
 enum { SURFACE_ATTACH = 1, SURFACE_FRAME = 3, SURFACE_COMMIT = 6, SURFACE_DAMAGE_BUFFER = 9 };
 enum { BASE_GET_XDG_SURFACE = 2, BASE_PONG };
 enum { XDG_GET_TOPLEVEL = 1, XDG_ACK_CONFIGURE = 4 };
@@ -147,13 +148,21 @@ static uint32_t wanted_colour(void)
 	return (n & 3) * 0x50 << 16 | (n >> 2 & 3) * 0x50 << 8 | (n >> 4 & 3) * 0x50;
 }
 
-static void make_buffers(struct window *w)
+static void resize(struct window *w, int width, int height)
 {
-	size_t size = (size_t)w->width * w->height * 4;
+	size_t size = (size_t)width * height * 4;
 	uint32_t pool = new_id();
 	int fd, i;
 	char *map;
 
+	if (w->width) {
+		munmap(w->buffer[0].pixels, (size_t)w->width * w->height * 4 * 3);
+		for (i = 0; i < 3; i++)
+			request(w->buffer[i].id, BUFFER_DESTROY);
+	}
+	w->width = width;
+	w->height = height;
+	w->shown = NO_COLOUR;
 	fd = memfd_create("frames", MFD_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, size * 3))
 		die("memfd");
@@ -166,10 +175,12 @@ static void make_buffers(struct window *w)
 		w->buffer[i].id = new_id();
 		w->buffer[i].pixels = (uint32_t *)(map + size * i);
 		w->buffer[i].colour = NO_COLOUR;
+		w->buffer[i].busy = false;
 		/* XRGB8888 */
-		request(pool, POOL_CREATE_BUFFER, w->buffer[i].id, (uint32_t)(size * i), w->width,
-			w->height, w->width * 4, 1);
+		request(pool, POOL_CREATE_BUFFER, w->buffer[i].id, (uint32_t)(size * i), width,
+			height, width * 4, 1);
 	}
+	request(pool, POOL_DESTROY);
 }
 
 /*
@@ -239,15 +250,14 @@ static void open_window(struct window *w)
 
 static void on_window_event(struct window *w, uint32_t object, int opcode, const uint32_t *args)
 {
-	int i;
+	int i, width, height;
 
-	if (object == w->toplevel && opcode == 0 && !w->width) {
-		/*
-		 * Some leave the first size to the client: it is the outputs'.
-		 */
-		w->width = args[0] ? args[0] : WIDTH;
-		w->height = args[1] ? args[1] : HEIGHT;
-		make_buffers(w);
+	if (object == w->toplevel && opcode == 0) {
+		/* Some leave the first size to the client. */
+		width = args[0] ? (int)args[0] : w->width ? w->width : WIDTH;
+		height = args[1] ? (int)args[1] : w->height ? w->height : HEIGHT;
+		if (width != w->width || height != w->height)
+			resize(w, width, height);
 	} else if (object == w->xdg && opcode == 0) {
 		request(w->xdg, XDG_ACK_CONFIGURE, args[0]);
 		draw(w);

@@ -16,6 +16,8 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field
 
+from PIL import Image
+
 from . import BUILD, GUEST, TOP, Problem, kernel, logs, viewer, xscreen
 
 try:
@@ -61,6 +63,7 @@ class Options:
     params: str = option("", "module parameters", "TEXT")
     no_load: bool = option(False, "the program loads the driver (load-gpu)")
     disk: str = option("", "a disk image for the guest, instead of that of tools/setup image", "FILE")
+    systemd: bool = option(False, "run systemd, with its logind, and the program as its only service")
     root: str = option("", "a folder of the host as the guest's root, read only, instead of the image; it has its own modules", "DIR")
     line: str = option("", "a command line of QEMU to start with (its disk, display and accelerator become those of here)", "TEXT")
     host: str = option("own", "3d: QEMU 11 with Vulkan, from tools/setup host-3d; own: this machine's QEMU", "own|3d")
@@ -219,6 +222,7 @@ class Machine:
             "vm_load": "1" if options.module != "none" and not options.no_load else "",
             "vm_params": options.params,
             "vm_share": "1" if options.share else "",
+            "vm_systemd": "1" if options.systemd else "",
             "vm_udev": "1" if options.udev else "",
             "vm_bochs": "1" if options.vga == "bochs" or "-device VGA" in options.line else "",
             "vm_serial": "1" if options.serial else "",
@@ -385,6 +389,13 @@ class Machine:
         if self.screen:
             return self.screen.save(path)
         await self.execute("screendump", {"filename": str(path), "device": device, "head": int(head), "format": "png"})
+
+    async def host_colour(self, device="", head="0"):
+        await self.host_screenshot("colour", device, head)
+        with Image.open(self.out / "colour.png") as image:
+            pixels = image.convert("RGB")
+        count, colour = max(pixels.getcolors(pixels.width * pixels.height))
+        return "%02x%02x%02x %d %dx%d" % (*colour, 100 * count // (pixels.width * pixels.height), *pixels.size)
 
     async def host_qmp(self, text):
         message = json.loads(text)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+"""Compositors that users have, and Xorg, alone and across two GPUs, in sessions of systemd-logind.
+
+Across two GPUs Mesa renders in software, a frame in a second or two.
+"""
+
+import re
+
+import pytest
+from vgputest import BUILD, TESTING, guests
+
+BLOB = {"gpu": ["virtio-gpu-pci,blob=true"]}
+COPIED = {"gpu": ["virtio-gpu-pci"]}
+WAYLAND = ("weston", "sway", "labwc", "cage", "mutter", "kwin")
+CLIENTS = (*WAYLAND, "xorg")
+STEPS = ("started", "frames", "resized", "switched", "restarted")
+# The size that the host asks for is that of Mutter and KWin, and Xorg draws nothing by itself.
+LEFT_OUT = [(client, "resized") for client in ("weston", "sway", "labwc", "cage", "xorg")] + [("xorg", "frames")]
+# Those that show the buffers of the first GPU as they are. The others copy what Mesa rendered in software.
+IN_PLACE = ("weston", "mutter")
+
+pytestmark = pytest.mark.needs("clients")
+
+
+def guest(name, options):
+    options = {**options, "disk": str(BUILD / "clients/disk.img"), "systemd": True, "dbus": True, "trace": ["gpu"], "timeout": 2400}
+    cases = tuple(f"{client}/{step}" for client in CLIENTS for step in STEPS if (client, step) not in LEFT_OUT)
+    return guests.Guest("lts", name, options, cases, (), full=True)
+
+
+GUESTS = (guest("alone", BLOB), guest("copied", COPIED), guest("two", {**BLOB, "vga": "bochs"}))
+
+
+def pytest_generate_tests(metafunc):
+    guests.parametrize(metafunc, GUESTS)
+
+
+@pytest.fixture(scope="module")
+def run(request, vm, make):
+    guest, programs = request.param, BUILD / "programs/held"
+    make("testing/held", f"O={programs}")
+    clients = dict.fromkeys(case.split("/")[0] for case in guests.selected_cases(request))
+    run = vm(f"clients-{guest}", kernel=guest.kernel, script=TESTING / "clients/guest-clients", args=list(clients),
+              files=[programs / "held-client"], **guest.options)
+    run.two = "vga" in guest.options
+    return run
+
+
+@pytest.mark.timeout(3600)
+def test_client(run, case, record_property):
+    """It shows what it shall, also after another VT and its sudden end, and a frame costs no more than a flip."""
+    figure = run.check(case)
+    record_property("figure", figure)
+    client, step = case.split("/")
+    if step == "frames":
+        _, commands, notifications, transfers = map(float, re.findall(r"[\d.]+", figure))
+        if not run.two:
+            assert commands <= 3.2 and notifications <= 1.2
+        elif client in IN_PLACE:
+            assert not transfers
+
+
+@pytest.mark.timeout(3600)
+def test_guest(run):
+    run.check_end()
