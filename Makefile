@@ -49,11 +49,11 @@ In virtual machines; the first target downloads and builds the dependencies
                       with 3D (virgl), or with OUTPUTS=2             30    3 GB
   sparse              static checks                                   2    1 GB
   bench               performance, against the in-tree driver         8    2 GB
-  check               all tests (tools/testing/README.md)            25    8 GB
+  check               all tests (tools/testing/README.md)            50    8 GB
   check TESTS=...     some of them: arguments of pytest, such as
                       TESTS="test_igt.py -k flip"
   check FULL=1        including long tests                          180   13 GB
-  check-host          on an emulated host with KVM, udmabuf, VFIO    15    3 GB
+  check-host          on an emulated host with KVM, udmabuf, VFIO     7    3 GB
   clean               remove build/, but not the cache                0    none
 Minutes are for two CPUs without KVM, after setup. Modules are built for the running kernel,
 or without its headers for Debian's LTS kernel.
