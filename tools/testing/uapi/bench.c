@@ -664,10 +664,17 @@ static void clients(int n)
  * Imports
  */
 
-/*
- * From another device's buffer to its first frame, and the end of it. The
- * buffers have no neighbouring pages, so that the lists are as long every time.
- */
+/* Without neighbouring pages, so that the lists are as long every time. */
+static void new_scattered(struct buffer *buf, int n, int height)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		buffer_new_flags(&buf[i], SOURCE_RAM, height * 16 / 9, height,
+				 VIRTGPU_EXPORTER_CREATE_SCATTER);
+}
+
+/* From another device's buffer to its first frame, and the end of it. */
 static void import(int height)
 {
 	/* A host can only map so many pages one by one. */
@@ -677,9 +684,7 @@ static void import(int height)
 	int i;
 
 	set_scene(&s, 1, SOURCE_RAM, height * 16 / 9, height);
-	for (i = 0; i < times; i++)
-		buffer_new_flags(&buf[i], SOURCE_RAM, height * 16 / 9, height,
-				 VIRTGPU_EXPORTER_CREATE_SCATTER);
+	new_scattered(buf, times, height);
 	start_count();
 	for (i = 0; i < times; i++) {
 		buffer_import(&buf[i], &s.kms);
@@ -701,18 +706,13 @@ static void flip_import(struct scene *s, struct buffer *now, struct buffer *last
 	drmModeAtomicSetCursor(s->flip[0], 0);
 	kms_add(kms, s->flip[0], kms->out[0].primary, DRM_MODE_OBJECT_PLANE, "FB_ID", now->fb);
 	flip_all(s, 0);
-	if (!last->fb)
-		return;
-	check_ok(kms_rmfb(kms, last->fb));
-	check_ok(kms_gem_close(kms->fd, last->handle));
-	last->fb = 0;
-	last->handle = 0;
+	buffer_close(last, kms);
 }
 
 /*
- * A compositor that imports each frame anew, as Mutter does. The buffers have
- * no neighbouring pages. The guest's time may run on for seconds while the host
- * sets the mark, so that the first two imports may be as those of new buffers.
+ * A compositor that imports each frame anew, as Mutter does. The guest's time
+ * may run on for seconds while the host sets the mark, so that the first two
+ * imports may be as those of new buffers.
  */
 static void reimported(int height)
 {
@@ -722,9 +722,7 @@ static void reimported(int height)
 	int i;
 
 	set_scene(&s, 1, SOURCE_RAM, height * 16 / 9, height);
-	for (i = 0; i < 2; i++)
-		buffer_new_flags(&buf[i], SOURCE_RAM, height * 16 / 9, height,
-				 VIRTGPU_EXPORTER_CREATE_SCATTER);
+	new_scattered(buf, 2, height);
 	for (i = 0; i < 4; i++)
 		flip_import(&s, &buf[i % 2], &buf[(i + 1) % 2]);
 	start_count();

@@ -299,12 +299,19 @@ void buffer_import(struct buffer *buf, struct kms *kms)
 	buf->fb = fb;
 }
 
-void buffer_free(struct buffer *buf, struct kms *kms)
+void buffer_close(struct buffer *buf, struct kms *kms)
 {
 	if (buf->fb)
 		check_ok(kms_rmfb(kms, buf->fb));
 	if (buf->handle)
 		check_ok(kms_gem_close(kms->fd, buf->handle));
+	buf->fb = 0;
+	buf->handle = 0;
+}
+
+void buffer_free(struct buffer *buf, struct kms *kms)
+{
+	buffer_close(buf, kms);
 	if (buf->fd >= 0)
 		close(buf->fd);
 	if (buf->owner >= 0 && buf->owner != kms->fd)

@@ -83,6 +83,8 @@ void buffer_new_flags(struct buffer *buf, enum source source, uint32_t width,
 		      uint32_t height, uint32_t flags);
 /* Import (unless it is the device's own) and make a framebuffer. */
 void buffer_import(struct buffer *buf, struct kms *kms);
+/* Undo buffer_import(), or what is left of it. */
+void buffer_close(struct buffer *buf, struct kms *kms);
 /* Undo all that is left of it. */
 void buffer_free(struct buffer *buf, struct kms *kms);
 void buffer_draw(struct buffer *buf, struct kms *kms,
