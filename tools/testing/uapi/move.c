@@ -31,6 +31,21 @@ static void new_screen(struct buffer *buf, struct kms *kms, enum source source,
 	buffer_draw(buf, kms, picture);
 }
 
+/* The first buffer that the host rejects. */
+static struct output *show_rejected(struct kms *kms, struct buffer *buf,
+				    const struct picture *picture)
+{
+	struct output *out;
+
+	kms_open(kms, 640, 480);
+	out = &kms->out[0];
+	new_screen(buf, kms, SOURCE_VRAM, picture);
+	buffer_import(buf, kms);
+	check_ok(kms_modeset(kms, out, buf->fb));
+	sleep_ms(500);
+	return out;
+}
+
 /*
  * The host rejects memory of other devices: the exporter moves the buffer to
  * RAM, where the host shows it in place.
@@ -43,20 +58,15 @@ static void rejected(int arg)
 	struct kms kms;
 
 	(void)arg;
-	kms_open(&kms, 640, 480);
-	out = &kms.out[0];
 	exporter_stats(NULL, &before);
-	new_screen(&one, &kms, SOURCE_VRAM, &stamped_a);
-	new_screen(&two, &kms, SOURCE_VRAM, &stamped_b);
-	buffer_import(&one, &kms);
-	check_ok(kms_modeset(&kms, out, one.fb));
-	sleep_ms(500);
+	out = show_rejected(&kms, &one, &stamped_a);
 	take_screenshot(out, "rejected", &stamped_a, &one);
 	exporter_stats(&one, &s);
 	check_eq(s.placement, VIRTGPU_EXPORTER_RAM);
 	check_eq(kms_counter(&kms, "moves_to_ram"), 1);
 
 	/* The host is not asked again, and shows the first frame. */
+	new_screen(&two, &kms, SOURCE_VRAM, &stamped_b);
 	buffer_import(&two, &kms);
 	check_ok(kms_flip(&kms, out, two.fb));
 	take_screenshot(out, "remembered", &stamped_b, &two);
@@ -83,14 +93,8 @@ static void copied(int arg)
 	struct kms kms;
 
 	(void)arg;
-	kms_open(&kms, 640, 480);
-	out = &kms.out[0];
 	exporter_stats(NULL, &before);
-	/* The host has rejected one. */
-	new_screen(&first, &kms, SOURCE_VRAM, &stamped_b);
-	buffer_import(&first, &kms);
-	check_ok(kms_modeset(&kms, out, first.fb));
-	sleep_ms(500);
+	out = show_rejected(&kms, &first, &stamped_b);
 	check_eq(kms_counter(&kms, "copied_imports"), 0);
 
 	new_screen(&buf, &kms, SOURCE_VRAM, &stamped_a);
