@@ -21,11 +21,9 @@ FULL_CALLS = 2_500_000
 # The console's cursor would be drawn, and time goes by instructions: a run does not depend on the machine's load.
 ALIKE = {"kernel": KERNEL, "accel": "tcg", "smp": 1, "udmabuf": "fake", "append": "vt.global_cursor_default=0",
          "qemu": ["-icount shift=1,sleep=off"]}
+MARKS = {"virgl": [pytest.mark.needs_3d], "venus": [pytest.mark.needs_3d, pytest.mark.needs("host-3d")]}
+PARAMS = [pytest.param(name, marks=MARKS.get(name, ())) for name in SETS]
 ENTRIES = replay.read_list(replay.LIST.read_text())
-
-
-def marks(options):
-    return [pytest.mark.needs_3d] if options.get("gl") else []
 
 
 def settings(name, full):
@@ -55,7 +53,8 @@ def seen():
 
 
 @pytest.mark.timeout(12 * 3600)
-@pytest.mark.parametrize("name", [pytest.param(name, marks=marks(options)) for name, options in SETS.items()])
+@pytest.mark.needs(f"kernel {KERNEL}")
+@pytest.mark.parametrize("name", PARAMS)
 def test_calls(name, boot_both, seen, full, record_property):
     """Each call comes to the same with both drivers, but for what is listed."""
     env = {variable: int(os.environ.get(variable, value)) for variable, value in settings(name, full).items()}
