@@ -33,7 +33,7 @@ CASES = {
 BRIEF = {
     "surface": "flip-clip flip-clips",
     "blob": "flip-1 flip-4 held-40-4 idle vsync-16.68-1 vsync-40-4 dumb-2160 shown-2160",
-    "count": "flip-4-imported flip-1080-reimported vsync-13.3-1-imported moves",
+    "count": "flip-4-imported flip-1080-reimported vsync-13.3-1-imported",
     "virgl": "exec-64 exec-wait",
 }
 

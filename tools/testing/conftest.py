@@ -16,8 +16,10 @@ try:
 except ImportError as error:
     raise pytest.UsageError(f"{error}: run tools/setup packages qmp") from None
 
-# What needs no guest comes first: the setups of the guests run meanwhile.
-FIRST = ("test_build", "test_cross", "test_style", "test_syzkaller", "test_guide", "test_kunit")
+# What needs no guest comes first: the setups of the guests run meanwhile. Then comes what takes longest: the processes
+# that run the tests shall end at the same time.
+ORDER = [*((name, False) for name in ("test_build", "test_cross", "test_style", "test_syzkaller", "test_guide", "test_kunit")),
+         *((name, True) for name in ("test_stress", "test_igt", "test_uapi", "test_package", "test_bench", "test_3d", "test_replay"))]
 
 
 def pytest_addoption(parser):
@@ -90,7 +92,8 @@ def pytest_collection_modifyitems(config, items):
     """All tests of a guest are in a row: pytest groups parameters by their index, not by their value."""
     places = {}
     for item in items:
-        first = FIRST.index(item.path.stem) if item.path.stem in FIRST and "vm" not in item.fixturenames else len(FIRST)
+        place = (item.path.stem, "vm" in item.fixturenames)
+        first = ORDER.index(place) if place in ORDER else len(ORDER)
         item.place = first, places.setdefault(item.path, len(places)), places.setdefault((item.path, guests.of(item)), len(places))
     items.sort(key=lambda item: item.place)
     without = [name for name in ("full", "coverage") if not config.getoption(name)]

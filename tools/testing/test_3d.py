@@ -38,7 +38,7 @@ SETS = (
 
 
 def guest(kernel, name, script, options):
-    return guests.Guest(kernel, name, {"gl": True, **options}, CASES[script], (script,), full=kernel != "lts")
+    return guests.Guest(kernel, name, {"gl": True, **options}, CASES[script], (script,), full=kernel != "lts" or script == "igt-3d")
 
 
 GUESTS = [guest(kernel, *row) for kernel in ("lts", "7.3") for row in SETS]

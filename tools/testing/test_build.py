@@ -102,18 +102,21 @@ def test_tree_headless(built):
     check_quiet(built(*HEADLESS)[1])
 
 
+@pytest.mark.full
 @NEEDS_73
 def test_tree_module(built):
     """It builds there as a module."""
     check_quiet(built(*MODULE)[1])
 
 
+@pytest.mark.full
 @NEEDS_73
 def test_tree_name(call, built):
     """The module is called virtio_gpu."""
     assert call("modinfo", "-F", "name", built(*MODULE)[0] / PLACE / "virtio_gpu.ko") == "virtio_gpu\n"
 
 
+@pytest.mark.full
 @NEEDS_73
 def test_tree_install_again(call, built):
     """Nothing is built again after the driver was installed again."""
@@ -122,12 +125,14 @@ def test_tree_install_again(call, built):
     check_quiet(call(*MAKE, "-C", folder), " (CC|LD) ")
 
 
+@pytest.mark.full
 @NEEDS_73
 def test_tree_builtin(built):
     """It builds there as part of the kernel."""
     check_quiet(built(*BUILTIN)[1])
 
 
+@pytest.mark.full
 @NEEDS_73
 def test_tree_vmlinux(call, built, record_property):
     """Then it is in vmlinux."""
@@ -136,7 +141,8 @@ def test_tree_vmlinux(call, built, record_property):
     assert symbols > 100
 
 
-@pytest.mark.parametrize("compiler, args", [("gcc", ()), ("clang", ("LLVM=-19",))], ids=["gcc", "clang"])
+@pytest.mark.parametrize("compiler, args", [
+    pytest.param("gcc", (), id="gcc", marks=pytest.mark.full), pytest.param("clang", ("LLVM=-19",), id="clang")])
 def test_warnings(call, tree, kernel_source, compiler, args):
     """No warnings with W=1."""
     folder = tree(f"source:{compiler}")

@@ -123,7 +123,7 @@ class Line:
         return ["host-3d"] if "host" in self.options else []
 
     def param(self, *values, name=""):
-        return pytest.param(self, *values, id=self.name + name, marks=[pytest.mark.needs_3d] if "gl" in self.options else [])
+        return pytest.param(self, *values, id=self.name + name, marks=[pytest.mark.needs_3d, pytest.mark.full] if "gl" in self.options else [])
 
 
 def blocks(page):

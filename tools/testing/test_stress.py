@@ -37,7 +37,7 @@ SETS = (
     ("lts", "suspend", {**SLEEPS, **BLOB}, "suspend/s3-dumb suspend/s3-ram suspend/s3-busy", {}, {}),
     ("lts", "suspend-3d", {**SLEEPS, "gl": True, "gpu": ["virtio-gpu-gl-pci"]}, "suspend/s3-context", {}, {}),
     # Half a minute each time.
-    ("lts", "hibernate", {**SLEEPS, **BLOB}, "suspend/s4-ram suspend/s4-busy", {"SUSPEND_CYCLES": 1}, {"SUSPEND_CYCLES": 3}),
+    ("lts", "hibernate", {**SLEEPS, **BLOB}, "suspend/s4-ram suspend/s4-busy", None, {"SUSPEND_CYCLES": 3}),
     ("lts", "suspend-more", {**SLEEPS, **BLOB}, MORE, None, {}),
     ("lts", "suspend-bounce", {**SLEEPS, **BOUNCE}, "suspend/s3-dumb", None, {}),
     ("lts", "suspend-surface", {**SLEEPS, **TWO}, "suspend/s3-dumb suspend/s3-busy", None, {}),
@@ -49,9 +49,9 @@ SETS = (
     ("lts", "clock", {**SERIAL, **BLOB}, "clock/*", {}, {"PAUSE": 90}),
     ("lts", "clock-surface", {**SERIAL, **TWO}, "clock/*", None, {"PAUSE": 90}),
     ("7.3-debug", "clock", {**SERIAL, **BLOB}, "clock/*", None, {}),
-    ("lts", "fuzz", BLOB, "fuzz/*", {"SECONDS": 10}, {"SECONDS": 300}),
+    ("lts", "fuzz", BLOB, "fuzz/*", None, {"SECONDS": 300}),
     ("7.3-debug", "fuzz", BLOB, "fuzz/*", {"SECONDS": 10}, {"SECONDS": 300}),
-    ("7.3-debug", "faults", {**KMEMLEAK, **BLOB}, "faults/*", {"SECONDS": 20}, {}),
+    ("7.3-debug", "faults", {**KMEMLEAK, **BLOB}, "faults/*", None, {}),
     ("7.3-debug", "faults-surface", {**KMEMLEAK, **TWO}, "faults/*", None, {}),
 )
 

@@ -50,7 +50,7 @@ VARIANTS = {
 VENUS = ({"host": "3d", "gl": True, "gpu": ["virtio-gpu-gl-pci,blob=on,venus=on,hostmem=256M"]},
          "render/* window/* fdinfo/host flip/events flip/dirty import/vgem import/udmabuf import/exporter-static import/exporter-ram")
 
-DEFAULT = ("blob", "import", "move", "count", "viewer", "no-hotspot", "venus")
+DEFAULT = ("blob", "import", "move", "viewer", "venus")
 
 
 def guest(kernel, name, options, patterns):
