@@ -12,8 +12,8 @@ from vgputest import BUILD, TESTING, guests
 BLOB = {"gpu": ["virtio-gpu-pci,blob=true"]}
 COPIED = {"gpu": ["virtio-gpu-pci"]}
 WAYLAND = ("weston", "sway", "labwc", "cage", "mutter", "kwin")
-# Draws nothing by itself. Its screen is black after another VT; the cause is not known.
-XORG = ("xorg/started", "xorg/restarted")
+# Draws nothing by itself.
+XORG = ("xorg/started", "xorg/switched", "xorg/restarted")
 STEPS = ("started", "frames", "switched", "restarted")
 # Those that take the size that the host asks for.
 RESIZED = ("mutter", "kwin")
