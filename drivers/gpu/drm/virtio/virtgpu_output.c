@@ -193,7 +193,11 @@ static enum drm_connector_status virtgpu_connector_detect(struct drm_connector *
 	return enabled ? connector_status_connected : connector_status_disconnected;
 }
 
-/* The host's window may have a size that is no standard mode. */
+/*
+ * An EDID may have no timing for the size that the host requests: one has at
+ * most 4095 pixels and lines, and DRM ignores timings of fewer than 64, or
+ * without a sync pulse.
+ */
 static int virtgpu_connector_add_preferred_mode(struct drm_connector *connector,
 						const struct virtgpu_output_info *info)
 {
@@ -203,13 +207,19 @@ static int virtgpu_connector_add_preferred_mode(struct drm_connector *connector,
 	    info->width > VIRTGPU_FB_MAX || info->height > VIRTGPU_FB_MAX)
 		return 0;
 
+	list_for_each_entry(mode, &connector->probed_modes, head)
+		if (mode->type & DRM_MODE_TYPE_PREFERRED)
+			return 0;
+
+	/* Only reduced blanking has valid timings for a few pixels or lines. */
 	mode = drm_cvt_mode(connector->dev, info->width, info->height, 60,
-			    false, false, false);
+			    true, false, false);
 	if (!mode)
 		return 0;
 
-	/* CVT rounds the width down to a multiple of eight. */
+	/* CVT rounds the width down to a multiple of eight, and the rate. */
 	mode->hdisplay = info->width;
+	mode->clock = DIV_ROUND_UP(mode->htotal * mode->vtotal * 3, 50);
 	drm_mode_set_name(mode);
 	mode->type |= DRM_MODE_TYPE_PREFERRED;
 	drm_mode_probed_add(connector, mode);
@@ -225,10 +235,9 @@ static int virtgpu_connector_get_modes(struct drm_connector *connector)
 	mutex_lock(&out->vgdev->kms.lock);
 	drm_edid_connector_update(connector, out->info.edid);
 	n = drm_edid_connector_add_modes(connector);
-	/* An EDID has the preferred mode of the host already. */
 	if (!n)
-		n = drm_add_modes_noedid(connector, 2560, 1600) +
-		    virtgpu_connector_add_preferred_mode(connector, &out->info);
+		n = drm_add_modes_noedid(connector, 2560, 1600);
+	n += virtgpu_connector_add_preferred_mode(connector, &out->info);
 	mutex_unlock(&out->vgdev->kms.lock);
 
 	return n;

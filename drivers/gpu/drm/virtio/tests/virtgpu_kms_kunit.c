@@ -14,6 +14,7 @@
 #include <uapi/drm/virtgpu_drm.h>
 
 #include "virtgpu_device.h"
+#include "virtgpu_fb.h"
 #include "virtgpu_mock.h"
 #include "virtgpu_output.h"
 #include "virtgpu_test_client.h"
@@ -1022,6 +1023,42 @@ static void display_event(struct kunit *test)
 						  connector_status_disconnected));
 }
 
+/* The host's size is the preferred mode, also if an EDID cannot describe it. */
+static void preferred_mode(struct kunit *test)
+{
+	static const struct {
+		u32 w;
+		u32 h;
+	} sizes[] = {
+		{ 16, 16 }, { 17, 17 }, { 1366, 767 }, { 640, 20 }, { 20, 480 },
+		{ 4096, 2304 }, { 8192, 200 }, { 16384, 16384 },
+	};
+	struct virtgpu_test_client *u = test_client_start(test, test->param_value, 1);
+	struct virtgpu_output *out = &virtgpu_mock_vgdev(u->mock)->kms.outputs[0];
+	struct drm_connector *c = &out->connector;
+	struct drm_display_mode *mode;
+	unsigned int i, preferred;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		virtgpu_mock_set_output(u->mock, 0, true, sizes[i].w, sizes[i].h);
+		virtgpu_mock_raise_display(u->mock);
+		KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(out->info.width == sizes[i].w &&
+							  out->info.height == sizes[i].h));
+		preferred = 0;
+		mutex_lock(&u->drm->mode_config.mutex);
+		c->funcs->fill_modes(c, VIRTGPU_FB_MAX, VIRTGPU_FB_MAX);
+		list_for_each_entry(mode, &c->modes, head)
+			if (mode->type & DRM_MODE_TYPE_PREFERRED) {
+				KUNIT_EXPECT_EQ(test, mode->hdisplay, sizes[i].w);
+				KUNIT_EXPECT_EQ(test, mode->vdisplay, sizes[i].h);
+				KUNIT_EXPECT_EQ(test, drm_mode_vrefresh(mode), 60);
+				preferred++;
+			}
+		mutex_unlock(&u->drm->mode_config.mutex);
+		KUNIT_EXPECT_EQ_MSG(test, preferred, 1, "%ux%u", sizes[i].w, sizes[i].h);
+	}
+}
+
 /* A change during a query is not lost. */
 static void display_event_twice(struct kunit *test)
 {
@@ -1539,6 +1576,7 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE_PARAM(kms_2d_error, error_2d_gen_params),
 	KUNIT_CASE(no_such_output),
 	KUNIT_CASE_PARAM(display_event, virtgpu_test_config_gen_params),
+	KUNIT_CASE_PARAM(preferred_mode, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(display_event_twice, virtgpu_test_config_gen_params),
 	KUNIT_CASE(display_query_skipped),
 	KUNIT_CASE(display_event_broken),

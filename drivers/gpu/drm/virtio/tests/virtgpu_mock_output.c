@@ -75,7 +75,7 @@ static void fill_timing(u8 *t, u32 width, u32 height)
 	t[17] = 0x1e;
 }
 
-/* A minimal valid EDID, see VESA E-EDID 1.4: a digital display. */
+/* A minimal valid EDID, see VESA E-EDID 1.4: digital, also with 640x480. */
 static void fill_edid(u8 *edid, u32 width, u32 height)
 {
 	unsigned int i;
@@ -94,6 +94,7 @@ static void fill_edid(u8 *edid, u32 width, u32 height)
 	edid[22] = 34;
 	edid[23] = 120;
 	edid[24] = 0x06;
+	edid[35] = 0x20;
 	memset(edid + 38, 0x01, 16);
 	fill_timing(edid + 54, width, height);
 	for (i = 72; i < 126; i += 18)
