@@ -13,8 +13,8 @@ BLOB = {"gpu": ["virtio-gpu-pci,blob=true"]}
 COPIED = {"gpu": ["virtio-gpu-pci"]}
 WAYLAND = ("weston", "sway", "labwc", "cage", "mutter", "kwin")
 # Draws nothing by itself.
-XORG = ("xorg/started", "xorg/switched", "xorg/restarted")
-STEPS = ("started", "frames", "switched", "restarted")
+XORG = ("xorg/started", "xorg/switched", "xorg/resizes", "xorg/restarted")
+STEPS = ("started", "frames", "switched", "resizes", "restarted")
 # Those that take the size that the host asks for.
 RESIZED = ("mutter", "kwin")
 # Those that show the buffers of the first GPU as they are. The others copy what Mesa rendered in software.
@@ -50,7 +50,7 @@ def run(request, vm, make):
 
 @pytest.mark.timeout(3600)
 def test_client(run, case, record_property):
-    """It shows what it shall, also after another VT and its sudden end, and a frame costs no more than a flip."""
+    """It shows what it shall, also after other sizes, another VT and its sudden end; a frame costs no more than a flip."""
     figure = run.check(case)
     record_property("figure", figure)
     client, step = case.split("/")

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import shlex
 import shutil
@@ -21,9 +22,10 @@ from PIL import Image
 from . import BUILD, GUEST, TOP, Problem, kernel, logs, viewer, xscreen
 
 try:
+    import dbus
     from qemu.qmp import ExecuteError, QMPClient, QMPError
-except ImportError:
-    raise Problem("no qemu.qmp library: run tools/setup qmp") from None
+except ImportError as error:
+    raise Problem(f"{error}: run tools/setup packages qmp") from None
 
 # "--trace gpu": what it takes to count commands, notifications and interrupts.
 TRACE_GPU = ("virtio_gpu_*", "virtio_queue_notify", "virtio_notify")
@@ -37,6 +39,9 @@ MACHINES = {
     "aarch64": ("virt", "ttyAMA0"),
     "ppc64": ("pseries", "hvc0"),
 }
+
+# Windows that a user drags have such sizes on the way.
+ODD_SIZES = ("17x17", "1366x767", "8192x200")
 
 # A process with this prefix ends when the program that started it ends.
 WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
@@ -378,7 +383,7 @@ class Machine:
             return 2, f"host: no request {verb!r}"
         try:
             return 0, await handler(*args) or ""
-        except (QMPError, KeyError, TypeError, ValueError, OSError, subprocess.CalledProcessError) as error:
+        except (QMPError, KeyError, TypeError, ValueError, OSError, subprocess.CalledProcessError, dbus.DBusException) as error:
             return 1, f"host {verb}: {error}"
 
     async def host_screenshot(self, name, device="", head="0"):
@@ -420,14 +425,15 @@ class Machine:
             raise ValueError("only with --dbus")
         width, height = (0, 0) if size == "off" else map(int, size.split("x"))
         console = int(head) + (1 if self.options.vga != "none" else 0)
-        call = await asyncio.create_subprocess_exec(
-            "gdbus", "call", "--address", self.bus_address, "--dest", "org.qemu",
-            "--object-path", f"/org/qemu/Display1/Console_{console}",
-            "--method", "org.qemu.Display1.Console.SetUIInfo", "300", "200", "0", "0", str(width), str(height),
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        text, _ = await call.communicate()
-        if call.returncode:
-            raise ValueError(text.decode().strip())
+        await asyncio.to_thread(self.connection.call_blocking, "org.qemu", f"/org/qemu/Display1/Console_{console}",
+                                "org.qemu.Display1.Console", "SetUIInfo", "qqiiuu", (300, 200, 0, 0, width, height))
+
+    async def host_resizes(self, head, number, last):
+        numbers = random.Random(last)
+        for _ in range(int(number) - 1):
+            await self.host_ui(head, numbers.choice((*ODD_SIZES, f"{numbers.randint(16, 2560)}x{numbers.randint(16, 1600)}")))
+            await asyncio.sleep(numbers.uniform(0.005, 0.05))
+        await self.host_ui(head, last)
 
     async def host_viewer(self):
         # The newest cursor comes with an update of the display, thirty times a second.
@@ -526,6 +532,7 @@ class Machine:
             [*self.with_us, "dbus-daemon", "--session", "--nofork", "--print-address"],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
         self.bus_address = self.bus.stdout.readline().strip()
+        self.connection = dbus.bus.BusConnection(self.bus_address)
 
     async def last_words(self):
         """The guest hangs: have its kernel say where, and take a picture."""
