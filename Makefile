@@ -7,7 +7,7 @@ ifneq ($(KERNELRELEASE),)
 obj-m := drivers/gpu/drm/virtio/
 
 # Compatibility with older kernels, which the source itself does not contain.
-subdir-ccflags-y += -I$(VIRTGPU_TOP)/include/compat/include -I$(VIRTGPU_TOP)/include/uapi -I$(VIRTGPU_COMPAT)
+subdir-ccflags-y += -I$(VIRTGPU_TOP)/include/compat/include -I$(VIRTGPU_COMPAT)
 subdir-ccflags-y += -include $(VIRTGPU_TOP)/include/compat/compat.h
 subdir-ccflags-y += -DCONFIG_DRM_VIRTIO_GPU_KMS=1 -DVIRTGPU_VERSION=$(VIRTGPU_VERSION)
 
