@@ -52,7 +52,7 @@ In virtual machines; the first target downloads and builds the dependencies
   check               all tests (tools/testing/README.md)            50    8 GB
   check TESTS=...     some of them: arguments of pytest, such as
                       TESTS="test_igt.py -k flip"
-  check FULL=1        including long tests                          180   13 GB
+  check FULL=1        including long tests                          210   16 GB
   check-host          on an emulated host with KVM, udmabuf, VFIO     7    3 GB
   clean               remove build/, but not the cache                0    none
 Minutes are for two CPUs without KVM, after setup. Modules are built for the running kernel,
