@@ -8,10 +8,13 @@ import shutil
 
 import pytest
 from test_build import PLACE, check_quiet
+from test_package import CHROOT, OURS
 from vgputest import BUILD, TESTING, TOP
 
 SUITES = ("trixie", "trixie-backports", "forky", "sid", "experimental")
 FLAVOURS = ("amd64", "rt-amd64")
+# They have the same Debian below them.
+DKMS = SUITES[:2]
 CASES = ("card", "output", "console", "unload", "load-again")
 # Programs of the headers need that suite's libraries.
 MAKE = """mount --rbind /dev "$0/dev" && mount --rbind /proc "$0/proc" && mount -t tmpfs tmpfs "$0/mnt" && mkdir "$0/mnt/top" &&
@@ -102,3 +105,36 @@ def test_load(run, case, record_property):
 def test_guest(run):
     """The guest ends well."""
     run.check_end(CASES)
+
+
+@pytest.fixture(scope="module")
+def dkms(call, suite_folder, packaging_tools):
+    """A command in a root folder with the headers of two suites, in which the package was installed."""
+    older, newer = (suite_folder(suite) / "root" for suite in DKMS)
+    sudo, work, deb = [] if os.geteuid() == 0 else ["sudo"], BUILD / "kernels-dkms", TOP / call("tools/package", "deb").splitlines()[-1]
+
+    def inside(*command):
+        return call(*sudo, "unshare", "--mount", "sh", "-c", CHROOT, work, *command)
+
+    call(*sudo, "rm", "-rf", work)
+    call(*sudo, "cp", "-a", "--reflink=auto", newer, work)
+    headers = [path.relative_to(older) for pattern in ("src/linux-*", "lib/linux-kbuild-*", "lib/modules/*") for path in older.glob(f"usr/{pattern}")]
+    call(*sudo, "cp", "-a", "--parents", *headers, work, cwd=older)
+    call(*sudo, "rm", "-rf", *work.glob("usr/lib/modules/*-rt-amd64"))
+    call(*sudo, "cp", deb, work / "srv")
+    # Only vgpu-report needs Python.
+    inside.version, inside.output = deb.name.split("_")[1], inside("dpkg", "--force-depends", "-i", f"/srv/{deb.name}")
+    yield inside
+    call(*sudo, "rm", "-rf", work)
+
+
+@pytest.mark.needs(*(f"debian-kernels {suite}" for suite in DKMS))
+def test_dkms(dkms, suite_folder, record_property):
+    """DKMS builds the module for the kernels of both suites and not for cloud kernels."""
+    kernels = [(suite_folder(suite) / "amd64/release").read_text().strip() for suite in DKMS]
+    record_property("figure", " ".join(kernels))
+    found = sorted(line.split(" (")[0] for line in dkms("dkms", "status", "-m", "virtio-gpu").splitlines())
+    assert found == sorted(f"virtio-gpu/{dkms.version}, {kernel}, x86_64: installed" for kernel in kernels), dkms.output[-3000:]
+    for kernel in kernels:
+        # No image is installed, so that depmod lists nothing.
+        assert dkms("sh", "-c", f"modinfo -F vermagic /lib/modules/{kernel}/{OURS}*").split()[0] == kernel
