@@ -167,13 +167,7 @@ static void virtgpu_context_destroy_complete(struct virtgpu_msg *msg)
 	virtgpu_context_put(ctx);
 }
 
-/**
- * virtgpu_context_get() - Take a reference
- * @ctx: the context
- *
- * Context: Any.
- */
-void virtgpu_context_get(struct virtgpu_context *ctx)
+static void virtgpu_context_get(struct virtgpu_context *ctx)
 {
 	refcount_inc(&ctx->ref);
 }
@@ -189,7 +183,6 @@ void virtgpu_context_put(struct virtgpu_context *ctx)
 	if (ctx && refcount_dec_and_test(&ctx->ref))
 		virtgpu_context_free(ctx);
 }
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_context_put);
 
 /**
  * virtgpu_context_close() - Destroy the context of a file

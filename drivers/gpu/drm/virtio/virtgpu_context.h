@@ -94,7 +94,6 @@ void virtgpu_contexts_print(struct virtgpu_context_mgr *mgr, struct drm_printer 
 void virtgpu_context_params_init(struct virtgpu_context_params *params);
 struct virtgpu_context *virtgpu_context_create(struct virtgpu_context_mgr *mgr,
 					       const struct virtgpu_context_params *params);
-void virtgpu_context_get(struct virtgpu_context *ctx);
 void virtgpu_context_put(struct virtgpu_context *ctx);
 void virtgpu_context_close(struct virtgpu_context *ctx);
 int virtgpu_context_error(const struct virtgpu_context *ctx);

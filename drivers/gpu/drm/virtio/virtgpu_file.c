@@ -44,11 +44,9 @@ struct virtgpu_ctx_attachment {
 	struct virtgpu_msg *detach;
 };
 
-static bool virtgpu_file_ctx_is_virgl(struct virtgpu_file *vf)
+static bool virtgpu_file_ctx_is_virgl(const struct virtgpu_context *ctx)
 {
-	u32 capset = vf->ctx->params.capset;
-
-	lockdep_assert_held(&vf->lock);
+	u32 capset = ctx->params.capset;
 
 	return !capset || capset == VIRTIO_GPU_CAPSET_VIRGL || capset == VIRTIO_GPU_CAPSET_VIRGL2;
 }
@@ -76,23 +74,22 @@ static void virtgpu_file_drop_attachment(struct virtgpu_ctx_attachment *att)
 }
 
 /* Caller must hold the reservation lock of @att->obj, and must kick. */
-static void virtgpu_file_detach(struct virtgpu_file *vf, struct virtgpu_ctx_attachment *att)
+static void virtgpu_file_detach(struct virtgpu_context *ctx, struct virtgpu_ctx_attachment *att)
 {
 	struct virtgpu_msg *msg = att->detach;
 
 	/* The host detaches destroyed resources from all contexts. */
-	if (att->res && virtgpu_resource_is_active(att->res) &&
-	    !READ_ONCE(vf->ctx->lost)) {
+	if (att->res && virtgpu_resource_is_active(att->res) && !READ_ONCE(ctx->lost)) {
 		att->detach = NULL;
-		virtgpu_cmd_ctx_detach(msg, vf->ctx->id, att->res->id);
-		virtgpu_context_track(vf->ctx, msg);
-		virtgpu_vq_queue_msg(&vf->vgdev->ctrl, msg);
+		virtgpu_cmd_ctx_detach(msg, ctx->id, att->res->id);
+		virtgpu_context_track(ctx, msg);
+		virtgpu_vq_queue_msg(ctx->mgr->queue, msg);
 	}
 	virtgpu_file_drop_attachment(att);
 }
 
 /* Caller must hold the reservation lock of @att->obj, and must kick. */
-static int virtgpu_file_attach(struct virtgpu_file *vf, struct virtgpu_ctx_attachment *att,
+static int virtgpu_file_attach(struct virtgpu_context *ctx, struct virtgpu_ctx_attachment *att,
 			       struct virtgpu_resource *res)
 {
 	struct virtgpu_msg *msg = virtgpu_msg_alloc();
@@ -107,31 +104,32 @@ static int virtgpu_file_attach(struct virtgpu_file *vf, struct virtgpu_ctx_attac
 
 	virtgpu_resource_get(res);
 	att->res = res;
-	virtgpu_cmd_ctx_attach(msg, vf->ctx->id, res->id);
-	virtgpu_context_track(vf->ctx, msg);
-	virtgpu_vq_queue_msg(&vf->vgdev->ctrl, msg);
+	virtgpu_cmd_ctx_attach(msg, ctx->id, res->id);
+	virtgpu_context_track(ctx, msg);
+	virtgpu_vq_queue_msg(ctx->mgr->queue, msg);
 
 	return 0;
 }
 
 /*
- * Attach the current resource of the buffer to the context. Caller must kick.
+ * Attach the current resource of the buffer to @ctx, which may be NULL. Caller
+ * must kick.
  */
-static int virtgpu_file_update_attachment(struct virtgpu_file *vf,
+static int virtgpu_file_update_attachment(struct virtgpu_context *ctx,
 					  struct virtgpu_ctx_attachment *att)
 {
 	struct virtgpu_gem *gem = to_virtgpu_gem(att->obj);
 	struct virtgpu_resource *res;
 	int ret = 0;
 
-	if (!vf->ctx)
+	if (!ctx)
 		return 0;
 
 	dma_resv_lock(gem->base.resv, NULL);
 	res = virtgpu_gem_lookup_resource(gem);
 	if (res && att->res != res && virtgpu_resource_is_active(res)) {
-		virtgpu_file_detach(vf, att);
-		ret = virtgpu_file_attach(vf, att, res);
+		virtgpu_file_detach(ctx, att);
+		ret = virtgpu_file_attach(ctx, att, res);
 	}
 	dma_resv_unlock(gem->base.resv);
 
@@ -141,7 +139,7 @@ static int virtgpu_file_update_attachment(struct virtgpu_file *vf,
 static void virtgpu_file_end_attachment(struct virtgpu_file *vf, struct virtgpu_ctx_attachment *att)
 {
 	dma_resv_lock(att->obj->resv, NULL);
-	virtgpu_file_detach(vf, att);
+	virtgpu_file_detach(vf->ctx, att);
 	dma_resv_unlock(att->obj->resv);
 	kfree(att);
 }
@@ -205,20 +203,21 @@ static int virtgpu_file_create_context(struct virtgpu_file *vf,
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
 
-	vf->ctx = ctx;
 	hash_for_each(vf->attachments, bucket, att, node) {
-		ret = virtgpu_file_update_attachment(vf, att);
+		ret = virtgpu_file_update_attachment(ctx, att);
 		if (ret)
 			break;
 	}
 	virtgpu_vq_kick(&vf->vgdev->ctrl);
-	if (!ret)
+	if (!ret) {
+		/* Pairs with the load in virtgpu_file_get_context(). */
+		smp_store_release(&vf->ctx, ctx);
 		return 0;
+	}
 
 	/* CTX_DESTROY detaches all resources from the context. */
 	hash_for_each(vf->attachments, bucket, att, node)
 		virtgpu_file_drop_attachment(att);
-	vf->ctx = NULL;
 	virtgpu_context_close(ctx);
 
 	return ret;
@@ -245,25 +244,22 @@ int virtgpu_file_init_context(struct drm_file *file,
 	return ret;
 }
 
-/**
- * virtgpu_file_context() - Get the context of a file, creating it if needed
- * @file: the open file
- *
- * Context: May sleep; waits for the host if too many contexts are being
- * created.
- * Return: the context with a reference, ERR_PTR(-EIO) if a reset destroyed the
- * context, ERR_PTR(-ENOMEM), the host's error for CTX_CREATE, or an error of
- * virtgpu_vq_throttle().
+/*
+ * Returns the context, valid while the file is open, or NULL. A file keeps its
+ * first context, so a caller that only uses the context needs no lock.
  */
-struct virtgpu_context *virtgpu_file_context(struct drm_file *file)
+static struct virtgpu_context *virtgpu_file_get_context(struct virtgpu_file *vf)
 {
-	struct virtgpu_file *vf = file->driver_priv;
-	struct virtgpu_context_params params;
-	struct virtgpu_context *ctx;
-	int ret = 0;
+	/* Pairs with the store in virtgpu_file_create_context(). */
+	return smp_load_acquire(&vf->ctx);
+}
 
-	if (!READ_ONCE(vf->ctx))
-		ret = virtgpu_contexts_throttle(&vf->vgdev->contexts);
+static struct virtgpu_context *virtgpu_file_create_default_context(struct virtgpu_file *vf)
+{
+	struct virtgpu_context_params params;
+	int ret;
+
+	ret = virtgpu_contexts_throttle(&vf->vgdev->contexts);
 	if (ret)
 		return ERR_PTR(ret);
 
@@ -272,12 +268,32 @@ struct virtgpu_context *virtgpu_file_context(struct drm_file *file)
 		virtgpu_context_params_init(&params);
 		ret = virtgpu_file_create_context(vf, &params);
 	}
-	ctx = vf->ctx;
-	if (!ret)
-		ret = virtgpu_context_error(ctx);
-	if (!ret)
-		virtgpu_context_get(ctx);
 	mutex_unlock(&vf->lock);
+
+	return ret ? ERR_PTR(ret) : vf->ctx;
+}
+
+/**
+ * virtgpu_file_context() - Get the context of a file, creating it if needed
+ * @file: the open file
+ *
+ * Context: May sleep; waits for the host if too many contexts are being
+ * created.
+ * Return: the context, valid while @file is open, ERR_PTR(-EIO) if a reset
+ * destroyed the context, ERR_PTR(-ENOMEM), the host's error for CTX_CREATE, or
+ * an error of virtgpu_vq_throttle().
+ */
+struct virtgpu_context *virtgpu_file_context(struct drm_file *file)
+{
+	struct virtgpu_file *vf = file->driver_priv;
+	struct virtgpu_context *ctx = virtgpu_file_get_context(vf);
+	int ret;
+
+	if (!ctx)
+		ctx = virtgpu_file_create_default_context(vf);
+	if (IS_ERR(ctx))
+		return ctx;
+	ret = virtgpu_context_error(ctx);
 
 	return ret ? ERR_PTR(ret) : ctx;
 }
@@ -287,23 +303,16 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_file_context);
  * virtgpu_file_client() - Get the client that accounts the messages of a file
  * @file: the open file
  *
- * Context: May sleep.
+ * Context: Any.
  * Return: the client of the file's context, valid while @file is open, or NULL
  * if the file has no context.
  */
 struct virtgpu_client *virtgpu_file_client(struct drm_file *file)
 {
 	struct virtgpu_file *vf = file->driver_priv;
-	struct virtgpu_client *client;
+	struct virtgpu_context *ctx = vf ? virtgpu_file_get_context(vf) : NULL;
 
-	if (!vf)
-		return NULL;
-
-	mutex_lock(&vf->lock);
-	client = vf->ctx ? vf->ctx->client : NULL;
-	mutex_unlock(&vf->lock);
-
-	return client;
+	return ctx ? ctx->client : NULL;
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_file_client);
 
@@ -311,23 +320,20 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_file_client);
  * virtgpu_file_uses_virgl() - Check whether the context of a file uses virgl
  * @file: the open file
  *
- * Context: May sleep.
+ * Context: Any.
  * Return: true for a virgl context, and for a file without a context, because
  * virgl is the default; false without 3D.
  */
 bool virtgpu_file_uses_virgl(struct drm_file *file)
 {
 	struct virtgpu_file *vf = file->driver_priv;
-	bool virgl;
+	struct virtgpu_context *ctx;
 
 	if (!vf)
 		return false;
+	ctx = virtgpu_file_get_context(vf);
 
-	mutex_lock(&vf->lock);
-	virgl = !vf->ctx || virtgpu_file_ctx_is_virgl(vf);
-	mutex_unlock(&vf->lock);
-
-	return virgl;
+	return !ctx || virtgpu_file_ctx_is_virgl(ctx);
 }
 
 static bool virtgpu_file_may_import(struct drm_file *file)
@@ -336,7 +342,7 @@ static bool virtgpu_file_may_import(struct drm_file *file)
 
 	lockdep_assert_held(&vf->lock);
 
-	return !drm_is_render_client(file) || (vf->ctx && !virtgpu_file_ctx_is_virgl(vf));
+	return !drm_is_render_client(file) || (vf->ctx && !virtgpu_file_ctx_is_virgl(vf->ctx));
 }
 
 /**
@@ -362,7 +368,7 @@ int virtgpu_file_attach_object(struct drm_gem_object *obj, struct drm_file *file
 	mutex_lock(&vf->lock);
 	att = virtgpu_file_find_attachment(vf, obj);
 	if (att)
-		ret = virtgpu_file_update_attachment(vf, att);
+		ret = virtgpu_file_update_attachment(vf->ctx, att);
 	mutex_unlock(&vf->lock);
 
 	return ret;
@@ -412,7 +418,7 @@ int virtgpu_file_open_object(struct drm_gem_object *obj, struct drm_file *file)
 	}
 	att->obj = obj;
 	att->handles = 1;
-	ret = virtgpu_file_update_attachment(vf, att);
+	ret = virtgpu_file_update_attachment(vf->ctx, att);
 	if (ret)
 		kfree(att);
 	else

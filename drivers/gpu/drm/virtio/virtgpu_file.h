@@ -16,13 +16,15 @@ struct virtgpu_device;
 /**
  * struct virtgpu_file - Driver data of an open file
  * @vgdev: the device
- * @lock: protects @ctx and @attachments; taken before reservation locks
- * @ctx: the context, or NULL until an ioctl needs a context
+ * @lock: protects @attachments and the creation of @ctx; taken before
+ *	reservation locks
+ * @ctx: the context, or NULL until an ioctl needs a context; does not change
+ *	again while the file is open
  * @attachments: the buffers that the file has handles of
  */
 struct virtgpu_file {
 	struct virtgpu_device *vgdev;
-	struct mutex lock; /* protects @ctx and @attachments */
+	struct mutex lock; /* protects @attachments and the creation of @ctx */
 	struct virtgpu_context *ctx;
 	DECLARE_HASHTABLE(attachments, 7);
 };

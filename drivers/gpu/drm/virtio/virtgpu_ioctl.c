@@ -245,7 +245,6 @@ virtgpu_ioctl_gem_create_3d(struct virtgpu_device *vgdev, struct drm_file *file,
 
 	if (IS_ERR(ctx))
 		return ERR_CAST(ctx);
-	virtgpu_context_put(ctx);
 
 	return virtgpu_gem_create_3d(vgdev, args->size ?: PAGE_SIZE, &cmd);
 }
@@ -343,10 +342,8 @@ virtgpu_ioctl_gem_create_host3d(struct virtgpu_device *vgdev, struct drm_file *f
 		return ERR_CAST(ctx);
 
 	cmdbuf_msg = virtgpu_ioctl_gem_prep_cmdbuf(vgdev, ctx, args);
-	if (IS_ERR(cmdbuf_msg)) {
-		gem = ERR_CAST(cmdbuf_msg);
-		goto put;
-	}
+	if (IS_ERR(cmdbuf_msg))
+		return ERR_CAST(cmdbuf_msg);
 	if (cmdbuf_msg)
 		virtgpu_context_track(ctx, cmdbuf_msg);
 	cmd.context = ctx->id;
@@ -358,8 +355,7 @@ virtgpu_ioctl_gem_create_host3d(struct virtgpu_device *vgdev, struct drm_file *f
 		virtgpu_context_put(ctx);
 		virtgpu_msg_put(cmdbuf_msg);
 	}
-put:
-	virtgpu_context_put(ctx);
+
 	return gem;
 }
 

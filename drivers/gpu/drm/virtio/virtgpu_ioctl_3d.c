@@ -308,7 +308,6 @@ static int virtgpu_ioctl_3d_transfer_handle(struct virtgpu_device *vgdev, struct
 	cmd->h = box->h;
 	cmd->d = box->d;
 	ret = virtgpu_ioctl_3d_transfer_gem(to_virtgpu_gem(obj), ctx->client, cmd, to_host);
-	virtgpu_context_put(ctx);
 put:
 	drm_gem_object_put(obj);
 	return ret;

@@ -63,7 +63,7 @@ struct virtgpu_submit_out {
  * @vgdev: the device
  * @file: the open file of the caller
  * @args: the ioctl's arguments
- * @ctx: context of @file, with a reference
+ * @ctx: context of @file
  * @timeline: timeline of the fence
  * @cmdbuf: command buffer, NULL if empty or once @msg owns it
  * @in: fences to wait for
@@ -649,7 +649,6 @@ static void virtgpu_submit_cleanup(struct virtgpu_submit *s)
 	virtgpu_mem_entries_free(s->cmdbuf);
 	virtgpu_msg_put(s->msg);
 	dma_fence_put(s->fence);
-	virtgpu_context_put(s->ctx);
 }
 
 /**

@@ -449,7 +449,6 @@ static void lost_before_fences(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dma_fence_get_status(fence), -ENODEV);
 	KUNIT_ASSERT_EQ(test, virtgpu_mock_resume(m), 0);
 	KUNIT_EXPECT_EQ(test, virtgpu_render_submit(u, &args, NULL, 0), -EIO);
-	virtgpu_context_put(seen.ctx);
 	dma_fence_put(fence);
 }
 
