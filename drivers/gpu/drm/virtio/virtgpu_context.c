@@ -195,21 +195,18 @@ void virtgpu_context_put(struct virtgpu_context *ctx)
 void virtgpu_context_close(struct virtgpu_context *ctx)
 {
 	struct virtgpu_msg *destroy;
-	struct virtgpu_vq *q;
 
 	if (!ctx)
 		return;
 
 	if (!READ_ONCE(ctx->lost)) {
-		q = ctx->mgr->queue;
 		destroy = ctx->destroy;
 		ctx->destroy = NULL;
 		virtgpu_context_get(ctx);
 		destroy->priv = ctx;
 		destroy->complete = virtgpu_context_destroy_complete;
 		virtgpu_msg_set_client(destroy, ctx->mgr->client);
-		virtgpu_vq_queue_msg(q, destroy);
-		virtgpu_vq_kick(q);
+		virtgpu_vq_send_msg(ctx->mgr->queue, destroy);
 	}
 	virtgpu_context_put(ctx);
 }

@@ -99,8 +99,7 @@ static bool virtgpu_cursor_prepare(struct virtgpu_cursor *c)
 static void virtgpu_cursor_send(struct virtgpu_cursor *c)
 {
 	virtgpu_msg_get(c->msg);
-	virtgpu_vq_queue_msg(c->queue, c->msg);
-	virtgpu_vq_kick(c->queue);
+	virtgpu_vq_send_msg(c->queue, c->msg);
 }
 
 static void virtgpu_cursor_complete(struct virtgpu_msg *msg)
@@ -228,10 +227,8 @@ static void virtgpu_cursor_upload_complete(struct virtgpu_msg *transfer)
 	ready = virtgpu_cursor_prepare(c);
 	spin_unlock_irqrestore(&c->lock, flags);
 
-	if (next) {
-		virtgpu_vq_queue_msg(c->ctrl, next);
-		virtgpu_vq_kick(c->ctrl);
-	}
+	if (next)
+		virtgpu_vq_send_msg(c->ctrl, next);
 	if (ready)
 		virtgpu_cursor_send(c);
 }

@@ -253,10 +253,8 @@ static void virtgpu_host_mapping_map_complete(struct virtgpu_msg *msg)
 	}
 	spin_unlock_irqrestore(&hv->lock, flags);
 
-	if (unmap) {
-		virtgpu_vq_queue_msg(hv->queue, unmap);
-		virtgpu_vq_kick(hv->queue);
-	}
+	if (unmap)
+		virtgpu_vq_send_msg(hv->queue, unmap);
 	virtgpu_host_mapping_put(map);
 }
 

@@ -560,15 +560,13 @@ static void virtgpu_submit_queue_command(struct virtgpu_submit *s, struct ww_acq
 	s->event = NULL;
 
 	virtgpu_context_track(s->ctx, s->msg);
-	virtgpu_vq_queue_msg(&s->vgdev->ctrl, s->msg);
+	virtgpu_vq_send_msg(&s->vgdev->ctrl, s->msg);
 	s->msg = NULL;
 
 	for (i = 0; i < s->bo_count; i++)
 		dma_resv_add_fence(s->bos[i]->resv, s->fence, DMA_RESV_USAGE_WRITE);
 	if (s->bo_count)
 		drm_gem_unlock_reservations(s->bos, s->bo_count, ww);
-
-	virtgpu_vq_kick(&s->vgdev->ctrl);
 }
 
 static void virtgpu_submit_install_fence(struct virtgpu_submit *s)

@@ -20,7 +20,7 @@
  * messages wait in a backlog, which the virtqueue callback moves to the ring.
  * Queueing never waits for ring space, so a commit of sixteen outputs works on
  * a ring of sixteen entries.  virtgpu_vq_kick() notifies the device, once per
- * operation.
+ * operation; for an operation of one message virtgpu_vq_send_msg() does both.
  *
  * Callers that let user space create work must call virtgpu_vq_throttle()
  * first.  A quarter of the ring is reserved for the display and for teardown.
@@ -410,6 +410,48 @@ static void virtgpu_vq_choose_interrupt(struct virtgpu_vq *q, struct virtgpu_msg
 		queue_work(system_highpri_wq, &q->drain);
 }
 
+/*
+ * Returns true if the device must be notified.  The caller notifies it after
+ * releasing @q->lock, because the notification may trap to the host, and inside
+ * an RCU read-side section, which virtgpu_vq_stop() waits for.  Caller must
+ * hold @q->lock.
+ */
+static bool virtgpu_vq_prepare_kick(struct virtgpu_vq *q)
+{
+	if (!q->kick || q->stopped)
+		return false;
+
+	q->kick = false;
+	if (!q->ops->prepare_kick(q))
+		return false;
+
+	q->stats.kicks++;
+
+	return true;
+}
+
+/* Failed messages are added to @completed.  Caller must hold @q->lock. */
+static void virtgpu_vq_queue_locked(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
+				    unsigned int n, struct list_head *completed)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		virtgpu_vq_enqueue(q, msgs[i]);
+		if (q->stopped) {
+			msgs[i]->error = -ENODEV;
+			list_move_tail(&msgs[i]->link, completed);
+		} else if (list_is_singular(&q->backlog) || list_empty(&q->in_ring)) {
+			virtgpu_vq_flush_backlog(q, completed);
+		}
+		if (!list_empty(&q->backlog))
+			q->stats.backlogged++;
+	}
+	virtgpu_vq_account(q, completed);
+	virtgpu_vq_choose_interrupt(q, msgs, n);
+	virtgpu_vq_start_watchdog(q);
+}
+
 /**
  * virtgpu_vq_queue_batch() - Queue messages, deferring failed ones
  * @q: the queue
@@ -427,24 +469,9 @@ void virtgpu_vq_queue_batch(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
 			    unsigned int n, struct list_head *completed)
 {
 	unsigned long flags;
-	unsigned int i;
 
 	spin_lock_irqsave(&q->lock, flags);
-
-	for (i = 0; i < n; i++) {
-		virtgpu_vq_enqueue(q, msgs[i]);
-		if (q->stopped) {
-			msgs[i]->error = -ENODEV;
-			list_move_tail(&msgs[i]->link, completed);
-		} else if (list_is_singular(&q->backlog) || list_empty(&q->in_ring)) {
-			virtgpu_vq_flush_backlog(q, completed);
-		}
-		if (!list_empty(&q->backlog))
-			q->stats.backlogged++;
-	}
-	virtgpu_vq_account(q, completed);
-	virtgpu_vq_choose_interrupt(q, msgs, n);
-	virtgpu_vq_start_watchdog(q);
+	virtgpu_vq_queue_locked(q, msgs, n, completed);
 	spin_unlock_irqrestore(&q->lock, flags);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_queue_batch);
@@ -485,25 +512,34 @@ void virtgpu_vq_queue_msg(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_queue_msg);
 
-/*
- * Returns true if the device must be notified.  The caller notifies it after
- * releasing @q->lock, because the notification may trap to the host, and inside
- * an RCU read-side section, which virtgpu_vq_stop() waits for.  Caller must
- * hold @q->lock.
+/**
+ * virtgpu_vq_send_msg() - Queue a message and notify the device
+ * @q: the queue
+ * @msg: a filled message; the caller's reference passes to @q
+ *
+ * Does the same as virtgpu_vq_queue_msg() and virtgpu_vq_kick(), for operations
+ * of one message.
+ *
+ * Context: Any. Caller must not hold @q->lock.
  */
-static bool virtgpu_vq_prepare_kick(struct virtgpu_vq *q)
+void virtgpu_vq_send_msg(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
-	if (!q->kick || q->stopped)
-		return false;
+	LIST_HEAD(completed);
+	unsigned long flags;
+	bool kick;
 
-	q->kick = false;
-	if (!q->ops->prepare_kick(q))
-		return false;
+	rcu_read_lock();
+	spin_lock_irqsave(&q->lock, flags);
+	virtgpu_vq_queue_locked(q, &msg, 1, &completed);
+	kick = virtgpu_vq_prepare_kick(q);
+	spin_unlock_irqrestore(&q->lock, flags);
 
-	q->stats.kicks++;
-
-	return true;
+	if (kick)
+		q->ops->kick(q);
+	rcu_read_unlock();
+	virtgpu_vq_complete_batch(q, &completed);
 }
+EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_send_msg);
 
 /**
  * virtgpu_vq_kick() - Notify the device of queued messages
@@ -681,8 +717,7 @@ int virtgpu_vq_send_sync(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 		return -EIO;
 
 	virtgpu_msg_get(msg);
-	virtgpu_vq_queue_msg(q, msg);
-	virtgpu_vq_kick(q);
+	virtgpu_vq_send_msg(q, msg);
 
 	return virtgpu_vq_wait_msg(q, msg);
 }
@@ -973,8 +1008,7 @@ static void virtgpu_vq_send_probe(struct virtgpu_vq *q)
 	q->probe = msg;
 	q->stats.probes++;
 	spin_unlock_irq(&q->lock);
-	virtgpu_vq_queue_msg(q, msg);
-	virtgpu_vq_kick(q);
+	virtgpu_vq_send_msg(q, msg);
 }
 
 static void virtgpu_vq_report_wedged(struct virtgpu_vq *q)

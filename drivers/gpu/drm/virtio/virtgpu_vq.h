@@ -201,6 +201,7 @@ bool virtgpu_vq_has_room(const struct virtgpu_vq *q, const struct virtgpu_client
 int virtgpu_vq_throttle(struct virtgpu_vq *q, const struct virtgpu_client *client);
 void virtgpu_vq_close_client(struct virtgpu_vq *q, struct virtgpu_client *client);
 void virtgpu_vq_queue_msg(struct virtgpu_vq *q, struct virtgpu_msg *msg);
+void virtgpu_vq_send_msg(struct virtgpu_vq *q, struct virtgpu_msg *msg);
 void virtgpu_vq_queue_batch(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
 			    unsigned int n, struct list_head *completed);
 void virtgpu_vq_complete_batch(struct virtgpu_vq *q, struct list_head *completed);
