@@ -244,7 +244,9 @@ void virtgpu_msg_complete(struct virtgpu_msg *msg)
 		msg->pre_complete(msg);
 	if (msg->fence)
 		virtgpu_fence_signal(msg->fence, msg->error);
-	complete_all(&msg->completed);
+	/* Each waiter holds its own reference. */
+	if (refcount_read(&msg->ref) > 1)
+		complete_all(&msg->completed);
 	if (msg->complete)
 		msg->complete(msg);
 	virtgpu_msg_put(msg);
