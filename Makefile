@@ -49,7 +49,7 @@ In virtual machines; the first target downloads and builds the dependencies
                       with 3D (virgl), or with OUTPUTS=2             30    3 GB
   sparse              static checks                                   2    1 GB
   bench               performance, against the in-tree driver         8    2 GB
-  check               all tests (tools/testing/README.md)            50    8 GB
+  check               all tests (tools/testing/README.md)            38    8 GB
   check TESTS=...     some of them: arguments of pytest, such as
                       TESTS="test_igt.py -k flip"
   check FULL=1        including long tests                          210   16 GB
