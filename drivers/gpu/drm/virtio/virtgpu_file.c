@@ -210,7 +210,7 @@ static int virtgpu_file_create_context(struct virtgpu_file *vf,
 	}
 	virtgpu_vq_kick(&vf->vgdev->ctrl);
 	if (!ret) {
-		/* Pairs with the load in virtgpu_file_get_context(). */
+		/* Pairs with the load in virtgpu_file_peek_context(). */
 		smp_store_release(&vf->ctx, ctx);
 		return 0;
 	}
@@ -248,7 +248,7 @@ int virtgpu_file_init_context(struct drm_file *file,
  * Returns the context, valid while the file is open, or NULL. A file keeps its
  * first context, so a caller that only uses the context needs no lock.
  */
-static struct virtgpu_context *virtgpu_file_get_context(struct virtgpu_file *vf)
+static struct virtgpu_context *virtgpu_file_peek_context(struct virtgpu_file *vf)
 {
 	/* Pairs with the store in virtgpu_file_create_context(). */
 	return smp_load_acquire(&vf->ctx);
@@ -286,7 +286,7 @@ static struct virtgpu_context *virtgpu_file_create_default_context(struct virtgp
 struct virtgpu_context *virtgpu_file_context(struct drm_file *file)
 {
 	struct virtgpu_file *vf = file->driver_priv;
-	struct virtgpu_context *ctx = virtgpu_file_get_context(vf);
+	struct virtgpu_context *ctx = virtgpu_file_peek_context(vf);
 	int ret;
 
 	if (!ctx)
@@ -310,7 +310,7 @@ EXPORT_SYMBOL_IF_KUNIT(virtgpu_file_context);
 struct virtgpu_client *virtgpu_file_client(struct drm_file *file)
 {
 	struct virtgpu_file *vf = file->driver_priv;
-	struct virtgpu_context *ctx = vf ? virtgpu_file_get_context(vf) : NULL;
+	struct virtgpu_context *ctx = vf ? virtgpu_file_peek_context(vf) : NULL;
 
 	return ctx ? ctx->client : NULL;
 }
@@ -331,7 +331,7 @@ bool virtgpu_file_uses_virgl(struct drm_file *file)
 
 	if (!vf)
 		return false;
-	ctx = virtgpu_file_get_context(vf);
+	ctx = virtgpu_file_peek_context(vf);
 
 	return !ctx || virtgpu_file_ctx_is_virgl(ctx);
 }
