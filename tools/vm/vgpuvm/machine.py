@@ -181,7 +181,7 @@ class Machine:
         self.heads = []         # of each gpu
         self.fake_udmabuf = False
         self.status = None
-        self.bus = None
+        self.bus = self.connection = None
         self.screen = None
         self.tasks = set()
         self.rewinding = None
@@ -608,6 +608,8 @@ class Machine:
         if process and process.poll() is None:
             process.kill()
             process.wait()
+        if self.connection:
+            self.connection.close()
         for helper in (self.bus, self.screen and self.screen.process):
             if helper:
                 helper.terminate()      # it removes its socket
