@@ -1230,8 +1230,9 @@ void virtgpu_vq_stop(struct virtgpu_vq *q)
 
 	virtgpu_vq_complete_list(&completed);
 	wake_up_all(&q->wait);
-	cancel_work_sync(&q->drain);
+	/* The watchdog may queue the drain. */
 	cancel_delayed_work_sync(&q->watchdog);
+	cancel_work_sync(&q->drain);
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_vq_stop);
 
