@@ -75,6 +75,8 @@ struct virtgpu_client {
  * @fenced: the request has VIRTIO_GPU_FLAG_FENCE, with or without @fence
  * @prompt_fence: @fence signals when the command is executed, without
  *	VIRTIO_GPU_FLAG_FENCE, so that the response does not wait for rendering
+ * @deferrable: the response may be read late, because neither a fence nor a
+ *	caller depends on it
  * @seen: the watchdog has found the message in the ring
  * @class: what the response depends on; set when the message is queued
  * @serial: number of messages added to the ring, up to and including this one
@@ -105,6 +107,7 @@ struct virtgpu_msg {
 	bool cursor;
 	bool fenced;
 	bool prompt_fence;
+	bool deferrable;
 	bool seen;
 	enum virtgpu_msg_class class;
 	u64 serial;

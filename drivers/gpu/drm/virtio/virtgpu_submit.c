@@ -379,8 +379,11 @@ static int virtgpu_submit_prepare_message(struct virtgpu_submit *s)
 
 	virtgpu_cmd_submit_3d(s->msg, s->ctx->id, s->cmdbuf);
 	s->cmdbuf = NULL;
-	if (!virtgpu_submit_wants_fence(s))
+	if (!virtgpu_submit_wants_fence(s)) {
+		/* The memory of a large command buffer is freed at once. */
+		s->msg->deferrable = s->args->size <= SZ_4K;
 		return 0;
+	}
 
 	s->msg->fence = virtgpu_fence_alloc(s->timeline);
 	if (!s->msg->fence)

@@ -28,6 +28,12 @@
  * contexts leave, so that long-running jobs of one program do not delay other
  * programs.
  *
+ * The device interrupts only for responses that something depends on.  A frame
+ * takes one interrupt, that of its RESOURCE_FLUSH.  Deferrable messages, such
+ * as submissions without a fence, take none unless others need one for each
+ * response: another interrupt completes them, the watchdog, or the message that
+ * makes them an eighth of the ring.
+ *
  * The device is considered unresponsive in three cases: the virtqueue is
  * broken; or the oldest command in the ring is one that hosts respond to at
  * once, and no command completed for ten seconds; or the oldest command is
@@ -53,6 +59,12 @@
 
 /* Watchdog periods between two runs while only rendering is pending. */
 #define RELAXED_TICKS 10
+
+/*
+ * Part of the ring that messages without an interrupt may use: less than what
+ * virtgpu_vq_has_room() leaves to any client.
+ */
+#define DEFERRED_SHARE 8
 
 /* Passes over the used ring in one interrupt. */
 #define INTERRUPT_ROUNDS 4
@@ -344,6 +356,7 @@ static void virtgpu_vq_account(struct virtgpu_vq *q, struct list_head *completed
 		trace_virtio_gpu_cmd_response(q, msg, virtgpu_msg_resp_hdr(msg));
 		msg->state = VIRTGPU_MSG_COMPLETED;
 		q->num_pending--;
+		q->num_deferrable -= msg->deferrable;
 		if (msg->client)
 			virtgpu_vq_uncharge_client(q, msg);
 		/* Do not count commands cancelled by suspend or removal. */
@@ -368,6 +381,7 @@ static void virtgpu_vq_enqueue(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 	msg->class = virtgpu_vq_classify(q, msg);
 	q->stats.commands[msg->cmd->id]++;
 	q->num_pending++;
+	q->num_deferrable += msg->deferrable;
 	if (msg->client)
 		virtgpu_vq_charge_client(q, msg);
 	/* Waiters must not wait for an unresponsive device. */
@@ -391,22 +405,76 @@ static void virtgpu_vq_start_watchdog(struct virtgpu_vq *q)
 	}
 }
 
-/*
- * If the ring holds nothing but one frame, only the response to its
- * RESOURCE_FLUSH needs an interrupt; otherwise every response does.  Caller
- * must hold @q->lock.
- */
-static void virtgpu_vq_choose_interrupt(struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
-					unsigned int n)
+/* Messages that need an interrupt.  Caller must hold @q->lock. */
+static unsigned int virtgpu_vq_num_prompt(const struct virtgpu_vq *q)
 {
-	bool alone = n > 1 && n <= FRAME_MSGS && q->num_pending == n &&
-		     msgs[n - 1]->class == VIRTGPU_MSG_DISPLAY &&
-		     msgs[n - 1]->state == VIRTGPU_MSG_IN_FLIGHT;
+	return q->num_pending - q->num_deferrable;
+}
 
-	if (q->stopped || alone == q->enabled_last)
+/*
+ * Returns true if used messages may stay in the ring until a later interrupt:
+ * no client lacks the room.  Caller must hold @q->lock.
+ */
+static bool virtgpu_vq_may_defer(const struct virtgpu_vq *q)
+{
+	return q->num_deferrable && q->client_slots <= q->ring_size / DEFERRED_SHARE &&
+	       list_empty(&q->backlog);
+}
+
+/*
+ * Returns true if one frame, or one other message behind deferrable ones, is
+ * all that needs an interrupt.  Its response comes last, unless the host is
+ * slow with a deferrable one: then the watchdog enables the interrupt for each.
+ * Caller must hold @q->lock.
+ */
+static bool virtgpu_vq_is_alone(const struct virtgpu_vq *q, struct virtgpu_msg *msgs[],
+				unsigned int n)
+{
+	const struct virtgpu_msg *last = msgs[n - 1];
+
+	if (virtgpu_vq_num_prompt(q) != n || last->state != VIRTGPU_MSG_IN_FLIGHT)
+		return false;
+	if (n == 1)
+		return virtgpu_vq_may_defer(q);
+
+	return n <= FRAME_MSGS && last->class == VIRTGPU_MSG_DISPLAY &&
+	       (!q->num_deferrable || virtgpu_vq_may_defer(q));
+}
+
+/* Caller must hold @q->lock. */
+static enum virtgpu_vq_interrupt virtgpu_vq_choose_interrupt(const struct virtgpu_vq *q,
+							     struct virtgpu_msg *msgs[],
+							     unsigned int n)
+{
+	if (msgs[n - 1]->deferrable) {
+		if (!virtgpu_vq_may_defer(q))
+			return VIRTGPU_VQ_INTERRUPT_EACH;
+		if (!virtgpu_vq_num_prompt(q))
+			return VIRTGPU_VQ_INTERRUPT_NONE;
+		/* The interrupt for the messages before it comes no later. */
+		return q->interrupt == VIRTGPU_VQ_INTERRUPT_LAST ? VIRTGPU_VQ_INTERRUPT_LAST :
+								   VIRTGPU_VQ_INTERRUPT_EACH;
+	}
+
+	return virtgpu_vq_is_alone(q, msgs, n) ? VIRTGPU_VQ_INTERRUPT_LAST :
+						 VIRTGPU_VQ_INTERRUPT_EACH;
+}
+
+/* Caller must hold @q->lock. */
+static void virtgpu_vq_set_interrupt(struct virtgpu_vq *q, enum virtgpu_vq_interrupt interrupt)
+{
+	bool enabled = true;
+
+	if (q->stopped || interrupt == q->interrupt)
 		return;
-	q->enabled_last = alone;
-	if (!(alone ? q->ops->enable_last(q) : q->ops->enable(q)))
+	q->interrupt = interrupt;
+	if (interrupt == VIRTGPU_VQ_INTERRUPT_NONE)
+		q->ops->disable(q);
+	else if (interrupt == VIRTGPU_VQ_INTERRUPT_LAST)
+		enabled = q->ops->enable_last(q);
+	else
+		enabled = q->ops->enable(q);
+	if (!enabled)
 		queue_work(system_highpri_wq, &q->drain);
 }
 
@@ -448,7 +516,7 @@ static void virtgpu_vq_queue_locked(struct virtgpu_vq *q, struct virtgpu_msg *ms
 			q->stats.backlogged++;
 	}
 	virtgpu_vq_account(q, completed);
-	virtgpu_vq_choose_interrupt(q, msgs, n);
+	virtgpu_vq_set_interrupt(q, virtgpu_vq_choose_interrupt(q, msgs, n));
 	virtgpu_vq_start_watchdog(q);
 }
 
@@ -740,13 +808,33 @@ static void virtgpu_vq_reap_used(struct virtgpu_vq *q, struct list_head *complet
 }
 
 /*
- * Returns false if the used ring is empty and the interrupt is enabled again.
+ * Returns true if another message was used before the interrupt was enabled
+ * again.  Caller must hold @q->lock.
+ */
+static bool virtgpu_vq_rearm(struct virtgpu_vq *q)
+{
+	if (!virtgpu_vq_num_prompt(q) && virtgpu_vq_may_defer(q)) {
+		q->interrupt = VIRTGPU_VQ_INTERRUPT_NONE;
+		return false;
+	}
+	/* Unless others were queued behind the operation, its last one is. */
+	if (q->interrupt == VIRTGPU_VQ_INTERRUPT_LAST && !list_empty(&q->in_ring) &&
+	    !list_last_entry(&q->in_ring, struct virtgpu_msg, link)->deferrable)
+		return !q->ops->enable_last(q);
+	q->interrupt = VIRTGPU_VQ_INTERRUPT_EACH;
+
+	return !q->ops->enable(q);
+}
+
+/*
+ * Returns false if the used ring is empty and the interrupt is enabled again,
+ * or no pending message needs it.
  */
 static bool virtgpu_vq_process_used_once(struct virtgpu_vq *q, unsigned int interrupts)
 {
+	bool kick, more, recovered = false;
 	LIST_HEAD(completed);
 	unsigned long flags;
-	bool kick, more, recovered = false;
 
 	rcu_read_lock();
 	spin_lock_irqsave(&q->lock, flags);
@@ -765,8 +853,7 @@ static bool virtgpu_vq_process_used_once(struct virtgpu_vq *q, unsigned int inte
 	/* Unless the backlog moved, the queueing caller notifies the device. */
 	kick = virtgpu_vq_flush_backlog(q, &completed) && virtgpu_vq_prepare_kick(q);
 	virtgpu_vq_account(q, &completed);
-	q->enabled_last = false;
-	more = !q->ops->enable(q);
+	more = virtgpu_vq_rearm(q);
 	spin_unlock_irqrestore(&q->lock, flags);
 
 	if (kick)
@@ -1078,6 +1165,24 @@ static bool virtgpu_vq_kick_missed(struct virtgpu_vq *q)
 	return false;
 }
 
+/*
+ * The host is slow with the deferrable messages that are left, or never returns
+ * them: others must not wait for them.  Caller must hold @q->lock.
+ */
+static void virtgpu_vq_end_deferral(struct virtgpu_vq *q)
+{
+	struct virtgpu_msg *msg;
+
+	if (!q->num_deferrable)
+		return;
+	list_for_each_entry(msg, &q->in_ring, link)
+		msg->deferrable = false;
+	list_for_each_entry(msg, &q->backlog, link)
+		msg->deferrable = false;
+	q->num_deferrable = 0;
+	virtgpu_vq_set_interrupt(q, VIRTGPU_VQ_INTERRUPT_EACH);
+}
+
 static void virtgpu_vq_watchdog_work(struct work_struct *work)
 {
 	struct virtgpu_vq *q = container_of(to_delayed_work(work),
@@ -1087,10 +1192,11 @@ static void virtgpu_vq_watchdog_work(struct work_struct *work)
 	unsigned int ticks;
 	bool kick, skipped;
 
-	/* Commands before a flush may have completed without an interrupt. */
-	if (READ_ONCE(q->enabled_last))
+	/* Messages may have been used without an interrupt. */
+	if (READ_ONCE(q->interrupt) != VIRTGPU_VQ_INTERRUPT_EACH)
 		virtgpu_vq_process_used(q, 0);
 	spin_lock_irq(&q->lock);
+	virtgpu_vq_end_deferral(q);
 	kick = virtgpu_vq_kick_missed(q);
 	/* No response moves on a backlog behind an empty ring. */
 	if (list_empty(&q->in_ring) && virtgpu_vq_flush_backlog(q, &completed))
@@ -1117,7 +1223,8 @@ static void virtgpu_vq_watchdog_work(struct work_struct *work)
 
 	spin_lock_irq(&q->lock);
 	if (q->num_pending && !q->stopped) {
-		ticks = virtgpu_vq_only_renders(q) ? RELAXED_TICKS : 1;
+		ticks = virtgpu_vq_only_renders(q) && q->interrupt == VIRTGPU_VQ_INTERRUPT_EACH ?
+			RELAXED_TICKS : 1;
 		/*
 		 * A message queued meanwhile may have scheduled an earlier run.
 		 */
@@ -1174,7 +1281,7 @@ void virtgpu_vq_start(struct virtgpu_vq *q, const struct virtgpu_vq_ops *ops,
 	q->ticks = 1;
 	q->stalled = 0;
 	q->after_flush = false;
-	q->enabled_last = false;
+	q->interrupt = VIRTGPU_VQ_INTERRUPT_EACH;
 	q->resetting = false;
 	q->stopped = false;
 	spin_unlock_irq(&q->lock);

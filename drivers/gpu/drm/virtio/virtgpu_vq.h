@@ -63,7 +63,7 @@ struct virtgpu_vq_ring_info {
  * @get: remove a used message from the ring, NULL if there is none
  * @enable: enable the interrupt; false if there already is a used message
  * @enable_last: enable the interrupt for when all messages in the ring are
- *	used, or earlier; false if there already is a used message
+ *	used, or earlier; false if some or most of them already are
  * @disable: disable the interrupt
  * @detach: after a reset of the device: remove an unused message, NULL if there
  *	is none
@@ -88,6 +88,18 @@ struct virtgpu_vq_ops {
 };
 
 extern const struct virtgpu_vq_ops virtgpu_virtqueue_ops;
+
+/**
+ * enum virtgpu_vq_interrupt - Responses after which the device interrupts
+ * @VIRTGPU_VQ_INTERRUPT_EACH: each one
+ * @VIRTGPU_VQ_INTERRUPT_LAST: see &virtgpu_vq_ops.enable_last
+ * @VIRTGPU_VQ_INTERRUPT_NONE: none
+ */
+enum virtgpu_vq_interrupt {
+	VIRTGPU_VQ_INTERRUPT_EACH,
+	VIRTGPU_VQ_INTERRUPT_LAST,
+	VIRTGPU_VQ_INTERRUPT_NONE,
+};
 
 /**
  * struct virtgpu_vq_stats - Counters of a queue, protected by &virtgpu_vq.lock
@@ -123,6 +135,7 @@ struct virtgpu_vq_stats {
  * @backlog: messages that wait for room in @ring, in order
  * @in_ring: messages that the device owns, in order
  * @num_pending: messages on @backlog and @in_ring
+ * @num_deferrable: those of @num_pending with &virtgpu_msg.deferrable set
  * @client_slots: descriptors of pending messages of clients without a bound
  * @next_fence: fence_id of the next fenced command
  * @kick: a message was added to @ring since the last notification
@@ -138,7 +151,7 @@ struct virtgpu_vq_stats {
  * @skipped: messages with &virtgpu_msg.timed_out set by a skip
  * @after_flush: a RESOURCE_FLUSH was the last used message, not counting
  *	rendering
- * @enabled_last: the interrupt was enabled by &virtgpu_vq_ops.enable_last
+ * @interrupt: responses after which the device interrupts
  * @probe: pending probe of the watchdog, or NULL
  * @alloc_probe: allocates a command that hosts respond to at once; returns NULL
  *	if out of memory; may be NULL
@@ -164,6 +177,7 @@ struct virtgpu_vq {
 	struct list_head backlog;
 	struct list_head in_ring;
 	unsigned int num_pending;
+	unsigned int num_deferrable;
 	unsigned int client_slots;
 	u64 next_fence;
 	bool kick;
@@ -178,7 +192,7 @@ struct virtgpu_vq {
 	unsigned int ticks;
 	unsigned int skipped;
 	bool after_flush;
-	bool enabled_last;
+	enum virtgpu_vq_interrupt interrupt;
 	struct virtgpu_msg *probe;
 	struct virtgpu_msg *(*alloc_probe)(struct virtgpu_vq *q);
 	void (*on_wedged)(struct virtgpu_vq *q);

@@ -165,6 +165,63 @@ static void full_submit_fini(struct kunit *test, struct full_submit *a)
 	dma_fence_put(a->old_fence);
 }
 
+static unsigned int submit_deferred(struct virtgpu_test_client *u,
+				    struct drm_virtgpu_execbuffer *args, u32 count)
+{
+	struct virtgpu_vq *ctrl = &virtgpu_mock_vgdev(u->mock)->ctrl;
+	struct virtgpu_mock_op *ops = kvcalloc(count, sizeof(*ops), GFP_KERNEL);
+	unsigned int before = READ_ONCE(ctrl->num_deferrable);
+
+	KUNIT_ASSERT_NOT_NULL(u->test, ops);
+	KUNIT_EXPECT_EQ(u->test, virtgpu_render_submit(u, args, ops, count), 0);
+	kvfree(ops);
+
+	return READ_ONCE(ctrl->num_deferrable) - before;
+}
+
+/* A small submission that nothing depends on takes no interrupt. */
+static void submit_deferrable(struct kunit *test)
+{
+	/* Only the second ring has events. */
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 2, 2);
+	struct virtgpu_vq *ctrl = &virtgpu_mock_vgdev(u->mock)->ctrl;
+	const u32 page = SZ_4K / sizeof(struct virtgpu_mock_op);
+	struct drm_virtgpu_execbuffer_syncobj out = { };
+	struct drm_virtgpu_execbuffer args = { };
+	u32 handle, resource;
+
+	handle = virtgpu_render_buffer(u, SIZE, &resource);
+	out.handle = virtgpu_render_syncobj(u, NULL);
+	virtgpu_mock_wait_idle(u->mock);
+	virtgpu_mock_hold(u->mock, CMD(SUBMIT_3D));
+	/* The watchdog does not run meanwhile. */
+	ctrl->ticks = 1;
+	mod_delayed_work(system_highpri_wq, &ctrl->watchdog, 3600 * HZ);
+	KUNIT_EXPECT_EQ(test, submit_deferred(u, &args, 1), 1);
+	KUNIT_EXPECT_EQ(test, submit_deferred(u, &args, page), 1);
+	KUNIT_EXPECT_EQ(test, submit_deferred(u, &args, page + 1), 0);
+	args.flags = RING;
+	KUNIT_EXPECT_EQ(test, submit_deferred(u, &args, 1), 1);
+	args.ring_idx = 1;
+	KUNIT_EXPECT_EQ(test, submit_deferred(u, &args, 1), 0);
+
+	args = (struct drm_virtgpu_execbuffer){
+		.num_bo_handles = 1,
+		.bo_handles = test_client_memory(test, &handle, sizeof(handle)),
+	};
+	KUNIT_EXPECT_EQ(test, submit_deferred(u, &args, 1), 0);
+	args = (struct drm_virtgpu_execbuffer){
+		.syncobj_stride = sizeof(out),
+		.num_out_syncobjs = 1,
+		.out_syncobjs = test_client_memory(test, &out, sizeof(out)),
+	};
+	KUNIT_EXPECT_EQ(test, submit_deferred(u, &args, 1), 0);
+	args = (struct drm_virtgpu_execbuffer){ .flags = FENCE_OUT };
+	KUNIT_EXPECT_EQ(test, submit_deferred(u, &args, 1), 0);
+	KUNIT_EXPECT_EQ(test, close_fd(args.fence_fd), 0);
+	virtgpu_mock_release(u->mock, 0);
+}
+
 /* The next free file descriptor, or a negative errno. */
 static int next_fd(void)
 {
@@ -849,6 +906,7 @@ static void buffer_rejected(struct kunit *test)
 static struct kunit_case submit_tests[] = {
 	KUNIT_CASE_PARAM(submit_cmdbuf, cmdbuf_case_gen_params),
 	KUNIT_CASE(one_command),
+	KUNIT_CASE(submit_deferrable),
 	KUNIT_CASE_PARAM(submit_bad_args, bad_args_gen_params),
 	KUNIT_CASE(no_fd),
 	KUNIT_CASE(each_alloc_fails),

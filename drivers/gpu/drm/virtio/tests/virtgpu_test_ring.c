@@ -117,12 +117,15 @@ static struct virtgpu_msg *ring_get(struct virtgpu_vq *q, u32 *used)
 static bool ring_enable_last(struct virtgpu_vq *q)
 {
 	struct test_ring *r = q->ring;
+	unsigned int most;
 
 	lockdep_assert_held(&q->lock);
+	/* What virtqueue_enable_cb_delayed() does. */
+	most = (r->count - r->taken) * 3 / 4;
 	r->interrupts_on = true;
-	r->interrupt_at = r->count;
+	r->interrupt_at = r->taken + most + 1;
 
-	return r->taken == r->used_count;
+	return r->used_count - r->taken <= most;
 }
 
 static bool ring_enable(struct virtgpu_vq *q)
@@ -131,6 +134,7 @@ static bool ring_enable(struct virtgpu_vq *q)
 
 	lockdep_assert_held(&q->lock);
 	r->interrupts_on = true;
+	r->enabled++;
 	r->interrupt_at = r->taken + 1;
 
 	return r->taken == r->used_count;
@@ -231,6 +235,7 @@ struct test_ring *test_ring_create(struct kunit *test, unsigned int size)
 void test_ring_start(struct test_ring *r, unsigned int size)
 {
 	r->free = size;
+	r->taken = r->used_count;
 	r->interrupts_on = true;
 	virtgpu_vq_start(&r->q, &test_ring_ops, r, size);
 }
@@ -281,6 +286,18 @@ void test_interrupt(struct test_ring *r)
 	local_irq_save(flags);
 	virtgpu_vq_callback(&r->q);
 	local_irq_restore(flags);
+}
+
+/* The device interrupts if it shall. */
+void test_interrupt_if_due(struct test_ring *r)
+{
+	bool due;
+
+	spin_lock_irq(&r->q.lock);
+	due = r->interrupts_on && r->used_count >= r->interrupt_at;
+	spin_unlock_irq(&r->q.lock);
+	if (due)
+		test_interrupt(r);
 }
 
 void test_complete(struct test_ring *r, unsigned int i, u32 type)

@@ -77,6 +77,7 @@ struct test_slot {
  * @asked: calls of prepare_kick()
  * @kicks: notifications
  * @interrupts_on: the interrupt is enabled
+ * @enabled: calls of enable()
  * @interrupt_at: number of responses at which the interrupt is due
  * @per_round: responses that get() returns per round, 0 for all
  * @round: responses that get() has returned in this round
@@ -103,6 +104,7 @@ struct test_ring {
 	unsigned int asked;
 	unsigned int kicks;
 	bool interrupts_on;
+	unsigned int enabled;
 	unsigned int interrupt_at;
 	unsigned int per_round;
 	unsigned int round;
@@ -137,6 +139,7 @@ void test_respond_raw(struct test_ring *r, unsigned int i, const void *bytes,
 void test_respond(struct test_ring *r, unsigned int i, u32 type);
 void test_respond_all(struct test_ring *r, u32 type);
 void test_interrupt(struct test_ring *r);
+void test_interrupt_if_due(struct test_ring *r);
 void test_complete(struct test_ring *r, unsigned int i, u32 type);
 void test_complete_all(struct test_ring *r);
 

@@ -753,6 +753,238 @@ static struct test_ring *watched_ring(struct kunit *test, unsigned int size)
 	return r;
 }
 
+static struct virtgpu_msg *deferrable_msg(struct test_ring *r, struct virtgpu_client *client)
+{
+	struct virtgpu_msg *msg = submit_msg(r->test, 64);
+
+	msg->deferrable = true;
+	virtgpu_msg_set_client(msg, client);
+
+	return msg;
+}
+
+static void queue_deferrable(struct test_ring *r, struct virtgpu_client *client, unsigned int n)
+{
+	while (n--)
+		virtgpu_vq_queue_msg(&r->q, deferrable_msg(r, client));
+}
+
+static void put_client(void *client)
+{
+	virtgpu_client_put(client);
+}
+
+struct deferral {
+	struct test_ring *r;
+	struct virtgpu_client *client;
+};
+
+/* Only tests run the watchdog, by flush_delayed_work(). */
+static void hold_watchdog(struct virtgpu_vq *q)
+{
+	spin_lock_irq(&q->lock);
+	q->ticks = 1;
+	mod_delayed_work(system_highpri_wq, &q->watchdog, 3600 * HZ);
+	spin_unlock_irq(&q->lock);
+}
+
+static void run_watchdog(struct virtgpu_vq *q)
+{
+	flush_delayed_work(&q->watchdog);
+	hold_watchdog(q);
+}
+
+/* Each message takes one of 64 descriptors. */
+static struct deferral deferral_create(struct kunit *test)
+{
+	struct deferral d = {
+		.r = watched_ring(test, 64),
+		.client = virtgpu_client_alloc(0),
+	};
+
+	d.r->q.indirect = true;
+	KUNIT_ASSERT_NOT_NULL(test, d.client);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_client, d.client), 0);
+	hold_watchdog(&d.r->q);
+
+	return d;
+}
+
+/* The host returns the first @n messages that it has. */
+static void use(struct test_ring *r, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->count && n; i++) {
+		if (r->slots[i].state != TEST_SLOT_HELD)
+			continue;
+		test_respond(r, i, VIRTIO_GPU_RESP_OK_NODATA);
+		test_interrupt_if_due(r);
+		n--;
+	}
+	flush_work(&r->q.drain);
+}
+
+/* Messages that nothing depends on take no interrupt. */
+static void deferrable_used(struct kunit *test)
+{
+	struct deferral d = deferral_create(test);
+	struct test_ring *r = d.r;
+
+	queue_deferrable(r, d.client, 8);
+	use(r, 8);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 8);
+	KUNIT_EXPECT_EQ(test, r->enabled, 0);
+
+	/* The one that fills an eighth of the ring has the others completed. */
+	queue_deferrable(r, d.client, 1);
+	flush_work(&r->q.drain);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 1);
+	KUNIT_EXPECT_EQ(test, r->enabled, 1);
+	KUNIT_EXPECT_EQ(test, r->q.stats.interrupts, 0);
+
+	/* The last ones are left to the watchdog. */
+	use(r, 1);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 1);
+	run_watchdog(&r->q);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
+	KUNIT_EXPECT_EQ(test, r->q.stats.interrupts, 0);
+	queue_many(r, NULL, 1);
+	use(r, 1);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
+	KUNIT_EXPECT_EQ(test, r->q.stats.interrupts, 1);
+}
+
+/* Clients without indirect descriptors keep their room. */
+static void deferrable_direct(struct kunit *test)
+{
+	struct deferral d = deferral_create(test);
+	struct test_ring *r = d.r;
+
+	r->q.indirect = false;
+	queue_deferrable(r, d.client, 2);
+	KUNIT_EXPECT_EQ(test, r->enabled, 0);
+	queue_deferrable(r, d.client, 1);
+	KUNIT_EXPECT_EQ(test, r->enabled, 1);
+	test_complete_all(r);
+}
+
+static const unsigned int deferrable_counts[] = { 1, 2, 3, 4, 7 };
+
+static void deferrable_desc(const unsigned int *n, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u messages", *n);
+}
+
+KUNIT_ARRAY_PARAM(deferrable, deferrable_counts, deferrable_desc);
+
+/* Another message takes one interrupt, with used deferrable ones before it. */
+static void deferrable_before(struct kunit *test)
+{
+	const unsigned int *n = test->param_value;
+	struct deferral d = deferral_create(test);
+	struct test_ring *r = d.r;
+
+	queue_deferrable(r, d.client, *n);
+	use(r, *n);
+	queue_many(r, NULL, 1);
+	flush_work(&r->q.drain);
+	KUNIT_EXPECT_EQ(test, r->q.stats.interrupts, 0);
+	use(r, 1);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
+	KUNIT_EXPECT_EQ(test, r->q.stats.interrupts, 1);
+
+	/* A frame as well. */
+	queue_deferrable(r, d.client, *n);
+	use(r, *n);
+	queue_frame(r, 3);
+	flush_work(&r->q.drain);
+	use(r, 3);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
+	KUNIT_EXPECT_EQ(test, r->q.stats.interrupts, *n == 1 ? 2 : 3);
+}
+
+/* Its interrupt comes no later with deferrable ones behind it. */
+static void deferrable_behind(struct kunit *test)
+{
+	const unsigned int *n = test->param_value;
+	struct deferral d = deferral_create(test);
+	struct test_ring *r = d.r;
+
+	queue_deferrable(r, d.client, 1);
+	queue_many(r, NULL, 1);
+	queue_deferrable(r, d.client, *n - 1);
+	use(r, 2);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, *n - 1);
+	KUNIT_EXPECT_EQ(test, r->q.stats.interrupts, 1);
+	test_complete_all(r);
+
+	/* Nor after an interrupt for the ones before it. */
+	queue_deferrable(r, d.client, 4);
+	queue_many(r, NULL, 1);
+	queue_deferrable(r, d.client, 1);
+	use(r, 5);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 1);
+	test_complete_all(r);
+
+	/* Two other messages take an interrupt each. */
+	queue_deferrable(r, d.client, 1);
+	queue_many(r, NULL, 2);
+	use(r, 1);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 2);
+	use(r, 1);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 1);
+	test_complete_all(r);
+}
+
+/*
+ * A host that is slow with a deferrable message, or never returns it, delays
+ * the response to others until the watchdog runs, once.
+ */
+static void deferrable_kept(struct kunit *test)
+{
+	struct deferral d = deferral_create(test);
+	struct test_ring *r = d.r;
+
+	queue_deferrable(r, d.client, 1);
+	queue_many(r, NULL, 1);
+	test_respond(r, 1, VIRTIO_GPU_RESP_OK_NODATA);
+	test_interrupt_if_due(r);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 2);
+	run_watchdog(&r->q);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 1);
+	KUNIT_EXPECT_EQ(test, r->q.num_deferrable, 0);
+
+	queue_many(r, NULL, 1);
+	test_respond(r, 2, VIRTIO_GPU_RESP_OK_NODATA);
+	test_interrupt_if_due(r);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 1);
+	/* And then has its own interrupt. */
+	use(r, 1);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
+	KUNIT_EXPECT_EQ(test, r->q.stats.interrupts, 2);
+}
+
+/* A device that is reset has them all. */
+static void deferrable_stopped(struct kunit *test)
+{
+	struct deferral d = deferral_create(test);
+	struct test_ring *r = d.r;
+
+	queue_deferrable(r, d.client, 2);
+	use(r, 1);
+	virtgpu_vq_stop(&r->q);
+	queue_deferrable(r, d.client, 1);
+	KUNIT_EXPECT_EQ(test, r->q.num_pending, 0);
+	KUNIT_EXPECT_EQ(test, r->q.num_deferrable, 0);
+
+	/* The interrupt of a started virtqueue is enabled. */
+	test_ring_start(r, 64);
+	queue_deferrable(r, d.client, 1);
+	KUNIT_EXPECT_FALSE(test, r->interrupts_on);
+	test_complete_all(r);
+}
+
 struct release_case {
 	const char *name;
 	void (*fill)(struct virtgpu_msg *msg);
@@ -1678,6 +1910,25 @@ static void throttle_waits(struct kunit *test)
 	virtgpu_client_put(client);
 }
 
+/* A client that has no room does not wait for the watchdog. */
+static void throttle_deferrable(struct kunit *test)
+{
+	const unsigned int *size = test->param_value;
+	struct test_ring *r = test_ring_create(test, *size);
+	struct virtgpu_client *client = test_client(r);
+
+	for (r->q.indirect = false;; r->q.indirect = true) {
+		while (virtgpu_vq_has_room(&r->q, client))
+			queue_deferrable(r, client, 1);
+		KUNIT_EXPECT_TRUE(test, r->interrupts_on);
+		KUNIT_EXPECT_LE(test, r->interrupt_at, r->taken + 1);
+		test_complete_all(r);
+		if (r->q.indirect)
+			break;
+	}
+	virtgpu_client_put(client);
+}
+
 static void congested(struct kunit *test)
 {
 	struct test_ring *r = test_ring_create(test, 16);
@@ -1827,6 +2078,12 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE(too_long),
 	KUNIT_CASE(interrupt_alone),
 	KUNIT_CASE(interrupt_of_frame),
+	KUNIT_CASE(deferrable_used),
+	KUNIT_CASE(deferrable_direct),
+	KUNIT_CASE_PARAM(deferrable_before, deferrable_gen_params),
+	KUNIT_CASE_PARAM(deferrable_behind, deferrable_gen_params),
+	KUNIT_CASE(deferrable_kept),
+	KUNIT_CASE(deferrable_stopped),
 	KUNIT_CASE_PARAM(vq_drain, drain_gen_params),
 	KUNIT_CASE(requeue),
 	KUNIT_CASE(requeue_stopped),
@@ -1862,6 +2119,7 @@ static struct kunit_case queue_tests[] = {
 	KUNIT_CASE(throttle_below),
 	KUNIT_CASE(throttle_waits),
 	KUNIT_CASE(congested),
+	KUNIT_CASE_PARAM(throttle_deferrable, share_gen_params),
 	KUNIT_CASE(throttle_dies),
 	KUNIT_CASE(throttle_killed),
 	KUNIT_CASE(throttle_wedged),
