@@ -3,6 +3,7 @@
 #include <linux/slab.h>
 
 #include "virtgpu_mock.h"
+#include "virtgpu_mock_cross_domain.h"
 
 /*
  * Contexts and a mock renderer.  The renderer allocates and fills memory, so
@@ -332,6 +333,8 @@ u32 virtgpu_mock_submit(struct virtgpu_mock *m, struct virtgpu_mock_request *rq)
 		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
 
 	ctx->submits++;
+	if (ctx->capset == VIRTIO_GPU_CAPSET_CROSS_DOMAIN)
+		return virtgpu_mock_cross_domain_execute(m, ctx, rq, op, size);
 	for (; size >= sizeof(*op); size -= sizeof(*op), op++)
 		if (!execute_op(m, ctx, op))
 			return VIRTIO_GPU_RESP_ERR_UNSPEC;

@@ -169,6 +169,10 @@ struct virtgpu_mock_op {
  * @attachments: attached resources, by resource ID
  * @allocations: sizes of memory for host blobs, by blob ID
  * @submits: number of SUBMIT_3D commands
+ * @query_ring: resource ID of the blob for responses to cross-domain queries
+ * @channel_ring: resource ID of the blob for messages to the guest
+ * @last_blob: last blob ID of a cross-domain query
+ * @received: resource ID of the last buffer in a cross-domain message
  */
 struct virtgpu_mock_context {
 	u32 id;
@@ -178,6 +182,10 @@ struct virtgpu_mock_context {
 	struct xarray attachments;
 	struct xarray allocations;
 	unsigned int submits;
+	u32 query_ring;
+	u32 channel_ring;
+	u32 last_blob;
+	u32 received;
 };
 
 /* A mapped blob; @unmapped ones wait until the driver has the response. */
@@ -253,6 +261,8 @@ void virtgpu_mock_resource_reject(struct virtgpu_mock *m, u32 id, u32 type);
 void virtgpu_mock_resource_finish_unref(struct virtgpu_mock *m, u32 id);
 bool virtgpu_mock_read_backing(struct virtgpu_mock *m, const struct virtgpu_mock_resource *res,
 			       u64 offset, void *to, size_t size);
+bool virtgpu_mock_write_backing(struct virtgpu_mock *m, const struct virtgpu_mock_resource *res,
+				u64 offset, const void *from, size_t size);
 void virtgpu_mock_resources_reset(struct virtgpu_mock *m);
 
 /* Contexts, see virtgpu_mock_context.c. */
@@ -305,6 +315,7 @@ unsigned int virtgpu_mock_mappings(struct virtgpu_mock *m);
 bool virtgpu_mock_mapped(struct virtgpu_mock *m, u32 resource, u64 *offset);
 bool virtgpu_mock_host_visible_has_memory(struct virtgpu_mock *m);
 bool virtgpu_mock_resource_is_blob(struct virtgpu_mock *m, u32 id);
+u32 virtgpu_mock_peek(struct virtgpu_mock *m, u32 id);
 u32 virtgpu_mock_shown(struct virtgpu_mock *m, unsigned int scanout);
 u32 virtgpu_mock_pixel(struct virtgpu_mock *m, unsigned int scanout, u32 x, u32 y);
 unsigned int virtgpu_mock_flushes(struct virtgpu_mock *m, unsigned int scanout);

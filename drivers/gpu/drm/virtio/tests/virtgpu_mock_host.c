@@ -204,6 +204,18 @@ static void respond(struct virtgpu_mock_request *rq)
 	virtgpu_mock_host_complete(rq, used, used);
 }
 
+/**
+ * virtgpu_mock_host_release() - Send the held response to a request
+ * @rq: the request; freed
+ *
+ * Context: Caller must hold @host.lock.
+ */
+void virtgpu_mock_host_release(struct virtgpu_mock_request *rq)
+{
+	list_del(&rq->link);
+	respond(rq);
+}
+
 static void respond_malformed(struct virtgpu_mock_request *rq, const struct virtgpu_mock_rule *rule)
 {
 	u32 used = min(rq->resp_size, rq->room);
@@ -235,15 +247,14 @@ static void process_request(struct virtgpu_mock *m, struct virtgpu_mock_request 
 		type = rule->error;
 	virtgpu_mock_host_fill_header(rq, type);
 
-	if (!rule) {
-		respond(rq);
-		return;
-	}
-	if (rule->hold)
+	if (rq->held || (rule && rule->hold))
 		list_add_tail(&rq->link, &m->host.held);
-	else
+	else if (rule)
 		respond_malformed(rq, rule);
-	consume_rule(rule);
+	else
+		respond(rq);
+	if (rule)
+		consume_rule(rule);
 }
 
 static bool step_ring(struct virtgpu_mock_ring *ring)
@@ -534,8 +545,7 @@ bool virtgpu_mock_release_one(struct virtgpu_mock *m, u32 type, unsigned int ski
 		if ((type && rq->type != type) || skip--)
 			continue;
 		found = true;
-		list_del(&rq->link);
-		respond(rq);
+		virtgpu_mock_host_release(rq);
 		break;
 	}
 	mutex_unlock(&m->host.lock);

@@ -74,6 +74,7 @@ struct virtgpu_mock_request {
 	u32 room;
 	u8 *resp;
 	u32 resp_size;
+	bool held; /* the response is, by the device itself */
 	unsigned long due; /* for virtgpu_mock_hostile.c */
 };
 
@@ -129,6 +130,7 @@ void virtgpu_mock_host_notify(struct virtgpu_mock_ring *ring);
 void virtgpu_mock_host_fill_header(struct virtgpu_mock_request *rq, u32 type);
 void virtgpu_mock_host_complete(struct virtgpu_mock_request *rq, u32 size, u32 used);
 void virtgpu_mock_host_drop(struct virtgpu_mock_request *rq);
+void virtgpu_mock_host_release(struct virtgpu_mock_request *rq);
 void virtgpu_mock_host_interrupt(struct virtgpu_mock_ring *ring);
 
 /* Control by tests. */

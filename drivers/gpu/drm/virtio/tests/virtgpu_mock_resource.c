@@ -299,6 +299,13 @@ bool virtgpu_mock_read_backing(struct virtgpu_mock *m, const struct virtgpu_mock
 	return copy_backing(m, res, offset, to, size, DMA_TO_DEVICE);
 }
 
+/* As virtgpu_mock_read_backing(), but writes. */
+bool virtgpu_mock_write_backing(struct virtgpu_mock *m, const struct virtgpu_mock_resource *res,
+				u64 offset, const void *from, size_t size)
+{
+	return copy_backing(m, res, offset, (void *)from, size, DMA_FROM_DEVICE);
+}
+
 /*
  * Commands
  */
@@ -362,7 +369,11 @@ static u32 create_host_blob(struct virtgpu_mock *m, struct virtgpu_mock_request 
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (!id)
 		return VIRTIO_GPU_RESP_OK_NODATA;
-	allocation = xa_erase(&ctx->allocations, id);
+	/* Several images may have the requirements of one query. */
+	if (ctx->capset == VIRTIO_GPU_CAPSET_CROSS_DOMAIN)
+		allocation = xa_load(&ctx->allocations, id);
+	else
+		allocation = xa_erase(&ctx->allocations, id);
 
 	return allocation && xa_to_value(allocation) == size ? VIRTIO_GPU_RESP_OK_NODATA :
 	       VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
@@ -697,4 +708,20 @@ bool virtgpu_mock_resource_is_blob(struct virtgpu_mock *m, u32 id)
 	mutex_unlock(&m->host.lock);
 
 	return blob;
+}
+
+/* Get the first 32 bits of the host's memory of a resource, or 0. */
+u32 virtgpu_mock_peek(struct virtgpu_mock *m, u32 id)
+{
+	struct virtgpu_mock_resource *res;
+	u32 *words;
+	u32 value;
+
+	mutex_lock(&m->host.lock);
+	res = xa_load(&m->state.resources, id);
+	words = res && res->state == VIRTGPU_MOCK_ACTIVE ? virtgpu_mock_host_memory(m, res) : NULL;
+	value = words ? words[0] : 0;
+	mutex_unlock(&m->host.lock);
+
+	return value;
 }
