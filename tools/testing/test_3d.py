@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 """A host that renders: Mesa by virgl against this machine's QEMU, by Venus against QEMU 11, another GPU's
-buffers between what virgl renders, and IGT's tests of the ioctls against both. See also virgl and venus in
-test_uapi.py."""
+buffers between what virgl renders, a program that reads the screen, and IGT's tests of the ioctls against
+both. See also virgl and venus in test_uapi.py."""
 
 import dataclasses
 
@@ -14,6 +14,7 @@ IGT = tuple(f"drm-virtgpu-{name}" for name in (
 # The results of the scripts in guest/.
 CASES = {
     "render": ("egl", "off-screen", "kmscube", "kmscube--atomic", "weston", "nothing-is-left"),
+    "capture": ("weston", "capture/screen", "weston-ends"),
     "two-gpus": ("weston", "before", "import/desktop-bochs", "import/desktop-vgem", "import/desktop-udmabuf", "foreign", "after",
                  "weston-ends", "nothing-is-left"),
     "igt-3d": IGT,
@@ -34,11 +35,18 @@ SETS = (
     ("two-gpus", "two-gpus", {**SECOND, **BLOB}),
     ("igt-virgl", "igt-3d", BLOB),
     ("venus", "venus", VENUS),
+    ("capture", "capture", VIRGL),
+    ("capture-blob", "capture", BLOB),
+    ("capture-baseline", "capture", {"module": "baseline", **VIRGL}),
+    ("capture-blob-baseline", "capture", {"module": "baseline", **BLOB}),
 )
 
 
+FULL = ("igt-3d", "capture")
+
+
 def guest(kernel, name, script, options):
-    return guests.Guest(kernel, name, {"gl": True, **options}, CASES[script], (script,), full=kernel != "lts" or script == "igt-3d")
+    return guests.Guest(kernel, name, {"gl": True, **options}, CASES[script], (script,), full=kernel != "lts" or script in FULL)
 
 
 GUESTS = [guest(kernel, *row) for kernel in ("lts", "7.3") for row in SETS]
@@ -47,14 +55,16 @@ GUESTS.append(guest("7.3", "two-gpus-without-blobs", "two-gpus", {**SECOND, **VI
 
 
 def pytest_generate_tests(metafunc):
-    guests.parametrize(metafunc, [guest for guest in GUESTS if guest.name in ("virgl", "virgl-bounce") or metafunc.function is not test_frames])
+    scripts = {test_frames: "render", test_capture: "capture"}
+    script = scripts.get(metafunc.function)
+    guests.parametrize(metafunc, [guest for guest in GUESTS if script in (None, *guest.program)])
 
 
 @pytest.fixture(scope="module")
 def run(request, vm, programs, make):
     guest, out, (script,) = request.param, BUILD / "programs/vulkan", request.param.program
     make("testing/vulkan", f"O={out}")
-    return vm(f"3d-{guest}", kernel=guest.kernel, script=TESTING / "guest" / script, timeout=900,
+    return vm(f"3d-{guest}", kernel=guest.kernel, script=TESTING / "guest" / script, timeout=1500 if script == "capture" else 900,
               files=[TESTING / "guest/lib-3d.sh", programs / "virtgpu-uapi", out / "virtgpu-vulkan"], **guest.options)
 
 
@@ -69,3 +79,10 @@ def test_guest(run, request):
 def test_frames(run, record_property):
     """The host renders what the guest's own processor does."""
     record_property("figure", screenshots.compare(run.file("screenshots/virgl"), run.file("screenshots/reference")))
+
+
+def test_capture(run, record_property):
+    """A program of the guest reads what the host shows."""
+    difference = screenshots.distance(run.file("captured.ppm"), run.file("screenshots/virgl/weston.png"))
+    record_property("figure", f"{difference:.2f} steps apart")
+    assert difference <= 1

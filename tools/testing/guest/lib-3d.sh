@@ -29,6 +29,31 @@ reference() {
 	grep -q 'renderer: "llvmpipe' screenshots/reference/kmscube.log || fail "the reference is not the processor's"
 }
 
+# desktop FOLDER RENDERER: start Weston with one of the reference's frames, side by side, as its
+# background; $weston is its process
+desktop() {
+	cat >weston.ini <<-INI
+		[core]
+		idle-time=0
+		[shell]
+		panel-position=none
+		startup-animation=none
+		background-type=tile
+		background-image=$PWD/$(ls screenshots/reference/*.png | head -n 1)
+	INI
+	weston --config="$PWD/weston.ini" --backend=drm --drm-device="$card" --renderer="$2" --continue-without-input \
+		--log="weston-$1.log" >/dev/null 2>&1 &
+	weston=$!
+	# A screen without a picture is a small file.
+	for _ in $(seq 60); do
+		sleep 1
+		host screenshot weston
+		[ "$(stat -c %s weston.png)" -lt 10000 ] || break
+	done
+	mkdir -p "screenshots/$1"
+	mv weston.png "screenshots/$1/weston.png"
+}
+
 # nothing_is_left [ERRORS]: the host reported no more errors, and the driver
 # holds nothing of programs that have ended
 nothing_is_left() {

@@ -10,6 +10,7 @@ extern const struct test_case addfb_cases[];
 extern const struct test_case fdinfo_cases[];
 extern const struct test_case flip_cases[];
 extern const struct test_case cursor_cases[];
+extern const struct test_case capture_cases[];
 extern const struct test_case import_cases[];
 extern const struct test_case held_cases[];
 extern const struct test_case large_cases[];

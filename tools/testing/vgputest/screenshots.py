@@ -62,15 +62,18 @@ def check_line(line, folder):
     return f"{name}.png: pixel {x},{y} is %02x%02x%02x{poison}, not %02x%02x%02x" % (*found, *wanted.getpixel((x, y)))
 
 
+def distance(picture, reference):
+    """How many steps of 255 two pictures are apart, on the average."""
+    a, b = (Image.open(path).convert("RGB") for path in (picture, reference))
+    assert not b.getcolors(2), f"{reference.name} shows nothing"
+    assert a.size == b.size, picture.name
+    return max(ImageStat.Stat(ImageChops.difference(a, b)).mean)
+
+
 def compare(folder, reference, tolerance=1):
     """Assert that two folders have the same names and nearly the same pixels. Return a figure."""
     names = sorted(path.name for path in reference.glob("*.png"))
     assert names and names == sorted(path.name for path in folder.glob("*.png")), "not the same screenshots"
-    worst = 0
-    for name in names:
-        a, b = (Image.open(each / name).convert("RGB") for each in (folder, reference))
-        assert not b.getcolors(2), f"{name} shows nothing"
-        assert a.size == b.size, name
-        worst = max(worst, *ImageStat.Stat(ImageChops.difference(a, b)).mean)
+    worst = max(distance(folder / name, reference / name) for name in names)
     assert worst <= tolerance, f"{len(names)} screenshots, {worst:.2f} steps of 255 apart on the average"
     return f"{len(names)} screenshots, at most {worst:.2f} steps apart"
