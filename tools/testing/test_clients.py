@@ -43,7 +43,7 @@ def run(request, vm, make):
     make("testing/held", f"O={programs}")
     clients = dict.fromkeys(case.split("/")[0] for case in guests.selected_cases(request))
     run = vm(f"clients-{guest}", kernel=guest.kernel, script=TESTING / "clients/guest-clients", args=list(clients),
-              files=[programs / "held-client"], **guest.options)
+              files=[TESTING / "clients/lib-clients.sh", programs / "held-client"], **guest.options)
     run.two = "vga" in guest.options
     return run
 
