@@ -269,6 +269,9 @@ class Machine:
         options = self.options
         append = f"console={MACHINES[self.kernel.machine][1]} panic={0 if options.keep else -1} sysrq_always_enabled random.trust_cpu=on {options.append}"
         virtio, extra = "pci", []
+        if options.systemd:
+            # What is to be done once after packages were installed takes a minute, and is not needed.
+            append += " systemd.condition_needs_update=0"
         if options.machine.startswith("microvm"):
             virtio, extra = "device", ["-global", "virtio-mmio.force-legacy=false"]
             # It has no timer to measure the TSC with, and without KVM the guest's TSC is the host's.
