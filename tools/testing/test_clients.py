@@ -19,18 +19,22 @@ STEPS = ("started", "frames", "switched", "resizes", "restarted")
 RESIZED = ("mutter", "kwin")
 # Those that show the buffers of the first GPU as they are. The others copy what Mesa rendered in software.
 IN_PLACE = ("weston", "mutter")
+# See test_stress.py; also for the reason of "serial" and "alone".
+SLEEPS = {**BLOB, "serial": True, "alone": True, "qemu": ["-global ICH9-LPC.disable_s3=0"]}
 
 CASES = (*(f"{client}/{step}" for client in WAYLAND for step in STEPS), *(f"{client}/resized" for client in RESIZED), *XORG)
+SLEEP_CASES = tuple(f"{client}/{step}" for client in ("weston", "mutter") for step in ("started", "slept", "goes-on"))
 
 pytestmark = pytest.mark.needs("clients")
 
 
-def guest(name, options):
+def guest(name, options, cases=CASES, script="guest-clients"):
     options = {**options, "disk": str(BUILD / "clients/disk.img"), "systemd": True, "dbus": True, "trace": ["gpu"], "timeout": 2400}
-    return guests.Guest("lts", name, options, CASES, (), full=True)
+    return guests.Guest("lts", name, options, cases, (script,), full=True)
 
 
-GUESTS = (guest("alone", BLOB), guest("copied", COPIED), guest("two", {**BLOB, "vga": "bochs"}))
+GUESTS = (guest("alone", BLOB), guest("copied", COPIED), guest("two", {**BLOB, "vga": "bochs"}),
+          guest("sleep", SLEEPS, SLEEP_CASES, "guest-sleep"))
 
 
 def pytest_generate_tests(metafunc):
@@ -42,7 +46,7 @@ def run(request, vm, make):
     guest, programs = request.param, BUILD / "programs/held"
     make("testing/held", f"O={programs}")
     clients = dict.fromkeys(case.split("/")[0] for case in guests.selected_cases(request))
-    run = vm(f"clients-{guest}", kernel=guest.kernel, script=TESTING / "clients/guest-clients", args=list(clients),
+    run = vm(f"clients-{guest}", kernel=guest.kernel, script=TESTING / "clients" / guest.program[0], args=list(clients),
               files=[TESTING / "clients/lib-clients.sh", programs / "held-client"], **guest.options)
     run.two = "vga" in guest.options
     return run

@@ -9,6 +9,8 @@ debugfs=$(dirname "$(grep -l '^virtio_gpu ' /sys/kernel/debug/dri/[0-9]*/name | 
 virtio=/dev/dri/card$(basename "$debugfs")
 other=$(find /dev/dri -name 'card*' ! -path "$virtio" | head -n 1)
 echo "KTAP version 1"
+# logind gives out no device before.
+udevadm settle --timeout=600
 
 result() {	# NAME FIGURE REASON: passes without a REASON
 	echo "${3:+not }ok - $client/$1 # ${3:-$2}"
