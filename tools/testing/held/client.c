@@ -196,7 +196,7 @@ static void draw(struct window *w)
 {
 	uint32_t colour = wanted_colour();
 	struct buffer *b = NULL;
-	int i, x;
+	int i, x, side;
 
 	if (w->callback || !w->width || (still && w->shown == WHITE))
 		return;
@@ -205,18 +205,21 @@ static void draw(struct window *w)
 			b = &w->buffer[i];
 	if (!b)
 		return;
+	side = w->width < w->height ? w->width : w->height;
+	if (side > BAR)
+		side = BAR;
 	if (b->colour != colour) {
 		fill(b->pixels, (size_t)w->width * w->height, colour);
 		b->colour = colour;
 	} else {
-		fill(b->pixels, (size_t)w->width * BAR, colour);
+		fill(b->pixels, (size_t)w->width * side, colour);
 	}
-	x = frames * 4 % (w->width - BAR);
-	for (i = 0; !still && i < BAR; i++)
-		fill(b->pixels + i * w->width + x, BAR, WHITE);
+	x = frames * 4 % (w->width - side + 1);
+	for (i = 0; !still && i < side; i++)
+		fill(b->pixels + i * w->width + x, side, WHITE);
 	request(w->surface, SURFACE_ATTACH, b->id, 0, 0);
 	request(w->surface, SURFACE_DAMAGE_BUFFER, 0, 0, w->width,
-		w->shown == colour ? BAR : w->height);
+		w->shown == colour ? side : w->height);
 	w->callback = new_id();
 	request(w->surface, SURFACE_FRAME, w->callback);
 	request(w->surface, SURFACE_COMMIT);
