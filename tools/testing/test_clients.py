@@ -29,7 +29,7 @@ pytestmark = pytest.mark.needs("clients")
 
 
 def guest(name, options, cases=CASES, script="guest-clients"):
-    options = {**options, "disk": str(BUILD / "clients/disk.img"), "systemd": True, "dbus": True, "trace": ["gpu"], "timeout": 2400}
+    options = {**options, "disk": str(BUILD / "clients/disk.img"), "systemd": True, "dbus": True, "trace": ["gpu"], "timeout": 7200}
     return guests.Guest("lts", name, options, cases, (script,), full=True)
 
 
@@ -52,7 +52,7 @@ def run(request, vm, make):
     return run
 
 
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(9000)
 def test_client(run, case, record_property):
     """It shows what it shall, also after other sizes, another VT and its sudden end; a frame costs no more than a flip."""
     figure = run.check(case)
@@ -66,6 +66,6 @@ def test_client(run, case, record_property):
             assert not transfers
 
 
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(9000)
 def test_guest(run):
     run.check_end()
