@@ -8,6 +8,7 @@ runtime=/run/user/1000
 debugfs=$(dirname "$(grep -l '^virtio_gpu ' /sys/kernel/debug/dri/?/name | head -n 1)")
 virtio=/dev/dri/card$(basename "$debugfs")
 other=$(find /dev/dri -name 'card*' ! -path "$virtio" | head -n 1)
+heads=("/sys/class/drm/${virtio##*/}"-*)
 # What a guest may need that has a small part of a processor, in seconds.
 patience=300
 echo "KTAP version 1"
@@ -28,9 +29,9 @@ soon() {
 	done
 }
 
-# is_filled COLOUR [SIZE]: nearly all of what the host shows
+# is_filled COLOUR [SIZE [HEAD]]: nearly all of what the host shows
 is_filled() {
-	seen=$(host colour gpu0)
+	seen=$(host colour gpu0 "${3:-0}")
 	[[ $seen =~ ^$1\ (9[0-9]|100)\ ${2:-} ]]
 }
 
@@ -112,13 +113,13 @@ start_xorg() { session Xorg :0 vt$vt -noreset; }
 
 # What follows leaves what is wrong in $reason.
 
-# shows COLOUR [SIZE]
+# shows COLOUR [SIZE [HEAD]]
 shows() {
 	reason=
 	soon $patience is_filled "$@" || reason="the host shows $seen, not $*"
 }
 
-# stands [SIZE]: the painted screen is white
+# stands [SIZE [HEAD]]: the painted screen is white
 stands() {
 	if kill -USR1 "$painter"; then shows ffffff "$@"; else reason="the program that paints has ended"; fi
 }

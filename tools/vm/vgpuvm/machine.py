@@ -432,11 +432,21 @@ class Machine:
                                 "org.qemu.Display1.Console", "SetUIInfo", "qqiiuu", (300, 200, 0, 0, width, height))
 
     async def host_resizes(self, head, number, last):
-        numbers = random.Random(last)
-        for _ in range(int(number) - 1):
-            await self.host_ui(head, numbers.choice((*ODD_SIZES, f"{numbers.randint(16, 2560)}x{numbers.randint(16, 1600)}")))
-            await asyncio.sleep(numbers.uniform(0.005, 0.05))
+        await self.drag([head], int(number) - 1, ODD_SIZES, last)
         await self.host_ui(head, last)
+
+    async def host_toggles(self, number, *last):
+        await self.drag(range(len(last)), int(number), ("off",), " ".join(last))
+        for head, size in enumerate(last):
+            await self.host_ui(head, size)
+
+    async def drag(self, heads, number, sizes, seed):
+        """So many changes of the heads, to these sizes and random ones, before the last; the same for a seed."""
+        numbers = random.Random(seed)
+        for _ in range(number):
+            size = numbers.choice((*sizes, f"{numbers.randint(16, 2560)}x{numbers.randint(16, 1600)}"))
+            await self.host_ui(numbers.choice(heads), size)
+            await asyncio.sleep(numbers.uniform(0.005, 0.05))
 
     async def host_viewer(self):
         # The newest cursor comes with an update of the display, thirty times a second.
