@@ -5,12 +5,15 @@ Across two GPUs Mesa renders in software, a frame in a second or two.
 """
 
 import re
+import textwrap
 
 import pytest
-from vgputest import BUILD, TESTING, guests
+from vgputest import BUILD, TESTING, TOP, guests
 
+PAGE = TOP / "Documentation/gpu/virtio-gpu/second-gpu.rst"
 BLOB = {"gpu": ["virtio-gpu-pci,blob=true"]}
 COPIED = {"gpu": ["virtio-gpu-pci"]}
+TWO = {**BLOB, "vga": "bochs"}
 WAYLAND = ("weston", "sway", "labwc", "cage", "mutter", "kwin")
 # Draws nothing by itself.
 XORG = ("xorg/started", "xorg/switched", "xorg/resizes", "xorg/restarted")
@@ -18,7 +21,7 @@ STEPS = ("started", "frames", "switched", "resizes", "restarted")
 # Those that take the size that the host asks for.
 RESIZED = ("mutter", "kwin")
 # Those that show the buffers of the first GPU as they are. The others copy what Mesa rendered in software.
-IN_PLACE = ("weston", "mutter")
+IN_PLACE = ("weston", "mutter", "xorg")
 # See test_stress.py; also for the reason of "serial" and "alone".
 SLEEPS = {**BLOB, "serial": True, "alone": True, "qemu": ["-global ICH9-LPC.disable_s3=0"]}
 
@@ -26,8 +29,16 @@ CASES = (*(f"{client}/{step}" for client in WAYLAND for step in STEPS), *(f"{cli
 # On four heads. Weston 16 aborts there, in weston_output_get_supported_color_formats().
 TOGGLED = ("sway",)
 SLEEP_CASES = tuple(f"{client}/{step}" for client in ("weston", "mutter") for step in ("started", "slept", "goes-on"))
+PRIME_CASES = ("xorg/without-file", "xorg/started", "xorg/in-place", "xorg/frames")
 
 pytestmark = pytest.mark.needs("clients")
+
+
+def guide_lines(language):
+    """The first block of that language on Xorg's part of the guide's page."""
+    part = PAGE.read_text().split("\nXorg\n====\n")[1]
+    block = re.search(rf"^\.\. code-block:: {re.escape(language)}\n\n((?:   .*\n|\n)+)", part, re.M).group(1)
+    return textwrap.dedent(block)
 
 
 def guest(name, options, cases=CASES, script="guest-clients"):
@@ -35,10 +46,10 @@ def guest(name, options, cases=CASES, script="guest-clients"):
     return guests.Guest("lts", name, options, cases, (script,), full=True)
 
 
-GUESTS = (guest("alone", BLOB), guest("copied", COPIED), guest("two", {**BLOB, "vga": "bochs"}),
+GUESTS = (guest("alone", BLOB), guest("copied", COPIED), guest("two", TWO),
           guest("heads", {"gpu": ["virtio-gpu-pci,blob=true,max_outputs=4"]},
                 tuple(f"{client}/{step}" for client in TOGGLED for step in ("started", "toggled"))),
-          guest("sleep", SLEEPS, SLEEP_CASES, "guest-sleep"))
+          guest("sleep", SLEEPS, SLEEP_CASES, "guest-sleep"), guest("prime", TWO, PRIME_CASES, "guest-prime"))
 
 
 def pytest_generate_tests(metafunc):
@@ -49,9 +60,12 @@ def pytest_generate_tests(metafunc):
 def run(request, vm, make):
     guest, programs = request.param, BUILD / "programs/held"
     make("testing/held", f"O={programs}")
+    (programs / "xorg.conf").write_text(guide_lines("xorg.conf"))
+    (programs / "xrandr.sh").write_text(guide_lines("sh"))
     clients = dict.fromkeys(case.split("/")[0] for case in guests.selected_cases(request))
     run = vm(f"clients-{guest}", kernel=guest.kernel, script=TESTING / "clients" / guest.program[0], args=list(clients),
-              files=[TESTING / "clients/lib-clients.sh", programs / "held-client"], **guest.options)
+              files=[TESTING / "clients/lib-clients.sh", *(programs / name for name in ("held-client", "xorg.conf", "xrandr.sh"))],
+              **guest.options)
     run.two = "vga" in guest.options
     return run
 

@@ -100,7 +100,7 @@ def test_guarantee(tests, record_property):
 
 
 MARK = re.compile(r"^\.\. (run by|not run): (.*)$")
-BLOCK = re.compile(r"^\.\. code-block:: (sh|console)$")
+BLOCK = re.compile(r"^\.\. code-block:: (sh|console|xorg\.conf)$")
 
 
 @dataclasses.dataclass(eq=False)
