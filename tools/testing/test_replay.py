@@ -46,7 +46,7 @@ def boot_both(vm, module, exporter, programs):
     return boot_both
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def seen():
     """The sets that were run in full."""
     return set()
