@@ -273,10 +273,18 @@ def vm(pytestconfig, guest_image, module):
 
 
 @pytest.fixture(scope="module")
-def run(request, vm, exporter, programs):
+def boot(request, vm, exporter, programs):
+    """boot(GUEST, CASES, NAME, OPTION=...): a run of a vgputest.guests.Guest, with these cases."""
+    def boot(guest, cases, name, **options):
+        program, *args = guest.program
+        return vm(name, kernel=guest.kernel, script=programs / program, args=[*args, *cases],
+                  files=[programs / file for file in guest.files] + [exporter(guest.kernel)], modules=["vgem", "virtgpu_exporter"],
+                  **guest.settings(request.config.getoption("full")), **options)
+    return boot
+
+
+@pytest.fixture(scope="module")
+def run(request, boot):
     """The run of a vgputest.guests.Guest, with the cases of this session's tests."""
     guest, name = request.param, request.module.__name__.removeprefix("test_")
-    program, *args = guest.program
-    return vm(f"{name}-{guest}", kernel=guest.kernel, script=programs / program, args=[*args, *guests.selected_cases(request)],
-              files=[programs / file for file in guest.files] + [exporter(guest.kernel)], modules=["vgem", "virtgpu_exporter"],
-              **guest.settings(request.config.getoption("full")))
+    return boot(guest, guests.selected_cases(request), f"{name}-{guest}")

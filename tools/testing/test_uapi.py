@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-"""The ioctls, KMS, imports from the test exporter, and rendering: virtgpu-uapi in guests."""
+"""The ioctls, KMS, imports from the test exporter, and rendering: virtgpu-uapi in guests, with this driver and with the in-tree one."""
 
 import re
 
 import pytest
-from vgputest import guests
+from vgputest import TESTING, TOP, differences, guests
 
 PROGRAM = "virtgpu-uapi"
 CASES = guests.cases_of("uapi")
@@ -68,8 +68,14 @@ GUESTS += [guest("lts", name, *what) for name, what in VARIANTS.items()]
 GUESTS += [guest(kernel, "venus", *VENUS) for kernel in ("lts", "7.3")]
 
 
+COMPARED = [guest for guest in GUESTS if guest.kernel == "lts" and guest.name in SETS and guest.name not in ("fragmented", "virgl")]
+LIST = TESTING / "uapi/differences.txt"
+ENTRIES = differences.read_list(LIST)
+
+
 def pytest_generate_tests(metafunc):
-    guests.parametrize(metafunc, [guest for guest in GUESTS if guest.name == "viewer" or metafunc.function is not test_viewer])
+    chosen = {test_viewer: [guest for guest in GUESTS if guest.name == "viewer"], test_baseline: COMPARED}
+    guests.parametrize(metafunc, chosen.get(metafunc.function, GUESTS))
 
 
 def test_case(run, case, record_property):
@@ -92,10 +98,53 @@ VIEWED = {
 }
 
 
+def viewed(run, name):
+    """What a viewer has of the cursor after a step of the case cursor/viewer, or "" if there was none."""
+    found = re.search(rf"^# viewer {name} (.*)$", run.output, re.M)
+    return found[1] if found else ""
+
+
 @pytest.mark.parametrize("name", VIEWED)
 def test_viewer(run, name, record_property):
-    """What a viewer has of the cursor after each step of the case cursor/viewer."""
-    found = re.search(rf"^# viewer {name} (.*)$", run.output, re.M)
+    found = viewed(run, name)
     assert found, f"the case did not come to {name}"
-    record_property("figure", found[1])
-    assert found[1].startswith(VIEWED[name])
+    record_property("figure", found)
+    assert found.startswith(VIEWED[name])
+
+
+@pytest.fixture(scope="session")
+def compared():
+    """The guests that were compared whole."""
+    return set()
+
+
+def results(run, cases):
+    """{case: what it came to}; of the viewer's steps too."""
+    found = {case: run.outcome(case) for case in cases}
+    if "cursor/viewer" in cases:
+        found |= {f"viewer/{name}": "pass" if viewed(run, name).startswith(VIEWED[name]) else "fail" for name in VIEWED}
+    return found
+
+
+@pytest.mark.full
+@pytest.mark.timeout(5400)
+def test_baseline(run, request, boot, compared, record_property):
+    """Each case comes to the same with the in-tree driver, in the same guest, but for what is listed."""
+    guest = guests.of(request.node)
+    cases = guests.selected_cases(request, guest)
+    baseline = boot(guest, cases, f"{run.name}-baseline", module="baseline")
+    assert run.cases, f"the guest had no result: {run.reason}"
+    theirs, ours = results(baseline, cases), results(run, cases)
+    unlisted = differences.compare(theirs, ours, str(guest), ENTRIES)
+    if set(cases) == set(guest.cases):
+        compared.add(str(guest))
+    record_property("figure", f"{len(ours)} cases, {sum(theirs[case] != ours[case] for case in ours)} differ")
+    assert not unlisted, "\n".join([f"{guest}: differences that {LIST.relative_to(TOP)} has not; a case, the in-tree driver's result, ours:"] +
+                                   [f"{case} {theirs[case]} {ours[case]}: {baseline.explain(case)}" for case in unlisted])
+
+
+@pytest.mark.full
+def test_list(compared):
+    """Each listed difference was seen, if all of its guests were compared."""
+    stale = differences.stale(ENTRIES, map(str, COMPARED), compared)
+    assert not stale, f"{LIST.relative_to(TOP)} has differences that were not seen:\n" + "\n".join(stale)

@@ -76,11 +76,12 @@ def of(item):
     return item.callspec.params.get("run") if hasattr(item, "callspec") else None
 
 
-def selected_cases(request):
-    """The cases of this session's tests in a guest; all of the guest's if only the guest itself is tested."""
+def selected_cases(request, guest=None):
+    """The cases of this session's tests in a guest, by default the request's; all of the guest's if only that itself is tested."""
+    guest = guest or request.param
     cases = [item.callspec.params["case"] for item in request.session.items
-             if of(item) is request.param and "case" in item.callspec.params]
-    return list(dict.fromkeys(cases)) or list(request.param.cases)
+             if of(item) is guest and "case" in item.callspec.params]
+    return list(dict.fromkeys(cases)) or list(guest.cases)
 
 
 @dataclasses.dataclass
@@ -132,6 +133,21 @@ class Run:
         if wrong:
             pytest.fail("\n".join([f"{name}: wrong picture", *wrong]), pytrace=False)
         return case.note
+
+    def outcome(self, name):
+        """What check() says of a case: pass, fail or skip, or none without a result."""
+        try:
+            self.check(name)
+        except pytest.skip.Exception:
+            return "skip"
+        except pytest.fail.Exception:
+            return "fail" if name in self.cases else "none"
+        return "pass"
+
+    def explain(self, name):
+        """One line about what a case came to."""
+        case = self.cases.get(name)
+        return " / ".join(filter(None, [case.note, *case.lines[-1:]])) if case else self.reason
 
     def check_end(self, results=None):
         """The guest came to its end, without a warning of its kernel or a result that no test looks at."""
