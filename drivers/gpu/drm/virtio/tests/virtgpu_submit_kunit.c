@@ -17,6 +17,7 @@
 #include "virtgpu_msg.h"
 #include "virtgpu_test_fault.h"
 #include "virtgpu_test_render.h"
+#include "virtgpu_test_ring.h"
 #include "virtgpu_test_client.h"
 
 /* EXECBUFFER: effects, ordering, fences, and no effect on failure. */
@@ -184,7 +185,6 @@ static void submit_deferrable(struct kunit *test)
 {
 	/* Only the second ring has events. */
 	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_DRM, 2, 2);
-	struct virtgpu_vq *ctrl = &virtgpu_mock_vgdev(u->mock)->ctrl;
 	const u32 page = SZ_4K / sizeof(struct virtgpu_mock_op);
 	struct drm_virtgpu_execbuffer_syncobj out = { };
 	struct drm_virtgpu_execbuffer args = { };
@@ -194,9 +194,7 @@ static void submit_deferrable(struct kunit *test)
 	out.handle = virtgpu_render_syncobj(u, NULL);
 	virtgpu_mock_wait_idle(u->mock);
 	virtgpu_mock_hold(u->mock, CMD(SUBMIT_3D));
-	/* The watchdog does not run meanwhile. */
-	ctrl->ticks = 1;
-	mod_delayed_work(system_highpri_wq, &ctrl->watchdog, 3600 * HZ);
+	test_hold_watchdog(&virtgpu_mock_vgdev(u->mock)->ctrl);
 	KUNIT_EXPECT_EQ(test, submit_deferred(u, &args, 1), 1);
 	KUNIT_EXPECT_EQ(test, submit_deferred(u, &args, page), 1);
 	KUNIT_EXPECT_EQ(test, submit_deferred(u, &args, page + 1), 0);

@@ -300,6 +300,15 @@ void test_interrupt_if_due(struct test_ring *r)
 		test_interrupt(r);
 }
 
+/* The watchdog does not run until flush_delayed_work(). */
+void test_hold_watchdog(struct virtgpu_vq *q)
+{
+	spin_lock_irq(&q->lock);
+	q->ticks = 1;
+	mod_delayed_work(system_highpri_wq, &q->watchdog, 3600 * HZ);
+	spin_unlock_irq(&q->lock);
+}
+
 void test_complete(struct test_ring *r, unsigned int i, u32 type)
 {
 	test_respond(r, i, type);

@@ -140,6 +140,7 @@ void test_respond(struct test_ring *r, unsigned int i, u32 type);
 void test_respond_all(struct test_ring *r, u32 type);
 void test_interrupt(struct test_ring *r);
 void test_interrupt_if_due(struct test_ring *r);
+void test_hold_watchdog(struct virtgpu_vq *q);
 void test_complete(struct test_ring *r, unsigned int i, u32 type);
 void test_complete_all(struct test_ring *r);
 

@@ -753,20 +753,25 @@ static struct test_ring *watched_ring(struct kunit *test, unsigned int size)
 	return r;
 }
 
-static struct virtgpu_msg *deferrable_msg(struct test_ring *r, struct virtgpu_client *client)
+static struct virtgpu_client *test_client(struct test_ring *r)
 {
-	struct virtgpu_msg *msg = submit_msg(r->test, 64);
+	struct virtgpu_client *client = virtgpu_client_alloc(0);
 
-	msg->deferrable = true;
-	virtgpu_msg_set_client(msg, client);
+	KUNIT_ASSERT_NOT_NULL(r->test, client);
 
-	return msg;
+	return client;
 }
 
 static void queue_deferrable(struct test_ring *r, struct virtgpu_client *client, unsigned int n)
 {
-	while (n--)
-		virtgpu_vq_queue_msg(&r->q, deferrable_msg(r, client));
+	struct virtgpu_msg *msg;
+
+	while (n--) {
+		msg = submit_msg(r->test, 64);
+		msg->deferrable = true;
+		virtgpu_msg_set_client(msg, client);
+		virtgpu_vq_queue_msg(&r->q, msg);
+	}
 }
 
 static void put_client(void *client)
@@ -779,33 +784,21 @@ struct deferral {
 	struct virtgpu_client *client;
 };
 
-/* Only tests run the watchdog, by flush_delayed_work(). */
-static void hold_watchdog(struct virtgpu_vq *q)
-{
-	spin_lock_irq(&q->lock);
-	q->ticks = 1;
-	mod_delayed_work(system_highpri_wq, &q->watchdog, 3600 * HZ);
-	spin_unlock_irq(&q->lock);
-}
-
 static void run_watchdog(struct virtgpu_vq *q)
 {
 	flush_delayed_work(&q->watchdog);
-	hold_watchdog(q);
+	test_hold_watchdog(q);
 }
 
 /* Each message takes one of 64 descriptors. */
 static struct deferral deferral_create(struct kunit *test)
 {
-	struct deferral d = {
-		.r = watched_ring(test, 64),
-		.client = virtgpu_client_alloc(0),
-	};
+	struct deferral d = { .r = watched_ring(test, 64) };
 
 	d.r->q.indirect = true;
-	KUNIT_ASSERT_NOT_NULL(test, d.client);
+	d.client = test_client(d.r);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_client, d.client), 0);
-	hold_watchdog(&d.r->q);
+	test_hold_watchdog(&d.r->q);
 
 	return d;
 }
@@ -1493,15 +1486,6 @@ static void wait_killed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, done.calls, 1);
 }
 
-static struct virtgpu_client *test_client(struct test_ring *r)
-{
-	struct virtgpu_client *client = virtgpu_client_alloc(0);
-
-	KUNIT_ASSERT_NOT_NULL(r->test, client);
-
-	return client;
-}
-
 /* Queue jobs of a client while the client has room; returns their number. */
 static unsigned int fill_share(struct test_ring *r, struct virtgpu_client *client)
 {
@@ -1910,6 +1894,16 @@ static void throttle_waits(struct kunit *test)
 	virtgpu_client_put(client);
 }
 
+static void fill_deferrable(struct test_ring *r, struct virtgpu_client *client, bool indirect)
+{
+	r->q.indirect = indirect;
+	while (virtgpu_vq_has_room(&r->q, client))
+		queue_deferrable(r, client, 1);
+	KUNIT_EXPECT_TRUE(r->test, r->interrupts_on);
+	KUNIT_EXPECT_LE(r->test, r->interrupt_at, r->taken + 1);
+	test_complete_all(r);
+}
+
 /* A client that has no room does not wait for the watchdog. */
 static void throttle_deferrable(struct kunit *test)
 {
@@ -1917,15 +1911,8 @@ static void throttle_deferrable(struct kunit *test)
 	struct test_ring *r = test_ring_create(test, *size);
 	struct virtgpu_client *client = test_client(r);
 
-	for (r->q.indirect = false;; r->q.indirect = true) {
-		while (virtgpu_vq_has_room(&r->q, client))
-			queue_deferrable(r, client, 1);
-		KUNIT_EXPECT_TRUE(test, r->interrupts_on);
-		KUNIT_EXPECT_LE(test, r->interrupt_at, r->taken + 1);
-		test_complete_all(r);
-		if (r->q.indirect)
-			break;
-	}
+	fill_deferrable(r, client, false);
+	fill_deferrable(r, client, true);
 	virtgpu_client_put(client);
 }
 
