@@ -5,7 +5,7 @@ import concurrent.futures
 import os
 
 import pytest
-from vgputest import TOP, replay
+from vgputest import TOP, differences, replay
 
 KERNEL = "7.3"
 DRIVERS = ("ours", "baseline")
@@ -23,7 +23,7 @@ ALIKE = {"kernel": KERNEL, "accel": "tcg", "smp": 1, "udmabuf": "fake", "append"
          "qemu": ["-icount shift=1,sleep=off"]}
 MARKS = {"virgl": [pytest.mark.needs_3d], "venus": [pytest.mark.needs_3d, pytest.mark.needs("host-3d")]}
 PARAMS = [pytest.param(name, marks=MARKS.get(name, ())) for name in SETS]
-ENTRIES = replay.read_list(replay.LIST.read_text())
+ENTRIES = differences.read_list(replay.LIST)
 
 
 def settings(name, full):

@@ -3,15 +3,18 @@
 
 import dataclasses
 import fnmatch
+import re
 
 
 @dataclasses.dataclass
 class Entry:
-    """A line of a list: guests, case, the result with the in-tree driver, with ours; patterns as in a shell."""
+    """A line of a list: guests, what it is about, the result with the in-tree driver, with ours; patterns as in a shell.
+    Then, if it is not about all of that, a regular expression."""
     guests: str
-    case: str
+    what: str
     theirs: str
     ours: str
+    condition: str = ""
     seen: int = 0
 
     @property
@@ -22,16 +25,17 @@ class Entry:
         patterns = self.guests.removeprefix("seldom:").split(",")
         return {guest for guest in guests if any(fnmatch.fnmatchcase(guest, pattern) for pattern in patterns)}
 
-    def matches(self, guest, *words):
-        return self.names([guest]) and all(fnmatch.fnmatchcase(word, pattern)
-                                           for word, pattern in zip(words, (self.case, self.theirs, self.ours)))
+    def matches(self, guest, words, text=""):
+        return (self.names([guest]) and
+                all(fnmatch.fnmatchcase(word, pattern) for word, pattern in zip(words, (self.what, self.theirs, self.ours))) and
+                re.search(self.condition, text))
 
     def __str__(self):
-        return " ".join((self.guests, self.case, self.theirs, self.ours))
+        return " ".join((self.guests, self.what, self.theirs, self.ours, self.condition)).rstrip()
 
 
 def read_list(path):
-    return [Entry(*line.split()) for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    return [Entry(*line.split(None, 4)) for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
 
 
 def compare(theirs, ours, guest, entries):
@@ -40,7 +44,7 @@ def compare(theirs, ours, guest, entries):
     for case in ours:
         if theirs[case] == ours[case]:
             continue
-        matching = [entry for entry in entries if entry.matches(guest, case, theirs[case], ours[case])]
+        matching = [entry for entry in entries if entry.matches(guest, (case, theirs[case], ours[case]))]
         for entry in matching:
             entry.seen += 1
         if not matching:

@@ -3,7 +3,6 @@
 
 import collections
 import dataclasses
-import fnmatch
 import itertools
 import re
 
@@ -48,38 +47,6 @@ class Call:
 MISSING = Call("0.0 none > none")
 
 
-@dataclasses.dataclass
-class Entry:
-    """A line of the list: sets, ioctl, the result with the in-tree driver, with ours, and the condition."""
-    sets: str
-    ioctl: str
-    theirs: str
-    ours: str
-    condition: str
-    seen: int = 0
-
-    @property
-    def seldom(self):
-        return self.sets.startswith("seldom:")
-
-    def names(self, sets):
-        patterns = self.sets.removeprefix("seldom:").split(",")
-        return {name for name in sets if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)}
-
-    def matches(self, name, kind, call):
-        return (self.names([name]) and
-                all(fnmatch.fnmatchcase(value, pattern) for value, pattern in zip(kind, (self.ioctl, self.theirs, self.ours))) and
-                re.search(self.condition, call.made + " "))
-
-    def __str__(self):
-        return " ".join((self.sets, self.ioctl, self.theirs, self.ours, self.condition))
-
-
-def read_list(text):
-    rows = [line.split(None, 4) for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    return [Entry(*row, *[""] * (5 - len(row))) for row in rows]
-
-
 def kind_of(theirs, ours):
     """The class of a difference: (ioctl, the in-tree driver's result, ours)."""
     if theirs.made != ours.made:
@@ -122,7 +89,7 @@ def compare(theirs, ours, name, entries):
             compared += 1
             if their_call != our_call:
                 kind = kind_of(their_call, our_call)
-                matching = [entry for entry in entries if entry.matches(name, kind, their_call)]
+                matching = [entry for entry in entries if entry.matches(name, kind, their_call.made + " ")]
                 for entry in matching:
                     entry.seen += 1
                 if not matching:
