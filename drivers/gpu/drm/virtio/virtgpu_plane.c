@@ -294,7 +294,10 @@ static bool virtgpu_plane_needs_transfer(const struct virtgpu_plane_state *vs)
 		!virtgpu_plane_gem(vs)->import);
 }
 
-/* On error the caller must call virtgpu_plane_release(). */
+/*
+ * On error the caller must call virtgpu_plane_release().  On success @vs->res
+ * is NULL if there is nothing to show.
+ */
 static int virtgpu_plane_prepare(struct drm_plane *plane, struct virtgpu_plane_state *vs)
 {
 	unsigned int num_transfers = 1;
@@ -302,6 +305,14 @@ static int virtgpu_plane_prepare(struct drm_plane *plane, struct virtgpu_plane_s
 	int ret;
 
 	if (!vs->base.fb)
+		return 0;
+
+	/*
+	 * A commit that keeps a buffer must not fail because the host has
+	 * rejected the buffer meanwhile: even disabling the CRTC would fail.
+	 */
+	if (vs->base.fb == plane->state->fb &&
+	    virtgpu_gem_host_error(virtgpu_plane_fb_gem(vs->base.fb)))
 		return 0;
 
 	/* Do not wait for the host under modeset locks; fail at once. */

@@ -11,7 +11,6 @@
 
 #include "virtgpu_device.h"
 #include "virtgpu_file.h"
-#include "virtgpu_ioctl.h"
 #include "virtgpu_mock.h"
 #include "virtgpu_mock_buffer.h"
 #include "virtgpu_test_render.h"
@@ -478,23 +477,15 @@ static void context_lost(struct kunit *test)
 static void lost_shown(struct kunit *test)
 {
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG_3D };
-	struct drm_virtgpu_resource_create args = {
-		.target = VIRTGPU_PIPE_TEXTURE_2D,
-		.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
-		.width = W,
-		.height = H,
-		.depth = 1,
-		.array_size = 1,
-		.size = W * H * 4,
-	};
 	struct drm_framebuffer *drawn, *plain;
 	struct virtgpu_test_client *u;
+	u32 handle;
 
 	config.scanouts = 2;
 	u = test_client_open(test, virtgpu_mock_start(test, &config));
 	KUNIT_ASSERT_EQ(test, virtgpu_render_init(u, VIRTIO_GPU_CAPSET_VIRGL2, 0, 0), 0);
-	KUNIT_ASSERT_EQ(test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
-	drawn = test_client_fb(u, args.bo_handle, W, H, W * 4, 0);
+	handle = virtgpu_render_texture(u, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, W, H);
+	drawn = test_client_fb(u, handle, W, H, W * 4, 0);
 	plain = test_client_new_fb(u, W, H);
 	test_client_fill_pattern(u, plain, 7);
 	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, drawn), 0);
@@ -511,6 +502,49 @@ static void lost_shown(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_client_flip(u, 0, plain), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 1));
 	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 7, W, H));
+}
+
+/*
+ * A commit that keeps a buffer does not fail because the host has rejected the
+ * buffer meanwhile; a commit that sets it does.
+ */
+static void rejected_shown(struct kunit *test)
+{
+	struct virtgpu_mock_rule rule = {
+		.type = CMD(RESOURCE_CREATE_3D), .error = VIRTIO_GPU_RESP_ERR_UNSPEC,
+	};
+	struct virtgpu_test_client *u = virtgpu_render_start(test, VIRTIO_GPU_CAPSET_VIRGL2, 0, 0);
+	struct drm_framebuffer *plain = test_client_new_fb(u, W, H), *drawn, *cursor;
+	u32 handle;
+
+	test_client_fill_pattern(u, plain, 7);
+	KUNIT_ASSERT_EQ(test, test_client_show(u, 0, plain), 0);
+	virtgpu_mock_rule(u->mock, &rule);
+	virtgpu_mock_freeze(u->mock);
+	handle = virtgpu_render_texture(u, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, W, H);
+	drawn = test_client_fb(u, handle, W, H, W * 4, 0);
+	handle = virtgpu_render_texture(u, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, 64, 64);
+	cursor = test_client_cursor_fb(u, handle, 64, 64);
+	KUNIT_ASSERT_EQ(test, test_client_flip(u, 0, drawn), 0);
+	/* This commit waits for the creation, and for the flip. */
+	virtgpu_mock_thaw_later(u->mock);
+	KUNIT_ASSERT_EQ(test, test_client_cursor(u, 0, cursor, 1, 1), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 1));
+	virtgpu_mock_wait_idle(u->mock);
+
+	/* A modeset includes the cursor plane and the primary plane. */
+	KUNIT_EXPECT_EQ(test, test_client_set_active(u, 0, false), 0);
+	KUNIT_EXPECT_EQ(test, test_client_set_active(u, 0, true), 0);
+	KUNIT_EXPECT_EQ(test, u->mock->state.scanouts[0].resource, 0);
+	KUNIT_EXPECT_EQ(test, test_client_cursor(u, 0, cursor, 2, 2), 0);
+	KUNIT_EXPECT_EQ(test, test_client_flip(u, 0, drawn), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 2));
+
+	KUNIT_EXPECT_EQ(test, test_client_flip(u, 0, plain), 0);
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(test_client_flips(u, 0) == 3));
+	KUNIT_EXPECT_TRUE(test, test_client_scanout_is(u, 0, 7, W, H));
+	KUNIT_EXPECT_EQ(test, test_client_flip(u, 0, drawn), -EIO);
+	KUNIT_EXPECT_EQ(test, test_client_show(u, 0, NULL), 0);
 }
 
 /* Pending fences signal with -ENODEV when the device is unplugged. */
@@ -811,6 +845,7 @@ static struct kunit_case context_tests[] = {
 	KUNIT_CASE(lost_before_fences),
 	KUNIT_CASE(context_lost),
 	KUNIT_CASE(lost_shown),
+	KUNIT_CASE(rejected_shown),
 	KUNIT_CASE(unplug),
 	KUNIT_CASE(attach_handles),
 	KUNIT_CASE(attach_shared_first),

@@ -430,16 +430,6 @@ static void suspend(struct kunit *test)
 	kunit_info(test, "%u allocations, %u errors\n", nth - 2, num_errors);
 }
 
-struct thaw {
-	struct delayed_work work;
-	struct virtgpu_mock *m;
-};
-
-static void thaw_work(struct work_struct *work)
-{
-	virtgpu_mock_thaw(container_of(to_delayed_work(work), struct thaw, work)->m);
-}
-
 /*
  * A buffer that does not fit into memory is created when the host has confirmed
  * the destruction of another one.
@@ -448,19 +438,16 @@ static void waits_for_unref(struct kunit *test)
 {
 	struct virtgpu_mock_config config = { VIRTGPU_MOCK_CONFIG };
 	struct fault_fixture b = { .test = test };
-	struct thaw thaw;
 	int ret;
 
 	b.m = virtgpu_mock_start(test, &config);
 	b.u = test_client_open(test, b.m);
-	thaw.m = b.m;
-	INIT_DELAYED_WORK_ONSTACK(&thaw.work, thaw_work);
 	KUNIT_ASSERT_EQ(test, act_blob(&b), 0);
 	virtgpu_mock_wait_idle(b.m);
 	virtgpu_mock_freeze(b.m);
 	drop_handle(&b, 0);
 
-	schedule_delayed_work(&thaw.work, HZ / 10);
+	virtgpu_mock_thaw_later(b.m);
 	virtgpu_fault_next(1);
 	ret = act_blob(&b);
 	KUNIT_EXPECT_TRUE(test, virtgpu_fault_happened());
@@ -473,8 +460,6 @@ static void waits_for_unref(struct kunit *test)
 	virtgpu_fault_next(1);
 	KUNIT_EXPECT_EQ(test, act_blob(&b), 0);
 	virtgpu_mock_thaw(b.m);
-	cancel_delayed_work_sync(&thaw.work);
-	destroy_delayed_work_on_stack(&thaw.work);
 }
 
 static struct kunit_case fault_injection_tests[] = {

@@ -308,6 +308,12 @@ void virtgpu_mock_host_notify(struct virtgpu_mock_ring *ring)
 		queue_work(host->wq, &host->work);
 }
 
+static void thaw_work(struct work_struct *work)
+{
+	virtgpu_mock_thaw(container_of(to_delayed_work(work), struct virtgpu_mock,
+				       host.thaw_work));
+}
+
 /*
  * Setup and teardown
  */
@@ -321,6 +327,7 @@ int virtgpu_mock_host_init(struct virtgpu_mock *m)
 	INIT_LIST_HEAD(&host->rules);
 	INIT_LIST_HEAD(&host->held);
 	INIT_WORK(&host->work, host_work);
+	INIT_DELAYED_WORK(&host->thaw_work, thaw_work);
 	/* One entry cannot hold the size of the whole address space. */
 	vhost_iotlb_init(&host->iotlb, 2, 0);
 	if (vhost_iotlb_add_range(&host->iotlb, 0, ULONG_MAX, 0, VHOST_MAP_RW))
@@ -346,6 +353,7 @@ static void drop_held(struct virtgpu_mock *m)
 
 void virtgpu_mock_host_fini(struct virtgpu_mock *m)
 {
+	cancel_delayed_work_sync(&m->host.thaw_work);
 	destroy_workqueue(m->host.wq);
 	virtgpu_mock_clear_rules(m);
 	drop_held(m);
@@ -414,6 +422,15 @@ void virtgpu_mock_thaw(struct virtgpu_mock *m)
 	WRITE_ONCE(m->host.stopped, false);
 	mutex_unlock(&m->host.lock);
 	queue_work(m->host.wq, &m->host.work);
+}
+
+/**
+ * virtgpu_mock_thaw_later() - Process requests again while the test waits
+ * @m: the mock device
+ */
+void virtgpu_mock_thaw_later(struct virtgpu_mock *m)
+{
+	schedule_delayed_work(&m->host.thaw_work, HZ / 10);
 }
 
 /**

@@ -99,6 +99,7 @@ struct virtgpu_mock_log_entry {
  * @iotlb_lock: protects @iotlb, for vringh
  * @wq: workqueue of @work
  * @work: processes requests unless @stopped
+ * @thaw_work: work of virtgpu_mock_thaw_later()
  * @stopped: requests are processed by virtgpu_mock_step() only
  * @rules: rules for errors and malformed responses
  * @held: executed requests without a response
@@ -113,6 +114,7 @@ struct virtgpu_mock_host {
 	spinlock_t iotlb_lock; /* @iotlb */
 	struct workqueue_struct *wq;
 	struct work_struct work;
+	struct delayed_work thaw_work;
 	bool stopped;
 	struct list_head rules;
 	struct list_head held;
@@ -136,6 +138,7 @@ void virtgpu_mock_host_interrupt(struct virtgpu_mock_ring *ring);
 /* Control by tests. */
 void virtgpu_mock_freeze(struct virtgpu_mock *m);
 void virtgpu_mock_thaw(struct virtgpu_mock *m);
+void virtgpu_mock_thaw_later(struct virtgpu_mock *m);
 bool virtgpu_mock_step(struct virtgpu_mock *m);
 unsigned int virtgpu_mock_run(struct virtgpu_mock *m);
 void virtgpu_mock_rule(struct virtgpu_mock *m, const struct virtgpu_mock_rule *rule);

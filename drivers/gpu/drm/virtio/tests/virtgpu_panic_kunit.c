@@ -13,10 +13,10 @@
 #include "virtgpu_backing.h"
 #include "virtgpu_device.h"
 #include "virtgpu_gem.h"
-#include "virtgpu_ioctl.h"
 #include "virtgpu_mock.h"
 #include "virtgpu_mock_buffer.h"
 #include "virtgpu_output.h"
+#include "virtgpu_test_render.h"
 #include "virtgpu_test_client.h"
 
 /* The panic screen, without a panic. */
@@ -247,16 +247,9 @@ static u32 foreign_create(struct virtgpu_test_client *u, enum foreign type)
 		.blob_flags = VIRTGPU_BLOB_FLAG_USE_MAPPABLE,
 		.size = W * H * 4,
 	};
-	struct drm_virtgpu_resource_create args = {
-		.target = VIRTGPU_PIPE_TEXTURE_2D, .format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
-		.width = W, .height = H, .depth = 1, .array_size = 1, .size = W * H * 4,
-	};
 
-	if (type == FOREIGN_3D) {
-		KUNIT_ASSERT_EQ(u->test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE, &args),
-				0);
-		return args.bo_handle;
-	}
+	if (type == FOREIGN_3D)
+		return virtgpu_render_texture(u, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, W, H);
 	KUNIT_ASSERT_EQ(u->test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE_BLOB, &blob), 0);
 
 	return blob.bo_handle;

@@ -581,6 +581,31 @@ retry:
 	return ret;
 }
 
+/* Set the property ACTIVE only: the planes keep their framebuffers. */
+int test_client_set_active(struct virtgpu_test_client *u, unsigned int index, bool active)
+{
+	struct drm_modeset_acquire_ctx ctx;
+	struct drm_atomic_commit *state;
+	struct drm_crtc_state *crtc;
+	int ret;
+
+	state = drm_atomic_commit_alloc(u->drm);
+	if (!state)
+		return -ENOMEM;
+	state->acquire_ctx = &ctx;
+	DRM_MODESET_LOCK_ALL_BEGIN(u->drm, ctx, 0, ret);
+	crtc = drm_atomic_get_crtc_state(state, &output(u, index)->crtc);
+	ret = PTR_ERR_OR_ZERO(crtc);
+	if (!ret) {
+		crtc->active = active;
+		ret = drm_atomic_commit(state);
+	}
+	DRM_MODESET_LOCK_ALL_END(u->drm, ctx, ret);
+	drm_atomic_commit_put(state);
+
+	return ret;
+}
+
 static void read_events(struct virtgpu_test_client *u)
 {
 	struct drm_pending_event *e, *next;

@@ -144,6 +144,7 @@ int test_client_flip(struct virtgpu_test_client *u, unsigned int output,
 		     struct drm_framebuffer *fb);
 int test_client_cursor(struct virtgpu_test_client *u, unsigned int output,
 		       struct drm_framebuffer *fb, int x, int y);
+int test_client_set_active(struct virtgpu_test_client *u, unsigned int output, bool active);
 unsigned int test_client_flips(struct virtgpu_test_client *u, unsigned int output);
 unsigned int test_client_signals(struct virtgpu_test_client *u);
 int test_client_ioctl(struct virtgpu_test_client *u, unsigned int nr, void *data);

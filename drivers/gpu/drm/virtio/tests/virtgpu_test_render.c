@@ -11,6 +11,7 @@
 #include "virtgpu_context.h"
 #include "virtgpu_device.h"
 #include "virtgpu_file.h"
+#include "virtgpu_ioctl.h"
 #include "virtgpu_mock.h"
 #include "virtgpu_test_render.h"
 #include "virtgpu_test_client.h"
@@ -124,6 +125,24 @@ u32 virtgpu_render_buffer(struct virtgpu_test_client *u, u32 size, u32 *resource
 }
 
 /* Create a mappable blob of host memory. */
+/* Create a 3D resource that a plane can show and return its handle. */
+u32 virtgpu_render_texture(struct virtgpu_test_client *u, u32 format, u32 width, u32 height)
+{
+	struct drm_virtgpu_resource_create args = {
+		.target = VIRTGPU_PIPE_TEXTURE_2D,
+		.format = format,
+		.width = width,
+		.height = height,
+		.depth = 1,
+		.array_size = 1,
+		.size = width * height * 4,
+	};
+
+	KUNIT_ASSERT_EQ(u->test, test_client_ioctl(u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
+
+	return args.bo_handle;
+}
+
 int virtgpu_render_blob(struct virtgpu_test_client *u, u64 size, u32 *handle, u32 *resource)
 {
 	struct drm_virtgpu_resource_create_blob args = {

@@ -22,6 +22,7 @@ int virtgpu_render_submit(struct virtgpu_test_client *u, struct drm_virtgpu_exec
 struct dma_fence *virtgpu_render_fence(struct virtgpu_test_client *u, int ring);
 
 u32 virtgpu_render_buffer(struct virtgpu_test_client *u, u32 size, u32 *resource);
+u32 virtgpu_render_texture(struct virtgpu_test_client *u, u32 format, u32 width, u32 height);
 int virtgpu_render_blob(struct virtgpu_test_client *u, u64 size, u32 *handle, u32 *resource);
 int virtgpu_render_map(struct virtgpu_test_client *u, u32 handle, u64 size, u64 *addr);
 u32 virtgpu_render_peek(struct kunit *test, u64 addr);
