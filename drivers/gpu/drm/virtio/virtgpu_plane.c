@@ -294,6 +294,13 @@ static bool virtgpu_plane_needs_transfer(const struct virtgpu_plane_state *vs)
 		!virtgpu_plane_gem(vs)->import);
 }
 
+/* Must be called before the states are swapped. */
+static bool virtgpu_plane_is_disabling(struct drm_plane_state *state)
+{
+	return !state->fb ||
+	       !drm_atomic_get_new_crtc_state(state->state, state->crtc)->active;
+}
+
 /*
  * On error the caller must call virtgpu_plane_release().  On success @vs->res
  * is NULL if there is nothing to show.
@@ -302,22 +309,23 @@ static int virtgpu_plane_prepare(struct drm_plane *plane, struct virtgpu_plane_s
 {
 	unsigned int num_transfers = 1;
 	struct virtgpu_msg *msg;
+	bool keep;
 	int ret;
 
 	if (!vs->base.fb)
 		return 0;
 
 	/*
-	 * A commit that keeps a buffer must not fail because the host has
-	 * rejected the buffer meanwhile: even disabling the CRTC would fail.
+	 * Do not wait for the host under modeset locks; fail at once.  But a
+	 * commit that keeps a buffer must not fail because the host has
+	 * rejected the buffer meanwhile, nor while it disables the CRTC, as the
+	 * exit of a program does.
 	 */
-	if (vs->base.fb == plane->state->fb &&
-	    virtgpu_gem_host_error(virtgpu_plane_fb_gem(vs->base.fb)))
-		return 0;
-
-	/* Do not wait for the host under modeset locks; fail at once. */
+	keep = vs->base.fb == plane->state->fb;
 	if (virtgpu_vq_is_wedged(&virtgpu_plane_output(plane)->vgdev->ctrl))
-		return -EIO;
+		return keep && virtgpu_plane_is_disabling(&vs->base) ? 0 : -EIO;
+	if (keep && virtgpu_gem_host_error(virtgpu_plane_fb_gem(vs->base.fb)))
+		return 0;
 
 	ret = virtgpu_plane_get_resource(vs);
 	if (ret)
@@ -378,19 +386,12 @@ static int virtgpu_plane_check(struct drm_plane *plane, struct drm_atomic_commit
  * Primary plane
  */
 
-/* Must be called before the states are swapped. */
-static bool virtgpu_primary_plane_is_disabling(struct drm_plane_state *state)
-{
-	return !state->fb ||
-	       !drm_atomic_get_new_crtc_state(state->state, state->crtc)->active;
-}
-
 static int virtgpu_primary_plane_reserve(struct virtgpu_plane_state *vs)
 {
 	vs->set_scanout = virtgpu_msg_alloc();
 	if (!vs->set_scanout)
 		return -ENOMEM;
-	if (virtgpu_primary_plane_is_disabling(&vs->base))
+	if (virtgpu_plane_is_disabling(&vs->base))
 		return 0;
 	vs->commit_time = ktime_get();
 	vs->flush = virtgpu_msg_alloc();

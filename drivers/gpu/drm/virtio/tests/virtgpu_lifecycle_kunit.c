@@ -679,6 +679,9 @@ static void wedged(struct kunit *test)
 	unsigned long start;
 	uuid_t uuid;
 
+	KUNIT_ASSERT_EQ(test, test_client_cursor(s.u, 1, test_client_new_cursor(s.u, 64, 64), 1, 1),
+			0);
+	virtgpu_mock_wait_idle(s.m);
 	virtgpu_mock_freeze(s.m);
 	KUNIT_EXPECT_EQ(test, test_client_ioctl(s.u, DRM_VIRTGPU_RESOURCE_CREATE, &args), 0);
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(virtgpu_vq_is_wedged(&vgdev->ctrl)));
@@ -698,7 +701,10 @@ static void wedged(struct kunit *test)
 	/* fbcon gets no error, because it would WARN. */
 	KUNIT_EXPECT_EQ(test, dirty(&s, NULL), 0);
 
-	/* Disabling an output works, for example at the exit of a process. */
+	/*
+	 * Disabling an output works, for example at the exit of a process, also
+	 * with a cursor, which DRM does not disable.
+	 */
 	KUNIT_EXPECT_EQ(test, test_client_show(s.u, 1, NULL), 0);
 
 	/* The device responds again. */
