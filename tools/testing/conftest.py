@@ -6,6 +6,7 @@ import functools
 import os
 import re
 import subprocess
+import sys
 import threading
 import time
 
@@ -78,6 +79,8 @@ def pytest_configure(config):
         # Those of a make that called pytest are not for the makes of the tests.
         for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
             os.environ.pop(name, None)
+        # With W=1 a kernel's build starts Python for each file; a version manager's python3 needs a second for its own start.
+        os.environ["PATH"] = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
         config.option.xmlpath = config.option.xmlpath or BUILD / "results/junit.xml"
         config.virtgpu = Session(config)
 
