@@ -35,7 +35,8 @@ SLEEPS = {**BLOB, "serial": True, "alone": True, "qemu": ["-global ICH9-LPC.disa
 
 CASES = (*(f"{client}/{step}" for client in WAYLAND for step in STEPS), *(f"{client}/resized" for client in RESIZED), *XORG)
 # On four heads. Weston 16 aborts there, in weston_output_get_supported_color_formats().
-TOGGLED = ("sway",)
+# Mutter handles the events of a round, about fifty, one at a time, and draws nothing until the last.
+TOGGLED = ("sway", "mutter")
 PROGRAM_CASES = tuple(f"{program}/{step}" for program in PROGRAMS for step in PROGRAM_STEPS)
 SLEEP_CASES = tuple(f"{client}/{step}" for client in ("weston", "mutter") for step in ("started", "slept", "goes-on"))
 PRIME_CASES = ("xorg/without-file", "xorg/started", "xorg/in-place", "xorg/frames")
