@@ -24,6 +24,12 @@
 #include "virtgpu_output.h"
 #include "virtgpu_plane.h"
 
+/*
+ * Minimum time between the display info of two uevents, in jiffies. Compositors
+ * need long for each uevent, and resizing a window of the host causes many.
+ */
+#define VIRTGPU_HOTPLUG_INTERVAL (HZ / 10)
+
 /**
  * DOC: display
  *
@@ -308,6 +314,7 @@ static void virtgpu_kms_config_work(struct work_struct *work)
 	struct virtgpu_device *vgdev = container_of(to_delayed_work(work),
 						    struct virtgpu_device, kms.config_work);
 	struct virtgpu_kms *kms = &vgdev->kms;
+	unsigned long delay;
 	int ret = 0;
 
 	if (kms->query) {
@@ -321,20 +328,26 @@ static void virtgpu_kms_config_work(struct work_struct *work)
 	/* Suspend cancels queries, and on a broken device all fail at once. */
 	if (ret < 0 && ret != -ENODEV)
 		drm_err_ratelimited(&vgdev->drm, "failed to refresh display info: %d\n", ret);
-	if (ret > 0)
+	if (ret > 0) {
 		drm_kms_helper_hotplug_event(&vgdev->drm);
+		kms->next_query = jiffies + VIRTGPU_HOTPLUG_INTERVAL;
+	}
 	if (virtgpu_kms_test_clear_event(vgdev))
 		kms->info_dirty = true;
 	if (!kms->info_dirty)
 		return;
 
 	/* After an error the next query comes a second later. */
-	if (ret >= 0)
+	delay = ret < 0 ? HZ : kms->next_query - jiffies;
+	/* A long time ago, jiffies may have wrapped since then. */
+	if (ret >= 0 && delay > VIRTGPU_HOTPLUG_INTERVAL)
+		delay = 0;
+	if (!delay)
 		WRITE_ONCE(kms->query, virtgpu_display_query_alloc(vgdev));
 	if (kms->query)
 		virtgpu_display_query_send(kms->query);
 	else
-		schedule_delayed_work(&kms->config_work, HZ);
+		schedule_delayed_work(&kms->config_work, delay ?: HZ);
 }
 
 /**

@@ -1096,6 +1096,28 @@ static void display_query_skipped(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(out->info.width == 1024));
 }
 
+/* A burst of changes, such as a window that is resized, causes few uevents. */
+static void display_event_burst(struct kunit *test)
+{
+	struct virtgpu_test_client *u = test_client_start(test, &virtgpu_test_configs[0], 1);
+	struct virtgpu_output *out = &virtgpu_mock_vgdev(u->mock)->kms.outputs[0];
+	unsigned int i, queries = virtgpu_mock_count(u->mock, CMD(GET_DISPLAY_INFO));
+	unsigned long start = jiffies;
+
+	for (i = 1; i <= 50; i++) {
+		virtgpu_mock_set_output(u->mock, 0, true, 640 + 8 * i, 480);
+		virtgpu_mock_raise_display(u->mock);
+		msleep(20);
+		/* The first change is not delayed. */
+		if (i == 1)
+			KUNIT_EXPECT_EQ(test, out->info.width, 648);
+	}
+	KUNIT_EXPECT_TRUE(test, virtgpu_mock_wait(out->info.width == 640 + 8 * 50));
+	queries = virtgpu_mock_count(u->mock, CMD(GET_DISPLAY_INFO)) - queries;
+	KUNIT_EXPECT_GE(test, queries, 4);
+	KUNIT_EXPECT_LE(test, queries, (jiffies - start) / (HZ / 10) + 2);
+}
+
 /* On a broken device, where queries fail at once, none follows at once. */
 static void display_event_broken(struct kunit *test)
 {
@@ -1579,6 +1601,7 @@ static struct kunit_case kms_tests[] = {
 	KUNIT_CASE_PARAM(preferred_mode, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM(display_event_twice, virtgpu_test_config_gen_params),
 	KUNIT_CASE(display_query_skipped),
+	KUNIT_CASE(display_event_burst),
 	KUNIT_CASE(display_event_broken),
 	KUNIT_CASE_PARAM(output_gone_mid_flip, virtgpu_test_config_gen_params),
 	KUNIT_CASE_PARAM_ATTR(off_mid_flip, virtgpu_test_config_gen_params,
