@@ -769,22 +769,6 @@ struct virtgpu_resource *virtgpu_gem_try_get_2d(struct virtgpu_gem *gem,
 }
 
 /**
- * virtgpu_gem_host_error() - Get the error of a 3D context's resource
- * @gem: any GEM object
- *
- * Context: Any.
- * Return: 0 if the resource is usable or was not created by a context, -EIO if
- * it was lost in a reset, or the host's error for its creation.
- */
-int virtgpu_gem_host_error(const struct virtgpu_gem *gem)
-{
-	if (!gem->host3d_res)
-		return 0;
-
-	return READ_ONCE(gem->host3d_res->stale) ? -EIO : READ_ONCE(gem->host3d_res->error);
-}
-
-/**
  * virtgpu_gem_lookup_resource() - Look up the resource that contexts use
  * @gem: the GEM object
  *

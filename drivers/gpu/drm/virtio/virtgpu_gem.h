@@ -155,7 +155,6 @@ bool virtgpu_gem_is_rejected_peer(const struct virtgpu_gem *gem);
 void virtgpu_gem_set_unreachable(struct virtgpu_gem *gem);
 void virtgpu_gem_move_to_ram(struct virtgpu_gem *gem);
 void virtgpu_gem_sync_for_device(struct virtgpu_gem *gem);
-int virtgpu_gem_host_error(const struct virtgpu_gem *gem);
 struct virtgpu_resource *virtgpu_gem_lookup_resource(struct virtgpu_gem *gem);
 struct virtgpu_resource *virtgpu_gem_get_resource(struct virtgpu_gem *gem);
 struct virtgpu_resource *virtgpu_gem_get_blob(struct virtgpu_gem *gem);
@@ -176,5 +175,21 @@ int virtgpu_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map);
 void virtgpu_gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map);
 int virtgpu_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma);
 enum drm_gem_object_status virtgpu_gem_status(struct drm_gem_object *obj);
+
+/**
+ * virtgpu_gem_host_error() - Get the error of a 3D context's resource
+ * @gem: any GEM object
+ *
+ * Context: Any.
+ * Return: 0 if the resource is usable or was not created by a context, -EIO if
+ * it was lost in a reset, or the host's error for its creation.
+ */
+static inline int virtgpu_gem_host_error(const struct virtgpu_gem *gem)
+{
+	if (!gem->host3d_res)
+		return 0;
+
+	return READ_ONCE(gem->host3d_res->stale) ? -EIO : READ_ONCE(gem->host3d_res->error);
+}
 
 #endif

@@ -151,32 +151,6 @@ void virtgpu_msg_put(struct virtgpu_msg *msg)
 }
 EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_put);
 
-/**
- * virtgpu_msg_type() - Get the command of a message
- * @msg: the message
- *
- * Return: VIRTIO_GPU_CMD_*.
- */
-u32 virtgpu_msg_type(const struct virtgpu_msg *msg)
-{
-	return le32_to_cpu(msg->request.hdr.type);
-}
-EXPORT_SYMBOL_IF_KUNIT(virtgpu_msg_type);
-
-/**
- * virtgpu_msg_resp_hdr() - Get the header of the response
- * @msg: a completed message
- *
- * Return: the header, or NULL if the device has not written all of it.
- */
-const struct virtio_gpu_ctrl_hdr *virtgpu_msg_resp_hdr(const struct virtgpu_msg *msg)
-{
-	if (min(msg->resp_len, msg->resp_size) < sizeof(struct virtio_gpu_ctrl_hdr))
-		return NULL;
-
-	return msg->resp;
-}
-
 static int virtgpu_msg_errno(u32 type)
 {
 	switch (type) {

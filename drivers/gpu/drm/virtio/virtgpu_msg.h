@@ -5,6 +5,7 @@
 #include <linux/completion.h>
 #include <linux/dma-mapping.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
 #include <asm/byteorder.h>
@@ -155,8 +156,32 @@ static inline void virtgpu_msg_set_command(struct virtgpu_msg *msg,
 	msg->request.hdr.type = cpu_to_le32(cmd->type);
 }
 
-u32 virtgpu_msg_type(const struct virtgpu_msg *msg);
-const struct virtio_gpu_ctrl_hdr *virtgpu_msg_resp_hdr(const struct virtgpu_msg *msg);
+/**
+ * virtgpu_msg_type() - Get the command of a message
+ * @msg: the message
+ *
+ * Return: VIRTIO_GPU_CMD_*.
+ */
+static inline u32 virtgpu_msg_type(const struct virtgpu_msg *msg)
+{
+	return le32_to_cpu(msg->request.hdr.type);
+}
+
+/**
+ * virtgpu_msg_resp_hdr() - Get the header of the response
+ * @msg: a completed message
+ *
+ * Return: the header, or NULL if the device has not written all of it.
+ */
+static inline const struct virtio_gpu_ctrl_hdr *
+virtgpu_msg_resp_hdr(const struct virtgpu_msg *msg)
+{
+	if (min(msg->resp_len, msg->resp_size) < sizeof(struct virtio_gpu_ctrl_hdr))
+		return NULL;
+
+	return msg->resp;
+}
+
 int virtgpu_msg_check_response(const struct virtgpu_msg *msg);
 void virtgpu_msg_complete(struct virtgpu_msg *msg);
 

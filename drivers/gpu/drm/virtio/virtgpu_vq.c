@@ -205,19 +205,26 @@ void virtgpu_vq_get_ring_info(const struct virtgpu_vq *q, struct virtgpu_vq_ring
  * Queueing commands
  */
 
+/* sg_init_one() would zero @sg once more, by a call. */
+static void virtgpu_vq_set_sg(struct scatterlist *sg, void *buf, unsigned int size)
+{
+	sg_mark_end(sg);
+	sg_set_buf(sg, buf, size);
+}
+
 static int virtgpu_vq_add_to_ring(struct virtgpu_vq *q, struct virtgpu_msg *msg)
 {
-	struct scatterlist request, resp, *sgs[3];
+	struct scatterlist request = { }, resp = { }, *sgs[3];
 	unsigned int out = 0, in = 0;
 
 	lockdep_assert_held(&q->lock);
 
-	sg_init_one(&request, &msg->request, msg->cmd->request_size);
+	virtgpu_vq_set_sg(&request, &msg->request, msg->cmd->request_size);
 	sgs[out++] = &request;
 	if (msg->payload)
 		sgs[out++] = msg->payload->sgt.sgl;
 	if (msg->resp_size) {
-		sg_init_one(&resp, msg->resp, msg->resp_size);
+		virtgpu_vq_set_sg(&resp, msg->resp, msg->resp_size);
 		sgs[out + in++] = &resp;
 	}
 
@@ -515,7 +522,8 @@ static void virtgpu_vq_queue_locked(struct virtgpu_vq *q, struct virtgpu_msg *ms
 		if (!list_empty(&q->backlog))
 			q->stats.backlogged++;
 	}
-	virtgpu_vq_account(q, completed);
+	if (unlikely(!list_empty(completed)))
+		virtgpu_vq_account(q, completed);
 	virtgpu_vq_set_interrupt(q, virtgpu_vq_choose_interrupt(q, msgs, n));
 	virtgpu_vq_start_watchdog(q);
 }
