@@ -54,6 +54,7 @@ In virtual machines; the first target downloads and builds the dependencies
                       TESTS="test_igt.py -k flip"
   check FULL=1        including long tests                          210   16 GB
   check-host          on an emulated host with KVM, udmabuf, VFIO     7    3 GB
+  conformance         suites for OpenGL, against the in-tree driver 120    4 GB
   clean               remove build/, but not the cache                0    none
 Minutes are for two CPUs without KVM, after setup. Modules are built for the running kernel,
 or without its headers for Debian's LTS kernel.
@@ -112,6 +113,10 @@ bench: export FULL = 1
 kunit bench demo:
 	$(pytest) test_$@.py
 
+conformance: export VIRTGPU_CONFORMANCE = all
+conformance:
+	$(pytest) --full test_conformance.py
+
 check-host:
 	$(pytest) --full test_host.py
 
@@ -128,6 +133,6 @@ check:
 clean:
 	rm -rf build
 
-.PHONY: help modules modules_install install-to-tree patch-series dist deb doc setup vm kunit igt sparse bench demo check check-host clean
+.PHONY: help modules modules_install install-to-tree patch-series dist deb doc setup vm kunit igt sparse bench demo check check-host conformance clean
 
 endif
