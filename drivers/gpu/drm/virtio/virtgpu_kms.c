@@ -314,7 +314,6 @@ static void virtgpu_kms_config_work(struct work_struct *work)
 	struct virtgpu_device *vgdev = container_of(to_delayed_work(work),
 						    struct virtgpu_device, kms.config_work);
 	struct virtgpu_kms *kms = &vgdev->kms;
-	unsigned long delay;
 	int ret = 0;
 
 	if (kms->query) {
@@ -330,7 +329,10 @@ static void virtgpu_kms_config_work(struct work_struct *work)
 		drm_err_ratelimited(&vgdev->drm, "failed to refresh display info: %d\n", ret);
 	if (ret > 0) {
 		drm_kms_helper_hotplug_event(&vgdev->drm);
-		kms->next_query = jiffies + VIRTGPU_HOTPLUG_INTERVAL;
+		/* An event that came meanwhile must wait as well. */
+		cancel_delayed_work(&kms->config_work);
+		schedule_delayed_work(&kms->config_work, VIRTGPU_HOTPLUG_INTERVAL);
+		return;
 	}
 	if (virtgpu_kms_test_clear_event(vgdev))
 		kms->info_dirty = true;
@@ -338,16 +340,12 @@ static void virtgpu_kms_config_work(struct work_struct *work)
 		return;
 
 	/* After an error the next query comes a second later. */
-	delay = ret < 0 ? HZ : kms->next_query - jiffies;
-	/* A long time ago, jiffies may have wrapped since then. */
-	if (ret >= 0 && delay > VIRTGPU_HOTPLUG_INTERVAL)
-		delay = 0;
-	if (!delay)
+	if (ret >= 0)
 		WRITE_ONCE(kms->query, virtgpu_display_query_alloc(vgdev));
 	if (kms->query)
 		virtgpu_display_query_send(kms->query);
 	else
-		schedule_delayed_work(&kms->config_work, delay ?: HZ);
+		schedule_delayed_work(&kms->config_work, HZ);
 }
 
 /**

@@ -19,7 +19,6 @@ struct virtgpu_output;
  * @outputs: array of outputs, one for each scanout
  * @count: number of @outputs; 0 without scanouts or without modesetting support
  * @info_dirty: the display info is older than the last event
- * @next_query: time of the earliest next query, in jiffies
  * @suspending: the outputs are being disabled, so frames wait for no rendering
  * @config_work: queries the display info
  * @query: query in flight, or NULL; belongs to @config_work
@@ -35,7 +34,6 @@ struct virtgpu_kms {
 	struct virtgpu_output *outputs;
 	unsigned int count;
 	bool info_dirty;
-	unsigned long next_query;
 	bool suspending;
 	struct delayed_work config_work;
 	struct virtgpu_display_query *query;
